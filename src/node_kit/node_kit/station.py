@@ -1,0 +1,124 @@
+"""The station: which arms, hands, cameras, bundles and addresses there are, as data.
+
+One YAML file describes a station; this schema is the only place that knows its fields, defaults and bounds.
+Frames: the station frame has x forward (away from the robots), y left, z up and its origin on the table
+surface between the arms. Lengths are metres, angles radians unless a name says otherwise, times seconds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from node_kit.yaml_file import FileError, read_mapping, validate
+
+StationError = FileError
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+Vector3 = Annotated[tuple[float, float, float], Field(description="x, y, z")]
+SideName = Literal["left", "right"]
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Pose(Schema):
+    """A pose in the station frame: position in metres, fixed-axis roll, pitch, yaw in radians."""
+
+    xyz: Vector3 = (0.0, 0.0, 0.0)
+    rpy: Vector3 = (0.0, 0.0, 0.0)
+
+    def matrix(self) -> np.ndarray:
+        """(4, 4) homogeneous transform, station frame -> this frame's coordinates (Rz Ry Rx)."""
+        (cr, cp, cy), (sr, sp, sy) = np.cos(self.rpy), np.sin(self.rpy)
+        pose = np.eye(4)
+        pose[:3, :3] = [
+            [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+            [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+            [-sp, cp * sr, cp * cr],
+        ]
+        pose[:3, 3] = self.xyz
+        return pose
+
+
+class Part(Schema):
+    """One arm, hand or gripper: the robot it is and the device plug-in that moves it."""
+
+    embodiment: Name
+    device: str = Field("", max_length=64, description="device plug-in; empty means `simulated` in backend sim")
+    address: str = Field("", max_length=256, description="host:port, serial port or bus of the device")
+    options: dict[str, Any] = Field(default_factory=dict, description="settings of the device plug-in")
+
+
+class Side(Schema):
+    arm: Part
+    hand: Part
+    base: Pose = Field(description="root link of the arm in the station frame")
+
+
+class View(Schema):
+    """Where a camera stands and what it looks at (station frame, metres); its up is the station's z."""
+
+    xyz: Vector3
+    look_at: Vector3
+
+
+class Camera(Schema):
+    source: str = Field("", max_length=64, description="camera plug-in; empty means `simulated` in backend sim")
+    width: int = Field(320, ge=16, le=4096)
+    height: int = Field(240, ge=16, le=4096)
+    rate_hz: float = Field(30.0, gt=0.0, le=240.0)
+    fovy_deg: float = Field(45.0, gt=1.0, lt=170.0)
+    pose: View
+    options: dict[str, Any] = Field(default_factory=dict, description="settings of the camera plug-in")
+
+
+class Table(Schema):
+    """A box the robots stand on: `xyz` is the centre of its top surface, `size` its full extents."""
+
+    xyz: Vector3 = (0.45, 0.0, 0.0)
+    size: Vector3 = (1.3, 1.7, 0.04)
+
+
+class Scene(Schema):
+    """What stands around the robots; objects and trays belong to the task and not to the station."""
+
+    table: Table = Table()
+
+
+class Servo(Schema):
+    rate_hz: float = Field(100.0, ge=10.0, le=1000.0)
+    command_timeout_s: float = Field(0.25, gt=0.0, le=5.0, description="no chunk for this long: brake and hold")
+
+
+class Simulation(Schema):
+    port: int = Field(48800, ge=1024, le=65535, description="UDP port of the simulated world on 127.0.0.1")
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+
+
+class Record(Schema):
+    enabled: bool = True
+    directory: str = Field("out/bags", min_length=1)
+
+
+class Station(Schema):
+    name: Name
+    backend: Literal["sim", "real"] = "sim"
+    task: Name = "pick_place"
+    seconds: float = Field(0.0, ge=0.0, le=86400.0, description="how long to run; 0 means until stopped")
+    sides: dict[SideName, Side] = Field(min_length=1)
+    cameras: dict[Name, Camera] = Field(min_length=1)
+    scene: Scene = Scene()
+    codec: str = Field("models/codec", min_length=1, description="codec bundle")
+    policy: str = Field("models/policy", min_length=1, description="policy bundle")
+    servo: Servo = Servo()
+    simulation: Simulation = Simulation()
+    record: Record = Record()
+
+
+def load_station(path: str | Path) -> Station:
+    """The station described by the YAML file at `path`; StationError (one line) when it is not one."""
+    return validate(Station, read_mapping(path), path)
