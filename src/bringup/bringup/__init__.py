@@ -1,0 +1,1 @@
+"""The Crosshand graph: stations, launch files, supervisor, lifecycle manager and demo."""

@@ -1,0 +1,1 @@
+"""Robots as data: URDF, joint order, limits, fingertips, and their kinematics in numpy and torch."""

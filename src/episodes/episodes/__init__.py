@@ -1,0 +1,1 @@
+"""Episodes as rosbag2 MCAP bags: recorder, inspection, conversion to training datasets, video."""

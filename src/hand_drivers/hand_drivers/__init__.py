@@ -1,0 +1,1 @@
+"""Device plug-ins for arms, hands and grippers, motion guard, servo loop and driver node."""

@@ -1,0 +1,26 @@
+from setuptools import find_packages, setup
+
+package_name = "latent_policy_node"
+
+setup(
+    name=package_name,
+    version="0.1.0",
+    packages=find_packages(exclude=["test", "test.*"]),
+    package_data={"": ["**/*.yaml", "**/*.json", "**/*.xml", "**/*.urdf"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
+        (f"share/{package_name}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},
+    zip_safe=False,
+    maintainer="Crosshand maintainers",
+    maintainer_email="maintainers@crosshand.dev",
+    description="The latent diffusion policy of Crosshand: training, export, chunk scheduling, and the policy node.",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "policy_node = latent_policy_node.node:main",
+        ],
+    },
+)

@@ -1,0 +1,1 @@
+"""The thin ROS layer all nodes share: parameters, messages, latency, diagnostics, lifecycle."""
