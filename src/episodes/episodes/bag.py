@@ -1,0 +1,233 @@
+"""Episodes as rosbag2 MCAP bags: one folder with metadata.yaml and one .mcap, zstd chunks. No ROS needed.
+
+metadata.yaml is written last and atomically, so a folder that has one is complete.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from rosbags.interfaces import Connection, Qos
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
+
+from episodes import messages
+from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata, parse_metadata
+
+BAG_VERSION = 9  # what Jazzy's rosbag2 writes
+
+
+def is_complete(path: Path) -> bool:
+    """Whether the folder holds a bag that was closed properly."""
+    return (Path(path) / "metadata.yaml").is_file()
+
+
+def discard_incomplete(path: Path) -> None:
+    """Remove a bag folder that was never closed. Anything else is left alone and raises EpisodeError."""
+    path = Path(path)
+    if not path.exists():
+        return
+    if path.is_file() or is_complete(path) or any(entry.suffix != ".mcap" for entry in path.iterdir()):
+        raise EpisodeError(f"{path}: exists and is not an unfinished bag, not overwriting")
+    shutil.rmtree(path)
+
+
+class EpisodeWriter:
+    """Writes one episode.
+
+    As a context manager it closes the bag on success and leaves it unfinished (no metadata.yaml) on an exception.
+    `metadata` may be replaced until `close`; what it holds then is written.
+    """
+
+    def __init__(self, path: Path | str, metadata: EpisodeMetadata, *, overwrite_incomplete: bool = False) -> None:
+        """Create the folder `path`. Raises EpisodeError if it exists (see `discard_incomplete`)."""
+        self.path = Path(path)
+        self.metadata = metadata
+        self.counts: dict[str, int] = {}
+        self.bytes = 0
+        self._connections: dict[str, Connection] = {}
+        if overwrite_incomplete:
+            discard_incomplete(self.path)
+        if self.path.exists():
+            raise EpisodeError(f"{self.path}: exists already, not overwriting")
+        self._writer = Writer(self.path, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
+        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._writer.open()
+
+    def add_topic(self, topic: str, msgtype: str, qos: Sequence[Qos] = ()) -> None:
+        """Announce a topic; `write` does it by itself for topics without a QoS to remember."""
+        known = self._connections.get(topic)
+        if known is None:
+            self._connections[topic] = self._writer.add_connection(
+                topic, msgtype, typestore=messages.typestore(), offered_qos_profiles=qos
+            )
+            self.counts[topic] = 0
+        elif known.msgtype != msgtype:
+            raise EpisodeError(f"{self.path}: topic {topic} is {known.msgtype}, cannot also be {msgtype}")
+
+    def write(self, topic: str, msgtype: str, stamp_ns: int, message: Any) -> None:
+        """Append one message, given as serialized CDR bytes or as a message of `rosbags`.
+
+        `stamp_ns` is the time of reception (live) or of the event (simulated), nanoseconds.
+        """
+        if topic not in self._connections or self._connections[topic].msgtype != msgtype:
+            self.add_topic(topic, msgtype)
+        raw = message
+        if not isinstance(message, bytes | bytearray | memoryview):
+            raw = messages.typestore().serialize_cdr(message, msgtype)
+        self._writer.write(self._connections[topic], stamp_ns, raw)
+        self.counts[topic] += 1
+        self.bytes += len(raw)
+
+    def write_image(self, topic: str, stamp_ns: int, rgb: np.ndarray, frame_id: str = "") -> None:
+        """Append an Image from (H, W, 3) uint8 RGB."""
+        self.write(topic, messages.IMAGE, stamp_ns, messages.image(stamp_ns, rgb, frame_id))
+
+    def write_joint_state(
+        self,
+        topic: str,
+        stamp_ns: int,
+        names: Sequence[str],
+        position: np.ndarray,
+        velocity: np.ndarray | None = None,
+        effort: np.ndarray | None = None,
+    ) -> None:
+        """Append a JointState; arrays are (n,) in the order of `names`."""
+        message = messages.joint_state(stamp_ns, names, position, velocity, effort)
+        self.write(topic, messages.JOINT_STATE, stamp_ns, message)
+
+    def write_trajectory(
+        self, topic: str, stamp_ns: int, names: Sequence[str], times: Sequence[float], points: np.ndarray
+    ) -> None:
+        """Append a JointTrajectory of points (H, n) at `times` (H,) seconds after the stamp."""
+        self.write(topic, messages.TRAJECTORY, stamp_ns, messages.trajectory(stamp_ns, names, times, points))
+
+    def close(self) -> None:
+        """Write the index and metadata.yaml. The bag is complete afterwards; closing twice is harmless."""
+        if self._writer.storage is not None:
+            self._writer.set_custom_data(METADATA_KEY, self.metadata.model_dump_json())
+            self._writer.close()
+
+    def abort(self) -> None:
+        """Stop writing and leave the bag unfinished."""
+        self._writer.abort()
+
+    def __enter__(self) -> EpisodeWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, _: TracebackType | None) -> None:
+        self.close() if kind is None else self.abort()
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A recorded topic: its type and how many messages it has."""
+
+    msgtype: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One recorded message: `log_ns` is when it was received, `raw` its CDR bytes."""
+
+    topic: str
+    msgtype: str
+    log_ns: int
+    raw: bytes
+
+    def decode(self) -> Any:
+        """The message. Raises EpisodeError for a type outside the standard ones and for damaged content."""
+        try:
+            return messages.typestore().deserialize_cdr(self.raw, self.msgtype)
+        except Exception as error:
+            raise EpisodeError(f"{self.topic}: cannot read a {self.msgtype}: {_one_line(error)}") from None
+
+
+class EpisodeReader:
+    """Reads one bag folder (or a bare .mcap file). Use as a context manager.
+
+    Every problem with the file is an EpisodeError of one line that names it.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        try:
+            self._reader = Reader(self.path)
+            self._reader.open()
+        except Exception as error:
+            raise self._error(error) from None
+        counted = self._reader.topics.items()
+        self.topics = {name: Topic(str(info.msgtype), info.msgcount) for name, info in counted}
+        self.custom = dict(getattr(self._reader.storage.metadata, "custom", None) or {})
+
+    @property
+    def metadata(self) -> EpisodeMetadata | None:
+        """What the episode is about; None for bags of other recorders."""
+        text = self.custom.get(METADATA_KEY)
+        return None if text is None else parse_metadata(text, str(self.path / "metadata.yaml"))
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """First and last log time, nanoseconds; (0, 0) for a bag without messages."""
+        if not self._reader.message_count:
+            return 0, 0
+        return self._reader.start_time, self._reader.end_time - 1
+
+    def records(self, topics: Collection[str] | None = None) -> Iterator[Record]:
+        """Messages of the given topics (all by default) in the order of reception."""
+        chosen = [c for c in self._reader.connections if topics is None or c.topic in topics]
+        if not chosen:
+            return
+        stream = self._reader.messages(chosen)
+        while True:
+            try:
+                connection, log_ns, raw = next(stream)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise self._error(error) from None
+            yield Record(connection.topic, connection.msgtype, log_ns, raw)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._reader.close()
+
+    def __enter__(self) -> EpisodeReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _error(self, error: Exception) -> EpisodeError:
+        if not self.path.exists():
+            return EpisodeError(f"{self.path}: no such bag")
+        if self.path.is_dir() and not is_complete(self.path):
+            return EpisodeError(f"{self.path}: no metadata.yaml, the bag was never closed or is not a bag")
+        return EpisodeError(f"{self.path}: cannot read the bag, it is truncated or damaged: {_one_line(error)}")
+
+
+def read(path: Path | str, topics: Iterable[str] | None = None) -> Iterator[tuple[str, int, Any]]:
+    """Iterate over (topic, log time ns, message) of a bag in the order of reception. Raises EpisodeError."""
+    with EpisodeReader(path) as reader:
+        for record in reader.records(None if topics is None else set(topics)):
+            yield record.topic, record.log_ns, record.decode()
+
+
+def read_metadata(path: Path | str) -> EpisodeMetadata:
+    """The metadata of a bag. Raises EpisodeError if the bag has none or is damaged."""
+    with EpisodeReader(path) as reader:
+        found = reader.metadata
+    if found is None:
+        raise EpisodeError(f"{path}: field {METADATA_KEY} of custom_data in metadata.yaml: missing")
+    return found
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

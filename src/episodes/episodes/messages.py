@@ -1,0 +1,121 @@
+"""Messages of the recorded topics, to and from numpy, without ROS: CDR through the typestore of `rosbags`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
+
+from episodes.metadata import EpisodeError
+
+IMAGE = "sensor_msgs/msg/Image"
+JOINT_STATE = "sensor_msgs/msg/JointState"
+TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
+_CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}
+_NS = 1_000_000_000
+
+
+@lru_cache(maxsize=1)
+def typestore() -> Typestore:
+    """The standard message types of ROS 2 Jazzy."""
+    return get_typestore(Stores.ROS2_JAZZY)
+
+
+def header(stamp_ns: int, frame_id: str = "") -> Any:
+    """std_msgs/Header of a stamp in nanoseconds."""
+    types = typestore().types
+    stamp = types["builtin_interfaces/msg/Time"](sec=int(stamp_ns // _NS), nanosec=int(stamp_ns % _NS))
+    return types["std_msgs/msg/Header"](stamp=stamp, frame_id=frame_id)
+
+
+def stamp_ns(message: Any) -> int | None:
+    """Acquisition stamp of a message in nanoseconds, None for messages without a header."""
+    head = getattr(message, "header", None)
+    return None if head is None else head.stamp.sec * _NS + head.stamp.nanosec
+
+
+def image(at_ns: int, rgb: np.ndarray, frame_id: str = "") -> Any:
+    """sensor_msgs/Image, encoding rgb8, from (H, W, 3) uint8. Raises ValueError on another shape or type."""
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise ValueError(f"image: expected (H, W, 3) uint8, found {rgb.shape} {rgb.dtype}")
+    height, width, _ = rgb.shape
+    return typestore().types[IMAGE](
+        header=header(at_ns, frame_id),
+        height=height,
+        width=width,
+        encoding="rgb8",
+        is_bigendian=0,
+        step=3 * width,
+        data=np.ascontiguousarray(rgb).reshape(-1),
+    )
+
+
+def joint_state(
+    at_ns: int,
+    names: Sequence[str],
+    position: np.ndarray,
+    velocity: np.ndarray | None = None,
+    effort: np.ndarray | None = None,
+    frame_id: str = "",
+) -> Any:
+    """sensor_msgs/JointState; every given array is (n,) for n names. Raises ValueError on another length."""
+    values = [_vector(array, len(names)) for array in (position, velocity, effort)]
+    return typestore().types[JOINT_STATE](
+        header=header(at_ns, frame_id), name=list(names), position=values[0], velocity=values[1], effort=values[2]
+    )
+
+
+def trajectory(at_ns: int, names: Sequence[str], times: Sequence[float], points: np.ndarray, frame_id: str = "") -> Any:
+    """trajectory_msgs/JointTrajectory of points (H, n) at `times` (H,) seconds after the stamp."""
+    points = np.asarray(points, dtype=np.float64)
+    if points.shape != (len(times), len(names)):
+        raise ValueError(f"trajectory: expected points ({len(times)}, {len(names)}), found {points.shape}")
+    none = np.zeros(0)
+    kind = typestore().types["trajectory_msgs/msg/JointTrajectoryPoint"]
+    made = [
+        kind(positions=row, velocities=none, accelerations=none, effort=none, time_from_start=_duration(t))
+        for t, row in zip(times, points, strict=True)
+    ]
+    return typestore().types[TRAJECTORY](header=header(at_ns, frame_id), joint_names=list(names), points=made)
+
+
+def image_array(message: Any) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of an Image in rgb8, bgr8 or mono8. Raises EpisodeError on other or short content."""
+    channels = _CHANNELS.get(message.encoding)
+    if channels is None:
+        raise EpisodeError(f"image encoding {message.encoding!r}, expected one of {', '.join(sorted(_CHANNELS))}")
+    height, width, step = message.height, message.width, message.step
+    data = np.asarray(message.data, dtype=np.uint8)
+    if step < width * channels or data.size != step * height:
+        raise EpisodeError(f"image of {width}x{height} step {step} carries {data.size} bytes")
+    rows = data.reshape(height, step)[:, : width * channels].reshape(height, width, channels)
+    if message.encoding == "mono8":
+        return np.repeat(rows, 3, axis=2)
+    return rows[..., ::-1] if message.encoding == "bgr8" else rows
+
+
+def trajectory_arrays(message: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Times (H,) seconds after the stamp and positions (H, n). Raises EpisodeError on ragged or empty content."""
+    names = len(message.joint_names)
+    if not message.points or any(len(point.positions) != names for point in message.points):
+        raise EpisodeError(f"trajectory with points that do not have {names} positions each, or with none")
+    times = [point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in message.points]
+    return np.array(times), np.stack([np.asarray(point.positions, dtype=np.float64) for point in message.points])
+
+
+def _vector(values: np.ndarray | None, length: int) -> np.ndarray:
+    if values is None:
+        return np.zeros(0)
+    vector = np.ascontiguousarray(values, dtype=np.float64)
+    if vector.shape != (length,):
+        raise ValueError(f"joint state: expected ({length},), found {vector.shape}")
+    return vector
+
+
+def _duration(seconds: float) -> Any:
+    total = round(seconds * _NS)
+    return typestore().types["builtin_interfaces/msg/Duration"](sec=total // _NS, nanosec=total % _NS)

@@ -1,0 +1,86 @@
+"""What an episode is about: the task, who performed it, where the arms stand and how it ended."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+Side = Literal["left", "right"]
+SIDES: tuple[Side, Side] = ("left", "right")
+METADATA_KEY = "episode"  # key of the JSON text in rosbag2's custom_data
+
+
+class EpisodeError(RuntimeError):
+    """A bag, episode or dataset is not what it should be; the message is one line naming what and where."""
+
+
+def _homogeneous(rows: list[list[float]]) -> list[list[float]]:
+    if len(rows) != 4 or any(len(row) != 4 for row in rows):
+        raise ValueError("expected 4 rows of 4 numbers")
+    if not all(math.isfinite(value) for row in rows for value in row):
+        raise ValueError("expected finite numbers")
+    if rows[3] != [0.0, 0.0, 0.0, 1.0]:
+        raise ValueError(f"expected the last row 0 0 0 1, found {rows[3]}")
+    return rows
+
+
+Pose = Annotated[list[list[float]], AfterValidator(_homogeneous)]
+
+
+class Embodiments(BaseModel):
+    """The arm and the hand of one side, by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    arm: str = Field(min_length=1)
+    hand: str = Field(min_length=1)
+
+
+class EpisodeMetadata(BaseModel):
+    """Written beside the messages of every bag.
+
+    `bases` are poses of the arm roots in the station frame, 4x4, metres. `success` is per side and None where
+    nobody has judged the episode yet.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Literal[1] = 1
+    task: str = Field(min_length=1)
+    embodiments: dict[Side, Embodiments] = Field(min_length=1)
+    bases: dict[Side, Pose] = Field(default_factory=dict)
+    success: dict[Side, bool] | None = None
+    source: Literal["demonstration", "policy", "teleoperation"] = "demonstration"
+    instruction: str = ""
+    station: str = ""
+    seed: int | None = None
+    policy_sha256: str | None = None
+    codec_sha256: str | None = None
+
+    @property
+    def succeeded(self) -> bool | None:
+        """True if every judged side succeeded, False if one did not, None if nobody judged."""
+        return all(self.success.values()) if self.success else None
+
+    @property
+    def hands(self) -> str:
+        """Short text for captions, such as `left inspire, right ability`."""
+        return ", ".join(f"{side} {parts.hand}" for side, parts in sorted(self.embodiments.items()))
+
+
+def parse_metadata(text: str, where: str) -> EpisodeMetadata:
+    """Read metadata from its JSON text. Raises EpisodeError naming `where`, the field, and what was found."""
+    try:
+        return EpisodeMetadata.model_validate_json(text)
+    except ValidationError as error:
+        raise EpisodeError(f"{where}: {first_problem(error)}") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first problem of a validation error as one line: field, what is wrong, what was found."""
+    problem = error.errors()[0]
+    field = ".".join(str(part) for part in problem["loc"]) or "content"
+    found = repr(problem.get("input"))
+    return f"field {field}: {problem['msg']}, found {found if len(found) <= 80 else found[:77] + '...'}"
