@@ -1,0 +1,48 @@
+"""Mirrors right-handed robots into left-handed ones: reflection S = diag(1, -1, 1) across the plane y = 0.
+
+Joint values, names, limits and order stay the same on both sides: a joint origin T becomes S T S, a revolute axis a
+becomes -(S a) (a reflection turns rotations round), a prismatic axis a becomes S a.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+
+import numpy as np
+
+_REFLECT = np.diag([1.0, -1.0, 1.0, 1.0])
+
+
+def mirror_pose(transform: np.ndarray) -> np.ndarray:
+    """Return S T S of rigid transforms (..., 4, 4): again rigid, the pose seen in the mirror."""
+    return _REFLECT @ transform @ _REFLECT
+
+
+def mirror_urdf(text: str) -> str:
+    """Return the URDF of the mirror image of `text` (already parsed once, so assumed well-formed)."""
+    robot = ElementTree.fromstring(text)
+    for origin in robot.iter("origin"):
+        _scale(origin, "xyz", (1, -1, 1))
+        _scale(origin, "rpy", (-1, 1, -1))
+    for joint in robot.findall("joint"):
+        signs = (1, -1, 1) if joint.get("type") == "prismatic" else (-1, 1, -1)
+        for axis in joint.findall("axis"):
+            _scale(axis, "xyz", signs)
+    for inertia in robot.iter("inertia"):
+        for key in ("ixy", "iyz"):
+            inertia.set(key, _number(-float(inertia.get(key, "0"))))
+    for mesh in robot.iter("mesh"):
+        mesh.set("scale", mesh.get("scale", "1 1 1"))
+        _scale(mesh, "scale", (1, -1, 1))
+    return ElementTree.tostring(robot, encoding="unicode")
+
+
+def _scale(element: ElementTree.Element, key: str, signs: Sequence[int]) -> None:
+    value = element.get(key)
+    if value is not None:
+        element.set(key, " ".join(_number(s * float(word)) for s, word in zip(signs, value.split(), strict=True)))
+
+
+def _number(value: float) -> str:
+    return repr(value + 0.0)

@@ -1,0 +1,124 @@
+"""Looks robots up by name and hands them out checked: `load("inspire", "left")`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from embodiments.checks import check_links, joint_limits, posture
+from embodiments.errors import EmbodimentError
+from embodiments.kinematics import Kinematics
+from embodiments.mirror import mirror_pose, mirror_urdf
+from embodiments.schema import FINGERS, EmbodimentData, PoseData, SidePostures, read
+from embodiments.transforms import pose
+from embodiments.urdf import parse
+
+SIDES = ("left", "right")
+DATA = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True, eq=False)
+class Embodiment:
+    """One robot on one side. Arrays are read-only; positions in rad (m for prismatic joints), transforms (4, 4).
+
+    Attributes:
+        urdf: XML text; of left hands and grippers already the mirror image.
+        joints: actuated joints in canonical order, which is the wire order of messages; mimic joints excluded.
+        lower, upper, velocity, acceleration: (n,) command limits.
+        tips: finger name -> tip link, only fingers that exist.
+        flange: the link of an arm that hands are mounted on; None for hands.
+        mount: arm flange -> hand root. grasp_frame: hand root -> grasp frame. Identity for arms.
+        postures: "home" of arms; "open", "pregrasp", "grasp" of hands, each (n,).
+    """
+
+    name: str
+    kind: str
+    side: str
+    urdf: str
+    joints: tuple[str, ...]
+    lower: np.ndarray
+    upper: np.ndarray
+    velocity: np.ndarray
+    acceleration: np.ndarray
+    root: str
+    tips: Mapping[str, str]
+    flange: str | None
+    mount: np.ndarray
+    grasp_frame: np.ndarray
+    postures: Mapping[str, np.ndarray]
+
+    @cached_property
+    def kinematics(self) -> Kinematics:
+        """Forward kinematics of this robot, built once."""
+        return Kinematics(self.urdf, self.joints, self.tips, self.name)
+
+
+def names(kind: str | None = None) -> tuple[str, ...]:
+    """Return the names of all known embodiments, or those of one kind ("arm", "hand", "gripper"), sorted."""
+    return tuple(p.stem for p in sorted(DATA.glob("*.yaml")) if kind is None or read(p).kind == kind)
+
+
+@lru_cache(maxsize=64)
+def load(name: str, side: str = "right") -> Embodiment:
+    """Return a known embodiment. Raises EmbodimentError; for an unknown name it lists the known ones."""
+    known = names()
+    if name not in known:
+        raise EmbodimentError(f"embodiment '{name}'", "name", name, f"one of {', '.join(known)}")
+    return load_file(DATA / f"{name}.yaml", side)
+
+
+def load_file(path: str | Path, side: str = "right") -> Embodiment:
+    """Return the embodiment described by a YAML file and the URDF beside it. Raises EmbodimentError."""
+    path = Path(path)
+    if side not in SIDES:
+        raise EmbodimentError(str(path), "side", side, f"one of {', '.join(SIDES)}")
+    data = read(path)
+    if data.name != path.stem:
+        raise EmbodimentError(str(path), "name", data.name, f"the file's own name '{path.stem}'")
+    urdf_path = path.parent / data.urdf
+    try:
+        urdf = urdf_path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EmbodimentError(str(path), "urdf", data.urdf, f"a readable file ({error})") from None
+    tree = parse(urdf, str(urdf_path))
+    check_links(data, tree, str(path))
+    mirrored = side == "left" and data.kind != "arm"
+    return _embodiment(data, side, mirror_urdf(urdf) if mirrored else urdf, tree.root, mirrored, path)
+
+
+def _embodiment(data: EmbodimentData, side: str, urdf: str, root: str, mirrored: bool, path: Path) -> Embodiment:
+    limits = joint_limits(data, parse(urdf, str(path)), str(path))
+    postures = {}
+    for name, value in data.postures.items():
+        values = getattr(value, side) if isinstance(value, SidePostures) else value
+        postures[name] = posture(name, values, limits, str(path))
+    tips = {finger: data.tips[finger] for finger in FINGERS if finger in data.tips}
+    return Embodiment(
+        name=data.name,
+        kind=data.kind,
+        side=side,
+        urdf=urdf,
+        joints=tuple(joint.name for joint in data.joints),
+        lower=limits[0],
+        upper=limits[1],
+        velocity=limits[2],
+        acceleration=limits[3],
+        root=root,
+        tips=MappingProxyType(tips),
+        flange=data.flange,
+        mount=_transform(data.mount, mirrored),
+        grasp_frame=_transform(data.grasp_frame, mirrored),
+        postures=MappingProxyType(postures),
+    )
+
+
+def _transform(value: PoseData, mirrored: bool) -> np.ndarray:
+    transform = pose(value.xyz, value.rpy)
+    result = mirror_pose(transform) if mirrored else transform
+    result.flags.writeable = False
+    return result
