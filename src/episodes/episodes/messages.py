@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -36,6 +37,14 @@ def stamp_ns(message: Any) -> int | None:
     """Acquisition stamp of a message in nanoseconds, None for messages without a header."""
     head = getattr(message, "header", None)
     return None if head is None else head.stamp.sec * _NS + head.stamp.nanosec
+
+
+def header_stamp_ns(raw: bytes) -> int:
+    """Stamp of a serialized message that begins with a header, read without decoding the rest."""
+    if len(raw) < 12:
+        raise EpisodeError(f"a message with a header has 12 bytes or more, found {len(raw)}")
+    seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
+    return seconds * _NS + nanoseconds
 
 
 def image(at_ns: int, rgb: np.ndarray, frame_id: str = "") -> Any:

@@ -1,0 +1,212 @@
+"""Bags to a training dataset: `python -m episodes.convert BAG... --out DIR`. Resumable; many processes if asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from episodes import sampling
+from episodes.bag import is_complete, read_metadata
+from episodes.dataset import DATASET_FILE, Dataset, EpisodeEntry, load_dataset, save_arrays, save_dataset
+from episodes.extract import Settings, extract
+from episodes.metadata import EpisodeError
+
+SAVE_EVERY_S = 5.0
+
+
+class Target(str, Enum):
+    """Formats a bag can be converted to."""
+
+    DATASET = "dataset"
+
+
+@dataclass
+class Report:
+    """What became of every bag: converted now, there already, skipped as unsuccessful, refused with the reason."""
+
+    converted: int = 0
+    present: int = 0
+    skipped: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def find_bags(paths: Iterable[Path]) -> list[Path]:
+    """Every path that is a bag, and of other folders the bags inside, sorted by name.
+
+    Unfinished bags inside a folder are left out. Raises EpisodeError for a path without any bag.
+    """
+    bags: list[Path] = []
+    for path in map(Path, paths):
+        single = path.suffix == ".mcap" or is_complete(path)
+        found = [path] if single else sorted(meta.parent for meta in path.glob("*/metadata.yaml"))
+        if not found:
+            raise EpisodeError(f"{path}: no bag here, expected a folder with metadata.yaml or one of such folders")
+        bags += found
+    return list(dict.fromkeys(bags))
+
+
+def convert(
+    bags: Iterable[Path],
+    out: Path,
+    settings: Settings | None = None,
+    *,
+    include_failures: bool = False,
+    workers: int = 1,
+    console: Console | None = None,
+) -> Report:
+    """Convert bags into the dataset `out`, adding to what is there. A refused bag does not stop the others.
+
+    Episodes not marked as successful are skipped unless `include_failures`. Raises EpisodeError if the dataset was
+    made with other settings.
+    """
+    settings = settings or Settings()
+    report = Report()
+    out.mkdir(parents=True, exist_ok=True)
+    dataset = _open(out, settings)
+    todo = [bag for bag in bags if not _known(dataset, out, bag, report) and _wanted(bag, include_failures, report)]
+    numbered = list(zip(todo, _free_names(dataset), strict=False))
+    saved = time.monotonic()
+    for outcome in _track(_run(numbered, out, settings, workers), len(numbered), console):
+        if isinstance(outcome, str):
+            report.refused.append(outcome)
+            continue
+        report.converted += 1
+        _add(dataset, outcome, settings)
+        if time.monotonic() - saved > SAVE_EVERY_S:
+            save_dataset(out, dataset)
+            saved = time.monotonic()
+    save_dataset(out, dataset)
+    return report
+
+
+def _open(out: Path, settings: Settings) -> Dataset:
+    if not (out / DATASET_FILE).exists():
+        return Dataset(period_s=settings.period_s, cameras={})
+    dataset = load_dataset(out)
+    sizes = set(dataset.cameras.values()) - {settings.size}
+    if dataset.period_s != settings.period_s or sizes:
+        found = f"period {dataset.period_s:g} s, images {sorted(sizes or {settings.size})}"
+        raise EpisodeError(
+            f"{out / DATASET_FILE}: {found}, expected {settings.period_s:g} s, {settings.size}; convert to a new folder"
+        )
+    dataset.episodes = [entry for entry in dataset.episodes if _is_current(out, entry)]
+    return dataset
+
+
+def _is_current(out: Path, entry: EpisodeEntry) -> bool:
+    """Whether an episode's file is there and not older than the bag it came from (a bag that is gone cannot tell)."""
+    file, bag = out / entry.file, out / entry.source / "metadata.yaml"
+    return file.is_file() and not (bag.is_file() and bag.stat().st_mtime > file.stat().st_mtime)
+
+
+def _source(out: Path, bag: Path) -> str:
+    return os.path.relpath(bag.resolve(), out.resolve())
+
+
+def _known(dataset: Dataset, out: Path, bag: Path, report: Report) -> bool:
+    known = any(entry.source == _source(out, bag) for entry in dataset.episodes)
+    report.present += known
+    return known
+
+
+def _wanted(bag: Path, include_failures: bool, report: Report) -> bool:
+    try:
+        succeeded = include_failures or read_metadata(bag).succeeded
+    except EpisodeError as error:
+        report.refused.append(str(error))
+        return False
+    if not succeeded:
+        report.skipped.append(str(bag))
+    return bool(succeeded)
+
+
+def _free_names(dataset: Dataset) -> Iterator[str]:
+    taken = {entry.file for entry in dataset.episodes}
+    return (name for i in range(10**9) if (name := f"episode_{i:05d}.npz") not in taken)
+
+
+def _add(dataset: Dataset, outcome: tuple[EpisodeEntry, list[str]], settings: Settings) -> None:
+    entry, cameras = outcome
+    dataset.cameras |= dict.fromkeys(cameras, settings.size)
+    dataset.episodes = sorted([*dataset.episodes, entry], key=lambda each: each.file)
+
+
+def _one(out: Path, settings: Settings, bag: Path, file: str) -> tuple[EpisodeEntry, list[str]] | str:
+    """Convert one bag; returns its entry and cameras, or why it was refused."""
+    try:
+        entry, arrays = extract(bag, settings, file, _source(out, bag))
+    except EpisodeError as error:
+        return str(error)
+    save_arrays(out / file, arrays)
+    return entry, [name.removeprefix("image.") for name in arrays if name.startswith("image.")]
+
+
+def _run(
+    numbered: list[tuple[Path, str]], out: Path, settings: Settings, workers: int
+) -> Iterator[tuple[EpisodeEntry, list[str]] | str]:
+    job = partial(_one, out, settings)
+    if workers <= 1 or len(numbered) < 2:
+        yield from (job(bag, file) for bag, file in numbered)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(job, bag, file) for bag, file in numbered]):
+            yield done.result()
+
+
+def _track(outcomes: Iterator, total: int, console: Console | None) -> Iterator:
+    columns = (TextColumn("converting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console or Console(stderr=True), disable=total == 0) as progress:
+        yield from progress.track(outcomes, total=total)
+
+
+def command(
+    bags: Annotated[list[Path], typer.Argument(help="bags, or folders of bags", metavar="BAG...")],
+    out: Annotated[Path, typer.Option(help="folder of the dataset")],
+    to: Annotated[Target, typer.Option(help="format")] = Target.DATASET,
+    include_failures: Annotated[bool, typer.Option(help="also episodes not marked as successful")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="processes")] = 1,
+    rate_hz: Annotated[float, typer.Option(min=1, max=100, help="steps per second")] = 10.0,
+    width: Annotated[int, typer.Option(min=8, max=4096, help="of the images, pixels")] = 128,
+    height: Annotated[int, typer.Option(min=8, max=4096, help="of the images, pixels")] = 96,
+    max_state_age: Annotated[float, typer.Option(min=0, help="seconds, of a joint state at a frame")] = 0.15,
+    max_command_age: Annotated[float, typer.Option(min=0, help="seconds since the newest command at a frame")] = 0.5,
+) -> None:
+    """Convert recorded bags into a training dataset."""
+    limits = sampling.Limits(state_age_s=max_state_age, command_age_s=max_command_age)
+    settings = Settings(period_s=1.0 / rate_hz, size=(height, width), limits=limits)
+    try:
+        report = convert(find_bags(bags), out, settings, include_failures=include_failures, workers=workers)
+        total = len(load_dataset(out).episodes)
+    except EpisodeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    for reason in report.refused:
+        print(f"refused: {reason}", file=sys.stderr)
+    print(
+        f"{out}: {total} episodes ({report.converted} new, {report.present} there already, "
+        f"{len(report.skipped)} skipped as not successful, {len(report.refused)} refused)"
+    )
+    if report.refused or not total:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point."""
+    typer.run(command)
+
+
+if __name__ == "__main__":
+    main()

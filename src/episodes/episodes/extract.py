@@ -1,0 +1,150 @@
+"""One bag to the arrays of one training episode."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from episodes import messages, sampling, streams
+from episodes.bag import EpisodeReader
+from episodes.dataset import PARTS, EpisodeEntry, Joints, resize_area
+from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata
+
+CAMERA_TOPIC = re.compile(r"^/camera/([^/]+)/image_raw$")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How episodes are sampled: `size` (h, w) of every image, `period_s` between steps."""
+
+    period_s: float = 0.1
+    size: tuple[int, int] = (96, 128)
+    limits: sampling.Limits = field(default_factory=sampling.Limits)
+
+
+def extract(bag: Path, settings: Settings, file: str, source: str) -> tuple[EpisodeEntry, dict[str, np.ndarray]]:
+    """Read, align and resize one bag; see `episodes.dataset` for the arrays.
+
+    `file` and `source` only go into the entry. Raises EpisodeError of one line naming the bag and the stream at fault.
+    """
+    try:
+        with EpisodeReader(bag) as reader:
+            return _extract(reader, settings, file, source)
+    except EpisodeError as error:
+        text = str(error)
+        raise EpisodeError(text if text.startswith(str(bag)) else f"{bag}: {text}") from None
+
+
+def _extract(
+    reader: EpisodeReader, settings: Settings, file: str, source: str
+) -> tuple[EpisodeEntry, dict[str, np.ndarray]]:
+    metadata = _checked(reader)
+    cameras = _cameras(reader)
+    records = streams.load(reader, _wanted(metadata, list(cameras.values())))
+    images = {name: streams.image_stream(topic, records[topic]) for name, topic in cameras.items()}
+    joints = _joint_streams(metadata, records)
+    reference = next(iter(images.values()))
+    frames = sampling.choose_frames(reference.topic, reference.stamps, settings.period_s)
+    values, chosen, kept = _align(reference.stamps[frames], images, joints, settings)
+    arrays = {"stamp_ns": reference.stamps[frames][kept]}
+    for name, stream in images.items():
+        arrays[f"image.{name}"] = _pictures(reader, stream, chosen[name][kept], settings.size)
+    arrays |= {key: array[kept] for key, array in values.items()}
+    return _entry(metadata, joints, file, source, len(arrays["stamp_ns"])), arrays
+
+
+def _checked(reader: EpisodeReader) -> EpisodeMetadata:
+    metadata = reader.metadata
+    if metadata is None:
+        raise EpisodeError(f"field {METADATA_KEY} of custom_data in metadata.yaml: missing")
+    without = [side for side in metadata.embodiments if side not in metadata.bases]
+    if without:
+        raise EpisodeError(f"metadata.yaml: field bases: missing {', '.join(without)}")
+    return metadata
+
+
+def _cameras(reader: EpisodeReader) -> dict[str, str]:
+    cameras = {m.group(1): topic for topic in sorted(reader.topics) if (m := CAMERA_TOPIC.match(topic))}
+    if not cameras:
+        raise EpisodeError("missing stream /camera/<name>/image_raw")
+    return cameras
+
+
+def _wanted(metadata: EpisodeMetadata, cameras: list[str]) -> dict[str, str]:
+    wanted = dict.fromkeys(cameras, messages.IMAGE)
+    for side in metadata.embodiments:
+        for part in PARTS:
+            wanted[f"/{side}/{part}/joint_states"] = messages.JOINT_STATE
+            wanted[f"/{side}/{part}/command"] = messages.TRAJECTORY
+    return wanted
+
+
+Joint = tuple[streams.StateStream, streams.CommandStream]
+
+
+def _joint_streams(metadata: EpisodeMetadata, records: dict[str, list]) -> dict[str, Joint]:
+    """State and command stream of every `<side>.<part>`."""
+    result = {}
+    for side in metadata.embodiments:
+        for part in PARTS:
+            topic = f"/{side}/{part}/joint_states"
+            state = streams.state_stream(topic, records[topic])
+            topic = f"/{side}/{part}/command"
+            result[f"{side}.{part}"] = (state, streams.command_stream(topic, records[topic], state.names))
+    return result
+
+
+def _align(
+    steps: np.ndarray, images: dict[str, streams.ImageStream], joints: dict[str, Joint], settings: Settings
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], slice]:
+    """Values by array name at every step, chosen frames by camera, and the steps at which all of them are young."""
+    values: dict[str, np.ndarray] = {}
+    chosen: dict[str, np.ndarray] = {}
+    ages: dict[str, np.ndarray] = {}
+    limits: dict[str, float] = {}
+    for name, image in images.items():
+        chosen[name] = streams.newest(image.stamps, steps)
+        ages[image.topic] = streams.ages(image.stamps, chosen[name], steps)
+        limits[image.topic] = settings.period_s * (1 + sampling.GAP)
+    for key, (state, command) in joints.items():
+        values[f"{key}.position"], ages[state.topic] = state.sample(steps)
+        values[f"{key}.command"], ages[command.topic] = command.sample(steps)
+        limits[state.topic], limits[command.topic] = settings.limits.state_age_s, settings.limits.command_age_s
+    kept = sampling.trim(steps, ages, limits, settings.limits.trim_s)
+    if kept.stop - kept.start < settings.limits.min_steps:
+        raise EpisodeError(f"{kept.stop - kept.start} steps, expected {settings.limits.min_steps} or more")
+    return values, chosen, kept
+
+
+def _pictures(
+    reader: EpisodeReader, stream: streams.ImageStream, chosen: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    pictures = np.empty((len(chosen), *size, 3), dtype=np.uint8)
+    filled = 0
+    for row, pixels in stream.read(reader, chosen):
+        pictures[row] = resize_area(pixels, size)
+        filled += 1
+    if filled != len(chosen):
+        raise EpisodeError(f"{stream.topic}: {len(chosen) - filled} frames could not be read again")
+    return pictures
+
+
+def _entry(metadata: EpisodeMetadata, joints: dict[str, Joint], file: str, source: str, length: int) -> EpisodeEntry:
+    sides = metadata.embodiments
+    names = {
+        side: Joints(arm=list(joints[f"{side}.arm"][0].names), hand=list(joints[f"{side}.hand"][0].names))
+        for side in sides
+    }
+    return EpisodeEntry(
+        file=file,
+        source=source,
+        task=metadata.task,
+        embodiments=sides,
+        joints=names,
+        bases={side: metadata.bases[side] for side in sides},
+        success=metadata.success,
+        length=length,
+    )

@@ -1,0 +1,98 @@
+"""Which camera frames become the time steps of a training episode, and whether every stream is there for them.
+
+Nothing is ever invented: a stream that is missing or silent for too long refuses the episode and is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from episodes.metadata import EpisodeError
+
+SAME_RATE = 0.05  # camera periods this close to the sampling period are used frame by frame
+GAP = 0.5  # fraction of the sampling period by which a frame may miss its instant
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How old the newest value of a stream may be at a frame, and how much may be cut off at either end."""
+
+    state_age_s: float = 0.15
+    command_age_s: float = 0.5
+    trim_s: float = 30.0
+    min_steps: int = 10
+
+
+def choose_frames(topic: str, stamps: np.ndarray, period_s: float) -> np.ndarray:
+    """Indices of frames spaced `period_s` apart, from ascending `stamps` (K,) ns.
+
+    A camera at the sampling rate gives every frame; a faster one the frame nearest to each instant.
+    Raises EpisodeError naming the topic, the gap and its place for a camera that is too slow or pauses.
+    """
+    if len(stamps) < 2:
+        raise EpisodeError(f"{topic}: {len(stamps)} frame(s), expected 2 or more")
+    period = period_s * 1e9
+    spacing = np.diff(stamps).astype(np.float64)
+    _refuse_gaps(topic, stamps, spacing, period * (1 + GAP))
+    if abs(np.median(spacing) / period - 1) <= SAME_RATE:
+        return np.arange(len(stamps))
+    instants = stamps[0] + np.arange(int((stamps[-1] - stamps[0]) / period) + 1) * period
+    after = np.clip(np.searchsorted(stamps, instants), 1, len(stamps) - 1)
+    nearer_before = (instants - stamps[after - 1]) <= (stamps[after] - instants)
+    chosen = np.where(nearer_before, after - 1, after)
+    if (np.diff(chosen) <= 0).any():
+        raise EpisodeError(f"{topic}: {1e9 / np.median(spacing):.1f} frames/s, expected at least {1 / period_s:.1f}")
+    return chosen
+
+
+def trim(steps_ns: np.ndarray, ages: Mapping[str, np.ndarray], limits: Mapping[str, float], trim_s: float) -> slice:
+    """The part of the steps in which every stream is young enough.
+
+    Ages are (T,) seconds by topic, limits seconds by topic. Steps before every stream has begun and after one has
+    ended are cut, `trim_s` at most at either end. Raises EpisodeError naming topic, age and place for a gap between.
+    """
+    good = np.ones(len(steps_ns), dtype=bool)
+    for topic, age in ages.items():
+        good &= age <= limits[topic]
+    if not good.any():
+        worst = max(ages, key=lambda topic: float(np.min(ages[topic]) - limits[topic]))
+        raise EpisodeError(f"{worst}: never younger than {np.min(ages[worst]):.3f} s at a frame, or never with others")
+    first, last = int(np.argmax(good)), len(good) - 1 - int(np.argmax(good[::-1]))
+    for topic, age in ages.items():
+        inside = np.flatnonzero(age[first : last + 1] > limits[topic])
+        if len(inside):
+            at = first + int(inside[0])
+            raise EpisodeError(
+                f"{topic}: gap, newest value {age[at]:.3f} s old {(steps_ns[at] - steps_ns[0]) * 1e-9:.2f} s "
+                f"after the first frame, limit {limits[topic]:.3f} s"
+            )
+    _refuse_long_ends(steps_ns, first, last, ages, limits, trim_s)
+    return slice(first, last + 1)
+
+
+def _refuse_gaps(topic: str, stamps: np.ndarray, spacing: np.ndarray, limit: float) -> None:
+    if (spacing <= 0).any():
+        raise EpisodeError(f"{topic}: two frames with the same stamp {int(stamps[int(np.argmin(spacing))])}")
+    if spacing.max() > limit:
+        at = int(np.argmax(spacing))
+        raise EpisodeError(
+            f"{topic}: gap of {spacing[at] * 1e-9:.3f} s {(stamps[at] - stamps[0]) * 1e-9:.2f} s after the first frame"
+        )
+
+
+def _refuse_long_ends(
+    steps_ns: np.ndarray,
+    first: int,
+    last: int,
+    ages: Mapping[str, np.ndarray],
+    limits: Mapping[str, float],
+    trim_s: float,
+) -> None:
+    for edge, cut in ((first - 1, steps_ns[first] - steps_ns[0]), (last + 1, steps_ns[-1] - steps_ns[last])):
+        if cut * 1e-9 > trim_s:
+            absent = [topic for topic, age in ages.items() if age[edge] > limits[topic]]
+            where = "first" if edge < first else "last"
+            raise EpisodeError(f"{', '.join(absent)}: absent in the {where} {cut * 1e-9:.1f} s, limit {trim_s:.1f} s")

@@ -1,0 +1,172 @@
+"""The streams of an episode on one time axis, and what was known at a given instant.
+
+States are known from their acquisition stamp on. Commands are in force from the instant they were received on, and
+count from the stamp of the observation they answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from episodes import messages
+from episodes.bag import EpisodeReader, Record
+from episodes.metadata import EpisodeError
+
+_NS = 1e-9
+NEVER_S = float("inf")  # age of what has not been seen yet
+
+
+@dataclass(frozen=True)
+class ImageStream:
+    """Frames of one camera: `stamps` (K,) int64 ns ascending, `places` (K,) their places in the order of reception."""
+
+    topic: str
+    stamps: np.ndarray
+    places: np.ndarray
+
+    def read(self, reader: EpisodeReader, chosen: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Pixels (H, W, 3) uint8 RGB of the chosen frames as (position in `chosen`, pixels), one pass over the bag."""
+        rows: dict[int, list[int]] = {}
+        for row, frame in enumerate(chosen):
+            rows.setdefault(int(self.places[frame]), []).append(row)
+        for place, record in enumerate(reader.records({self.topic})):
+            if place in rows:
+                pixels = _pixels(record)
+                yield from ((row, pixels) for row in rows[place])
+
+
+@dataclass(frozen=True)
+class StateStream:
+    """Joint states: `stamps` (K,) int64 ns ascending, `values` (K, n) rad or m, columns in the order of `names`."""
+
+    topic: str
+    names: tuple[str, ...]
+    stamps: np.ndarray
+    values: np.ndarray
+
+    def sample(self, at_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Newest value not newer than each of `at_ns` (T,): values (T, n), NaN before the first, and ages (T,) s."""
+        index = newest(self.stamps, at_ns)
+        return _select(self.values, index), ages(self.stamps, index, at_ns)
+
+
+@dataclass(frozen=True)
+class CommandStream:
+    """Chunks: received at `arrivals` (K,) int64 ns ascending, counting from `origins` (K,) ns.
+
+    `times[k]` (H,) seconds after the origin, `points[k]` (H, n) rad or m, columns in the order of `names`.
+    """
+
+    topic: str
+    names: tuple[str, ...]
+    arrivals: np.ndarray
+    origins: np.ndarray
+    times: list[np.ndarray]
+    points: list[np.ndarray]
+
+    def sample(self, at_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The target in force at each of `at_ns` (T,): values (T, n), NaN before the first, and ages (T,) s.
+
+        The newest received chunk is interpolated; before its first point and after its last one those hold.
+        """
+        index = newest(self.arrivals, at_ns)
+        values = np.full((len(at_ns), len(self.names)), np.nan)
+        for row, chunk in enumerate(index):
+            if chunk >= 0:
+                values[row] = self._at(int(chunk), int(at_ns[row]))
+        return values, ages(self.arrivals, index, at_ns)
+
+    def _at(self, chunk: int, at_ns: int) -> np.ndarray:
+        elapsed = (at_ns - int(self.origins[chunk])) * _NS
+        times, points = self.times[chunk], self.points[chunk]
+        return np.array([np.interp(elapsed, times, column) for column in points.T])
+
+
+def newest(stamps: np.ndarray, at_ns: np.ndarray) -> np.ndarray:
+    """Index of the newest of ascending `stamps` (K,) not newer than each of `at_ns` (T,); -1 where there is none."""
+    return np.searchsorted(stamps, at_ns, side="right") - 1
+
+
+def ages(stamps: np.ndarray, index: np.ndarray, at_ns: np.ndarray) -> np.ndarray:
+    """Seconds from the chosen stamps to `at_ns`; infinite where nothing was chosen (index -1)."""
+    if not len(stamps):
+        return np.full(len(at_ns), NEVER_S)
+    return np.where(index >= 0, (at_ns - stamps[np.maximum(index, 0)]) * _NS, NEVER_S)
+
+
+def load(reader: EpisodeReader, wanted: Mapping[str, str]) -> dict[str, list[Record]]:
+    """Records by topic of everything `wanted` (topic -> message type); of images only the beginning with the stamp.
+
+    Raises EpisodeError naming every topic that is missing or empty, or that is of another type.
+    """
+    missing = [topic for topic in wanted if topic not in reader.topics or not reader.topics[topic].count]
+    if missing:
+        raise EpisodeError(f"missing {'stream' if len(missing) == 1 else 'streams'} {', '.join(missing)}")
+    for topic, msgtype in wanted.items():
+        if reader.topics[topic].msgtype != msgtype:
+            raise EpisodeError(f"{topic}: found {reader.topics[topic].msgtype}, expected {msgtype}")
+    records: dict[str, list[Record]] = {topic: [] for topic in wanted}
+    for record in reader.records(set(wanted)):
+        kept = replace(record, raw=bytes(record.raw[:12])) if record.msgtype == messages.IMAGE else record
+        records[record.topic].append(kept)
+    return records
+
+
+def image_stream(topic: str, records: list[Record]) -> ImageStream:
+    """Frames in the order of their stamps, from the beginnings of their messages."""
+    stamps = np.array([messages.header_stamp_ns(record.raw) for record in records], dtype=np.int64)
+    places = np.argsort(stamps, kind="stable")
+    return ImageStream(topic, stamps[places], places)
+
+
+def state_stream(topic: str, records: list[Record]) -> StateStream:
+    """Joint states in the order of their stamps. Raises EpisodeError on changing names or unfit values."""
+    decoded = [record.decode() for record in records]
+    names = _constant_names(topic, [tuple(message.name) for message in decoded])
+    if any(len(message.position) != len(names) for message in decoded):
+        raise EpisodeError(f"{topic}: expected {len(names)} positions in every message")
+    values = np.stack([np.asarray(message.position, dtype=np.float64) for message in decoded])
+    if not np.isfinite(values).all():
+        raise EpisodeError(f"{topic}: positions that are not finite")
+    stamps = np.array([messages.stamp_ns(message) for message in decoded], dtype=np.int64)
+    order = np.argsort(stamps, kind="stable")
+    return StateStream(topic, names, stamps[order], values[order])
+
+
+def command_stream(topic: str, records: list[Record], names: tuple[str, ...]) -> CommandStream:
+    """Chunks in the order of reception, columns in the order of `names`. Raises EpisodeError."""
+    decoded = [record.decode() for record in records]
+    found = _constant_names(topic, [tuple(message.joint_names) for message in decoded])
+    if sorted(found) != sorted(names):
+        raise EpisodeError(f"{topic}: joints {', '.join(found)}, expected {', '.join(names)}")
+    columns = [found.index(name) for name in names]
+    try:
+        chunks = [messages.trajectory_arrays(message) for message in decoded]
+    except EpisodeError as error:
+        raise EpisodeError(f"{topic}: {error}") from None
+    points = [chunk[1][:, columns] for chunk in chunks]
+    if not all(np.isfinite(p).all() for p in points):
+        raise EpisodeError(f"{topic}: points that are not finite")
+    arrivals = np.array([record.log_ns for record in records], dtype=np.int64)
+    origins = np.array([messages.stamp_ns(message) for message in decoded], dtype=np.int64)
+    return CommandStream(topic, names, arrivals, origins, [chunk[0] for chunk in chunks], points)
+
+
+def _constant_names(topic: str, names: list[tuple[str, ...]]) -> tuple[str, ...]:
+    if len(set(names)) != 1 or not names[0]:
+        raise EpisodeError(f"{topic}: joint names are empty or change during the episode")
+    return names[0]
+
+
+def _select(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    return np.where((index >= 0)[:, None], values[np.maximum(index, 0)], np.nan)
+
+
+def _pixels(record: Record) -> np.ndarray:
+    try:
+        return messages.image_array(record.decode())
+    except EpisodeError as error:
+        raise EpisodeError(f"{record.topic}: {error}") from None
