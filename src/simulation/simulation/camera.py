@@ -1,0 +1,69 @@
+"""The simulated camera as a `camera_node` source: it asks the world for its state and renders in its own process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from camera_node.source import Frame, SourceError
+from node_kit.station import load_station
+from pydantic import BaseModel, ConfigDict, Field
+
+from simulation.render import Renderer
+from simulation.task import load_task
+from simulation.wire import Client, Op, WireError
+from simulation.world import World
+
+
+class SimulatedCameraOptions(BaseModel):
+    """Which camera of which station."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    station: str = Field(min_length=1, description="path of the station's YAML file")
+    camera: str = Field(min_length=1, description="name of a camera in it")
+
+
+class SimulatedCamera:
+    """Frames of one camera of the world at the station's rate; a frame's stamp is the instant of the world in it."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = SimulatedCameraOptions.model_validate(options)
+        self._renderer: Renderer | None = None
+        self._client: Client | None = None
+
+    def open(self) -> None:
+        """Build the same model as the world's and render once; raises SourceError."""
+        station = load_station(self._options.station)
+        camera = station.cameras.get(self._options.camera)
+        if camera is None:
+            known = ", ".join(station.cameras)
+            raise SourceError(f"{self._options.station}: cameras: no {self._options.camera!r}, expected one of {known}")
+        model = World(station, load_task(station.task, station.sides)).model
+        self._renderer = Renderer(model, self._options.camera, camera.width, camera.height)
+        self._client = Client(f"127.0.0.1:{station.simulation.port}")
+        self._period_s = 1.0 / camera.rate_hz
+        self._due_s = time.monotonic()
+
+    def read(self) -> Frame | None:
+        """The next frame when it is due (waits at most one period); None while the world does not answer."""
+        assert self._renderer is not None and self._client is not None, "open() comes first"
+        now_s = time.monotonic()
+        self._due_s = max(self._due_s + self._period_s, now_s - self._period_s)
+        time.sleep(max(0.0, self._due_s - now_s))
+        try:
+            stamp_ns, qpos = self._client.ask(Op.STATE)
+        except WireError:
+            return None
+        if qpos.shape != (self._renderer.nq,):
+            raise SourceError(f"the world has {qpos.size} coordinates, this station {self._renderer.nq}: another one runs")
+        return Frame(stamp_ns, self._renderer.render(qpos))
+
+    def close(self) -> None:
+        """Release the wire and the OpenGL context."""
+        if self._client is not None:
+            self._client.close()
+        if self._renderer is not None:
+            self._renderer.close()
+        self._client = self._renderer = None

@@ -1,0 +1,179 @@
+"""Collect demonstrations without ROS, faster than real time: one MCAP bag an episode, with the live graph's topics."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import typer
+from embodiments.inverse_kinematics import ArmIK
+from episodes.bag import EpisodeWriter, is_complete
+from episodes.metadata import Embodiments, EpisodeMetadata
+from node_kit.station import Station
+from rich.progress import Progress
+
+from simulation.demonstrator import Path as Motion
+from simulation.demonstrator import demonstrate
+from simulation.render import Renderer
+from simulation.rounds import Rounds
+from simulation.stations import DEFAULT_STATION, station_with_hands
+from simulation.task import PickPlace, load_task
+from simulation.world import World
+
+TIMESTEP_S = 0.004
+CONTROL_S = 0.02
+FRAME_EVERY = 5  # control steps between camera frames: the 10 Hz a policy is trained at
+CHECK_EVERY = 3
+HOME_NOISE_RAD = 0.06
+EPOCH_NS = 1_000_000_000  # simulated time starts here, so that no stamp is 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to collect: everything about it follows from these fields."""
+
+    station: Station
+    out: Path
+    seed: int
+    index: int
+
+    @property
+    def bag(self) -> Path:
+        """Where it is written."""
+        return self.out / f"{hands_of(self.station)}_{self.index:04d}"
+
+
+def hands_of(station: Station) -> str:
+    """The hands of a station as part of a file name."""
+    return "-".join(part.hand.embodiment for _, part in sorted(station.sides.items()))
+
+
+class Side:
+    """The demonstrator's hold on one side: inverse kinematics that continue from the last command."""
+
+    def __init__(self, world: World, side: str) -> None:
+        robots = world.sides[side]
+        self.name, self._world = side, world
+        self._ik = ArmIK(robots.arm, robots.hand, robots.base)
+        self.arm = self.hand = np.zeros(0)
+        self._motion: Motion | None = None
+
+    def begin(self, task: PickPlace, rng: np.random.Generator) -> None:
+        """Start from a home posture that is a little different every time."""
+        home = self._world.sides[self.name].arm.postures["home"]
+        self.arm = home + rng.uniform(-HOME_NOISE_RAD, HOME_NOISE_RAD, home.size)
+        self._world.place(f"{self.name}/arm", self.arm)
+        self._motion = demonstrate(self._world, task, self.name, self._ik.forward(self.arm), rng)
+
+    @property
+    def duration_s(self) -> float:
+        """How long the demonstration takes."""
+        assert self._motion is not None
+        return self._motion.duration_s
+
+    def act(self, time_s: float) -> None:
+        """Command the world for `time_s` into the demonstration."""
+        assert self._motion is not None
+        pose, self.hand = self._motion.sample(time_s)
+        self.arm, _ = self._ik.solve(pose, self.arm)
+        self._world.write(f"{self.name}/arm", self.arm)
+        self._world.write(f"{self.name}/hand", self.hand)
+
+
+def record(world: World, renderers: dict[str, Renderer], job: Job) -> dict[str, bool]:
+    """Demonstrate one episode and write its bag; returns each side's success."""
+    rng = np.random.default_rng([job.seed, job.index])
+    rounds = Rounds(world, world.task, rng)
+    world.reset()
+    rounds.begin()
+    sides = [Side(world, side) for side in world.sides]
+    for side in sides:
+        side.begin(world.task, rng)
+    duration = max(side.duration_s for side in sides) + 0.5
+    with EpisodeWriter(job.bag, metadata_of(job, world), overwrite_incomplete=True) as bag:
+        for tick in range(round(duration / CONTROL_S)):
+            for side in sides:
+                side.act(rounds.elapsed_s)
+            if tick % FRAME_EVERY == 0:
+                write_frame(bag, world, renderers, sides)
+            world.step(round(CONTROL_S / world.model.opt.timestep))
+            if tick % CHECK_EVERY == 0:
+                rounds.update()
+        success = rounds.finish()
+        bag.metadata = bag.metadata.model_copy(update={"success": success})
+    return success
+
+
+def write_frame(bag: EpisodeWriter, world: World, renderers: dict[str, Renderer], sides: Sequence[Side]) -> None:
+    """Images, measured joints and commands of this instant, under the live graph's topic names."""
+    stamp_ns = EPOCH_NS + round(world.time_s * 1e9)
+    for name, renderer in renderers.items():
+        bag.write_image(f"/camera/{name}/image_raw", stamp_ns, renderer.render(world.data.qpos), name)
+    for side in sides:
+        for part, command in (("arm", side.arm), ("hand", side.hand)):
+            topic, joints = f"/{side.name}/{part}", world.parts[f"{side.name}/{part}"].joints
+            position, velocity, effort = world.read(f"{side.name}/{part}")
+            bag.write_joint_state(f"{topic}/joint_states", stamp_ns, joints, position, velocity, effort)
+            bag.write_trajectory(f"{topic}/command", stamp_ns, joints, [0.0], command[None])
+
+
+def metadata_of(job: Job, world: World) -> EpisodeMetadata:
+    """What the bag says about itself."""
+    parts = {
+        side: Embodiments(arm=part.arm.embodiment, hand=part.hand.embodiment)
+        for side, part in job.station.sides.items()
+    }
+    return EpisodeMetadata(
+        task=job.station.task,
+        embodiments=parts,
+        bases={side: robots.base.tolist() for side, robots in world.sides.items()},
+        station=job.station.name,
+        seed=job.seed,
+    )
+
+
+def record_all(jobs: Sequence[Job]) -> list[dict[str, bool]]:
+    """Episodes of one station, one world for all; complete bags are left as they are."""
+    station = jobs[0].station
+    world = World(station, load_task(station.task, station.sides), TIMESTEP_S)
+    renderers = {name: Renderer(world.model, name, c.width, c.height) for name, c in station.cameras.items()}
+    return [record(world, renderers, job) for job in jobs]
+
+
+def run(
+    out: Path = typer.Option(..., help="folder for the bags"),
+    pairs: str = typer.Option("inspire:ability,ability:inspire", help="LEFT:RIGHT hands, comma separated"),
+    episodes: int = typer.Option(100, min=1, help="episodes a pair"),
+    task: str = typer.Option("pick_place"),
+    seed: int = typer.Option(0, min=0),
+    workers: int = typer.Option(2, min=1, max=64),
+    station: Path = typer.Option(DEFAULT_STATION, help="station to collect on"),
+) -> None:
+    """Record scripted demonstrations; run again to resume, complete bags are kept."""
+    batches = []
+    for number, pair in enumerate(pairs.split(",")):
+        left, _, right = pair.partition(":")
+        described = station_with_hands(station, left, right, task)
+        jobs = [Job(described, out, seed + 1000 * number, index) for index in range(episodes)]
+        missing = [job for job in jobs if not is_complete(job.bag)]
+        batches += [missing[start : start + 10] for start in range(0, len(missing), 10)]
+    out.mkdir(parents=True, exist_ok=True)
+    done, good = 0, 0
+    with multiprocessing.get_context("spawn").Pool(workers) as pool, Progress() as progress:
+        bar = progress.add_task("demonstrations", total=sum(map(len, batches)))
+        for results in pool.imap_unordered(record_all, batches):
+            done, good = done + 2 * len(results), good + sum(sum(result.values()) for result in results)
+            progress.update(bar, advance=len(results), description=f"demonstrations, {good}/{done} picks succeed")
+    print(f"{done // 2} new episodes in {out}, {good} of {done} picks succeed")
+
+
+def main() -> None:
+    """Command line."""
+    typer.run(run)
+
+
+if __name__ == "__main__":
+    main()

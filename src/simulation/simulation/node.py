@@ -1,0 +1,72 @@
+"""The simulated world as a node: it only serves the wire and reports; robots and cameras are other nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+from node_kit.diagnostics import ERROR, OK, DiagnosticsPublisher, Report
+from node_kit.lifecycle import Lifecycle
+from node_kit.main import spin
+from node_kit.parameters import Parameters
+from node_kit.station import load_station
+from pydantic import Field
+
+from simulation.rounds import Rounds
+from simulation.server import Server
+from simulation.task import load_task
+from simulation.world import World
+
+
+class SimulationParameters(Parameters):
+    """Where the world's description lies."""
+
+    station: str = Field(min_length=1, description="path of the station's YAML file")
+
+
+class SimulationNode(Lifecycle):
+    """Configure builds the world and takes the port, activate lets time run."""
+
+    Parameters = SimulationParameters
+    _server: Server | None = None
+
+    def configure(self, parameters: SimulationParameters) -> None:
+        station = load_station(parameters.station)
+        task = load_task(station.task, station.sides)
+        world = World(station, task)
+        self._rounds = Rounds(world, task, np.random.default_rng(station.simulation.seed))
+        self._task_name = station.task
+        self._server = Server(world, self._rounds, station.simulation.port)
+        self.keep(DiagnosticsPublisher(self, "simulation", self._report))
+
+    def activate(self) -> None:
+        assert self._server is not None
+        self._server.start()
+
+    def deactivate(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+
+    def cleanup(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def _report(self) -> Report:
+        assert self._server is not None
+        values = {
+            "task": self._task_name,
+            "picks": self._rounds.picks,
+            "successes": self._rounds.successes,
+            "real_time_factor": round(self._server.real_time_factor, 4),
+        }
+        if self.active and not self._server.running:
+            return ERROR, "physics has stopped", values
+        return OK, "running" if self.active else "inactive", values
+
+
+def main() -> int:
+    """Run the node."""
+    return spin(SimulationNode, "simulation")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

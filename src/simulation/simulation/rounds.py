@@ -1,0 +1,62 @@
+"""Repeated attempts at a task: scatter the objects, watch both sides, score the round, begin again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from simulation.task import Task
+from simulation.world import World
+
+REST_CHECKS = 5  # a success has to hold for this many checks in a row
+HOME_TOLERANCE_RAD = 0.35
+
+
+@dataclass
+class Rounds:
+    """Scores a world as it runs. A pick is one side's attempt in one round; its outcome is what physics shows."""
+
+    world: World
+    task: Task
+    rng: np.random.Generator
+    picks: int = 0
+    successes: int = 0
+    results: list[dict[str, bool]] = field(default_factory=list)
+    _held: dict[str, int] = field(default_factory=dict)
+    _start_s: float = 0.0
+
+    def begin(self) -> None:
+        """Scatter the objects and start the clock of a new round."""
+        self.task.scatter(self.world, self.rng)
+        self._held = dict.fromkeys(self.world.sides, 0)
+        self._start_s = self.world.time_s
+
+    def done(self, side: str) -> bool:
+        """Whether `side` has succeeded in this round (a success once seen stays)."""
+        return self._held[side] >= REST_CHECKS
+
+    @property
+    def elapsed_s(self) -> float:
+        """Simulated time since the round began."""
+        return self.world.time_s - self._start_s
+
+    def update(self) -> bool:
+        """Look at the world, a few times a second; True when the round is over (both done and home, or too late)."""
+        for side in self.world.sides:
+            if not self.done(side):
+                self._held[side] = self._held[side] + 1 if self.task.succeeded(self.world, side) else 0
+        everyone = all(self.done(side) and self._at_home(side) for side in self.world.sides)
+        return everyone or self.elapsed_s > self.task.time_limit_s
+
+    def finish(self) -> dict[str, bool]:
+        """Count the round and return each side's outcome."""
+        result = {side: self.done(side) for side in self.world.sides}
+        self.results.append(result)
+        self.picks += len(result)
+        self.successes += sum(result.values())
+        return result
+
+    def _at_home(self, side: str) -> bool:
+        home = self.world.sides[side].arm.postures["home"]
+        return bool(np.abs(self.world.read(f"{side}/arm")[0] - home).max() < HOME_TOLERANCE_RAD)

@@ -1,0 +1,175 @@
+"""The MuJoCo model of a station: table, arms, hands, cameras and the objects of a task, built from data.
+
+Robots come from their URDF (`embodiments`), everything else from the station file and the task. The contact and
+solver settings are those that hold a can in a hand; they are the only place where simulated materials are chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from embodiments.registry import Embodiment, load
+from node_kit.station import Camera, Station, Table
+
+TIMESTEP_S = 0.002
+ROBOT, OBJECT, FIXED = 1, 2, 4  # contact groups: a robot touches objects and the table, never itself
+
+
+@dataclass(frozen=True)
+class Actuation:
+    """Position servo of one joint: N/m or Nm/rad, Ns/m or Nms/rad, N or Nm, kg or kg m2."""
+
+    stiffness: float
+    damping: float
+    force: float
+    armature: float
+
+
+ACTUATION: Mapping[str, Actuation] = {
+    "arm": Actuation(3000.0, 200.0, 150.0, 0.1),
+    "hand": Actuation(2.0, 0.1, 0.6, 0.002),
+    "gripper": Actuation(1000.0, 40.0, 15.0, 0.1),
+}
+HAND_JOINT_DAMPING = 0.05
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """One side of a station: its robots and where the arm stands (4x4, station <- arm root)."""
+
+    arm: Embodiment
+    hand: Embodiment
+    base: np.ndarray
+
+
+def mounted(station: Station) -> dict[str, Mounted]:
+    """The robots of a station by side."""
+    return {
+        side: Mounted(load(part.arm.embodiment, side), load(part.hand.embodiment, side), part.base.matrix())
+        for side, part in station.sides.items()
+    }
+
+
+def build(
+    sides: Mapping[str, Mounted],
+    table: Table,
+    cameras: Mapping[str, Camera],
+    add_objects: Callable[[mujoco.MjSpec], None] = lambda spec: None,
+    timestep_s: float = TIMESTEP_S,
+) -> mujoco.MjModel:
+    """Compile the world. Bodies and joints of a part carry the prefix ``<side>/<arm|hand>/``."""
+    spec = _empty_world(timestep_s)
+    _add_table(spec, table)
+    for side, robots in sides.items():
+        attach(spec, robots.arm, spec.worldbody, robots.base, f"{side}/arm/")
+        flange = spec.body(f"{side}/arm/{robots.arm.flange}")
+        attach(spec, robots.hand, flange, robots.hand.mount, f"{side}/hand/")
+    add_objects(spec)
+    for name, camera in cameras.items():
+        _add_camera(spec, name, camera)
+    return spec.compile()
+
+
+def attach(spec: mujoco.MjSpec, robot: Embodiment, parent: mujoco.MjsBody, pose: np.ndarray, prefix: str) -> None:
+    """Hang `robot` on `parent` at `pose` (4x4, parent <- root link) with its servos."""
+    child = mujoco.MjSpec.from_string(robot.urdf)
+    child.compiler.fusestatic = False  # fingertip frames are massless fixed links
+    child.compiler.discardvisual = True
+    child.modelname = prefix.strip("/")
+    _set_materials(child, robot)
+    _add_servos(child, robot)
+    frame = parent.add_frame(pos=pose[:3, 3], quat=quaternion(pose[:3, :3]))
+    spec.attach(child, prefix=prefix, frame=frame)
+
+
+def quaternion(rotation: np.ndarray) -> np.ndarray:
+    """(4,) w x y z of a rotation matrix (3, 3)."""
+    quat = np.empty(4)
+    mujoco.mju_mat2Quat(quat, np.ascontiguousarray(rotation, dtype=float).ravel())
+    return quat
+
+
+def _empty_world(timestep_s: float) -> mujoco.MjSpec:
+    spec = mujoco.MjSpec()
+    spec.modelname = "crosshand"
+    spec.option.timestep = timestep_s
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    spec.option.solver = mujoco.mjtSolver.mjSOL_NEWTON
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.impratio = 10.0
+    spec.compiler.degree = False
+    _light(spec)
+    return spec
+
+
+def _light(spec: mujoco.MjSpec) -> None:
+    """Cheap software rendering: no shadows, no multisampling, coarse curved shapes (1-2 ms a 320x240 frame)."""
+    quality = spec.visual.quality
+    quality.offsamples, quality.shadowsize = 0, 0
+    quality.numslices, quality.numstacks, quality.numquads = 12, 6, 2
+    spec.visual.headlight.ambient = [0.45, 0.45, 0.45]
+    spec.visual.headlight.diffuse = [0.45, 0.45, 0.45]
+    spec.visual.headlight.specular = [0.05, 0.05, 0.05]
+    spec.worldbody.add_light(pos=[0.6, 0.3, 2.0], dir=[-0.1, -0.1, -1.0], castshadow=False, diffuse=[0.4, 0.4, 0.4])
+
+
+def _add_table(spec: mujoco.MjSpec, table: Table) -> None:
+    half = np.asarray(table.size) / 2
+    spec.worldbody.add_geom(
+        name="table",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=half,
+        pos=np.asarray(table.xyz) - [0, 0, half[2]],
+        rgba=[0.62, 0.55, 0.45, 1],
+        **contact(FIXED, ROBOT | OBJECT),
+    )
+
+
+def contact(kind: int, touches: int) -> dict[str, object]:
+    """Geom settings of a graspable contact: which group it is in, what it touches, friction and softness."""
+    return {
+        "contype": kind,
+        "conaffinity": touches,
+        "condim": 4,
+        "friction": [1.0, 0.02, 0.0001],
+        "solref": [0.005, 1.0],
+        "solimp": [0.95, 0.99, 0.001, 0.5, 2.0],
+    }
+
+
+def _set_materials(child: mujoco.MjSpec, robot: Embodiment) -> None:
+    for geom in child.geoms:
+        settings = contact(ROBOT, OBJECT | FIXED) if robot.kind != "arm" else contact(ROBOT, OBJECT)
+        for field, value in settings.items():
+            setattr(geom, field, value)
+    for body in child.bodies:
+        body.gravcomp = 1.0  # the controllers of real arms and hands compensate their own weight
+
+
+def _add_servos(child: mujoco.MjSpec, robot: Embodiment) -> None:
+    servo = ACTUATION[robot.kind]
+    for joint in child.joints:
+        joint.armature = servo.armature if robot.kind != "gripper" else 0.05
+        if robot.kind == "hand":
+            joint.damping = [HAND_JOINT_DAMPING, 0.0, 0.0]
+    for equality in child.equalities:
+        equality.solref = [0.01, 1.0]
+        equality.solimp = [0.95, 0.99, 0.001, 0.5, 2.0]
+    for name, low, high in zip(robot.joints, robot.lower, robot.upper, strict=True):
+        actuator = child.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
+        actuator.set_to_position(kp=servo.stiffness, kv=servo.damping)
+        actuator.forcerange, actuator.forcelimited = [-servo.force, servo.force], True
+        actuator.ctrlrange, actuator.ctrllimited = [low, high], True
+
+
+def _add_camera(spec: mujoco.MjSpec, name: str, camera: Camera) -> None:
+    """MuJoCo cameras look along -z with x to the right; the station's z is up in the picture."""
+    eye, target = np.asarray(camera.pose.xyz), np.asarray(camera.pose.look_at)
+    back = (eye - target) / np.linalg.norm(eye - target)
+    right = np.cross([0.0, 0.0, 1.0], back)
+    right = right / np.linalg.norm(right)
+    rotation = np.stack([right, np.cross(back, right), back], axis=1)
+    spec.worldbody.add_camera(name=name, pos=eye, quat=quaternion(rotation), fovy=camera.fovy_deg)

@@ -1,0 +1,148 @@
+"""Tasks: which objects stand on the table, where an episode starts, and when it has succeeded, read off the physics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import mujoco
+import numpy as np
+
+from simulation.scene import FIXED, OBJECT, ROBOT, contact
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+
+class Task(Protocol):
+    """What the world, the demonstrator and the evaluation need to know of a task."""
+
+    name: str
+    time_limit_s: float
+
+    def add_objects(self, spec: mujoco.MjSpec) -> None:
+        """Add the task's bodies to the world."""
+
+    def scatter(self, world: World, rng: np.random.Generator) -> None:
+        """Put every object at a random start."""
+
+    def succeeded(self, world: World, side: str) -> bool:
+        """Whether `side` has done its part, at this instant."""
+
+
+@dataclass(frozen=True)
+class PickPlace:
+    """Each arm moves its own can into its own tray. Lengths in metres, station frame; y is mirrored for the right."""
+
+    name: str = "pick_place"
+    sides: tuple[str, ...] = ("left", "right")
+    time_limit_s: float = 14.0
+    start_xy: tuple[float, float] = (0.50, 0.38)
+    start_half_m: float = 0.06
+    tray_xy: tuple[float, float] = (0.50, 0.13)
+    tray_half_m: float = 0.08
+    wall_height_m: float = 0.015
+    can_radius_m: float = 0.033
+    can_half_height_m: float = 0.06
+    can_mass_kg: float = 0.2
+    rest_m_per_s: float = 0.03
+    open_fraction: float = 0.4
+
+    def can(self, side: str) -> str:
+        """Name of the body that `side` has to move."""
+        return f"{side}/can"
+
+    def tray_centre(self, side: str) -> np.ndarray:
+        """(3,) centre of the tray's floor."""
+        return np.array([self.tray_xy[0], _sign(side) * self.tray_xy[1], 0.0])
+
+    def add_objects(self, spec: mujoco.MjSpec) -> None:
+        """One can and one tray a side."""
+        for side in self.sides:
+            self._add_tray(spec, side)
+            self._add_can(spec, side)
+
+    def scatter(self, world: World, rng: np.random.Generator) -> None:
+        """Cans upright, uniform in their start squares, at any yaw."""
+        for side in self.sides:
+            offset = rng.uniform(-self.start_half_m, self.start_half_m, 2)
+            centre = np.array([self.start_xy[0], _sign(side) * self.start_xy[1]]) + offset
+            yaw = rng.uniform(-np.pi, np.pi)
+            joint = world.data.joint(self.can(side))
+            joint.qpos[:] = [*centre, self.can_half_height_m + 0.001, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]
+            joint.qvel[:] = 0.0
+        mujoco.mj_forward(world.model, world.data)
+
+    def succeeded(self, world: World, side: str) -> bool:
+        """The can is inside the tray and at rest, the hand is open and does not touch it."""
+        position, _ = world.body_pose(self.can(side))
+        speed = np.abs(world.data.joint(self.can(side)).qvel[:3]).max()
+        inside = np.abs(position[:2] - self.tray_centre(side)[:2]).max() < self.tray_half_m
+        low = position[2] < self.can_half_height_m + 0.02
+        return bool(
+            inside
+            and low
+            and speed < self.rest_m_per_s
+            and closure(world, side) < self.open_fraction
+            and not world.object_touched_by(self.can(side), f"{side}/hand/")
+        )
+
+    def _add_can(self, spec: mujoco.MjSpec, side: str) -> None:
+        body = spec.worldbody.add_body(name=self.can(side), pos=[0.5, _sign(side) * 0.38, self.can_half_height_m])
+        body.add_freejoint(name=self.can(side))
+        body.add_geom(
+            name=self.can(side),
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+            size=[self.can_radius_m, self.can_half_height_m, 0],
+            mass=self.can_mass_kg,
+            rgba=[0.80, 0.12, 0.10, 1],
+            **contact(OBJECT, ROBOT | FIXED | OBJECT),
+        )
+        body.add_geom(  # a lid of another colour: the top is what a camera above sees best
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+            size=[self.can_radius_m * 0.8, 0.001, 0],
+            pos=[0, 0, self.can_half_height_m + 0.001],
+            mass=0.0,
+            rgba=[0.95, 0.90, 0.30, 1],
+            contype=0,
+            conaffinity=0,
+        )
+
+    def _add_tray(self, spec: mujoco.MjSpec, side: str) -> None:
+        body = spec.worldbody.add_body(name=f"{side}/tray", pos=self.tray_centre(side))
+        half, wall = self.tray_half_m + 0.005, 0.004
+        floor = ([half, half, 0.001], [0, 0, 0.001])
+        walls = [
+            ([wall, half, self.wall_height_m / 2], [sign * half, 0, self.wall_height_m / 2]) for sign in (-1, 1)
+        ] + [([half, wall, self.wall_height_m / 2], [0, sign * half, self.wall_height_m / 2]) for sign in (-1, 1)]
+        for size, position in [floor, *walls]:
+            body.add_geom(
+                type=mujoco.mjtGeom.mjGEOM_BOX,
+                size=size,
+                pos=position,
+                rgba=[0.15, 0.35, 0.60, 1],
+                **contact(FIXED, OBJECT),
+            )
+
+
+def closure(world: World, side: str) -> float:
+    """How far a hand is from its open towards its grasp posture: 0 open, 1 closed."""
+    hand = world.sides[side].hand
+    travel = hand.postures["grasp"] - hand.postures["open"]
+    position = world.read(f"{side}/hand")[0]
+    return float((position - hand.postures["open"]) @ travel / (travel @ travel))
+
+
+def _sign(side: str) -> float:
+    return 1.0 if side == "left" else -1.0
+
+
+TASKS = {"pick_place": PickPlace}
+
+
+def load_task(name: str, sides: Iterable[str] = ("left", "right")) -> Task:
+    """The task called `name`; raises ValueError that lists the known ones."""
+    if name not in TASKS:
+        raise ValueError(f"task {name!r}: expected one of {', '.join(sorted(TASKS))}")
+    return TASKS[name](sides=tuple(sides))

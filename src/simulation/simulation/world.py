@@ -1,0 +1,106 @@
+"""The simulated world: physics of a station with one task in it, addressed by part (``left/arm``, ``right/hand``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from node_kit.station import Station
+
+from simulation.scene import TIMESTEP_S, Mounted, build, mounted
+from simulation.task import Task
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where one robot's actuated joints lie in the model's arrays; all (n,), in the embodiment's joint order."""
+
+    joints: tuple[str, ...]
+    position: np.ndarray
+    velocity: np.ndarray
+    actuator: np.ndarray
+
+
+class World:
+    """A compiled station. Not thread-safe: one thread steps it and answers for it."""
+
+    def __init__(self, station: Station, task: Task, timestep_s: float = TIMESTEP_S) -> None:
+        self.sides: Mapping[str, Mounted] = mounted(station)
+        self.task = task
+        self.model = build(self.sides, station.scene.table, station.cameras, task.add_objects, timestep_s)
+        self.data = mujoco.MjData(self.model)
+        self.parts = {
+            f"{side}/{part}": self._part(f"{side}/{part}/", getattr(robots, part).joints)
+            for side, robots in self.sides.items()
+            for part in ("arm", "hand")
+        }
+        self.reset()
+
+    @property
+    def time_s(self) -> float:
+        """Simulated time."""
+        return float(self.data.time)
+
+    def reset(self) -> None:
+        """Every robot at rest in its home posture, hands open, objects where the model has them."""
+        mujoco.mj_resetData(self.model, self.data)
+        for side, robots in self.sides.items():
+            self.place(f"{side}/arm", robots.arm.postures["home"])
+            self.place(f"{side}/hand", robots.hand.postures["open"])
+        mujoco.mj_forward(self.model, self.data)
+
+    def place(self, part: str, position: np.ndarray) -> None:
+        """Teleport a robot to joint `position` (n,) at rest, coupled joints included, and hold it there."""
+        index = self.parts[part]
+        self.data.qpos[index.position] = position
+        self.data.qvel[index.velocity] = 0.0
+        self.data.ctrl[index.actuator] = position
+        self._follow_couplings()
+
+    def read(self, part: str) -> np.ndarray:
+        """(3, n) position, velocity and actuator effort of a part."""
+        index = self.parts[part]
+        data = self.data
+        return np.stack([data.qpos[index.position], data.qvel[index.velocity], data.actuator_force[index.actuator]])
+
+    def write(self, part: str, target: np.ndarray) -> None:
+        """Set a part's position targets (n,); the model clips them to the joint limits."""
+        self.data.ctrl[self.parts[part].actuator] = target
+
+    def step(self, count: int = 1) -> None:
+        """Advance the physics by `count` time steps."""
+        mujoco.mj_step(self.model, self.data, count)
+
+    def body_pose(self, body: str) -> tuple[np.ndarray, np.ndarray]:
+        """Position (3,) and rotation (3, 3) of a body in the station frame."""
+        view = self.data.body(body)
+        return view.xpos.copy(), view.xmat.reshape(3, 3).copy()
+
+    def object_touched_by(self, body: str, prefix: str) -> bool:
+        """Whether any geom of `body` is in contact with a body whose name starts with `prefix`."""
+        target = self.model.body(body).id
+        for contact in self.data.contact[: self.data.ncon]:
+            pair = self.model.geom_bodyid[contact.geom]
+            if target in pair:
+                other = pair[0] if pair[1] == target else pair[1]
+                if self.model.body(int(other)).name.startswith(prefix):
+                    return True
+        return False
+
+    def _part(self, prefix: str, joints: tuple[str, ...]) -> Part:
+        ids = [self.model.joint(prefix + name).id for name in joints]
+        actuators = [self.model.actuator(prefix + name).id for name in joints]
+        return Part(joints, self.model.jnt_qposadr[ids], self.model.jnt_dofadr[ids], np.asarray(actuators))
+
+    def _follow_couplings(self) -> None:
+        """Put mimic joints where their equality constraints want them (first joint = polynomial of the second)."""
+        model, data = self.model, self.data
+        for kind, follower, leader, factors in zip(
+            model.eq_type, model.eq_obj1id, model.eq_obj2id, model.eq_data, strict=True
+        ):
+            if kind == mujoco.mjtEq.mjEQ_JOINT and leader >= 0:
+                source = data.qpos[model.jnt_qposadr[leader]]
+                data.qpos[model.jnt_qposadr[follower]] = np.polynomial.polynomial.polyval(source, factors[:5])
+                data.qvel[model.jnt_dofadr[follower]] = 0.0
