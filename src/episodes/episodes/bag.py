@@ -41,13 +41,14 @@ class EpisodeWriter:
     """Writes one episode.
 
     As a context manager it closes the bag on success and leaves it unfinished (no metadata.yaml) on an exception.
-    `metadata` may be replaced until `close`; what it holds then is written.
+    `metadata` may be replaced until `close`; what it holds then is written, and so are the texts in `notes`.
     """
 
     def __init__(self, path: Path | str, metadata: EpisodeMetadata, *, overwrite_incomplete: bool = False) -> None:
         """Create the folder `path`. Raises EpisodeError if it exists (see `discard_incomplete`)."""
         self.path = Path(path)
         self.metadata = metadata
+        self.notes: dict[str, str] = {}
         self.counts: dict[str, int] = {}
         self.bytes = 0
         self._connections: dict[str, Connection] = {}
@@ -110,7 +111,9 @@ class EpisodeWriter:
     def close(self) -> None:
         """Write the index and metadata.yaml. The bag is complete afterwards; closing twice is harmless."""
         if self._writer.storage is not None:
-            self._writer.set_custom_data(METADATA_KEY, self.metadata.model_dump_json())
+            notes = {**self.notes, METADATA_KEY: self.metadata.model_dump_json()}
+            for key, text in notes.items():
+                self._writer.set_custom_data(key, text)
             self._writer.close()
 
     def abort(self) -> None:

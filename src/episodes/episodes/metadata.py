@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 Side = Literal["left", "right"]
+Model = TypeVar("Model", bound=BaseModel)
 SIDES: tuple[Side, Side] = ("left", "right")
-METADATA_KEY = "episode"  # key of the JSON text in rosbag2's custom_data
+METADATA_KEY = "episode"  # keys of the JSON texts in rosbag2's custom_data
+LOSSES_KEY = "losses"
 
 
 class EpisodeError(RuntimeError):
@@ -70,10 +72,28 @@ class EpisodeMetadata(BaseModel):
         return ", ".join(f"{side} {parts.hand}" for side, parts in sorted(self.embodiments.items()))
 
 
+class Losses(BaseModel):
+    """What a recorder missed, messages by topic: `lost` on the way to it, `dropped` because writing was too slow."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dropped: dict[str, int] = Field(default_factory=dict)
+    lost: dict[str, int] = Field(default_factory=dict)
+
+
 def parse_metadata(text: str, where: str) -> EpisodeMetadata:
     """Read metadata from its JSON text. Raises EpisodeError naming `where`, the field, and what was found."""
+    return _parse(EpisodeMetadata, text, where)
+
+
+def parse_losses(text: str, where: str) -> Losses:
+    """Read a recorder's losses from their JSON text. Raises EpisodeError like `parse_metadata`."""
+    return _parse(Losses, text, where)
+
+
+def _parse(model: type[Model], text: str, where: str) -> Model:
     try:
-        return EpisodeMetadata.model_validate_json(text)
+        return model.model_validate_json(text)
     except ValidationError as error:
         raise EpisodeError(f"{where}: {first_problem(error)}") from None
 

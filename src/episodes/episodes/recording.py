@@ -1,0 +1,130 @@
+"""Recording without ROS: a bounded queue in front of a thread that compresses and writes."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rosbags.interfaces import Qos
+
+from episodes.bag import EpisodeWriter
+from episodes.metadata import LOSSES_KEY, EpisodeMetadata, Losses
+
+QUEUE_BYTES = 64 << 20  # 9 s of 320x240 images at 30 Hz
+MIN_FREE_BYTES = 1 << 30
+WAIT_S = 0.5
+
+
+@dataclass(frozen=True)
+class _Item:
+    topic: str
+    msgtype: str
+    log_ns: int
+    raw: bytes
+    qos: Sequence[Qos]
+
+
+class Recording:
+    """One bag being written. `offer` never blocks: what does not fit in the queue is dropped and counted by topic.
+
+    `lost` is for the caller to fill: messages that never arrived. Both counts are written into the bag.
+    A full disk or another failure of writing ends the recording with `failure` set; the bag is closed as it is.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        metadata: EpisodeMetadata,
+        *,
+        queue_bytes: int = QUEUE_BYTES,
+        min_free_bytes: int = MIN_FREE_BYTES,
+    ) -> None:
+        self.path = path
+        self.failure: str = ""
+        self.dropped: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
+        self._writer = EpisodeWriter(path, metadata)
+        self._queue: deque[_Item] = deque()
+        self._queued = 0
+        self._limit, self._min_free = queue_bytes, min_free_bytes
+        self._condition = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="bag writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def messages(self) -> int:
+        """Messages written so far."""
+        return sum(self._writer.counts.values())
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the messages written so far, before compression."""
+        return self._writer.bytes
+
+    def offer(self, topic: str, msgtype: str, log_ns: int, raw: bytes, qos: Sequence[Qos] = ()) -> bool:
+        """Hand over one serialized message; False (and counted) if the queue is full or the recording has ended."""
+        with self._condition:
+            if self._closing or self.failure or self._queued + len(raw) > self._limit:
+                self.dropped[topic] += 1
+                return False
+            self._queue.append(_Item(topic, msgtype, log_ns, raw, qos))
+            self._queued += len(raw)
+            self._condition.notify()
+        return True
+
+    def close(self) -> None:
+        """Write what is queued, close the bag and wait for it."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while batch := self._take():
+                self._check_space()
+                for item in batch:
+                    self._write(item)
+        except Exception as error:  # the boundary of the thread: recording ends, the node reports it
+            self._fail(error)
+        self._finish()
+
+    def _take(self) -> list[_Item]:
+        """Everything queued, waiting for something; empty once closing and nothing is left."""
+        with self._condition:
+            while not self._queue and not self._closing:
+                self._condition.wait(WAIT_S)
+            batch = list(self._queue)
+            self._queue.clear()
+            self._queued = 0
+            return batch
+
+    def _write(self, item: _Item) -> None:
+        if item.topic not in self._writer.counts:
+            self._writer.add_topic(item.topic, item.msgtype, item.qos)
+        self._writer.write(item.topic, item.msgtype, item.log_ns, item.raw)
+
+    def _check_space(self) -> None:
+        free = shutil.disk_usage(self.path).free
+        if free < self._min_free:
+            raise OSError(f"{self.path}: {free >> 20} MiB free on the disk, expected {self._min_free >> 20} or more")
+
+    def _finish(self) -> None:
+        losses = Losses(dropped=dict(self.dropped), lost=dict(self.lost))
+        try:
+            self._writer.notes[LOSSES_KEY] = losses.model_dump_json()
+            self._writer.close()
+        except Exception as error:  # a bag that cannot be closed must not take the node down
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        with self._condition:
+            self.failure = self.failure or " ".join(str(error).split()) or type(error).__name__
+            for item in self._queue:
+                self.dropped[item.topic] += 1
+            self._queue.clear()

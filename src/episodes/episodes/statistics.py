@@ -1,0 +1,111 @@
+"""Figures of a recorded bag by topic: rates, gaps, ages, losses."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from episodes import messages
+from episodes.bag import EpisodeReader
+from episodes.metadata import LOSSES_KEY, Losses, parse_losses
+
+MISSED = 1.5  # an interval this many times the median one is one in which something is missing
+
+
+@dataclass(frozen=True)
+class TopicFigures:
+    """Figures of one topic; times in seconds, None where the messages cannot tell.
+
+    `rate_hz` is the mean rate. `max_gap_s` is the longest interval, `gap_at_s` after the bag's first
+    message. `holes` counts messages missing from an otherwise regular stream. Intervals are between acquisition
+    stamps where messages carry them, else between receptions. Ages are from acquisition to reception; `disordered`
+    counts stamps older than the one before; `lost` and `dropped` are what the recorder counted.
+    """
+
+    topic: str
+    msgtype: str
+    count: int
+    rate_hz: float | None
+    max_gap_s: float | None
+    gap_at_s: float | None
+    holes: int | None
+    age_p50_s: float | None
+    age_p99_s: float | None
+    age_max_s: float | None
+    disordered: int | None
+    lost: int | None
+    dropped: int | None
+
+
+def figures(reader: EpisodeReader) -> list[TopicFigures]:
+    """Figures of every topic of an open bag, sorted by name. Raises EpisodeError for a damaged bag."""
+    received: dict[str, list[int]] = {topic: [] for topic in reader.topics}
+    stamped: dict[str, list[int]] = {topic: [] for topic in reader.topics}
+    for record in reader.records():
+        received[record.topic].append(record.log_ns)
+        if has_header(record.msgtype):
+            stamped[record.topic].append(messages.header_stamp_ns(record.raw))
+    start = reader.span_ns[0]
+    known = losses(reader)
+    return [
+        _figures(topic, reader.topics[topic].msgtype, received[topic], stamped[topic], start, known)
+        for topic in sorted(reader.topics)
+    ]
+
+
+def has_header(msgtype: str) -> bool:
+    """Whether messages of a type begin with a header, so far as the standard types tell."""
+    fields = messages.typestore().fielddefs.get(msgtype)
+    if fields is None:
+        return False
+    members = fields[1]
+    return bool(members) and members[0][0] == "header"
+
+
+def losses(reader: EpisodeReader) -> Losses | None:
+    """What the recorder says it missed; None for bags of other writers."""
+    text = reader.custom.get(LOSSES_KEY)
+    return None if text is None else parse_losses(text, str(reader.path / "metadata.yaml"))
+
+
+def as_json(found: list[TopicFigures]) -> list[dict[str, Any]]:
+    """The same figures as plain values."""
+    return [asdict(each) for each in found]
+
+
+def _figures(
+    topic: str, msgtype: str, received: list[int], stamped: list[int], start: int, known: Losses | None
+) -> TopicFigures:
+    log, stamps = np.array(received, dtype=np.int64), np.array(stamped, dtype=np.int64)
+    age = (log - stamps) * 1e-9 if len(stamps) else np.zeros(0)
+    gap, gap_at, rate, holes = _intervals(np.sort(stamps) if len(stamps) else log, start)
+    return TopicFigures(
+        topic=topic,
+        msgtype=msgtype,
+        count=len(log),
+        rate_hz=rate,
+        max_gap_s=gap,
+        gap_at_s=gap_at,
+        holes=holes,
+        age_p50_s=float(np.percentile(age, 50)) if len(age) else None,
+        age_p99_s=float(np.percentile(age, 99)) if len(age) else None,
+        age_max_s=float(age.max()) if len(age) else None,
+        disordered=int((np.diff(stamps) < 0).sum()) if len(stamps) else None,
+        lost=known.lost.get(topic, 0) if known else None,
+        dropped=known.dropped.get(topic, 0) if known else None,
+    )
+
+
+def _intervals(times: np.ndarray, start: int) -> tuple[float | None, float | None, float | None, int | None]:
+    """Widest interval and its place (s), rate (Hz) and missing messages of ascending `times` (K,) ns."""
+    if len(times) < 3:
+        return None, None, None, None
+    intervals = np.diff(times) * 1e-9
+    widest, median = int(np.argmax(intervals)), float(np.median(intervals))
+    rate = (len(times) - 1) / float(intervals.sum()) if intervals.sum() > 0 else None
+    if median <= 0:
+        return float(intervals[widest]), (int(times[widest]) - start) * 1e-9, rate, None
+    missed = np.round(intervals[intervals > MISSED * median] / median) - 1
+    return float(intervals[widest]), (int(times[widest]) - start) * 1e-9, rate, int(missed.sum())

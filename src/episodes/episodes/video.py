@@ -1,0 +1,158 @@
+"""A bag as a video with captions, or one of its frames as a picture: `python -m episodes.video film|frame BAG`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import typer
+
+from episodes import messages
+from episodes.bag import EpisodeReader
+from episodes.extract import CAMERA_TOPIC
+from episodes.metadata import EpisodeError, EpisodeMetadata
+
+CODEC = "mp4v"
+BAR = 30  # height of the caption below the picture, pixels
+FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.5
+DEFAULT_RATE_HZ = 10.0
+
+app = typer.Typer(add_completion=False, help="Videos and pictures from recorded bags.")
+
+
+def film(bag: Path, out: Path, camera: str = "", scale: int = 2) -> int:
+    """Write the frames of one camera as an mp4 that plays in real time; returns the number of frames.
+
+    The caption below the picture tells task, hands and time. Raises EpisodeError.
+    """
+    with EpisodeReader(bag) as reader:
+        topic = _topic(reader, camera)
+        rate = _rate_hz(reader, topic)
+        writer, count = None, 0
+        try:
+            for seconds, rgb in _frames(reader, topic):
+                picture = captioned(rgb, caption(reader.metadata, seconds), scale)
+                writer = writer or _open(out, rate, picture.shape)
+                writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+                count += 1
+        finally:
+            if writer is not None:
+                writer.release()
+    if not count:
+        raise EpisodeError(f"{bag}: {topic}: no frames")
+    return count
+
+
+def frame(bag: Path, out: Path, at_s: float, camera: str = "", scale: int = 2) -> float:
+    """Write the first frame at or after `at_s` seconds (else the last) as a picture; returns its time in seconds."""
+    with EpisodeReader(bag) as reader:
+        chosen = None
+        for chosen in _frames(reader, _topic(reader, camera)):
+            if chosen[0] >= at_s:
+                break
+        if chosen is None:
+            raise EpisodeError(f"{bag}: no frames")
+        picture = captioned(chosen[1], caption(reader.metadata, chosen[0]), scale)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(out), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+        raise EpisodeError(f"{out}: cannot be written")
+    return chosen[0]
+
+
+def captioned(rgb: np.ndarray, text: str, scale: int) -> np.ndarray:
+    """(H, W, 3) enlarged `scale` times with a line of text below, sizes even as video codecs want them."""
+    height, width = rgb.shape[0] * scale // 2 * 2, rgb.shape[1] * scale // 2 * 2
+    picture = np.zeros((height + BAR, width, 3), dtype=np.uint8)
+    picture[:height] = cv2.resize(np.ascontiguousarray(rgb), (width, height), interpolation=cv2.INTER_LINEAR)
+    cv2.putText(picture, text, (8, height + 20), FONT, FONT_SCALE, (235, 235, 235), 1, cv2.LINE_AA)
+    return picture
+
+
+def caption(metadata: EpisodeMetadata | None, seconds: float) -> str:
+    """Task, hands and time of a frame."""
+    about = f"{metadata.task}   {metadata.hands}   " if metadata else ""
+    return f"{about}{seconds:6.2f} s"
+
+
+def _topic(reader: EpisodeReader, camera: str) -> str:
+    cameras = {m.group(1): topic for topic in sorted(reader.topics) if (m := CAMERA_TOPIC.match(topic))}
+    if not cameras:
+        raise EpisodeError(f"{reader.path}: missing stream /camera/<name>/image_raw")
+    if camera and camera not in cameras:
+        raise EpisodeError(f"{reader.path}: camera {camera!r}, expected one of {', '.join(cameras)}")
+    return cameras[camera] if camera else next(iter(cameras.values()))
+
+
+def _frames(reader: EpisodeReader, topic: str) -> Iterator[tuple[float, np.ndarray]]:
+    """Seconds since the first frame and pixels (H, W, 3) RGB of every frame."""
+    first = None
+    for record in reader.records({topic}):
+        message = record.decode()
+        stamp = messages.stamp_ns(message)
+        first = stamp if first is None else first
+        yield (stamp - first) * 1e-9, messages.image_array(message)
+
+
+def _rate_hz(reader: EpisodeReader, topic: str) -> float:
+    """Mean rate, so that the film is as long as the episode even where frames are missing."""
+    stamps = [messages.header_stamp_ns(record.raw) for record in reader.records({topic})]
+    span = (stamps[-1] - stamps[0]) * 1e-9 if len(stamps) > 1 else 0.0
+    return (len(stamps) - 1) / span if span > 0 else DEFAULT_RATE_HZ
+
+
+def _open(out: Path, rate_hz: float, shape: tuple[int, ...]) -> cv2.VideoWriter:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(out), cv2.VideoWriter_fourcc(*CODEC), rate_hz, (shape[1], shape[0]))
+    if not writer.isOpened():
+        raise EpisodeError(f"{out}: cannot write an {CODEC} video")
+    return writer
+
+
+Bag = Annotated[Path, typer.Argument(help="bag")]
+Out = Annotated[Path, typer.Option(help="file to write")]
+Camera = Annotated[str, typer.Option(help="name of the camera, by default the first")]
+Scale = Annotated[int, typer.Option(min=1, max=8, help="enlargement")]
+
+
+@app.command("film")
+def film_command(bag: Bag, out: Out = Path("episode.mp4"), camera: Camera = "", scale: Scale = 2) -> None:
+    """Write a bag's camera as an mp4 with captions."""
+    try:
+        count = film(bag, out, camera, scale)
+    except EpisodeError as error:
+        _fail(error)
+    print(f"{out}: {count} frames")
+
+
+@app.command("frame")
+def frame_command(
+    bag: Bag,
+    out: Out = Path("frame.png"),
+    at: Annotated[float, typer.Option(min=0, help="seconds after the first frame")] = 0.0,
+    camera: Camera = "",
+    scale: Scale = 2,
+) -> None:
+    """Write one frame of a bag as a picture."""
+    try:
+        seconds = frame(bag, out, at, camera, scale)
+    except EpisodeError as error:
+        _fail(error)
+    print(f"{out}: frame at {seconds:.2f} s")
+
+
+def _fail(error: EpisodeError) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
