@@ -71,6 +71,16 @@ def parse(text: str, source: str = "urdf") -> Tree:
     return Tree(robot.get("name", ""), root, links, ordered)
 
 
+def without_geometry(text: str) -> str:
+    """Return the URDF reduced to its kinematics, for libraries that know fewer shapes than URDF 1.2 has."""
+    robot = ElementTree.fromstring(text)
+    robot.attrib.pop("version", None)
+    for link in robot.findall("link"):
+        for element in (*link.findall("visual"), *link.findall("collision")):
+            link.remove(element)
+    return ElementTree.tostring(robot, encoding="unicode")
+
+
 def _attribute(element: ElementTree.Element, key: str, source: str, field: str) -> str:
     value = element.get(key)
     if not value:

@@ -1,0 +1,140 @@
+"""Inverse kinematics of one arm with one hand mounted: damped least squares on Pinocchio.
+
+Each step solves for the pose error plus a weak pull towards the home posture in the null space, is clamped in size, and
+keeps joints that sit at a limit fixed while they would leave it. Nothing is random and nothing restarts elsewhere, so
+the solution moves continuously with target and seed.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+import pinocchio as pin
+
+from embodiments.errors import EmbodimentError
+from embodiments.registry import Embodiment
+from embodiments.transforms import inverse
+from embodiments.urdf import without_geometry
+
+POSITION_TOLERANCE = 1e-4  # m
+ROTATION_TOLERANCE = 1e-3  # rad
+
+_DIAGONAL = np.diag_indices(6)
+
+
+class IKStatus(str, Enum):
+    """How a solve ended. Whatever the status, the joints returned are finite and within limits."""
+
+    OK = "ok"
+    NOT_CONVERGED = "not_converged"
+    AT_LIMIT = "at_limit"
+    NOT_FINITE = "not_finite"
+
+
+class ArmIK:
+    """Solves for the pose of a hand's grasp frame, given in the station frame.
+
+    Args:
+        arm, hand: the embodiments of one side.
+        base: (4, 4) station frame -> arm root.
+        damping: least damping of the least squares; it grows with the error, which is calm far away and exact close by.
+        pull: share of the way to the home posture that the null space moves in each step.
+        step: largest change of any joint in a step, rad.
+    """
+
+    def __init__(
+        self,
+        arm: Embodiment,
+        hand: Embodiment,
+        base: np.ndarray,
+        *,
+        damping: float = 1e-3,
+        pull: float = 0.02,
+        step: float = 0.3,
+    ) -> None:
+        self._model = pin.buildModelFromXML(without_geometry(arm.urdf))
+        _check_order(self._model, arm)
+        offset = pin.SE3(hand.mount @ hand.grasp_frame)
+        parent = self._model.frames[self._model.getFrameId(arm.flange)]
+        frame = pin.Frame("grasp", parent.parentJoint, parent.placement * offset, pin.FrameType.OP_FRAME)
+        self._frame = self._model.addFrame(frame)
+        self._data = self._model.createData()
+        self._base, self._from_station = np.array(base, dtype=float), inverse(np.array(base, dtype=float))
+        self._lower, self._upper, self._home = arm.lower, arm.upper, arm.postures["home"]
+        self._damping, self._pull, self._step = damping**2, pull, step
+
+    def forward(self, q: np.ndarray) -> np.ndarray:
+        """Return the (4, 4) pose of the grasp frame in the station frame for arm joints (n,) in rad."""
+        pin.framesForwardKinematics(self._model, self._data, np.asarray(q, dtype=float))
+        return self._base @ self._data.oMf[self._frame].homogeneous
+
+    def solve(self, target: np.ndarray, seed: np.ndarray, *, iterations: int = 30) -> tuple[np.ndarray, IKStatus]:
+        """Return joints (n,) that bring the grasp frame to `target` (4, 4), starting from `seed` (n,), and the status.
+
+        A target or seed that is not finite gives the seed (or home) back with NOT_FINITE.
+        """
+        q = np.asarray(seed, dtype=float)
+        if not np.isfinite(q).all():
+            return self._home.copy(), IKStatus.NOT_FINITE
+        q = np.clip(q, self._lower, self._upper)
+        if not np.isfinite(target).all():
+            return q, IKStatus.NOT_FINITE
+        goal, limited = pin.SE3(self._from_station @ target), False
+        for _ in range(iterations):
+            error = self._error(q, goal)
+            if _converged(error):
+                return q, IKStatus.OK
+            q, limited = self._advance(q, error)
+        if _converged(self._error(q, goal)):
+            return q, IKStatus.OK
+        return q, IKStatus.AT_LIMIT if limited else IKStatus.NOT_CONVERGED
+
+    def solve_path(
+        self, targets: np.ndarray, seed: np.ndarray, *, iterations: int = 30
+    ) -> tuple[np.ndarray, tuple[IKStatus, ...]]:
+        """Solve for targets (H, 4, 4) one after the other, each seeded by its predecessor: joints (H, n), statuses."""
+        path, statuses = [], []
+        for target in targets:
+            seed, status = self.solve(target, seed, iterations=iterations)
+            path.append(seed)
+            statuses.append(status)
+        return np.array(path).reshape(len(path), len(self._home)), tuple(statuses)
+
+    def _error(self, q: np.ndarray, goal: pin.SE3) -> np.ndarray:
+        """Position and rotation error (6,) in the arm's root axes; leaves the Jacobian's ingredients in the data."""
+        pin.computeJointJacobians(self._model, self._data, q)
+        pose = pin.updateFramePlacement(self._model, self._data, self._frame)
+        rotation = pin.log3(goal.rotation @ pose.rotation.T)
+        return np.concatenate((goal.translation - pose.translation, rotation))
+
+    def _advance(self, q: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, bool]:
+        """One step from `q`; also whether a joint limit shaped it."""
+        jacobian = pin.getFrameJacobian(self._model, self._data, self._frame, pin.LOCAL_WORLD_ALIGNED)
+        change = self._change(q, jacobian, error)
+        moved = q + change
+        outside = (moved < self._lower) | (moved > self._upper)
+        if outside.any():
+            held = outside & ((q <= self._lower) | (q >= self._upper))
+            moved = q + self._change(q, np.where(held, 0.0, jacobian), error) * ~held
+            moved = np.clip(moved, self._lower, self._upper)
+        return moved, bool(outside.any())
+
+    def _change(self, q: np.ndarray, jacobian: np.ndarray, error: np.ndarray) -> np.ndarray:
+        rest = self._pull * (self._home - q)
+        gram = jacobian @ jacobian.T
+        gram[_DIAGONAL] += self._damping + 0.1 * float(error @ error)
+        change = rest + jacobian.T @ np.linalg.solve(gram, error - jacobian @ rest)
+        return change * min(1.0, self._step / max(np.abs(change).max(), 1e-12))
+
+
+def _converged(error: np.ndarray) -> bool:
+    squares = error * error
+    return bool(squares[:3].sum() < POSITION_TOLERANCE**2 and squares[3:].sum() < ROTATION_TOLERANCE**2)
+
+
+def _check_order(model: pin.Model, arm: Embodiment) -> None:
+    """The arm must be one chain whose canonical joint order is Pinocchio's."""
+    found = tuple(model.names)[1:]
+    if found != arm.joints:
+        raise EmbodimentError(arm.name, "joints", found, f"the order {', '.join(arm.joints)}")
