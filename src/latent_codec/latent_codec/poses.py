@@ -1,0 +1,85 @@
+"""Poses to train on and to measure with: uniform within the limits, mined pinches, blends of the postures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embodiments.registry import Embodiment
+
+POSTURES = ("open", "pregrasp", "grasp")
+CHUNK = 8192
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Poses of one hand: `joints` (M, n) in rad and `tips` (M, F, 3) in the grasp frame in m, both float32."""
+
+    joints: np.ndarray
+    tips: np.ndarray
+
+
+def grasp_tips(hand: Embodiment, joints: np.ndarray) -> np.ndarray:
+    """Fingertips (M, F, 3) in the grasp frame (m) at joints (M, n)."""
+    to_grasp = np.linalg.inv(hand.grasp_frame)
+    parts = [joints[start : start + CHUNK] for start in range(0, len(joints), CHUNK)]
+    tips = np.concatenate([hand.kinematics.tip_positions(part) for part in parts])
+    return tips @ to_grasp[:3, :3].T + to_grasp[:3, 3]
+
+
+def uniform(hand: Embodiment, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Joints (count, n) uniform within the limits."""
+    return rng.uniform(hand.lower, hand.upper, size=(count, len(hand.joints)))
+
+
+def thumb_distances(tips: np.ndarray) -> np.ndarray:
+    """Distances (M, F - 1) in m from the thumb's tip to the others, from tips (M, F, 3)."""
+    return np.linalg.norm(tips[:, 1:] - tips[:, :1], axis=-1)
+
+
+def pinches(hand: Embodiment, candidates: int, keep: float, rng: np.random.Generator) -> np.ndarray:
+    """Joints (M, n) of the `keep` share of uniform poses that brings each finger closest to the thumb."""
+    joints = uniform(hand, candidates, rng)
+    distances = thumb_distances(grasp_tips(hand, joints))
+    count = max(1, int(candidates * keep))
+    best = np.argpartition(distances, count - 1, axis=0)[:count]
+    return joints[np.unique(best)]
+
+
+def jittered(hand: Embodiment, joints: np.ndarray, noise: float, count: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` draws from `joints`, plus normal noise of `noise` times half the range, clamped to the limits."""
+    drawn = joints[rng.integers(len(joints), size=count)]
+    scale = noise * (hand.upper - hand.lower) / 2
+    return np.clip(drawn + rng.normal(size=drawn.shape) * scale, hand.lower, hand.upper)
+
+
+def path_weights(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Blends (count, 3) of open, pregrasp, grasp along the path open - pregrasp - grasp; a third are its corners."""
+    place = rng.uniform(0, 2, size=count)
+    corners = rng.random(count) < 1 / 3
+    place[corners] = np.round(place[corners])
+    return np.clip(1 - np.abs(place[:, None] - np.arange(3)), 0, 1)
+
+
+def line_weights(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Blends (count, 3) of open and grasp alone; a third are one of the two."""
+    place = rng.uniform(0, 1, size=count)
+    corners = rng.random(count) < 1 / 3
+    place[corners] = np.round(place[corners])
+    return np.stack([1 - place, np.zeros(count), place], axis=-1)
+
+
+def simplex_weights(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Blends (count, 3) of open, pregrasp, grasp, uniform over all that sum to one."""
+    return rng.dirichlet(np.ones(3), size=count)
+
+
+def blend(hand: Embodiment, weights: np.ndarray) -> np.ndarray:
+    """Joints (M, n) of the hand at blends (M, 3) of its open, pregrasp and grasp postures."""
+    return weights @ np.stack([hand.postures[name] for name in POSTURES])
+
+
+def pool(hand: Embodiment, joints: np.ndarray) -> Pool:
+    """Joints (M, n) with their fingertips, in single precision."""
+    return Pool(joints.astype(np.float32), grasp_tips(hand, joints).astype(np.float32))

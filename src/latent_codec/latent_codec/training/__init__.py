@@ -1,0 +1,1 @@
+"""Training of latent spaces. The only modules of this package that import torch."""

@@ -1,0 +1,68 @@
+"""The training configuration: what every recipe needs, and the recipe's own settings unread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+DEFAULT_CONFIG = Path(__file__).parent / "configs" / "crosshand.yaml"
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; one line: file, field, found, expected."""
+
+
+class Strict(BaseModel):
+    """Base of all parts of a configuration; a field it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class TrainingConfig(Strict):
+    """One training run. `name` becomes the first half of the latent space's id; `settings` belong to the recipe."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    recipe: str
+    hands: tuple[str, ...] = Field(min_length=1)
+    latent_dim: int = Field(16, ge=1, le=256)
+    seed: int = Field(0, ge=0)
+    steps: int = Field(ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    warmup_steps: int = Field(200, ge=0)
+    clip_norm: float = Field(5.0, gt=0)
+    checkpoint_every: int = Field(500, ge=1)
+    threads: int = Field(1, ge=1)
+    evaluation_poses: int = Field(2000, ge=10)
+    settings: dict[str, Any] = {}
+
+    @field_validator("hands")
+    @classmethod
+    def _each_hand_once(cls, hands: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(hands)) != len(hands):
+            raise ValueError("expected each hand once")
+        return hands
+
+
+def load_config(path: Path | str) -> TrainingConfig:
+    """Read and check a configuration. Raises ConfigError."""
+    path = Path(path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: content: found {' '.join(str(error).split())}, expected readable YAML") from None
+    return validated(TrainingConfig, data, str(path))
+
+
+def validated(model: type[Strict], data: Any, file: str, prefix: str = "") -> Any:
+    """`data` as a `model`. Raises ConfigError naming the first wrong field below `prefix`."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = prefix + ".".join(str(part) for part in first["loc"]) or "content"
+        found = "nothing" if first["type"] == "missing" else repr(first["input"])[:200]
+        raise ConfigError(f"{file}: {field}: found {found}, expected {first['msg']}") from None

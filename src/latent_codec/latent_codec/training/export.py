@@ -1,0 +1,149 @@
+"""From trained networks to a verified bundle: ONNX files, parity gate, manifest with metrics."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+import warnings
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from latent_codec import poses
+from latent_codec.axes import latent_axes
+from latent_codec.bundle import (
+    CodecContract,
+    HandEntry,
+    Manifest,
+    Training,
+    content_id,
+    describe_file,
+    write_manifest,
+)
+from latent_codec.codec import Codec
+from latent_codec.metrics import measure
+from latent_codec.training.checkpoint import weights_digest
+from latent_codec.training.trainer import Trainer
+
+PARITY = 1e-4
+BOUND_FACTOR = 1.5
+SAMPLES = 512
+OPSET = 18
+
+
+class ExportError(RuntimeError):
+    """A bundle that is refused to be written; one line."""
+
+
+def export_bundle(trainer: Trainer, robots: list, hashes: dict[str, str], out: Path) -> Manifest:
+    """Write the bundle of a trained space to `out`, replacing an older one only when all checks passed.
+
+    Raises ExportError when an ONNX file differs from PyTorch by more than 1e-4.
+    """
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
+        directory = Path(temporary)
+        hands, bound = _export_hands(trainer.recipe.space, robots, directory)
+        contract = CodecContract(latent_dim=trainer.config.latent_dim, latent_bound=bound, hands=hands)
+        manifest = _manifest(trainer, hashes, contract, directory)
+        write_manifest(directory, manifest)
+        metrics = measure(Codec.load(directory), trainer.config.evaluation_poses)
+        manifest = manifest.model_copy(update={"metrics": metrics})
+        write_manifest(directory, manifest)
+        Codec.load(directory)
+        _replace(directory, out)
+    return manifest
+
+
+def _export_hands(space: nn.Module, robots: list, directory: Path) -> tuple[dict[str, HandEntry], float]:
+    entries, largest = {}, 0.0
+    rng = np.random.default_rng(0)
+    for robot in robots:
+        networks = space.hands[robot.name].eval()
+        joints = torch.tensor(poses.uniform(robot, SAMPLES, rng), dtype=torch.float32)
+        with torch.no_grad():
+            latent = networks.encoder(joints)
+        largest = max(largest, float(latent.abs().max()))
+        encoder, decoder = f"{robot.name}_encoder.onnx", f"{robot.name}_decoder.onnx"
+        export_network(networks.encoder, joints, "joints", "latent", directory / encoder)
+        export_network(networks.decoder, latent, "latent", "joints", directory / decoder)
+        entries[robot.name] = HandEntry(
+            joints=tuple(robot.joints),
+            lower=tuple(map(float, robot.lower)),
+            upper=tuple(map(float, robot.upper)),
+            encoder=encoder,
+            decoder=decoder,
+        )
+    return entries, round(BOUND_FACTOR * largest, 3)
+
+
+def export_network(network: nn.Module, example: Tensor, source: str, target: str, path: Path) -> float:
+    """Export one network with a free batch size; returns its largest difference from PyTorch, at most 1e-4."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            network,
+            (example[:3],),
+            input_names=[source],
+            output_names=[target],
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+        program.save(str(path), external_data=False)
+    error = parity(network, path, example, source)
+    if not error <= PARITY:
+        raise ExportError(f"{path.name}: parity: found a difference of {error:.2e}, expected at most {PARITY:.0e}")
+    return error
+
+
+def parity(network: nn.Module, path: Path, example: Tensor, source: str) -> float:
+    """Largest difference between PyTorch and ONNX on a batch and on single rows of `example`."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for rows in (example, example[:1]):
+        with torch.no_grad():
+            wanted = network(rows).numpy()
+        found = session.run(None, {source: rows.numpy()})[0]
+        worst = max(worst, float(np.abs(found - wanted).max()))
+    return worst
+
+
+def _manifest(trainer: Trainer, hashes: dict[str, str], contract: CodecContract, directory: Path) -> Manifest:
+    config = trainer.config
+    identity = content_id(config.name, weights_digest(trainer.parameters))
+    names = [name for entry in contract.hands.values() for name in (entry.encoder, entry.decoder)]
+    return Manifest(
+        kind="codec",
+        id=identity,
+        latent_space=identity,
+        axes=latent_axes(config.latent_dim),
+        codec=contract,
+        files={name: describe_file(directory / name) for name in names},
+        training=Training(
+            recipe=config.recipe,
+            config=config.model_dump(mode="json"),
+            inputs=hashes,
+            steps=trainer.step,
+            seed=config.seed,
+            seconds=round(trainer.seconds, 1),
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            versions={"python": platform.python_version(), "torch": torch.__version__},
+        ),
+    )
+
+
+def _replace(source: Path, out: Path) -> None:
+    """Put the files of `source` in place: first the old manifest goes, last the new one comes."""
+    out.mkdir(parents=True, exist_ok=True)
+    for old in [out / "manifest.yaml", *out.glob("*.onnx")]:
+        old.unlink(missing_ok=True)
+    for path in sorted(source.iterdir(), key=lambda item: item.name == "manifest.yaml"):
+        shutil.move(str(path), out / path.name)

@@ -1,0 +1,68 @@
+"""`python -m latent_codec.training.main --config FILE --out DIR`: train, export, measure. Started again, it continues."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+import embodiments
+from embodiments.registry import EmbodimentError
+from latent_codec.bench import metrics_table
+from latent_codec.bundle import BundleError
+from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config, validated
+from latent_codec.training.export import ExportError, export_bundle
+from latent_codec.training.recipes import RECIPES
+from latent_codec.training.trainer import Trainer, TrainingError, fingerprint, input_hashes
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="train codec", description="Train a shared latent space and export it.")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="training configuration (YAML)")
+    parser.add_argument("--out", type=Path, default=Path("models/codec"), help="where the bundle goes")
+    parser.add_argument("--work", type=Path, default=Path("out/training/codec"), help="where checkpoints go")
+    options = parser.parse_args(arguments)
+    try:
+        train(options.config, options.out, options.work)
+    except (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command continues at the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+def train(config_path: Path, out: Path, work: Path) -> None:
+    """Train what the configuration says, or what of it is left to do, then export it to `out`."""
+    console = Console()
+    config = load_config(config_path)
+    torch.set_num_threads(config.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    robots = [embodiments.load(name) for name in config.hands]
+    hashes = input_hashes(robots)
+    trainer = Trainer(build_recipe(config, str(config_path)), config, fingerprint(config, hashes), work)
+    if trainer.step:
+        console.print(f"continuing at step {trainer.step} of {config.steps} ({trainer.path})")
+    trainer.run(console=console)
+    manifest = export_bundle(trainer, robots, hashes, out)
+    console.print(metrics_table(manifest.metrics))
+    console.print(f"{manifest.latent_space} written to {out}")
+
+
+def build_recipe(config: TrainingConfig, file: str):
+    """The recipe that the configuration names, with its settings checked. Raises ConfigError."""
+    kind = RECIPES.get(config.recipe)
+    if kind is None:
+        raise ConfigError(f"{file}: recipe: found {config.recipe}, expected one of {', '.join(RECIPES)}")
+    settings = validated(kind.Settings, config.settings, file, "settings.")
+    return kind([embodiments.load(name) for name in config.hands], config, settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

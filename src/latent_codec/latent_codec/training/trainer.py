@@ -1,0 +1,110 @@
+"""The training loop: AdamW, warm-up and cosine, clipping, progress, checkpoints, resume. Knows no recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+
+from embodiments.registry import Embodiment
+from latent_codec.training import checkpoint
+from latent_codec.training.config import TrainingConfig
+from latent_codec.training.recipes import Recipe
+
+CHECKPOINT_NAME = "checkpoint.npz"
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on; one line."""
+
+
+class Trainer:
+    """Trains one recipe in a work directory; started again there, it continues at the last checkpoint."""
+
+    def __init__(self, recipe: Recipe, config: TrainingConfig, fingerprint: str, work: Path) -> None:
+        self.recipe, self.config, self.fingerprint = recipe, config, fingerprint
+        self.path = Path(work) / CHECKPOINT_NAME
+        self.parameters = recipe.space.trainable()
+        self.optimizer = torch.optim.AdamW(
+            list(self.parameters.values()), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        restored = checkpoint.restore(self.path, fingerprint, self.parameters, self.optimizer)
+        self.step, self.seconds = restored or (0, 0.0)
+
+    def run(self, steps: int | None = None, console: Console | None = None) -> dict[str, float]:
+        """Train up to the configured number of steps, or at most `steps` more. Returns the last loss and its parts."""
+        last = self.config.steps if steps is None else min(self.step + steps, self.config.steps)
+        parts: dict[str, float] = {}
+        started, before = time.monotonic(), self.seconds
+        with _progress(console) as progress:
+            task = progress.add_task("training", total=self.config.steps, completed=self.step, detail="")
+            while self.step < last:
+                parts = self._advance()
+                self.seconds = before + time.monotonic() - started
+                progress.update(task, completed=self.step, detail=_summary(parts))
+                if self.step % self.config.checkpoint_every == 0 or self.step == last:
+                    checkpoint.save(
+                        self.path, self.fingerprint, self.step, self.seconds, self.parameters, self.optimizer
+                    )
+        return parts
+
+    def _advance(self) -> dict[str, float]:
+        """One optimiser step."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.step, self.config)
+        loss, parts = self.recipe.loss(self.step)
+        values = {"loss": float(loss.detach()), **_floats(parts)}
+        if not math.isfinite(values["loss"]):
+            raise TrainingError(f"step {self.step}: loss: found {values}, expected a finite value")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), self.config.clip_norm)
+        self.optimizer.step()
+        self.step += 1
+        return values
+
+
+def learning_rate(step: int, config: TrainingConfig) -> float:
+    """Linear warm-up, then a cosine to zero at the last step."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    share = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return config.learning_rate * (1 + math.cos(math.pi * share)) / 2
+
+
+def input_hashes(hands: list[Embodiment]) -> dict[str, str]:
+    """What of each hand a training depends on, hashed: changed robot data means another training."""
+    hashes = {}
+    for hand in hands:
+        arrays = [hand.lower, hand.upper, hand.grasp_frame, *(hand.postures[name] for name in sorted(hand.postures))]
+        text = json.dumps([hand.urdf, hand.joints, dict(hand.tips), [array.tolist() for array in arrays]])
+        hashes[hand.name] = hashlib.sha256(text.encode()).hexdigest()
+    return hashes
+
+
+def fingerprint(config: TrainingConfig, hashes: Mapping[str, str]) -> str:
+    """Identity of a training: robot data, and of the configuration what changes the result."""
+    relevant = config.model_dump(mode="json", exclude={"checkpoint_every", "evaluation_poses", "threads"})
+    text = json.dumps([relevant, dict(hashes)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _floats(parts: Mapping[str, Tensor]) -> dict[str, float]:
+    return {key: float(value.detach()) for key, value in parts.items()}
+
+
+def _summary(parts: Mapping[str, float]) -> str:
+    return " ".join(f"{key} {value:.3g}" for key, value in parts.items())
+
+
+def _progress(console: Console | None) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[detail]}"), console=console)
