@@ -30,9 +30,8 @@ def save(
         arrays.update({f"optimizer/{index}/{key}": np.asarray(value) for key, value in state.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.partial.npz")
-    np.savez(
-        partial, **{FINGERPRINT: np.array(fingerprint), STEP: np.array(step), SECONDS: np.array(seconds)}, **arrays
-    )
+    arrays |= {FINGERPRINT: np.array(fingerprint), STEP: np.array(step), SECONDS: np.array(seconds)}
+    np.savez(partial, **arrays)
     os.replace(partial, path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import shutil
 import tempfile
@@ -85,6 +86,7 @@ def _export_hands(space: nn.Module, robots: list, directory: Path) -> tuple[dict
 
 def export_network(network: nn.Module, example: Tensor, source: str, target: str, path: Path) -> float:
     """Export one network with a free batch size; returns its largest difference from PyTorch, at most 1e-4."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports that torchvision, unused here, is absent
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

@@ -1,4 +1,4 @@
-"""`python -m latent_codec.training.main --config FILE --out DIR`: train, export, measure. Started again, it continues."""
+"""`python -m latent_codec.training.main --config FILE --out DIR`: train, export, measure; again, it continues."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class Crosshand:
         }
 
     def _anchor_error(self, frames: HandFrames, decoded: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
-        """Squared error of anchors (S, K, n) decoded from each hand's latent, of the pairs that `weights` (S, K) has."""
+        """Squared error of anchors (S, K, n) decoded from each hand's latent, where `weights` (S, K) lets it speak."""
         return (_unit_error(frames, decoded, wanted) * weights).sum() / weights.sum()
 
     def _anchors(self, rng: np.random.Generator) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
