@@ -24,7 +24,7 @@ setup(
     entry_points={
         "console_scripts": [
             "demo = bringup.demo:main",
-            "supervisor = bringup.supervisor:main",
+            "supervisor = bringup.run:main",
             "lifecycle_manager = bringup.lifecycle_manager:main",
         ],
     },

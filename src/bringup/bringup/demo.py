@@ -1,0 +1,94 @@
+"""The demo: checks, brings the station up, shows it, and leaves a report, a video and a bag.
+
+`python -m bringup.demo left_hand:=inspire right_hand:=ability task:=pick_place seconds:=150 --json out/demo.json`
+Exit status: 0 fine, 1 something failed while it ran, 2 something was wrong before, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bringup import graph, outputs, report, station
+from bringup.cpu import CpuMeter
+from bringup.monitor import Status
+from bringup.session import FAILED, FAILURES, FINE, INTERRUPTED, REFUSALS, REFUSED, Session, explain, prepare
+from bringup.supervisor import NodeDiedError, StoppedError, Supervisor
+from bringup.table import View
+
+SECONDS = 60.0
+LAST_NEWS_S = 3.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the demo of a command line; the exit status."""
+    options = _parse(arguments)
+    try:
+        session = prepare(options.arguments, SECONDS)
+        hashes = {kind: report.sha256_of(Path(getattr(session.station, kind))) for kind in ("policy", "codec")}
+    except REFUSALS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    print(f"run directory: {session.run.path}", flush=True)
+    outcome, written = run(session, hashes)
+    if written is not None:
+        outputs.write_report(written, session.run, options.json)
+    if outcome == FINE and session.station.record.enabled:
+        return FINE if outputs.make_video(session.run) else FAILED
+    return outcome
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    known = " ".join(f"{name}:=…" for name in ("station", *station.ALIASES))
+    parser.add_argument("arguments", nargs="*", metavar="name:=value", help=known)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report there")
+    return parser.parse_args(arguments)
+
+
+def run(session: Session, hashes: Mapping[str, str]) -> tuple[int, report.Report | None]:
+    """Runs the graph to its end: the exit status, and the report if the graph became active."""
+    written = None
+    with Supervisor(session.nodes, session.run) as supervisor:
+        try:
+            supervisor.start()
+            supervisor.bring_up(lambda text: print(text, flush=True))
+            written = watch(session, supervisor, hashes)
+            return (FAILED if supervisor.died else FINE), written
+        except StoppedError:
+            print("stopping", file=sys.stderr)
+            return INTERRUPTED, None
+        except FAILURES as error:
+            explain(session, supervisor, error)
+            return FAILED, None
+
+
+def watch(session: Session, supervisor: Supervisor, hashes: Mapping[str, str]) -> report.Report:
+    """Shows the run until its time is over or a node has died; either way there is a report."""
+    meter = CpuMeter([*supervisor.running().values(), os.getpgrp()])
+    seconds, monitor = session.station.seconds, supervisor.monitor
+    with View() as view:
+        try:
+            supervisor.wait(seconds, lambda elapsed: view.show(f"{elapsed:.0f} of {seconds:g} s", monitor.snapshot()))
+        except NodeDiedError as error:
+            explain(session, supervisor, error)
+    # All but the images is read here: stopping the cameras makes drivers hold, which is not part of the run.
+    statuses, load = monitor.snapshot(), meter.percent()
+    counted = statuses if supervisor.died else _settled(session, supervisor)
+    return report.build(session.station, statuses, report.images(counted), hashes, load, supervisor.died)
+
+
+def _settled(session: Session, supervisor: Supervisor) -> dict[str, Status]:
+    """Stops the cameras and lets both ends report once more: only then do images sent and received compare."""
+    supervisor.deactivate([node.name for node in session.nodes if node.stage == graph.CAMERAS])
+    ends = [name for name in supervisor.monitor.snapshot() if name.startswith("camera/") or name == "policy"]
+    supervisor.monitor.wait_for_news(ends, time.monotonic(), LAST_NEWS_S)
+    return supervisor.monitor.snapshot()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

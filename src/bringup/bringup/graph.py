@@ -1,0 +1,130 @@
+"""The graph of a station: one list of node descriptions, and nothing else decides what runs.
+
+The launch file and the supervisor both consume this list. Stages order bring-up: everything that listens is
+active before what feeds it, so the cameras, whose images set all in motion, come last and are the first to stop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from node_kit.station import Camera, Part, Station
+
+SIMULATION, DRIVERS, CODECS, POLICY, CAMERAS = range(5)
+ARM_PUBLISH_HZ, HAND_PUBLISH_HZ = 100.0, 50.0
+
+
+@dataclass(frozen=True)
+class NodeDescription:
+    """One node: `name` is unique in the graph; `parameters` hold str, int, float, bool or lists of one of them."""
+
+    name: str
+    package: str
+    executable: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    stage: int = 0
+
+
+def describe(station: Station, station_path: Path, bag_directory: Path | None = None) -> list[NodeDescription]:
+    """Every node of the graph of a resolved station, in order of their stages.
+
+    `station_path` is the file the resolved station was written to; bags go to `bag_directory` when given.
+    """
+    nodes = [_simulation(station_path)] if station.backend == "sim" else []
+    nodes += [_driver(station, side, part) for side in station.sides for part in ("arm", "hand")]
+    nodes += [_codec(station, side) for side in station.sides]
+    if station.record.enabled:
+        nodes.append(_recorder(station, station_path, bag_directory or Path(station.record.directory)))
+    nodes.append(_policy(station))
+    nodes += [_camera(name, camera, station_path) for name, camera in station.cameras.items()]
+    return sorted(nodes, key=lambda node: node.stage)
+
+
+def stages(nodes: Sequence[NodeDescription]) -> list[list[str]]:
+    """Names of the nodes, one list a stage, in the order of bring-up."""
+    order = sorted({node.stage for node in nodes})
+    return [[node.name for node in nodes if node.stage == stage] for stage in order]
+
+
+def topics(station: Station) -> list[str]:
+    """What is recorded: the observations, the commands and what decided them."""
+    sided = ("arm/joint_states", "hand/joint_states", "arm/command", "hand/command", "latent_state", "latent_action")
+    images = [f"/camera/{name}/{topic}" for name in station.cameras for topic in ("image_raw", "camera_info")]
+    return images + [f"/{side}/{topic}" for side in station.sides for topic in sided] + ["/estop", "/diagnostics"]
+
+
+def environment() -> dict[str, str]:
+    """Variables the nodes need and the environment does not set yet."""
+    wanted = {
+        # Images of one machine go through shared memory in segments they fit into.
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(Path(__file__).parent / "config" / "fastdds.xml"),
+        "MUJOCO_GL": "egl",
+        "OMP_NUM_THREADS": "1",
+    }
+    return {name: value for name, value in wanted.items() if name not in os.environ}
+
+
+def _simulation(station_path: Path) -> NodeDescription:
+    return NodeDescription("simulation", "simulation", "simulation_node", {"station": str(station_path)}, SIMULATION)
+
+
+def _driver(station: Station, side: str, part: str) -> NodeDescription:
+    settings: Part = getattr(station.sides[side], part)
+    parameters = {
+        "side": side,
+        "part": part,
+        "embodiment": settings.embodiment,
+        "device": settings.device,
+        "address": settings.address,
+        "options": json.dumps(settings.options),
+        "rate_hz": station.servo.rate_hz,
+        "command_timeout_s": station.servo.command_timeout_s,
+        "publish_rate_hz": ARM_PUBLISH_HZ if part == "arm" else HAND_PUBLISH_HZ,
+    }
+    return NodeDescription(f"{side}_{part}_driver", "hand_drivers", "driver_node", parameters, DRIVERS)
+
+
+def _codec(station: Station, side: str) -> NodeDescription:
+    parts = station.sides[side]
+    parameters = {
+        "side": side,
+        "bundle": station.codec,
+        "arm": parts.arm.embodiment,
+        "hand": parts.hand.embodiment,
+        "base_xyz": list(parts.base.xyz),
+        "base_rpy": list(parts.base.rpy),
+    }
+    return NodeDescription(f"{side}_codec", "latent_codec", "codec_node", parameters, CODECS)
+
+
+def _policy(station: Station) -> NodeDescription:
+    return NodeDescription("policy", "latent_policy_node", "policy_node", {"bundle": station.policy}, POLICY)
+
+
+def _camera(name: str, camera: Camera, station_path: Path) -> NodeDescription:
+    # A simulated camera finds its place and the world's port in the station; others have their own options.
+    options = {"station": str(station_path), "camera": name} if camera.source == "simulated" else camera.options
+    parameters = {
+        "name": name,
+        "source": camera.source,
+        "options": json.dumps(options),
+    }
+    return NodeDescription(f"{name}_camera", "camera_node", "camera_node", parameters, CAMERAS)
+
+
+def _recorder(station: Station, station_path: Path, directory: Path) -> NodeDescription:
+    parameters = {"station": str(station_path), "directory": str(directory), "topics": topics(station)}
+    return NodeDescription("recorder", "episodes", "recorder", parameters, CODECS)
+
+
+def parameters_text(nodes: Sequence[NodeDescription]) -> str:
+    """A ROS parameter file that holds every node's own section."""
+    content = {f"/{node.name}": {"ros__parameters": dict(node.parameters)} for node in nodes}
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=False, width=1 << 16)

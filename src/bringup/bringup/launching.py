@@ -1,0 +1,80 @@
+"""A graph as a launch description. It consumes the list of node descriptions and decides nothing of its own.
+
+Imported by launch files alone: `launch` and `launch_ros` come with a ROS 2 installation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    TimerAction,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.events.process import ProcessExited
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.ros_adapters import get_ros_node
+from std_msgs.msg import Bool
+
+from bringup import graph
+from bringup.session import Session, prepare
+from bringup.supervisor import BRAKING_S
+from node_kit.qos import LATCHED
+
+
+def launch_description(station: str, arguments: Sequence[str]) -> LaunchDescription:
+    """Launch of the station named `station`; `arguments` may be given as name:=value, and so may another station."""
+    declared = [DeclareLaunchArgument("station", default_value=station, description="YAML file or shipped station")]
+    for name in arguments:
+        declared.append(DeclareLaunchArgument(name, default_value="", description="empty: as the station says"))
+    return LaunchDescription([*declared, OpaqueFunction(function=_bring_up, args=[("station", *arguments)])])
+
+
+def _bring_up(context: LaunchContext, names: Sequence[str]) -> list[Any]:
+    given = {name: LaunchConfiguration(name).perform(context) for name in names}
+    session = prepare([f"{name}:={value}" for name, value in given.items() if value])
+    environment = [SetEnvironmentVariable(name, value) for name, value in graph.environment().items()]
+    manager = _manager(session)
+    watch = RegisterEventHandler(OnProcessExit(on_exit=_on_exit(context, manager)))
+    actions = [*environment, watch, *(_node(session, node) for node in session.nodes), manager]
+    if session.station.seconds:
+        end = EmitEvent(event=Shutdown(reason=f"{session.station.seconds:g} s are over"))
+        actions.append(TimerAction(period=session.station.seconds, actions=[end]))
+    return actions
+
+
+def _node(session: Session, node: graph.NodeDescription) -> Node:
+    files = [str(session.run.parameters)]
+    return Node(package=node.package, executable=node.executable, name=node.name, parameters=files, output="screen")
+
+
+def _manager(session: Session) -> Node:
+    order = {"nodes": [n.name for n in session.nodes], "stages": [n.stage for n in session.nodes]}
+    name = "lifecycle_manager"
+    return Node(package="bringup", executable=name, name=name, parameters=[order], output="screen")
+
+
+def _on_exit(context: LaunchContext, manager: Node) -> Callable[[ProcessExited, LaunchContext], list[Any] | None]:
+    """What happens when a process ends: nothing if the manager is done or all is ending; else the emergency stop."""
+    # Made now and not when it is needed: a publisher reaches only those that have discovered it.
+    stop = get_ros_node(context).create_publisher(Bool, "/estop", LATCHED)
+
+    def on_exit(event: ProcessExited, context: LaunchContext) -> list[Any] | None:
+        if context.is_shutdown or (event.action is manager and event.returncode == 0):
+            return None
+        stop.publish(Bool(data=True))
+        reason = f"{event.process_name} ended with {event.returncode}"
+        end = EmitEvent(event=Shutdown(reason=reason))
+        return [LogInfo(msg=f"emergency stop: {reason}"), TimerAction(period=BRAKING_S, actions=[end])]
+
+    return on_exit

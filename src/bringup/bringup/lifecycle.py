@@ -1,0 +1,101 @@
+"""Brings nodes up in order through their lifecycle services: what listens is active before what feeds it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.client import Client
+from rclpy.node import Node
+from rclpy.task import Future
+
+POLL_S = 0.005
+CONFIGURE, ACTIVATE, DEACTIVATE = (
+    Transition.TRANSITION_CONFIGURE,
+    Transition.TRANSITION_ACTIVATE,
+    Transition.TRANSITION_DEACTIVATE,
+)
+VERBS = {CONFIGURE: "configure", ACTIVATE: "activate", DEACTIVATE: "deactivate"}
+
+
+class BringUpError(RuntimeError):
+    """A node that did not appear, refused a transition or did not answer; one line that names it."""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Longest waits in seconds: for a node's services to appear, and for the answer to one transition."""
+
+    appear_s: float = 60.0
+    configure_s: float = 60.0
+    activate_s: float = 20.0
+    deactivate_s: float = 3.0
+
+    def of(self, transition: int) -> float:
+        return {CONFIGURE: self.configure_s, ACTIVATE: self.activate_s, DEACTIVATE: self.deactivate_s}[transition]
+
+
+class LifecycleManager:
+    """Configures and activates nodes stage by stage, all nodes of a stage at the same time.
+
+    The executor of `node` must spin in another thread. `check` is called while waiting and may raise to give up;
+    `reason(name)` is what a node itself has said about its failure (empty when unknown).
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        stages: Sequence[Sequence[str]],
+        check: Callable[[], None] = lambda: None,
+        reason: Callable[[str], str] = lambda name: "",
+        timeouts: Timeouts = Timeouts(),
+    ) -> None:
+        self._stages, self._check, self._reason, self._timeouts = stages, check, reason, timeouts
+        self._clients: dict[str, Client] = {
+            name: node.create_client(ChangeState, f"/{name}/change_state") for stage in stages for name in stage
+        }
+
+    def bring_up(self, progress: Callable[[str], None] = lambda text: None) -> None:
+        """Every node active, in order; BringUpError (or what `check` raises) leaves the rest as it is."""
+        for stage in self._stages:
+            self._wait_until_present(stage)
+            for transition in (CONFIGURE, ACTIVATE):
+                progress(f"{VERBS[transition]}: {', '.join(stage)}")
+                self.change(stage, transition)
+
+    def _wait_until_present(self, names: Sequence[str]) -> None:
+        deadline = time.monotonic() + self._timeouts.appear_s
+        missing = list(names)
+        while missing := [name for name in missing if not self._clients[name].service_is_ready()]:
+            if time.monotonic() > deadline:
+                raise BringUpError(f"{missing[0]}: did not appear within {self._timeouts.appear_s:g} s")
+            self._pause()
+
+    def change(self, names: Iterable[str], transition: int) -> None:
+        """One transition of all `names` at once; BringUpError names the first node that refused."""
+        request = ChangeState.Request(transition=Transition(id=transition))
+        calls = {name: self._clients[name].call_async(request) for name in names}
+        deadline = time.monotonic() + self._timeouts.of(transition)
+        for name, call in calls.items():
+            self._wait_for(name, call, transition, deadline)
+        refused = [name for name, call in calls.items() if not call.result().success]
+        if refused:
+            raise BringUpError(self._refusal(refused[0], transition))
+
+    def _wait_for(self, name: str, call: Future, transition: int, deadline: float) -> None:
+        while not call.done():
+            if time.monotonic() > deadline:
+                limit = self._timeouts.of(transition)
+                raise BringUpError(f"{name}: no answer to {VERBS[transition]} within {limit:g} s")
+            self._pause()
+
+    def _refusal(self, name: str, transition: int) -> str:
+        reason = self._reason(name)
+        return f"{name}: did not {VERBS[transition]}" + (f": {reason}" if reason else "; see its own output")
+
+    def _pause(self) -> None:
+        self._check()
+        time.sleep(POLL_S)

@@ -1,0 +1,80 @@
+"""The lifecycle manager as a node, for `ros2 launch`: brings the named nodes up and ends.
+
+Parameters: `nodes` (names) and `stages` (an integer each, same order). Exit status 0 when all are active.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from bringup.lifecycle import BringUpError, LifecycleManager
+
+
+class StoppedError(RuntimeError):
+    """SIGINT or SIGTERM came."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Runs the node; 0 all active (or interrupted), 1 with one line on stderr when a node failed."""
+    asked = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked.set())
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    node = Node("lifecycle_manager")
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    spinner = threading.Thread(target=_spin, args=(executor,), daemon=True)
+    spinner.start()
+    try:
+        return _manage(node, asked)
+    finally:
+        executor.shutdown(timeout_sec=1.0)
+        rclpy.try_shutdown()
+        spinner.join(timeout=1.0)
+
+
+def _spin(executor: Any) -> None:
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        return
+
+
+def _manage(node: Node, asked: threading.Event) -> int:
+    def check() -> None:
+        if asked.is_set():
+            raise StoppedError
+
+    try:
+        manager = LifecycleManager(node, _stages(node), check=check)
+        manager.bring_up(lambda text: print(text, flush=True))
+    except BringUpError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 1
+    except StoppedError:
+        return 0
+    print("the graph is active", flush=True)
+    return 0
+
+
+def _stages(node: Node) -> list[list[str]]:
+    names = list(node.declare_parameter("nodes", [""]).value)
+    numbers = list(node.declare_parameter("stages", [0]).value)
+    if len(names) != len(numbers):
+        raise BringUpError(
+            f"parameter stages: found {len(numbers)} values, expected one for each of {len(names)} nodes"
+        )
+    return [[name for name, at in zip(names, numbers, strict=True) if at == stage] for stage in sorted(set(numbers))]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

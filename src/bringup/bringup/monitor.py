@@ -1,0 +1,68 @@
+"""The newest status of every part of the graph, taken from /diagnostics."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OK = 0
+SILENT_AFTER_S = 3.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """One part's newest report; `at_s` is the monotonic time it arrived."""
+
+    name: str
+    level: int = OK
+    message: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    at_s: float = 0.0
+
+    def number(self, key: str) -> float | None:
+        """The value of `key` as a finite number, None when it is absent or not one."""
+        try:
+            number = float(self.values[key])
+        except (KeyError, ValueError):
+            return None
+        return number if math.isfinite(number) else None
+
+
+class Monitor:
+    """Collects statuses; thread safe. Bounded: as many entries as there are names, at most LIMIT."""
+
+    LIMIT = 256
+
+    def __init__(self) -> None:
+        self._statuses: dict[str, Status] = {}
+        self._lock = threading.Lock()
+
+    def receive(self, message: Any) -> None:
+        """Takes a diagnostic_msgs/DiagnosticArray."""
+        now = time.monotonic()
+        with self._lock:
+            for item in message.status:
+                if item.name in self._statuses or len(self._statuses) < self.LIMIT:
+                    level = item.level[0] if isinstance(item.level, bytes) else int(item.level)
+                    values = {pair.key: pair.value for pair in item.values}
+                    self._statuses[item.name] = Status(item.name, level, item.message, values, now)
+
+    def snapshot(self) -> dict[str, Status]:
+        """name -> newest status."""
+        with self._lock:
+            return dict(self._statuses)
+
+    def wait_for_news(self, names: Iterable[str], since_s: float, timeout_s: float) -> bool:
+        """Waits until each of `names` has reported after the monotonic time `since_s`; False when one has not."""
+        names, deadline = list(names), time.monotonic() + timeout_s
+        while True:
+            statuses = self.snapshot()
+            if all(name in statuses and statuses[name].at_s > since_s for name in names):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)

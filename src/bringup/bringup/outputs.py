@@ -1,0 +1,45 @@
+"""What a run leaves for people: the report and the video."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from bringup.paths import RunDirectory
+from bringup.report import Report
+
+VIDEO_TIMEOUT_S = 120.0
+
+
+def write_report(report: Report, run: RunDirectory, copy: Path | None = None) -> None:
+    """Writes the report into the run's folder, and to `copy` when given."""
+    for path in filter(None, (run.path / "report.json", copy)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(report.text())
+        print(f"report: {path}")
+    for death in report.died or ():
+        print(f"died: {death.node} {death.cause}")
+    print(f"{report.successes} of {report.picks} picks ended in the tray")
+
+
+def make_video(run: RunDirectory) -> bool:
+    """The run's bag as a video; False with one line on stderr when there is none."""
+    bags = sorted(path.parent for path in (run.path / "bag").glob("*/metadata.yaml"))
+    if not bags:
+        return _failed(f"{run.path / 'bag'}: found no bag, expected one of this run")
+    video = run.path / "demo.mp4"
+    argv = [sys.executable, "-m", "episodes.video", str(bags[0]), "--out", str(video)]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=VIDEO_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return _failed(f"video: found no end after {VIDEO_TIMEOUT_S:g} s, expected {video}")
+    if done.returncode != 0:
+        return _failed(f"video: {(done.stderr.strip().splitlines() or ['failed without a word'])[-1]}")
+    print(f"video: {video}\nbag: {bags[0]}")
+    return True
+
+
+def _failed(text: str) -> bool:
+    print(f"error: {text}", file=sys.stderr)
+    return False

@@ -1,0 +1,141 @@
+"""What is checked before anything starts, each failure one line: what, where, found, expected."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bringup.executables import ExecutableError, command
+from bringup.graph import NodeDescription
+from node_kit import plugins
+from node_kit.station import Station
+
+EGL_TEST = "import mujoco; context = mujoco.GLContext(16, 16); context.make_current(); context.free()"
+EGL_HINT = "apt-get install libegl1 libgl1-mesa-dri"
+EGL_TIMEOUT_S = 30.0
+
+
+class PreflightError(RuntimeError):
+    """The run cannot work; one line."""
+
+
+def check(station: Station, nodes: Sequence[NodeDescription]) -> None:
+    """Everything about a resolved station that can be known before its processes start; PreflightError."""
+    with _EglCheck(station):  # takes the longest, so it runs beside the others
+        check_embodiments(station)
+        check_plugins(station)
+        check_bundles(station)
+        check_executables(nodes)
+        check_port(station)
+
+
+def check_embodiments(station: Station) -> None:
+    """Every arm and hand is one that exists; an unknown one is answered with the list of those."""
+    import embodiments
+
+    for side, parts in station.sides.items():
+        known = {"arm": embodiments.names("arm"), "hand": embodiments.names("hand") + embodiments.names("gripper")}
+        for part, names in known.items():
+            name = getattr(parts, part).embodiment
+            _expect_known(f"{side}_{part}", name, names)
+            _or_error(f"{side}_{part}", embodiments.load, name, side)
+
+
+def check_plugins(station: Station) -> None:
+    """Every device and camera source named is installed."""
+    devices, sources = plugins.names("hand_drivers.devices"), plugins.names("camera_node.sources")
+    for side, parts in station.sides.items():
+        for part in ("arm", "hand"):
+            _expect_known(f"sides.{side}.{part}.device", getattr(parts, part).device, devices)
+    for name, camera in station.cameras.items():
+        _expect_known(f"cameras.{name}.source", camera.source, sources)
+
+
+def check_bundles(station: Station) -> None:
+    """Both bundles whole and of one latent space, and this station has the hands, sides and cameras they need."""
+    from latent_codec.bundle import load_manifest
+
+    codec = _or_error("codec", load_manifest, Path(station.codec), "codec")
+    policy = _or_error("policy", load_manifest, Path(station.policy), "policy")
+    if policy.latent_space != codec.latent_space:
+        where = Path(station.policy) / "manifest.yaml"
+        found, expected = repr(policy.latent_space), f"{codec.latent_space!r} of the codec {station.codec}"
+        raise PreflightError(f"{where}: latent_space: found {found}, expected {expected}")
+    for side, parts in station.sides.items():
+        _expect_known(f"{side}_hand", parts.hand.embodiment, codec.codec.hands, f" in the codec {station.codec}")
+    for name in policy.policy.observation.cameras:
+        _expect_known("cameras: the policy's camera", name, station.cameras)
+    for side in policy.policy.sides:
+        _expect_known("sides: the policy's side", side, station.sides)
+
+
+def check_executables(nodes: Sequence[NodeDescription]) -> None:
+    for node in nodes:
+        try:
+            command(node.package, node.executable)
+        except ExecutableError as error:
+            raise PreflightError(str(error)) from None
+
+
+def check_port(station: Station) -> None:
+    """The simulated world's port is free: another graph on it would answer in this one's place."""
+    if station.backend != "sim":
+        return
+    port = station.simulation.port
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            reason = (error.strerror or "an error").lower()
+            raise PreflightError(
+                f"simulation.port: found UDP port 127.0.0.1:{port} taken ({reason}), expected a free one; "
+                f"end the other run or choose another with port:={port + 1}"
+            ) from None
+
+
+class _EglCheck:
+    """Makes an OpenGL context in a process of its own, which may fail in ways no exception tells."""
+
+    def __init__(self, station: Station) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        if station.backend == "sim" and any(camera.source == "simulated" for camera in station.cameras.values()):
+            env = {"MUJOCO_GL": "egl", **os.environ}
+            argv = [sys.executable, "-c", EGL_TEST]
+            self._process = subprocess.Popen(
+                argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._process is None:
+            return
+        if kind is not None:
+            self._process.kill()
+        try:
+            errors = self._process.communicate(timeout=EGL_TIMEOUT_S)[1]
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            errors = f"no answer within {EGL_TIMEOUT_S:g} s"
+        if kind is None and self._process.returncode != 0:
+            reason = (errors.strip().splitlines() or ["it crashed"])[-1]
+            raise PreflightError(f"EGL: found no offscreen rendering ({reason}), expected it to work; {EGL_HINT}")
+
+
+def _expect_known(where: str, found: str, known: Iterable[str], suffix: str = "") -> None:
+    known = sorted(known)
+    if found not in known:
+        raise PreflightError(f"{where}: found {found!r}, expected one of {', '.join(known) or '(none there)'}{suffix}")
+
+
+def _or_error(where: str, function, *arguments):  # noqa: ANN001, ANN002, ANN202
+    """The result of `function`; its refusal of a file becomes a PreflightError of one line."""
+    try:
+        return function(*arguments)
+    except (ValueError, OSError, LookupError, RuntimeError) as error:
+        raise PreflightError(f"{where}: {' '.join(str(error).split())}") from None

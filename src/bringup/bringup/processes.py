@@ -1,0 +1,156 @@
+"""Child processes that are watched, stopped in order and never left behind. No ROS here.
+
+Each child leads its own process group, so that a Ctrl-C of the terminal reaches the supervisor alone and
+a group can be ended with everything in it. The kernel kills a child when its parent is gone
+(PR_SET_PDEATHSIG), which covers the end nobody can handle: SIGKILL of the supervisor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+WATCH_PERIOD_S = 0.02
+TAIL_BYTES = 8192
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a process ended: `code` is the exit status, negative for a signal."""
+
+    name: str
+    code: int
+
+    @property
+    def cause(self) -> str:
+        if self.code >= 0:
+            return f"ended with exit status {self.code}"
+        try:
+            return f"was killed by {signal.Signals(-self.code).name}"
+        except ValueError:
+            return f"was killed by signal {-self.code}"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.cause}"
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    def prepare() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # the parent died before the line above
+            os._exit(1)
+
+    return prepare
+
+
+class Processes:
+    """Starts, watches and stops named children. Start from a thread that lives as long as they should."""
+
+    def __init__(self, on_death: Callable[[Exit], None]) -> None:
+        self._on_death = on_death
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._stopping: set[str] = set()
+        self._ended: dict[str, Exit] = {}
+        self._lock = threading.RLock()  # a signal handler may ask while the same thread holds it
+        self._closed = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="process-watcher", daemon=True)
+        self._watcher.start()
+
+    def start(self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
+        """Starts `argv` with its output going to `log`; OSError when it cannot be started."""
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(env),
+                start_new_session=True,
+                preexec_fn=_die_with_parent(os.getpid()),
+            )
+        with self._lock:
+            self._children[name] = child
+
+    def running(self) -> dict[str, int]:
+        """name -> process id (= process group id) of every child that has not ended."""
+        with self._lock:
+            return {name: child.pid for name, child in self._children.items() if name not in self._ended}
+
+    def _watch(self) -> None:
+        while not self._closed.wait(WATCH_PERIOD_S):
+            self._reap()
+
+    def _reap(self) -> None:
+        for name, pid in self.running().items():
+            status = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if status is None:
+                continue
+            # Not reaped yet, so the id still belongs to this group: whatever it left behind goes now.
+            _signal_group(pid, signal.SIGKILL)
+            self._note(name)
+
+    def _note(self, name: str) -> None:
+        with self._lock:
+            if name in self._ended:
+                return
+            end = Exit(name, self._children[name].wait())
+            self._ended[name] = end
+            expected = name in self._stopping
+        if not expected:
+            self._on_death(end)
+
+    def stop(self, names: Iterable[str], grace_s: float) -> list[str]:
+        """SIGTERM to `names`, SIGKILL to those still there after `grace_s`; returns the names that were killed."""
+        with self._lock:
+            self._stopping.update(names := [name for name in names if name in self._children])
+        groups = {name: pid for name, pid in self.running().items() if name in names}
+        for pid in groups.values():
+            _signal_group(pid, signal.SIGTERM)
+        if self._wait_for(groups, grace_s):
+            return []
+        late = [name for name in groups if name in self.running()]
+        for name in late:
+            _signal_group(groups[name], signal.SIGKILL)
+        self._wait_for(groups, grace_s)
+        return late
+
+    def _wait_for(self, names: Iterable[str], timeout_s: float) -> bool:
+        deadline = time.monotonic() + timeout_s
+        while not self.running().keys().isdisjoint(names):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def close(self, grace_s: float = 2.0) -> list[str]:
+        """Ends every child still there and the watching."""
+        killed = self.stop(list(self._children), grace_s)
+        self._closed.set()
+        self._watcher.join()
+        return killed
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def tail(log: Path, lines: int = 8) -> list[str]:
+    """The last non-empty lines of a log file, at most TAIL_BYTES of it; empty when there is none."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - TAIL_BYTES))
+            text = stream.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-lines:]

@@ -1,0 +1,154 @@
+"""The report of a run, made of the nodes' own diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from bringup.monitor import Status
+from bringup.processes import Exit
+from node_kit.station import Station
+
+Statuses = Mapping[str, Status]
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Latency(Schema):
+    """Milliseconds over the whole run; of several parts the worst. None: nobody has reported it."""
+
+    p50: float | None
+    p99: float | None
+    max: float | None
+
+
+class Latencies(Schema):
+    camera_to_command: Latency
+    inference: Latency
+    codec: Latency
+
+
+class Driver(Schema):
+    rate_hz: float | None
+    period_jitter_ms_p99: float | None
+    overruns: int | None
+
+
+class Images(Schema):
+    published: int
+    received: int
+
+
+class Guard(Schema):
+    """How often motion was limited, held for want of commands, or refused, over all drivers."""
+
+    limited: int
+    held: int
+    refused: int
+
+
+class Death(Schema):
+    node: str
+    cause: str
+
+
+class Report(Schema):
+    """`cpu_percent` is of one core, over all processes of the graph; `died` is there only when something did."""
+
+    task: str
+    left_hand: str | None
+    right_hand: str | None
+    policy_sha256: str
+    codec_sha256: str
+    picks: int
+    successes: int
+    real_time_factor: float | None
+    latency_ms: Latencies
+    drivers: dict[str, Driver]
+    images: Images
+    guard: Guard
+    cpu_percent: float
+    died: list[Death] | None = None
+
+    def text(self) -> str:
+        return self.model_dump_json(indent=2, exclude=None if self.died else {"died"}) + "\n"
+
+
+def build(
+    station: Station,
+    statuses: Statuses,
+    images: Images,
+    hashes: Mapping[str, str],
+    cpu_percent: float,
+    died: Iterable[Exit] = (),
+) -> Report:
+    """The report of a run of `station`; `hashes` are the sha256 of the bundles "policy" and "codec"."""
+    drivers = _named(statuses, "driver/")
+    simulation = statuses.get("simulation", Status("simulation"))
+    hands = {side: parts.hand.embodiment for side, parts in station.sides.items()}
+    return Report(
+        task=station.task,
+        left_hand=hands.get("left"),
+        right_hand=hands.get("right"),
+        policy_sha256=hashes["policy"],
+        codec_sha256=hashes["codec"],
+        picks=_count(simulation, "picks"),
+        successes=_count(simulation, "successes"),
+        real_time_factor=simulation.number("real_time_factor"),
+        latency_ms=Latencies(
+            camera_to_command=_latency(drivers.values(), "camera_to_command_ms"),
+            inference=_latency(_named(statuses, "policy").values(), "inference_ms"),
+            codec=_latency(_named(statuses, "codec/").values(), "codec_ms"),
+        ),
+        drivers={name.removeprefix("driver/"): _driver(status) for name, status in drivers.items()},
+        images=images,
+        guard=Guard(**{key: sum(_count(s, key) for s in drivers.values()) for key in ("limited", "held", "refused")}),
+        cpu_percent=round(cpu_percent, 1),
+        died=[Death(node=end.name, cause=end.cause) for end in died] or None,
+    )
+
+
+def images(statuses: Statuses) -> Images:
+    """Images sent by all cameras, and those that came to the policy."""
+    published = sum(_count(status, "published") for status in _named(statuses, "camera/").values())
+    return Images(
+        published=published, received=sum(_count(s, "images_received") for s in _named(statuses, "policy").values())
+    )
+
+
+def sha256_of(directory: Path) -> str:
+    """The hash that stands for a whole bundle: that of its manifest, which holds the hash of every file."""
+    from latent_codec.bundle import bundle_sha256
+
+    return bundle_sha256(directory)
+
+
+def _named(statuses: Statuses, prefix: str) -> dict[str, Status]:
+    return {name: statuses[name] for name in sorted(statuses) if name.startswith(prefix)}
+
+
+def _count(status: Status, key: str) -> int:
+    return int(status.number(key) or 0)
+
+
+def _driver(status: Status) -> Driver:
+    overruns = status.number("overruns")
+    return Driver(
+        rate_hz=status.number("rate_hz"),
+        period_jitter_ms_p99=status.number("period_jitter_ms_p99"),
+        overruns=None if overruns is None else int(overruns),
+    )
+
+
+def _latency(statuses: Iterable[Status], key: str) -> Latency:
+    reported = list(statuses)
+
+    def worst(quantile: str) -> float | None:
+        values = [value for status in reported if (value := status.number(f"{key}_{quantile}")) is not None]
+        return max(values) if values else None
+
+    return Latency(p50=worst("p50"), p99=worst("p99"), max=worst("max"))

@@ -1,0 +1,47 @@
+"""The supervisor's own ROS node: emergency stop, diagnostics, lifecycle clients. Everything with rclpy is here."""
+
+from __future__ import annotations
+
+import threading
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import Bool
+
+from bringup.monitor import Monitor
+from node_kit.qos import LATCHED
+
+
+class RosSide:
+    """A node that spins in a thread of its own from construction to `close`."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node = Node("supervisor", context=self._context, start_parameter_services=False, enable_rosout=False)
+        self._estop = self.node.create_publisher(Bool, "/estop", LATCHED)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", monitor.receive, 50)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, name="ros", daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return
+
+    def emergency_stop(self) -> None:
+        """Publishes the stop from whatever thread noticed the reason; latched for those that come late."""
+        self._estop.publish(Bool(data=True))
+
+    def close(self) -> None:
+        self._executor.shutdown(timeout_sec=1.0)
+        self._thread.join(timeout=1.0)
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self._context)

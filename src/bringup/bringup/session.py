@@ -1,0 +1,53 @@
+"""A checked run of a station: what the demo and the plain supervisor start from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bringup import graph, preflight, station
+from bringup.executables import ExecutableError
+from bringup.lifecycle import BringUpError
+from bringup.paths import RunDirectory
+from bringup.processes import tail
+from bringup.supervisor import NodeDiedError, Supervisor
+from node_kit.station import Station, StationError
+
+FINE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+REFUSALS = (StationError, station.ArgumentError, preflight.PreflightError)
+FAILURES = (BringUpError, NodeDiedError, ExecutableError, OSError)
+STATION = "dual_xarm7"
+
+
+@dataclass
+class Session:
+    """What runs and where its files go."""
+
+    station: Station
+    nodes: list[graph.NodeDescription]
+    run: RunDirectory
+
+
+def prepare(arguments: Sequence[str], default_seconds: float = 0.0) -> Session:
+    """The checked session of a command line; nothing runs and nothing is written when it raises one of REFUSALS."""
+    overrides = station.parse_arguments(arguments)
+    resolved = station.load(str(overrides.pop("station", STATION)), overrides)
+    if not resolved.seconds:
+        resolved = resolved.model_copy(update={"seconds": default_seconds})
+    preflight.check(resolved, graph.describe(resolved, Path("station.yaml")))
+    run = RunDirectory.create()
+    nodes = graph.describe(resolved, run.station, run.path / "bag")
+    run.station.write_text(station.dump(resolved))
+    run.parameters.write_text(graph.parameters_text(nodes))
+    return Session(resolved, nodes, run)
+
+
+def explain(session: Session, supervisor: Supervisor, error: Exception) -> None:
+    """What failed, in one line, and the last lines of whoever died first."""
+    print(f"error: {error}", file=sys.stderr)
+    for end in supervisor.died[:1]:
+        log = session.run.log(end.name)
+        for line in tail(log):
+            print(f"  {log.name}: {line}", file=sys.stderr)

@@ -1,0 +1,134 @@
+"""Loads a station and puts the arguments of a run over it.
+
+`dual_xarm7` + `right_hand:=xhand` -> a resolved station: paths absolute, devices and addresses filled in.
+Resolving happens here, once; nodes, launch files and the supervisor read the result.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from bringup import paths
+from node_kit.station import Station, StationError
+from node_kit.yaml_file import read_mapping, validate
+
+SIMULATED = "simulated"
+# Short names of arguments -> fields of the station; any other field is reached by its dotted path.
+ALIASES = {
+    "left_hand": "sides.left.hand.embodiment",
+    "right_hand": "sides.right.hand.embodiment",
+    "left_arm": "sides.left.arm.embodiment",
+    "right_arm": "sides.right.arm.embodiment",
+    "task": "task",
+    "backend": "backend",
+    "seconds": "seconds",
+    "codec": "codec",
+    "policy": "policy",
+    "seed": "simulation.seed",
+    "port": "simulation.port",
+    "record": "record.enabled",
+}
+
+
+class ArgumentError(ValueError):
+    """An argument of the command line that is not one: a line that says what was found and expected."""
+
+
+def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
+    """`["left_hand:=inspire", "seconds:=150"]` -> `{"left_hand": "inspire", "seconds": 150}`; ArgumentError."""
+    parsed: dict[str, Any] = {}
+    for argument in arguments:
+        name, separator, value = argument.partition(":=")
+        if not separator or not value:
+            raise ArgumentError(f"argument: found {argument!r}, expected name:=value")
+        if name != "station" and name not in ALIASES and "." not in name:
+            raise ArgumentError(f"argument: found {name!r}, expected {_closest(name)}")
+        if name in parsed:
+            raise ArgumentError(f"argument {name}: found twice, expected once")
+        parsed[name] = _scalar(value)
+    return parsed
+
+
+def _closest(name: str) -> str:
+    known = ["station", *ALIASES]
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"{close[0]!r}" if close else f"one of {', '.join(known)} or a dotted field of the station"
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def load(path_or_name: str, overrides: Mapping[str, Any] | None = None) -> Station:
+    """The resolved station; StationError (one line: file, field, found, expected) when something is wrong in it."""
+    file = paths.station_file(path_or_name)
+    if not file.exists() and file.parent == paths.STATIONS:
+        known = ", ".join(paths.station_names())
+        raise StationError("station", "", repr(path_or_name), f"a YAML file or one of {known}")
+    content = read_mapping(file)
+    validate(Station, content, file)  # wrong in the file itself, before arguments change it
+    for name, value in (overrides or {}).items():
+        _put(content, ALIASES.get(name, name), value, name)
+    if (overrides or {}).get("backend") == "sim":
+        _simulate(content)
+    # The file alone was right, so what is wrong now came with an argument.
+    station = validate(Station, content, "arguments" if overrides else file)
+    return _resolve(station, file)
+
+
+def _put(content: dict[str, Any], field: str, value: Any, argument: str) -> None:
+    *parents, last = field.split(".")
+    for parent in parents:
+        content = content.setdefault(parent, {})
+        if not isinstance(content, dict):
+            raise ArgumentError(f"argument: found {argument!r}, expected a field of the station")
+    content[last] = value
+
+
+def _simulate(content: dict[str, Any]) -> None:
+    """`backend:=sim` over a real station: no device and no camera of it is touched."""
+    for side in content["sides"].values():
+        for part in side.values():
+            if "embodiment" in part:
+                part.update(device=SIMULATED, address="", options={})
+    for camera in content["cameras"].values():
+        camera.update(source=SIMULATED, options={})
+
+
+def _resolve(station: Station, file: Any) -> Station:
+    content = station.model_dump(mode="json")
+    for side, parts in content["sides"].items():
+        for part in ("arm", "hand"):
+            _resolve_part(parts[part], station, f"sides.{side}.{part}.device", file)
+    for name, camera in content["cameras"].items():
+        camera["source"] = camera["source"] or _default(station, f"cameras.{name}.source", file)
+    for field in ("codec", "policy"):
+        content[field] = str(paths.absolute(content[field]))
+    content["record"]["directory"] = str(paths.absolute(content["record"]["directory"]))
+    return Station.model_validate(content)
+
+
+def _resolve_part(part: dict[str, Any], station: Station, field: str, file: Any) -> None:
+    part["device"] = part["device"] or _default(station, field, file)
+    if part["device"] == SIMULATED:
+        if station.backend == "real":
+            raise StationError(file, field, repr(SIMULATED), "a real device, because backend is 'real'")
+        part["address"] = part["address"] or f"127.0.0.1:{station.simulation.port}"
+
+
+def _default(station: Station, field: str, file: Any) -> str:
+    if station.backend == "sim":
+        return SIMULATED
+    raise StationError(file, field, "nothing", "the name of a plug-in, because backend is 'real'")
+
+
+def dump(station: Station) -> str:
+    """The station as YAML text that `node_kit.station.load_station` reads back to an equal station."""
+    return yaml.safe_dump(station.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=4096)

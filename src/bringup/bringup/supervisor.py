@@ -1,0 +1,142 @@
+"""Runs a graph where there is no `ros2 launch`: starts, watches, stops, and says who died.
+
+A node that dies is noticed within 50 ms; the emergency stop goes out at once, the drivers brake, and then
+everything ends in the reverse order of bring-up.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from bringup.executables import node_command
+from bringup.graph import NodeDescription, environment, stages
+from bringup.lifecycle import DEACTIVATE, BringUpError, LifecycleManager
+from bringup.monitor import Monitor
+from bringup.paths import RunDirectory
+from bringup.processes import Exit, Processes, tail
+from bringup.ros_side import RosSide
+
+BRAKING_S = 0.5  # what drivers get to bring the robots to rest before their processes end
+GRACE_S = 4.0
+
+
+class StoppedError(Exception):
+    """Someone asked to stop (SIGINT, SIGTERM)."""
+
+
+class NodeDiedError(Exception):
+    """A node ended that nobody had asked to."""
+
+
+class Supervisor:
+    """One run of a graph. Use as a context manager: leaving it ends every process, whatever happened.
+
+    `command(node)` is the argv of a node; the default starts the executables of the workspace.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[NodeDescription],
+        run: RunDirectory,
+        command: Callable[[NodeDescription], list[str]] | None = None,
+    ) -> None:
+        self.monitor = Monitor()
+        self.died: list[Exit] = []
+        self._nodes, self._run = list(nodes), run
+        self._command = command or (lambda node: node_command(node, run.parameters))
+        self._asked, self._death = threading.Event(), threading.Event()
+        self._previous: dict[int, object] = {}
+        self._ros: RosSide | None = None
+        self._processes = Processes(self._on_death)
+        self._manager: LifecycleManager | None = None
+
+    def __enter__(self) -> Supervisor:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.shut_down()
+        finally:
+            for number, handler in self._previous.items():
+                signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._asked.is_set():  # asked twice: no more grace
+            for pid in self._processes.running().values():
+                os.killpg(pid, signal.SIGKILL)
+        self._asked.set()
+
+    def _on_death(self, end: Exit) -> None:
+        """Called by the watching thread within 50 ms of a death: the robots first, all else after."""
+        if self._ros is not None:
+            self._ros.emergency_stop()
+        self.died.append(end)
+        self._death.set()
+
+    def start(self) -> None:
+        """Starts all processes at once; they come up while this process does the same."""
+        env = {**os.environ, **environment(), "PYTHONUNBUFFERED": "1", "ROS_LOG_DIR": str(self._run.logs / "ros")}
+        for node in self._nodes:
+            self._processes.start(node.name, self._command(node), self._run.log(node.name), env)
+        self._ros = RosSide(self.monitor)
+
+    def bring_up(self, progress: Callable[[str], None] = lambda text: None) -> None:
+        """All nodes active; raises BringUpError, NodeDiedError or StoppedError."""
+        assert self._ros is not None, "start() comes first"
+        self._manager = LifecycleManager(self._ros.node, stages(self._nodes), self.check, self.reason)
+        self._manager.bring_up(progress)
+
+    def check(self) -> None:
+        """Raises NodeDiedError or StoppedError when the run is to end before its time."""
+        if self._death.is_set():
+            raise NodeDiedError(str(self.died[0]))
+        if self._asked.is_set():
+            raise StoppedError
+
+    def wait(self, seconds: float, tick: Callable[[float], None], period_s: float = 0.25) -> None:
+        """Runs for `seconds` (0: until stopped) and calls `tick(elapsed)` each period; raises what `check` does."""
+        start = time.monotonic()
+        while (elapsed := time.monotonic() - start) < seconds or not seconds:
+            self.check()
+            tick(elapsed)
+            self._pause(min(period_s, seconds - elapsed) if seconds else period_s)
+
+    def _pause(self, duration_s: float) -> None:
+        deadline = time.monotonic() + duration_s
+        while time.monotonic() < deadline and not (self._death.is_set() or self._asked.is_set()):
+            time.sleep(0.02)
+
+    def deactivate(self, names: Sequence[str]) -> None:
+        """Stops `names` producing anything; a node that refuses is left to the shutdown."""
+        try:
+            if self._manager is not None:
+                self._manager.change(names, DEACTIVATE)
+        except BringUpError:
+            return
+
+    def running(self) -> dict[str, int]:
+        return self._processes.running()
+
+    def reason(self, name: str) -> str:
+        """The last error line a node has written, else its last line."""
+        lines = tail(self._run.log(name), 50)
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return (errors or lines or [""])[-1]
+
+    def shut_down(self) -> None:
+        """Ends every process in reverse order of the stages; idempotent, bounded, leaves nothing behind."""
+        if self._death.is_set() and self._processes.running():
+            time.sleep(BRAKING_S)
+        for names in reversed(stages(self._nodes)):
+            self._processes.stop(names, GRACE_S)
+        self._processes.close()
+        if self._ros is not None:
+            self._ros.close()
+            self._ros = None

@@ -1,0 +1,38 @@
+"""Shared by the tests of bring-up: a ROS domain of their own, stations and processes made on the spot."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before anything imports ROS: tests of several packages run at the same time and must not hear each other.
+os.environ["ROS_DOMAIN_ID"] = str(101 + os.getpid() % 100)
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+sys.path.insert(0, str(Path(__file__).parent))  # for bringup_helpers
+
+from bringup import paths  # noqa: E402
+
+
+@pytest.fixture
+def run_directory(tmp_path: Path) -> paths.RunDirectory:
+    return paths.RunDirectory.create(tmp_path)
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]

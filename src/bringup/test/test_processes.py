@@ -1,0 +1,99 @@
+"""Children are watched, stopped and never left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bringup_helpers import alive, fake, until
+
+from bringup.processes import Exit, Processes, tail
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+class Family:
+    """Processes under test, with what they reported."""
+
+    def __init__(self, folder: Path) -> None:
+        self.deaths: list[tuple[float, Exit]] = []
+        self.log = folder / "log"
+        self.processes = Processes(lambda end: self.deaths.append((time.monotonic(), end)))
+
+    def start(self, name: str, argv: list[str]) -> int:
+        self.processes.start(name, argv, self.log, os.environ)
+        return self.processes.running()[name]
+
+
+@pytest.fixture
+def family(tmp_path: Path) -> Iterator[Family]:
+    family = Family(tmp_path)
+    yield family
+    family.processes.close(0.5)
+
+
+def test_a_killed_child_is_noticed_within_50_ms_and_named(family: Family) -> None:
+    family.start("other", SLEEP)
+    pid = family.start("driver", SLEEP)
+    at = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: bool(family.deaths))
+    noticed, end = family.deaths[0]
+    assert end == Exit("driver", -signal.SIGKILL)
+    assert str(end) == "driver was killed by SIGKILL"
+    assert noticed - at < 0.05
+    assert list(family.processes.running()) == ["other"]
+
+
+def test_a_child_that_fails_is_reported_with_its_exit_status(family: Family) -> None:
+    family.start("codec", [sys.executable, "-c", "raise SystemExit(3)"])
+    assert until(lambda: bool(family.deaths))
+    assert str(family.deaths[0][1]) == "codec ended with exit status 3"
+
+
+def test_a_child_that_was_asked_to_end_is_not_a_death(family: Family) -> None:
+    pid = family.start("policy", SLEEP)
+    assert family.processes.stop(["policy"], 2.0) == []
+    assert not alive(pid)
+    assert not family.deaths
+
+
+def test_a_child_that_ignores_sigterm_is_killed_with_its_own_children(family: Family) -> None:
+    pid = family.start("stubborn", fake("stubborn"))
+    assert until(lambda: bool(tail(family.log)))
+    grandchild = int(tail(family.log)[0])
+    start = time.monotonic()
+    assert family.processes.stop(["stubborn"], 0.3) == ["stubborn"]
+    assert time.monotonic() - start < 1.0
+    assert until(lambda: not alive(pid) and not alive(grandchild), 2.0)
+
+
+def test_what_a_dead_child_left_running_is_ended(family: Family) -> None:
+    pid = family.start("stubborn", fake("stubborn"))
+    assert until(lambda: bool(tail(family.log)))
+    grandchild = int(tail(family.log)[0])
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: not alive(grandchild), 2.0)
+
+
+def test_children_do_not_outlive_a_killed_parent() -> None:
+    parent = subprocess.Popen(fake("parent"), stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert alive(child)
+    parent.kill()
+    parent.wait()
+    assert until(lambda: not alive(child), 2.0)
+
+
+def test_the_tail_of_a_log_is_bounded_and_survives_its_absence(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert tail(log) == []
+    log.write_bytes(b"x" * 100_000 + b"\nlast but one\n\nlast \xff\n")
+    assert tail(log, 2) == ["last but one", "last \ufffd"]

@@ -1,0 +1,139 @@
+"""The supervisor with real processes and a real topic: order, deaths, refusals, interruption."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rclpy
+from bringup_helpers import FAKES, alive, fake, until
+from rclpy.executors import SingleThreadedExecutor
+from std_msgs.msg import Bool
+
+from bringup.graph import NodeDescription
+from bringup.lifecycle import BringUpError
+from bringup.paths import RunDirectory
+from bringup.supervisor import NodeDiedError, Supervisor
+from node_kit.qos import LATCHED
+
+NODES = [NodeDescription(name, "fake", "node", {}, stage) for name, stage in (("sim", 0), ("left", 1), ("right", 1))]
+
+
+def command(node: NodeDescription) -> list[str]:
+    return [*fake("lifecycle_node"), "--ros-args", "-r", f"__node:={node.name}"]
+
+
+class Stops:
+    """Listens to /estop as a driver does, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.at: list[float] = []
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self._node = rclpy.create_node("listener", context=self._context)
+        self._node.create_subscription(Bool, "/estop", self._receive, LATCHED)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+
+    def _receive(self, message: Bool) -> None:
+        if message.data:
+            self.at.append(time.monotonic())
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self._thread.join(2.0)
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+
+@pytest.fixture
+def stops() -> Iterator[Stops]:
+    listener = Stops()
+    yield listener
+    listener.close()
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "notes"
+    monkeypatch.setenv("NOTES", str(file))
+    return file
+
+
+def test_stages_come_up_in_order(run_directory: RunDirectory, notes: Path) -> None:
+    with Supervisor(NODES, run_directory, command) as supervisor:
+        supervisor.start()
+        supervisor.bring_up()
+        pids = list(supervisor.running().values())
+    done = [tuple(line.split()[1:]) for line in notes.read_text().splitlines()]
+    assert done[:2] == [("sim", "configure"), ("sim", "activate")]
+    assert {("left", "configure"), ("right", "configure")} == set(done[2:4])
+    assert {("left", "activate"), ("right", "activate")} == set(done[4:6])
+    # and the other way round at the end: what the world drives goes before the world
+    assert done[-1] == ("sim", "deactivate")
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_a_killed_node_stops_motion_within_300_ms_and_is_named(
+    run_directory: RunDirectory, notes: Path, stops: Stops
+) -> None:
+    with Supervisor(NODES, run_directory, command) as supervisor:
+        supervisor.start()
+        supervisor.bring_up()
+        pids = supervisor.running()
+        at = time.monotonic()
+        os.kill(pids["left"], signal.SIGKILL)
+        with pytest.raises(NodeDiedError, match="left was killed by SIGKILL"):
+            supervisor.wait(10.0, lambda elapsed: None)
+        assert until(lambda: bool(stops.at), 1.0)
+    assert stops.at[0] - at < 0.3
+    assert [end.name for end in supervisor.died] == ["left"]
+    assert not any(alive(pid) for pid in pids.values())
+
+
+def test_a_node_that_refuses_to_configure_is_named_with_its_own_words(
+    run_directory: RunDirectory, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFUSES", "right")
+    with Supervisor(NODES, run_directory, command) as supervisor:
+        supervisor.start()
+        with pytest.raises(BringUpError, match=r"^right: did not configure: .*manifest.yaml: field: found nothing"):
+            supervisor.bring_up()
+    assert "left activate" not in notes.read_text()
+
+
+def test_a_node_that_dies_during_bring_up_ends_it_at_once(run_directory: RunDirectory, notes: Path) -> None:
+    def broken(node: NodeDescription) -> list[str]:
+        return (
+            [sys.executable, "-c", "raise SystemExit('error: no licence')"] if node.name == "right" else command(node)
+        )
+
+    with Supervisor(NODES, run_directory, broken) as supervisor:
+        supervisor.start()
+        with pytest.raises(NodeDiedError, match="right ended with exit status 1"):
+            supervisor.bring_up()
+        assert supervisor.reason("right") == "no licence"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_no_process_and_no_traceback(tmp_path: Path, notes: Path, number: int) -> None:
+    (tmp_path / "logs").mkdir()
+    argv = [sys.executable, str(FAKES / "graph.py"), str(tmp_path)]
+    run = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    pids = [int(pid) for pid in run.stdout.readline().split()]
+    run.send_signal(number)
+    _, errors = run.communicate(timeout=15)
+    assert run.returncode == 130
+    assert len(pids) == 2 and not any(alive(pid) for pid in pids)
+    logs = "".join(log.read_text() for log in (tmp_path / "logs").glob("*.log"))
+    assert "Traceback" not in errors + logs
