@@ -1,0 +1,49 @@
+"""One status on /diagnostics, once a second, whatever state the node is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
+Value = str | int | float
+Report = tuple[bytes, str, Mapping[str, Value]]
+
+
+class DiagnosticsPublisher:
+    """Publishes what ``collect()`` returns, ``(level, message, values)``, as the status ``name`` at 1 Hz.
+
+    A ``collect`` that raises is reported as an ERROR status: diagnostics never take the node down.
+    """
+
+    def __init__(self, node: Node, name: str, collect: Callable[[], Report], period_s: float = 1.0) -> None:
+        self._node, self._name, self._collect = node, name, collect
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._timer = node.create_timer(period_s, self.publish)
+
+    def publish(self) -> None:
+        """Publish now (the timer does so once a period)."""
+        level, message, values = self._report()
+        status = DiagnosticStatus(level=level, name=self._name, message=message)
+        status.hardware_id = self._node.get_fully_qualified_name()
+        status.values = [KeyValue(key=key, value=_text(value)) for key, value in values.items()]
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(array)
+
+    def destroy(self) -> None:
+        """Stop the timer and withdraw the publisher."""
+        self._node.destroy_timer(self._timer)
+        self._node.destroy_publisher(self._publisher)
+
+    def _report(self) -> Report:
+        try:
+            return self._collect()
+        except Exception as error:  # whatever is wrong inside, it is reported and not raised in a timer
+            return ERROR, f"{type(error).__name__}: {error}", {}
+
+
+def _text(value: Value) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,50 @@
+"""Percentiles of a whole run in constant memory."""
+
+from __future__ import annotations
+
+import math
+
+
+class LatencyTrace:
+    """Durations in ms: a log-spaced histogram (0.001 ms to 1000 s, 2 % resolution) and the exact maximum.
+
+    One thread may add while another reads: a summary then misses at most the newest value.
+    """
+
+    _LOWEST, _RATIO, _BINS = 1e-3, math.log(1.02), 1047
+
+    def __init__(self) -> None:
+        self._counts = [0] * self._BINS
+        self._max = 0.0
+        self._count = 0
+
+    def add(self, ms: float) -> None:
+        """Count one duration; negative ones (clocks apart) count as zero, non-finite ones not at all."""
+        if not math.isfinite(ms):
+            return
+        self._counts[self._bin(ms)] += 1
+        self._count += 1
+        self._max = max(self._max, ms)
+
+    def summary(self) -> dict[str, float]:
+        """``{"p50", "p99", "max", "count"}``, in ms; zeros while nothing was added."""
+        p50, p99 = self._percentile(0.50), self._percentile(0.99)
+        return {"p50": p50, "p99": p99, "max": self._max, "count": self._count}
+
+    def values(self, prefix: str) -> dict[str, float]:
+        """The summary under diagnostics keys: ``<prefix>_ms_p50``, ``<prefix>_ms_p99``, ``<prefix>_ms_max``."""
+        summary = self.summary()
+        return {f"{prefix}_ms_{key}": round(summary[key], 3) for key in ("p50", "p99", "max")}
+
+    def _bin(self, ms: float) -> int:
+        if ms <= self._LOWEST:
+            return 0
+        return min(int(math.log(ms / self._LOWEST) / self._RATIO), self._BINS - 1)
+
+    def _percentile(self, share: float) -> float:
+        wanted, seen = math.ceil(share * self._count), 0
+        for place, count in enumerate(self._counts):
+            seen += count
+            if count and seen >= wanted:
+                return min(self._LOWEST * math.exp((place + 0.5) * self._RATIO), self._max)
+        return 0.0

@@ -1,0 +1,172 @@
+"""Arrays to standard messages and back.
+
+Readers return ``(arrays, status)``: on any status but ``OK`` the arrays are empty, so that nothing can be driven by a
+message that was refused. Times are int nanoseconds of ROS system time; joints are matched by name, in any order.
+"""
+
+from __future__ import annotations
+
+import enum
+from array import array
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Header
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+SECOND = 1_000_000_000
+_BYTES_PER_PIXEL = 3
+
+
+class MessageStatus(str, enum.Enum):
+    """Why a message was refused, or ``OK``."""
+
+    OK = "ok"
+    WRONG_NAMES = "wrong_names"
+    WRONG_SHAPE = "wrong_shape"
+    NOT_FINITE = "not_finite"
+    NOT_ASCENDING = "not_ascending"
+    WRONG_ENCODING = "wrong_encoding"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class JointArrays(NamedTuple):
+    """A joint state in the expected order; ``velocity`` and ``effort`` are None where the message has none."""
+
+    stamp_ns: int
+    position: np.ndarray
+    velocity: np.ndarray | None = None
+    effort: np.ndarray | None = None
+
+
+class TrajectoryArrays(NamedTuple):
+    """A chunk: ``times`` (H,) in s after ``stamp_ns``, ``points`` (H, n) in the expected joint order."""
+
+    stamp_ns: int
+    times: np.ndarray
+    points: np.ndarray
+
+
+def to_stamp(ns: int) -> Time:
+    """Nanoseconds to a message's time stamp."""
+    return Time(sec=int(ns // SECOND), nanosec=int(ns % SECOND))
+
+
+def stamp_ns(header: Header) -> int:
+    """The header's stamp in nanoseconds."""
+    return header.stamp.sec * SECOND + header.stamp.nanosec
+
+
+def joint_state(
+    names: Sequence[str],
+    stamp_ns: int,
+    position: np.ndarray,
+    velocity: np.ndarray | None = None,
+    effort: np.ndarray | None = None,
+    frame_id: str = "",
+) -> JointState:
+    """A JointState of ``names`` (n) with arrays (n,) in rad, rad/s, Nm (m, m/s, N for prismatic joints)."""
+    message = JointState(name=list(names), position=_doubles(position))
+    message.header.stamp, message.header.frame_id = to_stamp(stamp_ns), frame_id
+    if velocity is not None:
+        message.velocity = _doubles(velocity)
+    if effort is not None:
+        message.effort = _doubles(effort)
+    return message
+
+
+def joint_trajectory(
+    names: Sequence[str], stamp_ns: int, times_s: Sequence[float], points: np.ndarray, frame_id: str = ""
+) -> JointTrajectory:
+    """A chunk: ``points`` (H, n) at ``times_s`` (H,) seconds after ``stamp_ns``, the stamp of its observation."""
+    message = JointTrajectory(joint_names=list(names))
+    message.header.stamp, message.header.frame_id = to_stamp(stamp_ns), frame_id
+    message.points = [
+        JointTrajectoryPoint(positions=_doubles(point), time_from_start=_duration(time))
+        for time, point in zip(times_s, points, strict=True)
+    ]
+    return message
+
+
+def image(rgb: np.ndarray, stamp_ns: int, frame_id: str = "") -> Image:
+    """An rgb8 Image of ``rgb`` (H, W, 3) uint8."""
+    height, width, channels = rgb.shape
+    if rgb.dtype != np.uint8 or channels != _BYTES_PER_PIXEL:
+        raise ValueError(f"image: found {rgb.dtype} {rgb.shape}, expected uint8 (H, W, 3)")
+    message = Image(height=height, width=width, encoding="rgb8", step=width * _BYTES_PER_PIXEL)
+    message.header.stamp, message.header.frame_id = to_stamp(stamp_ns), frame_id
+    message.data = array("B", np.ascontiguousarray(rgb).tobytes())  # a list would be checked byte by byte
+    return message
+
+
+def image_array(message: Image) -> tuple[np.ndarray, MessageStatus]:
+    """The pixels (H, W, 3) uint8 in RGB order of an rgb8 or bgr8 Image; a view of the message where it can be."""
+    empty = np.empty((0, 0, _BYTES_PER_PIXEL), np.uint8)
+    if message.encoding not in ("rgb8", "bgr8"):
+        return empty, MessageStatus.WRONG_ENCODING
+    row = message.width * _BYTES_PER_PIXEL
+    if message.step < row or len(message.data) != message.step * message.height:
+        return empty, MessageStatus.WRONG_SHAPE
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)[:, :row]
+    pixels = rows.reshape(message.height, message.width, _BYTES_PER_PIXEL)
+    return (pixels if message.encoding == "rgb8" else pixels[..., ::-1]), MessageStatus.OK
+
+
+def joint_state_arrays(message: JointState, expected_names: Sequence[str]) -> tuple[JointArrays, MessageStatus]:
+    """Arrays (n,) of ``message`` in the order of ``expected_names``; every name must be there, once, and no other."""
+    stamp = stamp_ns(message.header)
+    refused = JointArrays(stamp, np.empty(0))
+    order = _order(message.name, expected_names)
+    if order is None:
+        return refused, MessageStatus.WRONG_NAMES
+    columns = [message.position, message.velocity, message.effort]
+    if any(len(column) != len(order) for column in columns[:1] + [column for column in columns[1:] if len(column)]):
+        return refused, MessageStatus.WRONG_SHAPE
+    arrays = [np.asarray(column, float)[order] if len(column) else None for column in columns]
+    if not all(np.isfinite(values).all() for values in arrays if values is not None):
+        return refused, MessageStatus.NOT_FINITE
+    return JointArrays(stamp, *arrays), MessageStatus.OK
+
+
+def trajectory_arrays(
+    message: JointTrajectory, expected_names: Sequence[str]
+) -> tuple[TrajectoryArrays, MessageStatus]:
+    """Times and points of ``message`` in the order of ``expected_names``; at least one point, times ascending."""
+    stamp, count = stamp_ns(message.header), len(expected_names)
+    refused = TrajectoryArrays(stamp, np.empty(0), np.empty((0, count)))
+    order = _order(message.joint_names, expected_names)
+    if order is None:
+        return refused, MessageStatus.WRONG_NAMES
+    if not message.points or any(len(point.positions) != count for point in message.points):
+        return refused, MessageStatus.WRONG_SHAPE
+    points = np.array([point.positions for point in message.points], float)[:, order]
+    times = np.array([point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in message.points])
+    if not np.isfinite(points).all():
+        return refused, MessageStatus.NOT_FINITE
+    if (np.diff(times) <= 0).any():
+        return refused, MessageStatus.NOT_ASCENDING
+    return TrajectoryArrays(stamp, times, points), MessageStatus.OK
+
+
+def _order(found: Sequence[str], expected: Sequence[str]) -> list[int] | None:
+    """Where each expected name stands in ``found``; None unless both hold the same names, each once."""
+    if list(found) == list(expected):
+        return list(range(len(expected)))
+    places = {name: place for place, name in enumerate(found)}
+    if len(places) != len(found) or places.keys() != set(expected):
+        return None
+    return [places[name] for name in expected]
+
+
+def _doubles(values: np.ndarray) -> array:
+    return array("d", np.ascontiguousarray(values, dtype=np.float64).tobytes())
+
+
+def _duration(seconds: float) -> Duration:
+    ns = round(float(seconds) * SECOND)
+    return Duration(sec=ns // SECOND, nanosec=ns % SECOND)
