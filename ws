@@ -1,0 +1,304 @@
+#!/usr/bin/env bash
+# One door to the workspace: sets up what a command needs, builds, runs it. `./ws help` lists the commands.
+set -euo pipefail
+ROOT=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
+readonly ROOT
+
+usage() {
+    cat <<'TEXT'
+./ws COMMAND            everything is set up and built on first use
+  demo [left_hand:=HAND right_hand:=HAND task:=TASK seconds:=N] [--json FILE]
+                        the simulated dual-arm station with the shipped models; video, report and bag in out/
+  test [PACKAGE...]     colcon test of all or some packages
+  bench codec [--json FILE]
+                        measure; print a table
+  train codec|policy [--config FILE]
+                        train, evaluate and export a bundle into models/; an interrupted run resumes
+  record [--ros-args ...], inspect BAG, convert BAG... --out DIR
+                        record a running graph, look into a bag, turn bags into a dataset
+  run PACKAGE EXECUTABLE [--ros-args ...]
+                        any node or tool of the workspace
+  shell                 a shell in which the workspace is sourced
+  setup [runtime|train|dev]
+                        only set up and build
+Python 3.10-3.13 is all it needs: ROS 2 Jazzy comes from pip, unless a ROS 2 is sourced; then that one is used.
+TEXT
+}
+
+say() { printf '\033[2mws: %s\033[0m\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# --- long steps -------------------------------------------------------------------------------------------------------
+
+# Runs a command in a process group of its own and ends the whole group when ws is interrupted or terminated.
+run_group() {
+    local child status=0
+    set -m
+    "$@" </dev/null &
+    child=$!
+    set +m
+    trap 'stop_group "$child"; exit 130' INT
+    trap 'stop_group "$child"; exit 143' TERM HUP
+    wait "$child" || status=$?
+    trap - INT TERM HUP
+    return "$status"
+}
+
+stop_group() {
+    local signal
+    for signal in INT TERM KILL; do
+        kill "-$signal" -- "-$1" 2>/dev/null || return 0
+        for _ in {1..30}; do
+            kill -0 -- "-$1" 2>/dev/null || return 0
+            sleep 0.1
+        done
+    done
+}
+
+# A quiet step: its output goes to a log file and is shown only if it fails.
+step() {
+    local log=$1 title=$2
+    shift 2
+    mkdir -p "$(dirname "$log")"
+    say "$title"
+    run_group "$@" >"$log" 2>&1 || {
+        tail -n 30 "$log" >&2
+        die "$title: failed (whole output in $log)"
+    }
+}
+
+hash_of() { sha256sum | cut -d ' ' -f 1; }
+stamped() { [[ -f $1 && $(<"$1") == "$2" ]]; }
+
+# --- which ROS 2, which Python ----------------------------------------------------------------------------------------
+
+# Sets ON_ROS (a sourced ROS 2 works), VENV, LOCKS.
+choose_environment() {
+    ON_ROS="" VENV=$ROOT/.venv LOCKS=$ROOT/requirements
+    [[ -n ${ROS_DISTRO:-} ]] || return 0
+    if python3 -c 'import rclpy' 2>/dev/null; then
+        ON_ROS=$ROS_DISTRO VENV=$ROOT/.venv-$ROS_DISTRO LOCKS=$ROOT/requirements/on-ros
+    else
+        say "ROS 2 $ROS_DISTRO is sourced, but $(command -v python3 || echo python3) cannot import rclpy: using ROS 2 from pip"
+    fi
+}
+
+python_fits() {
+    "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+}
+
+find_python() {
+    local python
+    for python in ${CROSSHAND_PYTHON:-python3 python3.12 python3.11 python3.13 python3.10}; do
+        python_fits "$python" && command -v "$python" && return
+    done
+    die "no Python 3.10-3.13 with venv found (looked for ${CROSSHAND_PYTHON:-python3, python3.10 to python3.13}):" \
+        "sudo apt install python3 python3-venv"
+}
+
+make_venv() {
+    local python options=()
+    [[ -x $VENV/bin/python ]] && "$VENV/bin/python" -c 'import pip' 2>/dev/null && return
+    if [[ $ON_ROS ]]; then
+        python=$(command -v python3) options=(--system-site-packages)
+        "$python" -c 'import venv, ensurepip' 2>/dev/null || die "Python has no venv: sudo apt install python3-venv"
+    else
+        [[ $(uname -m) == x86_64 ]] || die "ROS 2 from pip is for x86_64: on $(uname -m) install ROS 2 and source it first"
+        python=$(find_python)
+    fi
+    rm -rf "$VENV"
+    step "$ROOT/log/venv.log" "making ${VENV##*/} with $python" "$python" -m venv "${options[@]}" "$VENV"
+}
+
+# --- packages ---------------------------------------------------------------------------------------------------------
+
+pip_install() { "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off "$@"; }
+
+# The locked packages of a level; the lock is complete, so pip resolves nothing.
+install_level() {
+    local level=$1 lock=$LOCKS/$1.txt stamp=$VENV/.ws-$1 want
+    want=$(cat "$lock" "$ROOT/requirements/torch.txt" | hash_of)
+    stamped "$stamp" "$want" && return
+    make_venv
+    step "$ROOT/log/pip-$level.log" "installing ${lock#"$ROOT"/}" pip_install --no-deps --require-hashes -r "$lock"
+    [[ $level != train ]] || install_torch
+    echo "$want" >"$stamp"
+}
+
+# The CPU build from the indexes pip is configured with, else from PyTorch's own, else whatever build there is.
+install_torch() {
+    local want installed index=https://download.pytorch.org/whl/cpu
+    want=$(sed -n 's/^torch==//p' "$ROOT/requirements/torch.txt")
+    installed=$("$VENV/bin/python" -c 'from importlib.metadata import version; print(version("torch"))' 2>/dev/null || true)
+    [[ $installed != "$want"* ]] || return 0
+    say "installing torch $want (CPU build)"
+    mkdir -p "$ROOT/log"
+    run_group pip_install --no-deps "torch==$want+cpu" >"$ROOT/log/pip-torch.log" 2>&1 && return
+    run_group pip_install --no-deps --retries 0 --timeout 15 --index-url "$index" "torch==$want+cpu" \
+        >>"$ROOT/log/pip-torch.log" 2>&1 && return
+    step "$ROOT/log/pip-torch.log" "no CPU build within reach; installing torch's default build, several GB" \
+        pip_install "torch==$want"
+}
+
+# --- environment of every node ----------------------------------------------------------------------------------------
+
+export_environment() {
+    local site libs
+    site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+    if [[ $ON_ROS ]]; then
+        # after the paths of ROS 2, before those of the system: also `ros2 launch` and its own interpreter see the packages
+        export PYTHONPATH=${PYTHONPATH:+$PYTHONPATH:}$site
+    else
+        unset PYTHONPATH COLCON_PREFIX_PATH ROS_DISTRO ROS_VERSION
+        libs=$(printf ':%s' "$site"/ros_*.libs)
+        # the ROS 2 wheels would otherwise re-execute every Python to set this path
+        export LD_LIBRARY_PATH=$VENV/lib$libs _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
+        export AMENT_PREFIX_PATH=$VENV PYTHONNOUSERSITE=1
+    fi
+    export PATH=$VENV/bin:$PATH VIRTUAL_ENV=$VENV CROSSHAND_WS=$ROOT
+    export ROS_AUTOMATIC_DISCOVERY_RANGE=${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
+    local profile=$ROOT/src/bringup/bringup/config/fastdds.xml
+    export FASTRTPS_DEFAULT_PROFILES_FILE=${FASTRTPS_DEFAULT_PROFILES_FILE:-$profile}
+    export MUJOCO_GL=${MUJOCO_GL:-egl} OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+}
+
+# --- system libraries -------------------------------------------------------------------------------------------------
+
+# What pip cannot bring. Rendering needs EGL and a driver for it; ROS 2 distributions bring OpenCV and colcon as packages.
+check_system() {
+    [[ ! $ON_ROS ]] || check_ros_packages
+    [[ ${MUJOCO_GL:-egl} == egl ]] || return 0
+    python - <<'PY' || exit 1
+import ctypes, glob, sys
+
+def loads(*names):
+    for name in names:
+        try:
+            return ctypes.CDLL(name)
+        except OSError:
+            continue
+
+missing = [] if loads("libEGL.so.1") else ["libegl1"]
+missing += [] if loads("libOpenGL.so.0", "libGL.so.1") else ["libgl1"]
+places = ("/usr/share", "/etc", "/usr/local/share")
+drivers = [f for place in places for f in glob.glob(f"{place}/glvnd/egl_vendor.d/*.json")]
+missing += [] if drivers else ["libgl1-mesa-dri", "libegl-mesa0"]
+if missing:
+    sys.exit(f"error: rendering needs system libraries that are missing: sudo apt install {' '.join(missing)}")
+PY
+}
+
+check_ros_packages() {
+    local missing=()
+    command -v colcon >/dev/null || missing+=(python3-colcon-common-extensions)
+    python3 -c 'import cv2' 2>/dev/null || missing+=(python3-opencv)
+    python3 -c 'import pytest' 2>/dev/null || missing+=(python3-pytest)
+    [[ ${#missing[@]} -eq 0 ]] || die "packages of the system are missing: sudo apt install ${missing[*]}"
+}
+
+# --- build ------------------------------------------------------------------------------------------------------------
+
+packages() { (cd "$ROOT/src" && printf '%s\n' */package.xml | cut -d / -f 1); }
+
+# What a build depends on: Python files are linked, so only metadata and the list of the other files count.
+build_inputs() {
+    echo "$ROOT $ON_ROS $("$VENV/bin/python" -c 'import sys; print(sys.version)')"
+    find src -name package.xml -o -name setup.py -o -name setup.cfg | LC_ALL=C sort | xargs sha256sum
+    find src -type f \( -path '*/launch/*' -o ! -name '*.py' \) ! -path '*/test/*' ! -path '*/.*' \
+        ! -path '*/__pycache__/*' ! -path '*.egg-info/*' | LC_ALL=C sort
+}
+
+build() {
+    local want stamp=$ROOT/build/.ws-built
+    want=$(cd "$ROOT" && build_inputs | hash_of)
+    stamped "$stamp" "$want" && return
+    rm -rf "$ROOT/build" "$ROOT/install"
+    step "$ROOT/log/build.log" "building" colcon --log-base "$ROOT/log" build --symlink-install --executor sequential \
+        --base-paths "$ROOT/src" --build-base "$ROOT/build" --install-base "$ROOT/install" \
+        --event-handlers desktop_notification-
+    echo "$want" >"$stamp"
+}
+
+# Brings the workspace up to date for the given levels; two ws at once take turns.
+prepare() {
+    exec {lock}<"$ROOT"
+    flock -n "$lock" || { say "another ws is setting up this workspace: waiting"; flock "$lock"; }
+    choose_environment
+    local level
+    for level in "$@"; do install_level "$level"; done
+    export_environment
+    check_system
+    build
+    set +u
+    # shellcheck disable=SC1091
+    source "$ROOT/install/setup.bash"
+    set -u
+    exec {lock}<&-
+}
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+run_executable() {
+    [[ $# -ge 2 ]] || die "which executable? ./ws run PACKAGE EXECUTABLE [--ros-args ...]"
+    local folder=$ROOT/install/$1/lib/$1 executable=$2
+    [[ -d $folder ]] || die "no executables in package '$1': $(cd "$ROOT/install" && echo */lib/*/ | sed 's:[^ ]*/lib/\([^ ]*\)/:\1:g')"
+    [[ -x $folder/$executable ]] || die "package '$1' has no executable '$executable', but: $(cd "$folder" && echo *)"
+    shift 2
+    exec "$folder/$executable" "$@"
+}
+
+train() {
+    local what=${1:-}
+    case $what in
+        codec) shift; exec python -m latent_codec.training.main --out "$ROOT/models/codec" "$@" ;;
+        policy) shift; exec python -m latent_policy_node.training.main --out "$ROOT/models/policy" "$@" ;;
+        *) die "./ws train codec|policy [--config FILE]; got '$what'" ;;
+    esac
+}
+
+run_tests() {
+    local status=0 name selected=()
+    for name in "$@"; do
+        [[ -f $ROOT/src/$name/package.xml ]] || die "no package '$name' in src/: $(packages | xargs)"
+    done
+    [[ $# -eq 0 ]] || selected=(--packages-select "$@")
+    rm -f "$ROOT"/build/*/pytest.xml
+    run_group colcon --log-base "$ROOT/log" test --base-paths "$ROOT/src" --build-base "$ROOT/build" \
+        --install-base "$ROOT/install" --executor sequential --return-code-on-test-failure "${selected[@]}" \
+        --event-handlers console_cohesion+ desktop_notification- || status=$?
+    python "$ROOT/.ci/summary.py" "$ROOT/build" "$@" || status=$?
+    exit "$status"
+}
+
+open_shell() {
+    export CROSSHAND_PROMPT='\[\033[2m\](crosshand)\[\033[0m\] \w\$ '
+    exec bash --rcfile <(echo '[ -f ~/.bashrc ] && . ~/.bashrc; PATH=$VIRTUAL_ENV/bin:$PATH; PS1=$CROSSHAND_PROMPT') -i
+}
+
+main() {
+    local command=${1:-help}
+    [[ $# -eq 0 ]] || shift
+    case $command in
+        demo) prepare runtime; exec python -m bringup.demo "$@" ;;
+        test) prepare runtime train dev; run_tests "$@" ;;
+        bench)
+            [[ ${1:-} == codec ]] || die "./ws bench codec [--json FILE]; got '${1:-}'"
+            prepare runtime; exec python -m latent_codec.bench "${@:2}" ;;
+        train) prepare runtime train; train "$@" ;;
+        record) prepare runtime; exec python -m episodes.recorder_node "$@" ;;
+        inspect | convert) prepare runtime; exec python -m "episodes.$command" "$@" ;;
+        run) prepare runtime; run_executable "$@" ;;
+        shell) prepare runtime; open_shell ;;
+        setup)
+            case ${1:-runtime} in
+                runtime) prepare runtime ;;
+                train) prepare runtime train ;;
+                dev) prepare runtime train dev ;;
+                *) die "./ws setup [runtime|train|dev]; got '$1'" ;;
+            esac ;;
+        help | -h | --help) usage ;;
+        *) usage >&2; die "unknown command '$command'" ;;
+    esac
+}
+
+main "$@"
