@@ -23,11 +23,12 @@ from simulation.stations import DEFAULT_STATION, station_with_hands
 from simulation.task import PickPlace, load_task
 from simulation.world import World
 
-TIMESTEP_S = 0.004
+TIMESTEP_S = 0.002
 CONTROL_S = 0.02
 FRAME_EVERY = 5  # control steps between camera frames: the 10 Hz a policy is trained at
 CHECK_EVERY = 3
 HOME_NOISE_RAD = 0.06
+REST_S = 1.0  # seconds at home with the work done: a policy has to learn to stay there
 EPOCH_NS = 1_000_000_000  # simulated time starts here, so that no stamp is 0
 
 
@@ -92,7 +93,7 @@ def record(world: World, renderers: dict[str, Renderer], job: Job) -> dict[str, 
     sides = [Side(world, side) for side in world.sides]
     for side in sides:
         side.begin(world.task, rng)
-    duration = max(side.duration_s for side in sides) + 0.5
+    duration = max(side.duration_s for side in sides) + REST_S
     with EpisodeWriter(job.bag, metadata_of(job, world), overwrite_incomplete=True) as bag:
         for tick in range(round(duration / CONTROL_S)):
             for side in sides:

@@ -20,7 +20,7 @@ from simulation.scene import ACTUATION, attach, build
 from simulation.task import PickPlace
 
 SIDE = "right"
-TIMESTEP_S = 0.004
+TIMESTEP_S = 0.002
 DISTURBANCES_M = [(0, 0), (0.015, 0), (-0.015, 0), (0, 0.015), (0, -0.015), (0.01, 0.01), (-0.01, -0.01)]
 APPROACH_S, LIFT_S, LIFT_M = 0.6, 0.6, 0.12
 

@@ -38,9 +38,9 @@ class PickPlace:
     name: str = "pick_place"
     sides: tuple[str, ...] = ("left", "right")
     time_limit_s: float = 14.0
-    start_xy: tuple[float, float] = (0.50, 0.38)
+    start_xy: tuple[float, float] = (0.50, 0.30)
     start_half_m: float = 0.06
-    tray_xy: tuple[float, float] = (0.50, 0.13)
+    tray_xy: tuple[float, float] = (0.50, 0.52)
     tray_half_m: float = 0.08
     wall_height_m: float = 0.015
     can_radius_m: float = 0.033
@@ -89,7 +89,7 @@ class PickPlace:
         )
 
     def _add_can(self, spec: mujoco.MjSpec, side: str) -> None:
-        body = spec.worldbody.add_body(name=self.can(side), pos=[0.5, _sign(side) * 0.38, self.can_half_height_m])
+        body = spec.worldbody.add_body(name=self.can(side), pos=[self.start_xy[0], _sign(side) * self.start_xy[1], self.can_half_height_m])
         body.add_freejoint(name=self.can(side))
         body.add_geom(
             name=self.can(side),
