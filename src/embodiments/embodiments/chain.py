@@ -24,6 +24,7 @@ class Chain:
     constant: np.ndarray  # (J, 4, 4)
     linear: np.ndarray  # (J, 4, 4)
     quadratic: np.ndarray  # (J, 4, 4)
+    axis: np.ndarray  # (J, 3) in the joint frame, zero for fixed joints
     revolute: np.ndarray  # (J,) bool
     source: np.ndarray  # (J,) index of the actuated joint that drives it
     multiplier: np.ndarray  # (J,), 0 for fixed joints
@@ -38,8 +39,9 @@ class Chain:
         parent = (-1, *(links.index(joint.parent) for joint in tree.joints))
         matrices = np.array([_matrices(joint) for joint in tree.joints]).reshape(-1, 3, 4, 4)
         rules = np.array([_rule(joint, joints) for joint in tree.joints]).reshape(-1, 5)
+        axis = np.array([joint.axis for joint in tree.joints]).reshape(-1, 3)
         revolute = np.array([joint.kind == "revolute" for joint in tree.joints], dtype=bool)
-        return cls(links, parent, *matrices.swapaxes(0, 1), revolute, rules[:, 0].astype(int), *rules[:, 1:].T)
+        return cls(links, parent, *matrices.swapaxes(0, 1), axis, revolute, rules[:, 0].astype(int), *rules[:, 1:].T)
 
     def link_index(self, link: str) -> int:
         """Return the index of a link; raises KeyError naming the links that exist."""
