@@ -18,6 +18,7 @@ from rclpy.signals import SignalHandlerOptions
 from node_kit.lifecycle import Lifecycle, describe
 
 _SHUTDOWN_DEADLINE_S = 5.0
+_EVENTS_TIMEOUT_S = 0.1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -34,7 +35,7 @@ def spin(node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | 
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = node_class(name)
         executor = _executor()
-        wake.append(lambda: _interrupt(executor))
+        wake.append(lambda: executor.create_task(lambda: None))  # makes a waiting executor return
         return _run(node, executor, end)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
@@ -52,10 +53,10 @@ def _run(node: Lifecycle, executor: Any, end: threading.Event) -> int:
     executor.add_node(node)
     if node.get_parameter("autostart").value and not autostart(node):
         return 1
-    if not isinstance(executor, SingleThreadedExecutor):
-        executor.spin()  # one call: its spin_once burns a core
+    # The experimental executor burns a core while it waits without a timeout, and cannot be woken.
+    timeout = None if isinstance(executor, SingleThreadedExecutor) else _EVENTS_TIMEOUT_S
     while rclpy.ok() and not end.is_set():
-        executor.spin_once()
+        executor.spin_once(timeout_sec=timeout)
     return 0
 
 
@@ -72,14 +73,6 @@ def _executor() -> Any:
 
         return EventsExecutor()
     return SingleThreadedExecutor()
-
-
-def _interrupt(executor: Any) -> None:
-    """Make a waiting executor return, from another thread: by a task, or where there is a loop inside, by its end."""
-    if isinstance(executor, SingleThreadedExecutor):
-        executor.create_task(lambda: None)
-    else:
-        executor.shutdown(0)
 
 
 def _on_signal(notify: Callable[[], Any]) -> None:
