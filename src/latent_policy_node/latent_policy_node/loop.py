@@ -1,0 +1,141 @@
+"""The policy's loop without ROS: observations in, chunks out. The node and the offline evaluation both run this."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from .gates import Frame, GateStatus, State, check_age, check_frozen, check_states, follow, state_at
+from .policy import Observation, Policy
+from .schedule import SECOND, Chunk, blend, hold
+
+STATE_HISTORY = 64
+# A camera's jitter must not turn "every third frame" into "every fourth".
+PERIOD_TOLERANCE = 0.15
+
+
+class LoopSettings(BaseModel):
+    """Bounds and rates of the loop."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+    max_image_age_s: float = Field(0.2, gt=0, le=2, description="oldest image that may be acted on")
+    max_state_age_s: float = Field(0.1, gt=0, le=2, description="largest time between image and latent state")
+    frozen_frames: int = Field(3, ge=0, le=1000, description="identical frames in a row that stop motion; 0: never")
+    frozen_motion_m: float = Field(0.01, ge=0, le=1, description="they do so once a wrist has moved this far meanwhile")
+    min_period_s: float = Field(0.1, ge=0, le=1, description="least time between the images of two inferences")
+    crossfade_s: float = Field(0.3, ge=0, le=1, description="time in which a new chunk takes over from the old one")
+    seed: int = Field(0, ge=0, description="seed of the noise; it stays the same, so that chunks are consistent")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What one step came to. chunks: side -> Chunk, empty unless status is "ok"; "idle": nothing new to act on."""
+
+    status: str
+    stamp_ns: int = 0
+    chunks: Mapping[str, Chunk] = field(default_factory=dict)
+    inference_ms: float = 0.0
+
+
+class PolicyLoop:
+    """Keeps the newest observation and the last chunks. Observations may come from another thread than `step`."""
+
+    def __init__(self, policy: Policy, settings: LoopSettings) -> None:
+        self.policy, self.settings = policy, settings
+        self._noise = policy.noise(settings.seed)
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all observations and chunks."""
+        with self._lock:
+            self._frame: Frame | None = None
+            self._frame_status = GateStatus.OK
+            self._used_ns: int | None = None
+            self._states = {side: deque[State](maxlen=STATE_HISTORY) for side in self.policy.sides}
+            self._chunks: dict[str, Chunk] = {}
+
+    def observe_image(self, stamp_ns: int, image: np.ndarray) -> GateStatus:
+        """Take a camera frame (H, W, 3) uint8 rgb; the newest replaces the one before."""
+        with self._lock:
+            self._frame, self._frame_status = follow(self._frame, stamp_ns, image, self._wrists())
+            return self._frame_status
+
+    def observe_state(self, side: str, stamp_ns: int, vector: np.ndarray) -> None:
+        """Take one side's latent state (axes,). States of the past are dropped when a clock was set back."""
+        with self._lock:
+            history = self._states[side]
+            if history and stamp_ns < history[-1].stamp_ns:
+                history.clear()
+            history.append(State(stamp_ns, np.array(vector, dtype=float)))
+
+    def step(self, clock: Callable[[], int] = time.time_ns) -> Decision:
+        """Act on the newest frame if it is fit to be acted on and due. `clock` gives ns of system time."""
+        with self._lock:
+            frame, frame_status = self._frame, self._frame_status
+            states = {side: state_at(history, frame.stamp_ns if frame else 0) for side, history in self._states.items()}
+            wrists = self._wrists()
+        status = frame_status if frame_status is not GateStatus.OK else self._gate(frame, wrists, states, clock())
+        if frame is None or status is not GateStatus.OK:
+            return Decision(str(status), frame.stamp_ns if frame else 0)
+        if not self._due(frame.stamp_ns):
+            return Decision("idle", frame.stamp_ns)
+        self._used_ns = frame.stamp_ns
+        return self._act(frame, {side: state for side, state in states.items() if state is not None}, clock)
+
+    def _wrists(self) -> np.ndarray:
+        """Newest wrist positions (sides, 3) in m; NaN where no state came yet."""
+        unknown = np.full(3, np.nan)
+        return np.array([history[-1].vector[:3] if history else unknown for history in self._states.values()])
+
+    def _gate(
+        self, frame: Frame | None, wrists: np.ndarray, states: Mapping[str, State | None], now_ns: int
+    ) -> GateStatus:
+        settings = self.settings
+        status = check_age(frame, now_ns, settings.max_image_age_s)
+        if frame is None or status is not GateStatus.OK:
+            return status
+        status = check_frozen(frame, wrists, settings.frozen_frames, settings.frozen_motion_m)
+        if status is not GateStatus.OK:
+            return status
+        return check_states(states, frame.stamp_ns, settings.max_state_age_s)
+
+    def _due(self, stamp_ns: int) -> bool:
+        if self._used_ns is None or stamp_ns < self._used_ns:
+            return True
+        return stamp_ns > self._used_ns and (
+            stamp_ns - self._used_ns >= self.settings.min_period_s * (1 - PERIOD_TOLERANCE) * SECOND
+        )
+
+    def _act(self, frame: Frame, states: Mapping[str, State], clock: Callable[[], int]) -> Decision:
+        camera = next(iter(self.policy.cameras))
+        observation = Observation(
+            stamp_ns=frame.stamp_ns,
+            images={camera: frame.image},
+            state={side: state.vector for side, state in states.items()},
+            state_stamp_ns={side: state.stamp_ns for side, state in states.items()},
+        )
+        began = time.perf_counter()
+        actions, status = self.policy.infer(observation, self._noise)
+        inference_ms = 1e3 * (time.perf_counter() - began)
+        now_ns, fade = clock(), self.settings.crossfade_s
+        chunks = {}
+        for side, points in actions.items():
+            new = Chunk(frame.stamp_ns, self.policy.times_s, points)
+            chunks[side] = blend(self._running(side, states[side], now_ns), new, now_ns, fade)
+        self._chunks = chunks or self._chunks
+        return Decision(str(status), frame.stamp_ns, chunks, inference_ms)
+
+    def _running(self, side: str, state: State, now_ns: int) -> Chunk:
+        """What the robot follows now: the last chunk while it lasts, else it stands where it was seen."""
+        chunk = self._chunks.get(side)
+        if chunk is None or not chunk.stamp_ns <= now_ns <= chunk.end_ns:
+            return hold(state.vector, state.stamp_ns)
+        return chunk

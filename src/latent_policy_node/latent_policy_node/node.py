@@ -1,0 +1,188 @@
+"""`policy_node`: camera images and latent states in, latent chunks out; inference in a thread of its own.
+
+Subscribes `/camera/<name>/image_raw` and `/<side>/latent_state`; publishes `/<side>/latent_action`, stamped with the
+image's acquisition time. An image's arrival triggers inference, nothing else does: no image, no motion.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Mapping
+
+from pydantic import Field
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from sensor_msgs.msg import Image, JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from latent_codec.bundle import MANIFEST_NAME, BundleError
+from node_kit import messages, qos
+from node_kit.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher
+from node_kit.latency import LatencyTrace
+from node_kit.lifecycle import Lifecycle
+from node_kit.main import spin
+from node_kit.messages import MessageStatus
+from node_kit.parameters import Parameters
+
+from .loop import Decision, LoopSettings, PolicyLoop
+from .policy import Policy, PolicyStatus
+
+SILENCE_S = 0.5
+STOP_DEADLINE_S = 2.0
+QUIET = ("ok", "idle")
+
+
+class PolicyParameters(LoopSettings, Parameters):
+    """Parameters of the policy node."""
+
+    bundle: str = Field(description="directory of the policy bundle")
+    latent_space: str = Field("", description="latent space that the codecs speak; empty: the bundle's own")
+    image_topic: str = Field("", description="image topic; empty: /camera/<name in the bundle>/image_raw")
+    threads: int = Field(1, ge=1, le=64, description="threads of one inference")
+    providers: list[str] = Field(["CPUExecutionProvider"], description="onnxruntime providers, the preferred one first")
+
+
+class PolicyNode(Lifecycle):
+    """See the module's docstring."""
+
+    Parameters = PolicyParameters
+
+    def __init__(self, name: str = "policy", **options: object) -> None:
+        super().__init__(name, **options)
+        self._thread: threading.Thread | None = None
+        self._wake, self._end = threading.Event(), threading.Event()
+        self._counts: Counter[str] = Counter()
+        self._trace = LatencyTrace()
+        self._reason, self._fault = "not configured", ""
+        self._loop: PolicyLoop | None = None
+
+    def configure(self, parameters: PolicyParameters) -> None:
+        """Load and verify the bundle, infer once. Raises BundleError, also when the latent space is another one."""
+        policy = Policy.load(parameters.bundle, parameters.threads, tuple(parameters.providers))
+        if parameters.latent_space and parameters.latent_space != policy.latent_space:
+            path = policy.directory / MANIFEST_NAME
+            raise BundleError(path, "latent_space", policy.latent_space, f"{parameters.latent_space}, the codecs' own")
+        status = policy.warm_up()
+        if status is not PolicyStatus.OK:
+            raise BundleError(policy.directory, "first inference", status, "finite actions")
+        self._policy = policy
+        settings = LoopSettings(**{name: getattr(parameters, name) for name in LoopSettings.model_fields})
+        self._loop = PolicyLoop(policy, settings)
+        self._counts.clear()
+        self._trace, self._reason, self._fault = LatencyTrace(), "inactive", ""
+        self._connect(parameters.image_topic or f"/camera/{next(iter(policy.cameras))}/image_raw")
+
+    def _connect(self, image_topic: str) -> None:
+        self._chunks = {
+            side: self.keep(self.create_publisher(JointTrajectory, f"/{side}/latent_action", qos.COMMAND))
+            for side in self._policy.sides
+        }
+        images = MutuallyExclusiveCallbackGroup()
+        self.keep(self.create_subscription(Image, image_topic, self._on_image, qos.IMAGE, callback_group=images))
+        for side in self._policy.sides:
+            receive = lambda message, side=side: self._on_state(side, message)  # noqa: E731
+            self.keep(self.create_subscription(JointState, f"/{side}/latent_state", receive, qos.STATE))
+        self.keep(DiagnosticsPublisher(self, "policy", self._diagnose))
+
+    def activate(self) -> None:
+        """Start the inference thread with nothing remembered."""
+        assert self._loop is not None
+        self._loop.reset()
+        self._end.clear()
+        self._wake.clear()
+        self._reason = "no_image"
+        self._thread = threading.Thread(target=self._infer, name="inference", daemon=True)
+        self._thread.start()
+
+    def deactivate(self) -> None:
+        """Stop the inference thread; drivers then run into their command timeout and hold."""
+        self._end.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(STOP_DEADLINE_S)
+            self._thread = None
+        self._reason = "inactive"
+
+    def cleanup(self) -> None:
+        """Let go of the bundle."""
+        self._loop = None
+        self._reason = "not configured"
+
+    def _on_image(self, message: Image) -> None:
+        pixels, status = messages.image_array(message)
+        self._counts["images_received"] += 1
+        if status is not MessageStatus.OK:
+            self._refuse(str(status))
+        elif self.active and self._loop is not None:
+            self._loop.observe_image(messages.stamp_ns(message.header), pixels)
+            self._wake.set()
+
+    def _on_state(self, side: str, message: JointState) -> None:
+        if not self.active or self._loop is None:
+            return
+        if message.header.frame_id != self._policy.latent_space:
+            self._refuse("latent_space")
+            return
+        state, status = messages.joint_state_arrays(message, self._policy.axes)
+        if status is MessageStatus.OK:
+            self._loop.observe_state(side, state.stamp_ns, state.position)
+        else:
+            self._refuse(str(status))
+
+    def _infer(self) -> None:
+        """The inference thread: one step for each wake-up. An unforeseen error ends it, and so ends motion."""
+        loop = self._loop
+        assert loop is not None
+        try:
+            while not self._end.is_set():
+                if not self._wake.wait(SILENCE_S):
+                    self._reason = "no_image"
+                    continue
+                self._wake.clear()
+                if not self._end.is_set():
+                    self._conclude(loop.step(self._now_ns))
+        except Exception as error:  # reported in diagnostics; silence makes the drivers hold
+            self._fault = f"{type(error).__name__}: {error}"
+            print(f"error: node {self.get_name()}: inference stopped: {self._fault}", file=sys.stderr, flush=True)
+
+    def _conclude(self, decision: Decision) -> None:
+        if decision.status not in QUIET:
+            self._refuse(decision.status)
+            return
+        if decision.chunks:
+            self._trace.add(decision.inference_ms)
+            self._publish(decision)
+            self._counts["chunks"] += 1
+            self._reason = ""
+
+    def _publish(self, decision: Decision) -> None:
+        axes, space = self._policy.axes, self._policy.latent_space
+        for side, chunk in decision.chunks.items():
+            message = messages.joint_trajectory(axes, chunk.stamp_ns, chunk.times_s, chunk.points, space)
+            self._chunks[side].publish(message)
+
+    def _refuse(self, reason: str) -> None:
+        self._counts["refused"] += 1
+        self._reason = reason
+
+    def _now_ns(self) -> int:
+        return self.get_clock().now().nanoseconds
+
+    def _diagnose(self) -> tuple[bytes, str, Mapping[str, str | float]]:
+        counts = {name: self._counts[name] for name in ("images_received", "chunks", "refused")}
+        values = self._trace.values("inference") | counts | {"reason": self._fault or self._reason}
+        if self._fault:
+            return ERROR, "fault", values
+        if not self.active:
+            return OK, "inactive", values
+        return (WARN, "refusing", values) if self._reason else (OK, "running", values)
+
+
+def main() -> int:
+    """Entry point of `policy_node`."""
+    return spin(PolicyNode, "policy")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

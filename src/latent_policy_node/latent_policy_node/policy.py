@@ -1,0 +1,149 @@
+"""The policy at run time: onnxruntime, one thread, no torch, no ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from episodes.dataset import resize_area
+from latent_codec.bundle import MANIFEST_NAME, BundleError, Manifest, load_manifest, read_verified
+
+INPUTS = ("image", "state", "noise")
+
+
+class PolicyStatus(str, Enum):
+    """Why there is a chunk, or none."""
+
+    OK = "ok"
+    INPUT_SHAPE = "input_shape"
+    INPUT_NOT_FINITE = "input_not_finite"
+    OUTPUT_NOT_FINITE = "output_not_finite"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the policy sees. images: camera -> (H, W, 3) uint8 rgb of any size; state: side -> (axes,), raw units."""
+
+    stamp_ns: int
+    images: Mapping[str, np.ndarray]
+    state: Mapping[str, np.ndarray]
+    state_stamp_ns: Mapping[str, int]
+
+
+class Policy:
+    """A verified policy bundle.
+
+    `horizon` points of a chunk are `period_s` apart; point i is at the observation's stamp + (i + 1) * period_s.
+    """
+
+    def __init__(self, directory: Path, manifest: Manifest, session: onnxruntime.InferenceSession) -> None:
+        contract = manifest.policy
+        if contract is None:
+            raise BundleError(directory / MANIFEST_NAME, "kind", manifest.kind, "policy")
+        self.directory, self.manifest = directory, manifest
+        self.latent_space, self.axes = manifest.latent_space, manifest.axes
+        self.period_s, self.horizon = contract.period_s, contract.horizon
+        self.sides: tuple[str, ...] = contract.sides
+        self.cameras: dict[str, tuple[int, int]] = dict(contract.observation.cameras)
+        self._session = session
+        self._noise = self.noise(0)
+
+    @classmethod
+    def load(
+        cls, bundle: Path | str, threads: int = 1, providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    ) -> Policy:
+        """Verify the whole bundle and load it. Raises BundleError."""
+        directory = Path(bundle)
+        manifest = load_manifest(directory, "policy")
+        _check_contract(directory / MANIFEST_NAME, manifest)
+        return cls(directory, manifest, _session(directory, manifest, threads, providers))
+
+    @property
+    def times_s(self) -> np.ndarray:
+        """Times (horizon,) of a chunk's points in seconds after the observation's stamp."""
+        return self.period_s * np.arange(1, self.horizon + 1)
+
+    def noise(self, seed: int) -> np.ndarray:
+        """The noise (1, horizon, sides * axes) that sampling starts from. The same noise gives consistent chunks."""
+        shape = (1, self.horizon, len(self.sides) * len(self.axes))
+        return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+    def prepare(self, image: np.ndarray, camera: str | None = None) -> np.ndarray:
+        """An image (H, W, 3) uint8 in the size the network was trained with; the converter calls the same function."""
+        return resize_area(image, self.cameras[camera or next(iter(self.cameras))])
+
+    def infer(
+        self, observation: Observation, noise: np.ndarray | None = None
+    ) -> tuple[dict[str, np.ndarray], PolicyStatus]:
+        """Chunk {side: (horizon, axes)} in raw latent units; empty unless the status is OK."""
+        state, status = self._state(observation)
+        camera = next(iter(self.cameras))
+        image = observation.images.get(camera)
+        if image is None or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            status = PolicyStatus.INPUT_SHAPE
+        if status is not PolicyStatus.OK:
+            return {}, status
+        noise = self._noise if noise is None else noise
+        inputs = {"image": self.prepare(image)[None], "state": state[None], "noise": noise}
+        action = self._session.run(None, inputs)[0][0].astype(float)
+        if not np.isfinite(action).all():
+            return {}, PolicyStatus.OUTPUT_NOT_FINITE
+        parts = np.split(action, len(self.sides), axis=-1)
+        return dict(zip(self.sides, parts, strict=True)), PolicyStatus.OK
+
+    def warm_up(self) -> PolicyStatus:
+        """One inference on a grey image, so that the first real one is not the slow one."""
+        images = {name: np.full((*size, 3), 128, np.uint8) for name, size in self.cameras.items()}
+        state = {side: np.zeros(len(self.axes)) for side in self.sides}
+        return self.infer(Observation(0, images, state, dict.fromkeys(self.sides, 0)))[1]
+
+    def _state(self, observation: Observation) -> tuple[np.ndarray, PolicyStatus]:
+        parts = [np.asarray(observation.state.get(side, ()), dtype=np.float32) for side in self.sides]
+        if any(part.shape != (len(self.axes),) for part in parts):
+            return np.empty(0), PolicyStatus.INPUT_SHAPE
+        state = np.concatenate(parts)
+        return state, PolicyStatus.OK if np.isfinite(state).all() else PolicyStatus.INPUT_NOT_FINITE
+
+
+def _check_contract(path: Path, manifest: Manifest) -> None:
+    contract = manifest.policy
+    assert contract is not None
+    if len(contract.observation.cameras) != 1:
+        raise BundleError(path, "policy.observation.cameras", list(contract.observation.cameras), "one camera")
+
+
+def _session(
+    directory: Path, manifest: Manifest, threads: int, providers: tuple[str, ...]
+) -> onnxruntime.InferenceSession:
+    contract = manifest.policy
+    assert contract is not None
+    content = read_verified(directory, manifest, contract.model)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    # Spinning threads take the core from the servo loops between two inferences.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=list(providers))
+    except Exception as error:  # onnxruntime raises bare C++ exceptions of many types
+        raise BundleError(directory / contract.model, "content", type(error).__name__, "an ONNX model") from None
+    dims = len(contract.sides) * len(manifest.axes)
+    (size,) = contract.observation.cameras.values()
+    expected = {"image": [1, *size, 3], "state": [1, dims], "noise": [1, contract.horizon, dims]}
+    _check_ports(directory / contract.model, "inputs", session.get_inputs(), expected)
+    _check_ports(directory / contract.model, "outputs", session.get_outputs(), {"action": expected["noise"]})
+    return session
+
+
+def _check_ports(path: Path, field: str, ports: list, expected: dict[str, list[int]]) -> None:
+    found = {port.name: list(port.shape) for port in ports}
+    if found != expected:
+        raise BundleError(path, field, found, expected)

@@ -1,0 +1,1 @@
+"""Training of the latent policy; the only part of this package that imports torch."""

@@ -1,0 +1,80 @@
+"""Random training batches: equal weight for each pair of hands, mirrored, mixed, shifted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..demonstrations import Demonstrations
+from ..mirror import mirror_image, mirror_vectors
+from .config import AugmentConfig
+
+
+@dataclass(frozen=True)
+class Batch:
+    """images (B, h, w, 3) uint8; state (B, 2 * axes) and chunk (B, horizon, 2 * axes) in raw units."""
+
+    images: np.ndarray
+    state: np.ndarray
+    chunk: np.ndarray
+
+
+class Sampler:
+    """Draws augmented batches from the frames of the given episodes."""
+
+    def __init__(
+        self, data: Demonstrations, episodes: np.ndarray, horizon: int, augment: AugmentConfig, seed: int
+    ) -> None:
+        self.data, self.horizon, self.augment = data, horizon, augment
+        self.rng = np.random.default_rng(seed)
+        chosen = np.isin(data.episode, episodes)
+        pair = data.pair[data.episode]
+        self._frames = [np.flatnonzero(chosen & (pair == p)) for p in np.unique(pair[chosen])]
+
+    def frames(self, count: int) -> np.ndarray:
+        """Random frames (count,): a pair of hands first, then any of its frames."""
+        pairs = self.rng.integers(len(self._frames), size=count)
+        return np.array([self.rng.choice(self._frames[pair]) for pair in pairs])
+
+    def batch(self, size: int) -> Batch:
+        """The next batch."""
+        own, other = self.frames(size), self.frames(size)
+        mixed = self.rng.random(size) < self.augment.side_mix
+        other = np.where(mixed, other, own)
+        mirrored = self.rng.random(size) < self.augment.mirror
+        state = self._join(self.data.state[own], self.data.state[other])
+        chunk = self._join(self.data.chunks(own, self.horizon), self.data.chunks(other, self.horizon))
+        state[mirrored], chunk[mirrored] = mirror_vectors(state[mirrored]), mirror_vectors(chunk[mirrored])
+        return Batch(self._images(own, other, mirrored), self._jitter(state), chunk)
+
+    @staticmethod
+    def _join(own: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """The left side of `own` with the right side of `other`."""
+        axes = own.shape[-1] // 2
+        return np.concatenate([own[..., :axes], other[..., axes:]], axis=-1)
+
+    def _images(self, own: np.ndarray, other: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+        if self.augment.image_left == "right":
+            own, other = other, own
+        half = self.data.images.shape[2] // 2
+        images = np.empty((len(own), *self.data.images.shape[1:]), np.uint8)
+        images[:, :, :half], images[:, :, half:] = self.data.images[own, :, :half], self.data.images[other, :, half:]
+        images[mirrored] = mirror_image(images[mirrored])
+        return shift(images, self.augment.shift_px, self.rng)
+
+    def _jitter(self, state: np.ndarray) -> np.ndarray:
+        axes = state.shape[-1] // 2
+        side = np.full(axes, self.augment.state_latent)
+        side[:3], side[3:9] = self.augment.state_position_m, self.augment.state_rotation
+        return (state + np.tile(side, 2) * self.rng.standard_normal(state.shape)).astype(np.float32)
+
+
+def shift(images: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Images (B, h, w, 3) each moved by up to `most` pixels; the border is repeated."""
+    if most == 0:
+        return images
+    height, width = images.shape[1:3]
+    padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
+    moves = rng.integers(0, 2 * most + 1, size=(len(images), 2))
+    return np.stack([p[y : y + height, x : x + width] for p, (y, x) in zip(padded, moves, strict=True)])

@@ -1,0 +1,178 @@
+"""Export: the whole sampler, from camera bytes to raw latent units, as one ONNX graph in a verified bundle."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from latent_codec.bundle import (
+    FileEntry,
+    Manifest,
+    ObservationContract,
+    PolicyContract,
+    Training,
+    content_id,
+    describe_file,
+    write_manifest,
+)
+
+from .model import PolicyNetwork
+from .normalise import Normaliser
+from .photometric import scale_image
+
+MODEL_FILE = "policy.onnx"
+PARITY = 1e-4
+STATE_BOUND = 1.5
+MAX_BUNDLE_BYTES = 20 << 20
+
+
+class ExportError(RuntimeError):
+    """A network that must not be shipped; the message says what was found and what was expected."""
+
+
+class Sampler(nn.Module):
+    """image (1, h, w, 3) uint8, state (1, dims), noise (1, horizon, dims) -> action (1, horizon, dims), raw units.
+
+    The state is clipped to 1.5 times its range in the demonstrations, where the network knows what it means.
+    """
+
+    def __init__(self, network: PolicyNetwork, state: Normaliser, action: Normaliser) -> None:
+        super().__init__()
+        self.network, self.bound = network, action.bound
+        for name, scaling in (("state", state), ("action", action)):
+            self.register_buffer(f"{name}_centre", torch.from_numpy(scaling.centre))
+            self.register_buffer(f"{name}_scale", torch.from_numpy(scaling.scale))
+
+    def forward(self, image: Tensor, state: Tensor, noise: Tensor) -> Tensor:
+        known = ((state - self.state_centre) / self.state_scale).clamp(-STATE_BOUND, STATE_BOUND)
+        chunk = self.network.sample(scale_image(image), known, noise, self.bound)
+        return chunk * self.action_scale + self.action_centre
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the manifest says about where the policy comes from."""
+
+    name: str
+    latent_space: str
+    axes: tuple[str, ...]
+    period_s: float
+    camera: str
+    recipe: str
+    config: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    steps: int
+    seed: int
+    seconds: float
+    metrics: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+
+def export(sampler: Sampler, size: tuple[int, int], origin: Origin, directory: Path) -> Manifest:
+    """Write the bundle into `directory`. Raises ExportError if ONNX and PyTorch differ by more than 1e-4."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / MODEL_FILE
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        draft = Path(scratch) / MODEL_FILE
+        write_onnx(sampler, size, draft)
+        difference = parity(sampler, size, draft)
+        if draft.stat().st_size > MAX_BUNDLE_BYTES:
+            raise ExportError(f"{path}: found {draft.stat().st_size} bytes, expected at most {MAX_BUNDLE_BYTES}")
+        draft.replace(path)
+    metrics = dict(origin.metrics) | {"onnx_parity": difference}
+    manifest = _manifest(sampler, size, origin, describe_file(path), path.read_bytes(), metrics)
+    write_manifest(directory, manifest)
+    return manifest
+
+
+def example(sampler: Sampler, size: tuple[int, int], seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Random inputs of the graph: image, state near the data, noise."""
+    generator = torch.Generator().manual_seed(seed)
+    network = sampler.network
+    image = torch.randint(0, 256, (1, *size, 3), generator=generator, dtype=torch.uint8)
+    state = sampler.state_centre + sampler.state_scale * torch.randn(1, network.dims, generator=generator)
+    return image, state, torch.randn(1, network.config.horizon, network.dims, generator=generator)
+
+
+def write_onnx(sampler: Sampler, size: tuple[int, int], path: Path) -> None:
+    """Trace the sampler, all denoising steps unrolled, into one file."""
+    program = torch.onnx.export(
+        sampler.eval(),
+        example(sampler, size, 0),
+        dynamo=True,
+        input_names=["image", "state", "noise"],
+        output_names=["action"],
+        external_data=False,
+        optimize=True,
+        verbose=False,
+    )
+    program.save(str(path), external_data=False)
+
+
+def parity(sampler: Sampler, size: tuple[int, int], path: Path, trials: int = 5) -> float:
+    """Largest difference between the graph and PyTorch on random inputs. Raises ExportError above 1e-4 or for NaN."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for seed in range(1, trials + 1):
+        inputs = example(sampler, size, seed)
+        with torch.no_grad():
+            wanted = sampler(*inputs).numpy()
+        found = session.run(None, {k: v.numpy() for k, v in zip(("image", "state", "noise"), inputs, strict=True)})[0]
+        worst = max(worst, float(np.abs(found - wanted).max()))
+        if not worst <= PARITY:
+            raise ExportError(f"{path.name}: found ONNX {worst:.2e} from PyTorch, expected at most {PARITY:.0e}")
+    return worst
+
+
+def _manifest(
+    sampler: Sampler,
+    size: tuple[int, int],
+    origin: Origin,
+    entry: FileEntry,
+    content: bytes,
+    metrics: Mapping[str, Any],
+) -> Manifest:
+    config = sampler.network.config
+    scaling = {
+        name: tuple(getattr(sampler, name).tolist())
+        for name in ("state_centre", "state_scale", "action_centre", "action_scale")
+    }
+    return Manifest(
+        kind="policy",
+        id=content_id(origin.name, content),
+        latent_space=origin.latent_space,
+        axes=origin.axes,
+        policy=PolicyContract(
+            model=MODEL_FILE,
+            sides=("left", "right"),
+            period_s=origin.period_s,
+            horizon=config.horizon,
+            observation=ObservationContract(cameras={origin.camera: size}, max_age_s=0.2),
+            normalisation=scaling,
+            options=dict(origin.options),
+        ),
+        files={MODEL_FILE: entry},
+        training=Training(
+            recipe=origin.recipe,
+            config=dict(origin.config),
+            inputs=dict(origin.inputs),
+            steps=origin.steps,
+            seed=origin.seed,
+            seconds=round(origin.seconds, 1),
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            versions={"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
+        ),
+        metrics=dict(metrics),
+    )

@@ -1,0 +1,207 @@
+"""The training loop: AdamW, averaged weights, validation in millimetres, checkpoints, resume."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..demonstrations import Demonstrations, split
+from . import checkpoint
+from .batches import Batch, Sampler
+from .config import PolicyConfig
+from .diffusion import add_noise
+from .metrics import chunk_errors
+from .model import PolicyNetwork
+from .normalise import Normaliser, fit, scale_floor
+from .photometric import Relight, scale_image
+
+VALIDATION_FRAMES = 384
+VALIDATION_BATCH = 64
+
+Report = Callable[[str, Mapping[str, float]], None]
+
+
+class Trainer:
+    """One run over `data`; `path` is its checkpoint. `report(kind, values)` hears "step" and "validation"."""
+
+    def __init__(self, config: PolicyConfig, data: Demonstrations, path: Path, report: Report | None = None) -> None:
+        self.config, self.data, self.path = config, data, path
+        self.report = report or (lambda kind, values: None)
+        train = config.train
+        torch.manual_seed(train.seed)
+        torch.set_num_threads(train.threads)
+        self.generator = torch.Generator().manual_seed(train.seed)
+        self.training, self.validation = split(data, train.holdout, train.seed)
+        frames = np.isin(data.episode, self.training)
+        self.state_scale, self.action_scale = fit(data.state[frames]), fit(data.action[frames])
+        self.sampler = Sampler(data, self.training, config.model.horizon, config.augment, train.seed)
+        height, width = data.images.shape[1:3]
+        self.relight = Relight(config.augment, train.batch * height * width * 3, self.generator)
+        self.network = PolicyNetwork(config.model, data.dims, height, width)
+        self.average = PolicyNetwork(config.model, data.dims, height, width).requires_grad_(False)
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), train.learning_rate, weight_decay=train.weight_decay, fused=True
+        )
+        self.weights = torch.from_numpy(self._weights())
+        self.step, self.seconds, self.history = 0, 0.0, list[dict[str, float]]()
+
+    def run(self) -> dict[str, float]:
+        """Train until the schedule ends; returns the last validation's figures. Resume with `resume` before."""
+        validated = saved = self.seconds
+        while self.progress < 1:
+            self._timed_step()
+            if self.seconds - validated >= 60 * self.config.train.validate_minutes:
+                self.validate()
+                validated = self.seconds
+            if self.seconds - saved >= 60 * self.config.train.checkpoint_minutes:
+                self.save()
+                saved = self.seconds
+        if not self.history or self.history[-1]["step"] != self.step:
+            self.validate()
+        self.save()
+        return self.history[-1]
+
+    @property
+    def progress(self) -> float:
+        """Fraction of the schedule that is done: of its steps or, where that is more, of its time."""
+        done = self.step / self.config.train.steps
+        limit = self.config.train.max_minutes
+        return min(1.0, max(done, self.seconds / (60 * limit) if limit else 0.0))
+
+    def learning_rate(self) -> float:
+        """Linear warm-up, then half a cosine down to 2 % of the peak."""
+        train = self.config.train
+        warm = min(1.0, (self.step + 1) / max(train.warmup, 1))
+        return train.learning_rate * warm * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * self.progress)))
+
+    def _timed_step(self) -> None:
+        began = time.monotonic()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        loss = self._optimise(self.sampler.batch(self.config.train.batch))
+        self._average()
+        self.step += 1
+        self.seconds += time.monotonic() - began
+        values = {"step": self.step, "loss": loss, "seconds": self.seconds, "progress": self.progress}
+        self.report("step", values | {"samples": self.step * self.config.train.batch})
+
+    def _optimise(self, batch: Batch) -> float:
+        image = self.relight(torch.from_numpy(batch.images))
+        state = torch.from_numpy(self.state_scale.apply(batch.state))
+        chunk = torch.from_numpy(self.action_scale.apply(batch.chunk))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.train.bf16):
+            loss = self._loss(image, state, chunk)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        return float(loss.detach())
+
+    def _loss(self, image: Tensor, state: Tensor, chunk: Tensor) -> Tensor:
+        """Error of the predicted clean chunk over several noise draws of each encoded observation."""
+        draws, model = self.config.train.draws, self.network
+        condition = model.observe(image, state)
+        clean = chunk.repeat(draws, 1, 1)
+        steps = torch.randint(len(model.power), (len(clean),), generator=self.generator)
+        noise = torch.randn(clean.shape, generator=self.generator)
+        noisy = add_noise(clean, noise, steps, model.power)
+        loss = self._error(model.denoise(noisy, steps, condition.repeat(draws, 1)), clean)
+        if model.auxiliary is not None:
+            loss = loss + self.config.loss.auxiliary * self._error(model.regress(condition), chunk)
+        return loss
+
+    def _error(self, predicted: Tensor, target: Tensor) -> Tensor:
+        return ((predicted.float() - target).square() * self.weights).mean()
+
+    def _weights(self) -> np.ndarray:
+        """Loss weight of each dimension, averaging to 1; a dimension that hardly moves counts less."""
+        loss, axes = self.config.loss, self.data.dims // 2
+        side = np.full(axes, loss.latent)
+        side[:3], side[3:9] = loss.position, loss.rotation
+        moving = np.where(self.action_scale.scale <= scale_floor(self.data.dims) * 1.001, 0.25, 1.0)
+        weights = np.tile(side, 2) * moving
+        return (weights / weights.mean()).astype(np.float32)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Exponential average of the weights, with a shorter memory at the start."""
+        decay = min(self.config.train.ema_decay, (1 + self.step) / (10 + self.step))
+        ours, theirs = list(self.average.parameters()), list(self.network.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+
+    def validate(self) -> dict[str, float]:
+        """Sample chunks for held-out frames with the averaged weights; errors in mm, degrees, latent units."""
+        frames = self._validation_frames()
+        predicted = np.concatenate(
+            [self.predict(frames[i : i + VALIDATION_BATCH]) for i in range(0, len(frames), VALIDATION_BATCH)]
+        )
+        target = self.data.chunks(frames, self.config.model.horizon)
+        values = chunk_errors(predicted, target) | {"step": self.step, "seconds": round(self.seconds, 1)}
+        self.history.append(values)
+        self.report("validation", values)
+        return values
+
+    @torch.no_grad()
+    def predict(self, frames: np.ndarray) -> np.ndarray:
+        """Chunks (B, horizon, dims) in raw units for frames (B,) of the data, by DDIM with fixed noise, float32."""
+        image = scale_image(torch.from_numpy(self.data.images[frames]))
+        state = torch.from_numpy(self.state_scale.apply(self.data.state[frames]))
+        shape = (len(frames), self.config.model.horizon, self.data.dims)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        chunk = self.average.sample(image, state, noise, self.action_scale.bound)
+        return self.action_scale.undo(chunk.numpy())
+
+    def _validation_frames(self) -> np.ndarray:
+        frames = np.flatnonzero(np.isin(self.data.episode, self.validation))
+        count = min(VALIDATION_FRAMES, len(frames))
+        return frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
+
+    def save(self) -> None:
+        """Write the checkpoint: everything that `resume` needs to go on as if nothing had happened."""
+        groups = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": checkpoint.optimizer_tensors(self.optimizer),
+            "random": {"torch": self.generator.get_state()},
+        }
+        checkpoint.save(self.path, groups, self._meta())
+
+    def _meta(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history,
+            "numpy": self.sampler.rng.bit_generator.state,
+            "model": json.loads(self.config.model.model_dump_json()),
+            "dataset": self.data.digest,
+        }
+
+    def resume(self) -> bool:
+        """Continue from the checkpoint if there is one. Raises CheckpointError when it is of another run."""
+        if not self.path.exists():
+            return False
+        groups, meta = checkpoint.load(self.path)
+        for key, ours in (("model", self._meta()["model"]), ("dataset", self.data.digest)):
+            if meta.get(key) != ours:
+                raise checkpoint.CheckpointError(f"{self.path}: {key}: found another one than this run's; delete it")
+        checkpoint.restore_module(self.network, groups["network"], self.path)
+        checkpoint.restore_module(self.average, groups["average"], self.path)
+        checkpoint.restore_optimizer(self.optimizer, groups["optimizer"])
+        self.generator.set_state(groups["random"]["torch"])
+        self.sampler.rng.bit_generator.state = meta["numpy"]
+        self.step, self.seconds, self.history = meta["step"], meta["seconds"], meta["history"]
+        return True
+
+
+def scales(trainer: Trainer) -> tuple[Normaliser, Normaliser]:
+    """The state's and the action's scaling, as the export needs them."""
+    return trainer.state_scale, trainer.action_scale
