@@ -115,6 +115,7 @@ def _camera(name: str, camera: Camera, station_path: Path) -> NodeDescription:
         "name": name,
         "source": camera.source,
         "options": json.dumps(options),
+        "rate_hz": camera.rate_hz,
     }
     return NodeDescription(f"{name}_camera", "camera_node", "camera_node", parameters, CAMERAS)
 

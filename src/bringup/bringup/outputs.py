@@ -29,7 +29,7 @@ def make_video(run: RunDirectory) -> bool:
     if not bags:
         return _failed(f"{run.path / 'bag'}: found no bag, expected one of this run")
     video = run.path / "demo.mp4"
-    argv = [sys.executable, "-m", "episodes.video", str(bags[0]), "--out", str(video)]
+    argv = [sys.executable, "-m", "episodes.video", "film", str(bags[0]), "--out", str(video)]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=VIDEO_TIMEOUT_S)
     except subprocess.TimeoutExpired:

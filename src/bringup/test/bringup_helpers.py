@@ -6,6 +6,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from latent_codec import bundle
 
 FAKES = Path(__file__).parent / "fakes"
 
@@ -31,3 +34,34 @@ def alive(pid: int) -> bool:
 def fake(name: str) -> list[str]:
     """argv of a small executable of these tests."""
     return [sys.executable, str(FAKES / f"{name}.py")]
+
+
+def write_bundles(codec: Path, policy: Path, policy_space: str = "") -> None:
+    """Bundles that are whole by every check made before the start; their networks are never loaded."""
+    space = "space@aaaaaaaaaaaa"
+    hands = {name: _hand(name) for name in ("inspire", "ability")}
+    files = [file for hand in hands.values() for file in (hand["encoder"], hand["decoder"])]
+    contract = {"latent_dim": 2, "latent_bound": 4.0, "hands": hands}
+    _write_bundle(codec, files, {"kind": "codec", "latent_space": space, "codec": contract})
+    observation = {"cameras": {"front": [96, 128]}, "max_age_s": 0.5}
+    contract = {"model": "policy.onnx", "sides": ["left", "right"], "period_s": 0.1, "horizon": 4}
+    contract["observation"] = observation
+    _write_bundle(
+        policy, ["policy.onnx"], {"kind": "policy", "latent_space": policy_space or space, "policy": contract}
+    )
+
+
+def _hand(name: str) -> dict[str, Any]:
+    limits = {"joints": ["a"], "lower": [0.0], "upper": [1.0]}
+    return {**limits, "encoder": f"{name}_encoder.onnx", "decoder": f"{name}_decoder.onnx"}
+
+
+def _write_bundle(folder: Path, files: list[str], content: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in files:
+        (folder / name).write_bytes(f"not a network: {name}".encode())
+    described = {name: bundle.describe_file(folder / name) for name in files}
+    training = {"recipe": "none", "config": {}, "steps": 0, "seed": 0, "seconds": 0.0, "created": "2026-01-01"}
+    axes = bundle.latent_axes(2)
+    manifest = {"id": "test@bbbbbbbbbbbb", "axes": axes, "files": described, "training": training, **content}
+    bundle.write_manifest(folder, bundle.Manifest.model_validate(manifest))

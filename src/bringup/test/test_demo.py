@@ -1,0 +1,109 @@
+"""Bad input to the demo, as real runs of it: one clear line, a non-zero exit status, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+from bringup_helpers import write_bundles
+
+from bringup import paths
+
+
+class Demo:
+    """A workspace with small but valid bundles, and the demo's command line in it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        self.codec, self.policy = folder / "models" / "codec", folder / "models" / "policy"
+        write_bundles(self.codec, self.policy)
+
+    def refusal(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+        """The one line with which the demo refuses `arguments`."""
+        given = {"codec": self.codec, "policy": self.policy, "seconds": 1, "port": self.port}
+        named = {argument.partition(":=")[0] for argument in arguments}
+        defaults = [f"{name}:={value}" for name, value in given.items() if name not in named]
+        argv = [sys.executable, "-m", "bringup.demo", *defaults, *arguments]
+        environment = {**os.environ, **(env or {}), "CROSSHAND_WS": str(self.folder)}
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=self.folder, env=environment)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert not (self.folder / "out").exists()  # refused before anything was started or written
+        return done.stderr
+
+
+@pytest.fixture
+def demo(tmp_path: Path, free_port: int) -> Demo:
+    return Demo(tmp_path, free_port)
+
+
+def test_an_unknown_hand_is_answered_with_the_known_ones(demo: Demo) -> None:
+    line = demo.refusal("left_hand:=octopus")
+    assert line.startswith("error: left_hand: found 'octopus', expected one of ")
+    assert "ability" in line and "inspire" in line and "xarm_gripper" in line
+
+
+def test_a_hand_the_codec_does_not_know_is_answered_with_those_it_knows(demo: Demo) -> None:
+    line = demo.refusal("right_hand:=xhand")
+    assert "right_hand: found 'xhand', expected one of ability, inspire in the codec" in line
+
+
+def test_a_missing_bundle_is_named(demo: Demo) -> None:
+    line = demo.refusal(f"policy:={demo.folder}/models/nothing")
+    assert "models/nothing/manifest.yaml" in line
+
+
+def test_a_missing_model_file_is_named(demo: Demo) -> None:
+    (demo.policy / "policy.onnx").unlink()
+    assert "policy.onnx" in demo.refusal()
+
+
+def test_a_truncated_model_file_is_named(demo: Demo) -> None:
+    file = demo.codec / "inspire_decoder.onnx"
+    file.write_bytes(file.read_bytes()[:-5])
+    line = demo.refusal()
+    assert "inspire_decoder.onnx" in line and "expected" in line
+
+
+def test_a_changed_byte_is_noticed(demo: Demo) -> None:
+    file = demo.policy / "policy.onnx"
+    content = bytearray(file.read_bytes())
+    content[7] ^= 1
+    file.write_bytes(content)
+    line = demo.refusal()
+    assert "policy.onnx" in line and "sha256" in line
+
+
+def test_a_policy_of_another_latent_space_is_refused(demo: Demo) -> None:
+    write_bundles(demo.codec, demo.policy, policy_space="other@0123456789ab")
+    line = demo.refusal()
+    assert "latent_space: found 'other@0123456789ab', expected 'space@aaaaaaaaaaaa'" in line
+
+
+def test_a_station_with_a_typing_error_is_refused(demo: Demo) -> None:
+    content = yaml.safe_load((paths.STATIONS / "dual_xarm7.yaml").read_text())
+    content["camras"] = content.pop("cameras")
+    file = demo.folder / "lab.yaml"
+    file.write_text(yaml.safe_dump(content))
+    assert "lab.yaml: camras: found an unknown field, expected 'cameras'" in demo.refusal(f"station:={file}")
+
+
+def test_a_port_in_use_is_named_with_the_parameter_that_changes_it(demo: Demo, taken_port: int) -> None:
+    line = demo.refusal(f"port:={taken_port}")
+    assert f"simulation.port: found UDP port 127.0.0.1:{taken_port} taken" in line
+    assert "port:=" in line
+
+
+def test_a_machine_without_egl_is_told_what_to_install(demo: Demo) -> None:
+    line = demo.refusal(env={"__EGL_VENDOR_LIBRARY_FILENAMES": os.devnull, "EGL_PLATFORM": "surfaceless"})
+    assert line.startswith("error: EGL: found no offscreen rendering")
+    assert "apt-get install libegl1" in line
+
+
+def test_a_mistyped_argument_is_named(demo: Demo) -> None:
+    assert "argument: found 'rihgt_hand', expected 'right_hand'" in demo.refusal("rihgt_hand:=inspire")

@@ -1,0 +1,91 @@
+"""One list describes the graph; launch file and supervisor add nothing to it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bringup import graph, station
+from bringup.executables import ExecutableError, command, node_command
+from bringup.graph import NodeDescription
+
+FILE = Path("/tmp/station.yaml")
+
+
+def described(**overrides: object) -> dict[str, NodeDescription]:
+    nodes = graph.describe(station.load("dual_xarm7", overrides), FILE)
+    assert max(Counter(node.name for node in nodes).values()) == 1
+    return {node.name: node for node in nodes}
+
+
+def test_every_node_is_described_once() -> None:
+    drivers = [f"{side}_{part}_driver" for side in ("left", "right") for part in ("arm", "hand")]
+    others = ["simulation", "left_codec", "right_codec", "recorder", "policy", "front_camera"]
+    assert sorted(described()) == sorted(drivers + others)
+
+
+def test_a_real_station_has_no_simulation_and_records_only_if_asked() -> None:
+    simulated = described(record=False)
+    assert "recorder" not in simulated and "simulation" in simulated
+
+
+def test_what_listens_comes_up_before_what_feeds_it() -> None:
+    order = graph.stages(list(described().values()))
+    assert order[0] == ["simulation"] and order[-1] == ["front_camera"]
+    at = {name: stage for stage, names in enumerate(order) for name in names}
+    assert at["left_arm_driver"] < at["left_codec"] < at["policy"] < at["front_camera"]
+
+
+def test_a_driver_gets_its_parameters_from_the_station() -> None:
+    parameters = described(left_hand="xhand", port=48999)["left_hand_driver"].parameters
+    assert (parameters["side"], parameters["part"], parameters["embodiment"]) == ("left", "hand", "xhand")
+    assert (parameters["device"], parameters["address"]) == ("simulated", "127.0.0.1:48999")
+    assert (parameters["rate_hz"], parameters["command_timeout_s"]) == (100.0, 0.25)
+    assert json.loads(parameters["options"]) == {}
+
+
+def test_a_codec_knows_its_arm_its_hand_and_where_they_stand() -> None:
+    parameters = described(right_hand="xarm_gripper")["right_codec"].parameters
+    assert (parameters["arm"], parameters["hand"]) == ("xarm7", "xarm_gripper")
+    assert parameters["base_xyz"] == [0.0, -0.4, 0.0]
+
+
+def test_every_topic_of_the_loop_is_recorded() -> None:
+    topics = described()["recorder"].parameters["topics"]
+    for topic in ("/camera/front/image_raw", "/left/arm/joint_states", "/right/hand/command", "/left/latent_action"):
+        assert topic in topics
+
+
+def test_the_parameter_file_gives_each_node_its_own_section() -> None:
+    nodes = described()
+    content = yaml.safe_load(graph.parameters_text(list(nodes.values())))
+    assert content == {f"/{name}": {"ros__parameters": node.parameters} for name, node in nodes.items()}
+
+
+def test_another_hand_changes_only_who_needs_to_know_it() -> None:
+    plain, other = described(), described(left_hand="ability")
+    changed = {name for name in plain if plain[name] != other[name]}
+    assert changed == {"left_hand_driver", "left_codec"}
+
+
+def test_every_node_has_an_executable() -> None:
+    for node in described().values():
+        argv = node_command(node, Path("parameters.yaml"))
+        assert f"__node:={node.name}" in argv and "parameters.yaml" in argv
+
+
+def test_an_executable_that_is_not_python_is_found_in_the_prefix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "lib" / "vendor" / "driver"
+    file.parent.mkdir(parents=True)
+    file.write_text("#!/bin/sh\n")
+    file.chmod(0o755)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"/nowhere:{tmp_path}")
+    assert command("vendor", "driver") == [str(file)]
+    with pytest.raises(ExecutableError, match="vendor/other: found no such executable"):
+        command("vendor", "other")
