@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from camera_node.source import Frame, SourceError
-from node_kit.station import load_station
 from pydantic import BaseModel, ConfigDict, Field
 
+from camera_node.source import Frame, SourceError, parse_options
+from node_kit.station import load_station
 from simulation.render import Renderer
 from simulation.task import load_task
 from simulation.wire import Client, Op, WireError
@@ -28,10 +28,13 @@ class SimulatedCameraOptions(BaseModel):
 class SimulatedCamera:
     """Frames of one camera of the world at the station's rate; a frame's stamp is the instant of the world in it."""
 
+    always_changes = False  # a world at rest looks the same for ever
+
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._options = SimulatedCameraOptions.model_validate(options)
+        self._options = parse_options(SimulatedCameraOptions, options)
         self._renderer: Renderer | None = None
         self._client: Client | None = None
+        self.rate_hz = self.fovy_deg = 0.0
 
     def open(self) -> None:
         """Build the same model as the world's and render once; raises SourceError."""
@@ -43,21 +46,24 @@ class SimulatedCamera:
         model = World(station, load_task(station.task, station.sides)).model
         self._renderer = Renderer(model, self._options.camera, camera.width, camera.height)
         self._client = Client(f"127.0.0.1:{station.simulation.port}")
-        self._period_s = 1.0 / camera.rate_hz
+        self.rate_hz, self.fovy_deg = camera.rate_hz, camera.fovy_deg
         self._due_s = time.monotonic()
 
     def read(self) -> Frame | None:
         """The next frame when it is due (waits at most one period); None while the world does not answer."""
         assert self._renderer is not None and self._client is not None, "open() comes first"
         now_s = time.monotonic()
-        self._due_s = max(self._due_s + self._period_s, now_s - self._period_s)
+        period_s = 1.0 / self.rate_hz
+        self._due_s = max(self._due_s + period_s, now_s - period_s)
         time.sleep(max(0.0, self._due_s - now_s))
         try:
             stamp_ns, qpos = self._client.ask(Op.STATE)
         except WireError:
             return None
         if qpos.shape != (self._renderer.nq,):
-            raise SourceError(f"the world has {qpos.size} coordinates, this station {self._renderer.nq}: another one runs")
+            raise SourceError(
+                f"the world has {qpos.size} coordinates, this station {self._renderer.nq}: another one runs"
+            )
         return Frame(stamp_ns, self._renderer.render(qpos))
 
     def close(self) -> None:

@@ -6,15 +6,16 @@ import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import typer
+from rich.progress import Progress
+
 from embodiments.inverse_kinematics import ArmIK
 from episodes.bag import EpisodeWriter, is_complete
 from episodes.metadata import Embodiments, EpisodeMetadata
 from node_kit.station import Station
-from rich.progress import Progress
-
 from simulation.demonstrator import Path as Motion
 from simulation.demonstrator import demonstrate
 from simulation.render import Renderer
@@ -145,13 +146,13 @@ def record_all(jobs: Sequence[Job]) -> list[dict[str, bool]]:
 
 
 def run(
-    out: Path = typer.Option(..., help="folder for the bags"),
-    pairs: str = typer.Option("inspire:ability,ability:inspire", help="LEFT:RIGHT hands, comma separated"),
-    episodes: int = typer.Option(100, min=1, help="episodes a pair"),
-    task: str = typer.Option("pick_place"),
-    seed: int = typer.Option(0, min=0),
-    workers: int = typer.Option(2, min=1, max=64),
-    station: Path = typer.Option(DEFAULT_STATION, help="station to collect on"),
+    out: Annotated[Path, typer.Option(help="folder for the bags")],
+    pairs: Annotated[str, typer.Option(help="LEFT:RIGHT hands, comma separated")] = "inspire:ability,ability:inspire",
+    episodes: Annotated[int, typer.Option(min=1, help="episodes a pair")] = 100,
+    task: str = "pick_place",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Annotated[int, typer.Option(min=1, max=64)] = 2,
+    station: Annotated[Path, typer.Option(help="station to collect on")] = DEFAULT_STATION,
 ) -> None:
     """Record scripted demonstrations; run again to resume, complete bags are kept."""
     batches = []

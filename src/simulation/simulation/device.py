@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from hand_drivers.device import DeviceError, DeviceSettings, JointSample
 
+from hand_drivers.device import DeviceError, DeviceSettings, JointSample
 from simulation.wire import Client, Op, WireError
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import mujoco
 import numpy as np
 import typer
-from embodiments.registry import Embodiment, load
-from node_kit.station import Table
 from rich.progress import track
 
+from embodiments.registry import Embodiment, load
+from node_kit.station import Table
 from simulation.demonstrator import CLOSE_S, GRASP_HEIGHT_M, SETTLE_S, STANDOFF_M
 from simulation.scene import ACTUATION, attach, build
 from simulation.task import PickPlace

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from pydantic import Field
+
 from node_kit.diagnostics import ERROR, OK, DiagnosticsPublisher, Report
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters
 from node_kit.station import load_station
-from pydantic import Field
-
 from simulation.rounds import Rounds
 from simulation.server import Server
 from simulation.task import load_task

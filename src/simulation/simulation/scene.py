@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+
 from embodiments.registry import Embodiment, load
 from node_kit.station import Camera, Station, Table
 

@@ -89,7 +89,9 @@ class PickPlace:
         )
 
     def _add_can(self, spec: mujoco.MjSpec, side: str) -> None:
-        body = spec.worldbody.add_body(name=self.can(side), pos=[self.start_xy[0], _sign(side) * self.start_xy[1], self.can_half_height_m])
+        body = spec.worldbody.add_body(
+            name=self.can(side), pos=[self.start_xy[0], _sign(side) * self.start_xy[1], self.can_half_height_m]
+        )
         body.add_freejoint(name=self.can(side))
         body.add_geom(
             name=self.can(side),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
-from node_kit.station import Station
 
+from node_kit.station import Station
 from simulation.scene import TIMESTEP_S, Mounted, build, mounted
 from simulation.task import Task
 

@@ -1,0 +1,51 @@
+"""Demonstrations: smooth paths, and picks that the physics calls successes, for every hand."""
+
+import numpy as np
+import pytest
+from worlds import make_world
+
+import embodiments
+from simulation.collect import CONTROL_S, Side
+from simulation.demonstrator import Path, Waypoint, demonstrate, upright
+from simulation.rounds import Rounds
+
+HANDS = embodiments.names("hand") + embodiments.names("gripper")
+
+
+def test_a_path_is_continuous_and_ends_where_it_should(world):
+    rng = np.random.default_rng(0)
+    world.task.scatter(world, rng)
+    path = demonstrate(world, world.task, "left", upright(np.array([0.4, 0.4, 0.25])), rng)
+    samples = [path.sample(t) for t in np.arange(0.0, path.duration_s + 0.5, 0.01)]
+    positions = np.array([pose[:3, 3] for pose, _ in samples])
+    postures = np.array([posture for _, posture in samples])
+    assert np.linalg.norm(np.diff(positions, axis=0), axis=1).max() < 0.01
+    assert np.abs(np.diff(postures, axis=0)).max() < 0.1
+    np.testing.assert_allclose(positions[-1], path.waypoints[-1].pose[:3, 3])
+
+
+def test_rotations_on_a_path_stay_rotations():
+    turned = upright(np.zeros(3))
+    turned[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    path = Path([Waypoint(0.0, upright(np.zeros(3)), np.zeros(1)), Waypoint(1.0, turned, np.ones(1))])
+    for time_s in np.linspace(0, 1, 20):
+        rotation = path.sample(time_s)[0][:3, :3]
+        np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+
+
+@pytest.mark.parametrize("hand", HANDS)
+def test_every_hand_places_its_can_on_both_sides(hand):
+    world = make_world(hand, hand)
+    rng = np.random.default_rng(5)
+    rounds = Rounds(world, world.task, rng)
+    rounds.begin()
+    sides = [Side(world, side) for side in world.sides]
+    for side in sides:
+        side.begin(world.task, rng)
+    for tick in range(round((max(side.duration_s for side in sides) + 0.5) / CONTROL_S)):
+        for side in sides:
+            side.act(rounds.elapsed_s)
+        world.step(round(CONTROL_S / world.model.opt.timestep))
+        if tick % 3 == 0:
+            rounds.update()
+    assert rounds.finish() == {"left": True, "right": True}

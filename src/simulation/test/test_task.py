@@ -1,0 +1,90 @@
+"""Pick and place: the physics, and nothing else, says whether a pick has succeeded."""
+
+import mujoco
+import numpy as np
+import pytest
+
+from simulation.rounds import Rounds
+from simulation.task import load_task
+
+
+def put_can(world, side, position):
+    joint = world.data.joint(world.task.can(side))
+    joint.qpos[:] = [*position, 1, 0, 0, 0]
+    joint.qvel[:] = 0
+    mujoco.mj_forward(world.model, world.data)
+
+
+def in_tray(world, side):
+    return world.task.tray_centre(side) + [0, 0, world.task.can_half_height_m + 0.003]
+
+
+def test_an_unknown_task_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="pick_plaice.*pick_place"):
+        load_task("pick_plaice")
+
+
+def test_starts_cover_a_square_of_at_least_twelve_centimetres_a_side(world):
+    rng = np.random.default_rng(0)
+    starts = {"left": [], "right": []}
+    for _ in range(300):
+        world.task.scatter(world, rng)
+        for side, found in starts.items():
+            found.append(world.body_pose(world.task.can(side))[0][:2])
+    for found in starts.values():
+        assert (np.ptp(found, axis=0) > 0.115).all()
+
+
+def test_a_can_at_rest_in_the_tray_with_the_hand_away_is_a_success(world):
+    put_can(world, "left", in_tray(world, "left"))
+    world.step(200)
+    assert world.task.succeeded(world, "left")
+    assert not world.task.succeeded(world, "right")
+
+
+def test_a_can_that_still_moves_is_no_success(world):
+    put_can(world, "left", in_tray(world, "left"))
+    world.data.joint(world.task.can("left")).qvel[0] = 0.3
+    assert not world.task.succeeded(world, "left")
+
+
+def test_a_can_beside_the_tray_is_no_success(world):
+    beside = in_tray(world, "left") + [0, 1.4 * world.task.tray_half_m, 0]
+    put_can(world, "left", beside)
+    world.step(200)
+    assert not world.task.succeeded(world, "left")
+
+
+def test_a_can_held_above_the_tray_is_no_success(world):
+    put_can(world, "left", in_tray(world, "left") + [0, 0, 0.05])
+    assert not world.task.succeeded(world, "left")
+
+
+def test_a_closed_hand_is_no_success(world):
+    put_can(world, "left", in_tray(world, "left"))
+    world.place("left/hand", world.sides["left"].hand.postures["grasp"])
+    world.step(200)
+    assert not world.task.succeeded(world, "left")
+
+
+def test_a_success_has_to_last_before_it_counts(world):
+    rounds = Rounds(world, world.task, np.random.default_rng(0))
+    rounds.begin()
+    put_can(world, "left", in_tray(world, "left"))
+    world.step(200)
+    for _ in range(4):
+        rounds.update()
+    assert not rounds.done("left")
+    rounds.update()
+    assert rounds.done("left") and not rounds.done("right")
+    assert rounds.finish() == {"left": True, "right": False}
+    assert (rounds.picks, rounds.successes) == (2, 1)
+
+
+def test_a_round_in_which_nothing_happens_ends_at_the_time_limit_as_a_failure(world):
+    rounds = Rounds(world, world.task, np.random.default_rng(0))
+    rounds.begin()
+    assert not rounds.update()
+    world.data.time += world.task.time_limit_s + 0.01
+    assert rounds.update()
+    assert rounds.finish() == {"left": False, "right": False}
