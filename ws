@@ -241,27 +241,30 @@ prepare() {
 run_executable() {
     [[ $# -ge 2 ]] || die "which executable? ./ws run PACKAGE EXECUTABLE [--ros-args ...]"
     local folder=$ROOT/install/$1/lib/$1 executable=$2
-    [[ -d $folder ]] || die "no executables in package '$1': $(cd "$ROOT/install" && echo */lib/*/ | sed 's:[^ ]*/lib/\([^ ]*\)/:\1:g')"
-    [[ -x $folder/$executable ]] || die "package '$1' has no executable '$executable', but: $(cd "$folder" && echo *)"
+    [[ -f $ROOT/src/$1/package.xml ]] || die "no package '$1' in src/, but: $(packages | xargs)"
+    [[ -x $folder/$executable ]] || die "package '$1' has no executable '$executable', but: $(ls "$folder" 2>/dev/null | xargs)"
     shift 2
     exec "$folder/$executable" "$@"
 }
 
 train() {
-    local what=${1:-}
-    case $what in
-        codec) shift; exec python -m latent_codec.training.main --out "$ROOT/models/codec" "$@" ;;
-        policy) shift; exec python -m latent_policy_node.training.main --out "$ROOT/models/policy" "$@" ;;
-        *) die "./ws train codec|policy [--config FILE]; got '$what'" ;;
+    local package
+    case ${1:-} in
+        codec) package=latent_codec ;;
+        policy) package=latent_policy_node ;;
+        *) die "./ws train codec|policy [--config FILE]; got '${1:-}'" ;;
     esac
+    prepare runtime train
+    exec python -m "$package.training.main" --out "$ROOT/models/$1" "${@:2}"
 }
 
 run_tests() {
     local status=0 name selected=()
     for name in "$@"; do
-        [[ -f $ROOT/src/$name/package.xml ]] || die "no package '$name' in src/: $(packages | xargs)"
+        [[ -f $ROOT/src/$name/package.xml ]] || die "no package '$name' in src/, but: $(packages | xargs)"
     done
     [[ $# -eq 0 ]] || selected=(--packages-select "$@")
+    prepare runtime train dev
     rm -f "$ROOT"/build/*/pytest.xml
     run_group colcon --log-base "$ROOT/log" test --base-paths "$ROOT/src" --build-base "$ROOT/build" \
         --install-base "$ROOT/install" --executor sequential --return-code-on-test-failure "${selected[@]}" \
@@ -271,8 +274,9 @@ run_tests() {
 }
 
 open_shell() {
-    export CROSSHAND_PROMPT='\[\033[2m\](crosshand)\[\033[0m\] \w\$ '
-    exec bash --rcfile <(echo '[ -f ~/.bashrc ] && . ~/.bashrc; PATH=$VIRTUAL_ENV/bin:$PATH; PS1=$CROSSHAND_PROMPT') -i
+    # shellcheck disable=SC2016
+    # shellcheck disable=SC2016
+    exec bash --rcfile <(echo '[ -f ~/.bashrc ] && . ~/.bashrc; PATH=$VIRTUAL_ENV/bin:$PATH; PS1="(crosshand) \w\$ "') -i
 }
 
 main() {
@@ -280,11 +284,11 @@ main() {
     [[ $# -eq 0 ]] || shift
     case $command in
         demo) prepare runtime; exec python -m bringup.demo "$@" ;;
-        test) prepare runtime train dev; run_tests "$@" ;;
+        test) run_tests "$@" ;;
         bench)
             [[ ${1:-} == codec ]] || die "./ws bench codec [--json FILE]; got '${1:-}'"
             prepare runtime; exec python -m latent_codec.bench "${@:2}" ;;
-        train) prepare runtime train; train "$@" ;;
+        train) train "$@" ;;
         record) prepare runtime; exec python -m episodes.recorder_node "$@" ;;
         inspect | convert) prepare runtime; exec python -m "episodes.$command" "$@" ;;
         run) prepare runtime; run_executable "$@" ;;
