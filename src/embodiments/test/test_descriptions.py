@@ -1,0 +1,103 @@
+"""A wrong description is refused with one line that names the file, the field, what was found and what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+import embodiments
+from embodiments import EmbodimentError
+from embodiments.registry import DATA
+
+
+@pytest.fixture
+def description(tmp_path: Path):
+    """A copy of a hand's files and a way to change its YAML before it is loaded."""
+    for name in ("inspire.yaml", "inspire.urdf"):
+        (tmp_path / name).write_text((DATA / name).read_text())
+
+    def load(change=lambda data: None, side="right"):
+        path = tmp_path / "inspire.yaml"
+        data = yaml.safe_load(path.read_text())
+        change(data)
+        path.write_text(yaml.safe_dump(data))
+        return embodiments.load_file(path, side)
+
+    return load
+
+
+def test_a_valid_copy_loads(description):
+    assert description().joints == embodiments.load("inspire").joints
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        (lambda d: d.update(colour="red"), "colour", "no field of that name"),
+        (lambda d: d.pop("urdf"), "urdf", "this field to be present"),
+        (lambda d: d.update(kind="foot"), "kind", "found 'foot', expected"),
+        (lambda d: d["joints"][2].update(velocity=-1), "joints.2.velocity", "found -1, expected"),
+        (lambda d: d["joints"][2].update(velocity=float("nan")), "joints.2.velocity", "found nan"),
+        (lambda d: d["joints"][0].update(upper=1.5), "joints.0", r"inside \[0.0, 1.308\]"),
+        (lambda d: d["joints"].pop(), "joints", "each actuated joint of the URDF once"),
+        (lambda d: d["joints"].append(d["joints"][0]), "joints", "each actuated joint of the URDF once"),
+        (lambda d: d["tips"].update(index="nail"), "tips.index", "found 'nail', expected one of the links"),
+        (lambda d: d["tips"].pop("thumb"), "content", "at least the tips 'thumb' and 'index'"),
+        (lambda d: d["postures"].pop("grasp"), "content", "need grasp"),
+        (lambda d: d["postures"]["open"].pop(), "postures.open", "6 numbers, one a joint"),
+        (lambda d: d["postures"].update(open=[9, 0, 0, 0, 0, 0]), "postures.open", "values between"),
+        (lambda d: d.update(mount={"xyz": [0, 0]}), "mount.xyz", "expected"),
+        (lambda d: d.update(urdf="other.urdf"), "urdf", "a readable file"),
+        (lambda d: d.update(name="other"), "name", "the file's own name 'inspire'"),
+    ],
+)
+def test_the_error_names_file_and_field(description, change, field, message):
+    with pytest.raises(EmbodimentError, match=message) as error:
+        description(change)
+    assert error.value.field.startswith(field)
+    assert "inspire.yaml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(EmbodimentError, match="found 'inspir', expected one of ability, .*inspire.*xhand"):
+        embodiments.load("inspir")
+
+
+def test_an_unknown_side_is_refused(description):
+    with pytest.raises(EmbodimentError, match="side: found 'up', expected one of left, right"):
+        description(side="up")
+
+
+def test_text_that_is_no_yaml_and_a_missing_file_are_named(tmp_path):
+    path = tmp_path / "broken.yaml"
+    with pytest.raises(EmbodimentError, match="broken.yaml: file: found 'No such file or directory'"):
+        embodiments.load_file(path)
+    path.write_text("name: [")
+    with pytest.raises(EmbodimentError, match="broken.yaml: yaml: .*well-formed YAML"):
+        embodiments.load_file(path)
+    path.write_text("just a sentence")
+    with pytest.raises(EmbodimentError, match="broken.yaml: content: found 'just a sentence'"):
+        embodiments.load_file(path)
+
+
+def test_known_robots_are_listed_by_kind():
+    assert embodiments.names("arm") == ("xarm7",)
+    assert embodiments.names("hand") == ("ability", "inspire", "xhand")
+    assert embodiments.names("gripper") == ("franka_gripper", "xarm_gripper")
+
+
+@pytest.mark.parametrize("name", embodiments.names())
+def test_arrays_of_an_embodiment_cannot_be_written(name):
+    robot = embodiments.load(name)
+    for values in (robot.lower, robot.upper, robot.mount, *robot.postures.values()):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 0.0
+
+
+def test_the_ability_hand_is_commanded_within_the_manufacturers_safe_range():
+    hand = embodiments.load("ability")
+    assert hand.lower.tolist() == [-1.74, 0, 0, 0, 0, 0]
+    assert hand.upper.tolist() == [0, 1.74, 1.74, 1.74, 1.74, 1.74]
