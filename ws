@@ -242,7 +242,7 @@ run_executable() {
     [[ $# -ge 2 ]] || die "which executable? ./ws run PACKAGE EXECUTABLE [--ros-args ...]"
     local folder=$ROOT/install/$1/lib/$1 executable=$2
     [[ -f $ROOT/src/$1/package.xml ]] || die "no package '$1' in src/, but: $(packages | xargs)"
-    [[ -x $folder/$executable ]] || die "package '$1' has no executable '$executable', but: $(ls "$folder" 2>/dev/null | xargs)"
+    [[ -x $folder/$executable ]] || die "package '$1' has no executable '$executable', but: $(find "$folder" -type f -printf '%f ' 2>/dev/null)"
     shift 2
     exec "$folder/$executable" "$@"
 }
@@ -274,8 +274,7 @@ run_tests() {
 }
 
 open_shell() {
-    # shellcheck disable=SC2016
-    # shellcheck disable=SC2016
+    # shellcheck disable=SC2016  # the new shell expands these
     exec bash --rcfile <(echo '[ -f ~/.bashrc ] && . ~/.bashrc; PATH=$VIRTUAL_ENV/bin:$PATH; PS1="(crosshand) \w\$ "') -i
 }
 
