@@ -63,7 +63,8 @@ def follow(previous: Frame | None, stamp_ns: int, image: np.ndarray, wrists: np.
     if previous is None:
         return Frame(stamp_ns, image, wrists), GateStatus.OK
     if np.array_equal(previous.image, image):
-        frame = Frame(stamp_ns, image, previous.wrists, previous.repeats + 1)
+        first = np.where(np.isfinite(previous.wrists), previous.wrists, wrists)
+        frame = Frame(stamp_ns, image, first, previous.repeats + 1)
     else:
         frame = Frame(stamp_ns, image, wrists)
     return frame, GateStatus.OK if stamp_ns > previous.stamp_ns else GateStatus.STAMP_NOT_ADVANCING

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-
-class ConfigError(ValueError):
-    """A training configuration that cannot be used; the message names file, field, found and expected."""
+from node_kit.yaml_file import read_mapping, validate
 
 
 class _Section(BaseModel):
@@ -87,7 +84,7 @@ class CollectConfig(_Section):
     """Demonstrations: pairs are `left:right` hands; episodes counts each pair."""
 
     pairs: tuple[str, ...] = ("inspire:ability", "ability:inspire", "xarm_gripper:xarm_gripper")
-    episodes: int = Field(150, ge=1)
+    episodes: int = Field(150, ge=1, description="of each pair; unsuccessful ones are not trained from")
     seed: int = 1000
     workers: int = Field(2, ge=1)
 
@@ -106,8 +103,8 @@ class PolicyConfig(_Section):
     name: str = "pick_place"
     task: str = "pick_place"
     camera: str = "front"
-    image_width: int = Field(128, ge=16, le=1024)
-    image_height: int = Field(96, ge=16, le=1024)
+    image_width: int = Field(160, ge=16, le=1024)
+    image_height: int = Field(90, ge=16, le=1024)
     collect: CollectConfig = CollectConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
@@ -122,14 +119,5 @@ def default_config() -> Path:
 
 
 def load_config(path: Path) -> PolicyConfig:
-    """Read and check a configuration. Raises ConfigError."""
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    try:
-        return PolicyConfig.model_validate(content or {})
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {field}: found {first.get('input')!r}, expected: {first['msg']}") from error
+    """Read and check a configuration. Raises node_kit's FileError: file, field, found, expected."""
+    return validate(PolicyConfig, read_mapping(path), path)

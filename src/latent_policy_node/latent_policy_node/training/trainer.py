@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from .config import PolicyConfig
 from .diffusion import add_noise
 from .metrics import chunk_errors
 from .model import PolicyNetwork
-from .normalise import Normaliser, fit, scale_floor
+from .normalise import fit, scale_floor
 from .photometric import Relight, scale_image
 
 VALIDATION_FRAMES = 384
@@ -181,18 +180,25 @@ class Trainer:
             "seconds": self.seconds,
             "history": self.history,
             "numpy": self.sampler.rng.bit_generator.state,
-            "model": json.loads(self.config.model.model_dump_json()),
+            "settings": self._settings(),
             "dataset": self.data.digest,
         }
+
+    def _settings(self) -> dict[str, Any]:
+        """What a resumed run must share with the one that wrote the checkpoint; its length may change."""
+        shared = {"learning_rate", "batch", "draws", "weight_decay", "seed", "holdout"}
+        parts = {"model": True, "loss": True, "augment": True, "train": shared}
+        return self.config.model_dump(mode="json", include=parts)
 
     def resume(self) -> bool:
         """Continue from the checkpoint if there is one. Raises CheckpointError when it is of another run."""
         if not self.path.exists():
             return False
         groups, meta = checkpoint.load(self.path)
-        for key, ours in (("model", self._meta()["model"]), ("dataset", self.data.digest)):
+        for key, ours in (("settings", self._settings()), ("dataset", self.data.digest)):
             if meta.get(key) != ours:
-                raise checkpoint.CheckpointError(f"{self.path}: {key}: found another one than this run's; delete it")
+                wrong = f"{self.path}: {key}: found other than this run's"
+                raise checkpoint.CheckpointError(f"{wrong}, expected the same; delete the file to start over")
         checkpoint.restore_module(self.network, groups["network"], self.path)
         checkpoint.restore_module(self.average, groups["average"], self.path)
         checkpoint.restore_optimizer(self.optimizer, groups["optimizer"])
@@ -200,8 +206,3 @@ class Trainer:
         self.sampler.rng.bit_generator.state = meta["numpy"]
         self.step, self.seconds, self.history = meta["step"], meta["seconds"], meta["history"]
         return True
-
-
-def scales(trainer: Trainer) -> tuple[Normaliser, Normaliser]:
-    """The state's and the action's scaling, as the export needs them."""
-    return trainer.state_scale, trainer.action_scale
