@@ -1,0 +1,102 @@
+"""Every package says what it needs (so that rosdep brings it) and offers only what exists."""
+
+import ast
+import configparser
+import importlib
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2]
+PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/package.xml"))
+
+# import name -> rosdep key, where the two differ (a ROS package is imported by its own name)
+KEYS = {
+    "cv2": "python3-opencv",
+    "mujoco": "python3-mujoco-pip",
+    "numpy": "python3-numpy",
+    "onnxruntime": "python3-onnxruntime-pip",
+    "pinocchio": "pinocchio",
+    "psutil": "python3-psutil",
+    "pydantic": "python3-pydantic",
+    "rich": "python3-rich",
+    "rosbags": "python3-rosbags-pip",
+    "typer": "python3-typer",
+    "yaml": "python3-yaml",
+}
+TRAINING_ONLY = {"torch", "onnx", "onnxscript"}
+
+
+def manifest(package: str) -> ElementTree.Element:
+    return ElementTree.parse(SOURCE / package / "package.xml").getroot()
+
+
+def is_training(path: Path) -> bool:
+    return "training" in path.parts or path.name.startswith("torch_")
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names that one file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def files(package: str) -> list[Path]:
+    return [path for folder in (package, "launch") for path in sorted((SOURCE / package / folder).rglob("*.py"))]
+
+
+def needed(package: str) -> set[str]:
+    names = set().union(*map(imports, files(package))) - sys.stdlib_module_names - TRAINING_ONLY - {package}
+    return {KEYS.get(name, name) for name in names}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_declares_what_it_imports(package):
+    declared = {element.text for element in manifest(package).iter("exec_depend")}
+    assert needed(package) - declared == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_only_training_imports_torch(package):
+    offenders = [str(path) for path in files(package) if not is_training(path) and imports(path) & TRAINING_ONLY]
+    assert offenders == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_xml_names_licence_maintainer_and_build_type(package):
+    root = manifest(package)
+    assert root.get("format") == "3"
+    assert root.findtext("license") == "Apache-2.0"
+    assert "@" in root.find("maintainer").get("email")
+    assert root.findtext("export/build_type") == "ament_python"
+    assert "python3-pytest" in {element.text for element in root.iter("test_depend")}
+
+
+def entry_points(package: str, scratch: Path) -> dict[str, str]:
+    """name -> module:attribute of every entry point that the package's setup.py declares."""
+    command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(scratch)]
+    subprocess.run(command, cwd=SOURCE / package, check=True, capture_output=True, timeout=60)
+    declared = configparser.ConfigParser(delimiters=("=",))
+    declared.optionxform = str
+    declared.read(scratch / f"{package}.egg-info" / "entry_points.txt")
+    return {f"{group}/{name}": target for group in declared.sections() for name, target in declared[group].items()}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_entry_point_exists(package, tmp_path):
+    missing = []
+    for name, target in entry_points(package, tmp_path).items():
+        module, _, attribute = target.partition(":")
+        try:
+            getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            missing.append(f"{name} = {target}: {error}")
+    assert missing == []
