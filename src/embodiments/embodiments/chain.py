@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from embodiments.transforms import skew
-from embodiments.urdf import Joint, Tree
+from embodiments.urdf import Tree
+from embodiments.urdf_joint import Joint
 
 
 @dataclass(frozen=True, eq=False)
