@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import platform
 import shutil
 import tempfile
 import warnings
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from embodiments import Embodiment
 from latent_codec import poses
 from latent_codec.axes import latent_axes
 from latent_codec.bundle import (
@@ -29,6 +32,7 @@ from latent_codec.bundle import (
 from latent_codec.codec import Codec
 from latent_codec.metrics import measure
 from latent_codec.training.checkpoint import weights_digest
+from latent_codec.training.exportable import ExportableTips
 from latent_codec.training.trainer import Trainer
 
 PARITY = 1e-4
@@ -41,7 +45,7 @@ class ExportError(RuntimeError):
     """A bundle that is refused to be written; one line."""
 
 
-def export_bundle(trainer: Trainer, robots: list, hashes: dict[str, str], out: Path) -> Manifest:
+def export_bundle(trainer: Trainer, robots: Sequence[Embodiment], hashes: dict[str, str], out: Path) -> Manifest:
     """Write the bundle of a trained space to `out`, replacing an older one only when all checks passed.
 
     Raises ExportError when an ONNX file differs from PyTorch by more than 1e-4.
@@ -62,7 +66,9 @@ def export_bundle(trainer: Trainer, robots: list, hashes: dict[str, str], out: P
     return manifest
 
 
-def _export_hands(space: nn.Module, robots: list, directory: Path) -> tuple[dict[str, HandEntry], float]:
+def _export_hands(
+    space: nn.Module, robots: Sequence[Embodiment], directory: Path
+) -> tuple[dict[str, HandEntry], float]:
     entries, largest = {}, 0.0
     rng = np.random.default_rng(0)
     for robot in robots:
@@ -72,7 +78,7 @@ def _export_hands(space: nn.Module, robots: list, directory: Path) -> tuple[dict
             latent = networks.encoder(joints)
         largest = max(largest, float(latent.abs().max()))
         encoder, decoder = f"{robot.name}_encoder.onnx", f"{robot.name}_decoder.onnx"
-        export_network(networks.encoder, joints, "joints", "latent", directory / encoder)
+        export_network(exportable(networks.encoder, robot), joints, "joints", "latent", directory / encoder, latent)
         export_network(networks.decoder, latent, "latent", "joints", directory / decoder)
         entries[robot.name] = HandEntry(
             joints=tuple(robot.joints),
@@ -84,8 +90,20 @@ def _export_hands(space: nn.Module, robots: list, directory: Path) -> tuple[dict
     return entries, round(BOUND_FACTOR * largest, 3)
 
 
-def export_network(network: nn.Module, example: Tensor, source: str, target: str, path: Path) -> float:
-    """Export one network with a free batch size; returns its largest difference from PyTorch, at most 1e-4."""
+def exportable(encoder: nn.Module, robot: Embodiment) -> nn.Module:
+    """A copy of an encoder whose kinematics an ONNX graph can express."""
+    encoder = copy.deepcopy(encoder)
+    encoder.frames.kinematics = ExportableTips(robot)
+    return encoder
+
+
+def export_network(
+    network: nn.Module, example: Tensor, source: str, target: str, path: Path, wanted: Tensor | None = None
+) -> float:
+    """Export one network with a free batch size; returns its largest difference from PyTorch, at most 1e-4.
+
+    `wanted` is what PyTorch makes of `example`, where `network` is not itself what was trained.
+    """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports that torchvision, unused here, is absent
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -100,21 +118,21 @@ def export_network(network: nn.Module, example: Tensor, source: str, target: str
             verbose=False,
         )
         program.save(str(path), external_data=False)
-    error = parity(network, path, example, source)
+    with torch.no_grad():
+        wanted = network(example) if wanted is None else wanted
+    error = parity(path, source, example, wanted)
     if not error <= PARITY:
         raise ExportError(f"{path.name}: parity: found a difference of {error:.2e}, expected at most {PARITY:.0e}")
     return error
 
 
-def parity(network: nn.Module, path: Path, example: Tensor, source: str) -> float:
-    """Largest difference between PyTorch and ONNX on a batch and on single rows of `example`."""
+def parity(path: Path, source: str, example: Tensor, wanted: Tensor) -> float:
+    """Largest difference of the ONNX output from `wanted`, on the batch and on a single row of `example`."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = 0.0
-    for rows in (example, example[:1]):
-        with torch.no_grad():
-            wanted = network(rows).numpy()
-        found = session.run(None, {source: rows.numpy()})[0]
-        worst = max(worst, float(np.abs(found - wanted).max()))
+    for rows in (slice(None), slice(0, 1)):
+        found = session.run(None, {source: example[rows].numpy()})[0]
+        worst = max(worst, float(np.abs(found - wanted[rows].numpy()).max()))
     return worst
 
 

@@ -49,12 +49,14 @@ class Trainer:
             while self.step < last:
                 parts = self._advance()
                 self.seconds = before + time.monotonic() - started
-                progress.update(task, completed=self.step, detail=_summary(parts))
+                progress.update(task, completed=self.step, detail=f"loss {parts['loss']:.3g}")
                 if self.step % self.config.checkpoint_every == 0 or self.step == last:
-                    checkpoint.save(
-                        self.path, self.fingerprint, self.step, self.seconds, self.parameters, self.optimizer
-                    )
+                    self._save()
+                    progress.console.print(f"step {self.step}, {self.seconds:.0f} s: {_summary(parts)}")
         return parts
+
+    def _save(self) -> None:
+        checkpoint.save(self.path, self.fingerprint, self.step, self.seconds, self.parameters, self.optimizer)
 
     def _advance(self) -> dict[str, float]:
         """One optimiser step."""

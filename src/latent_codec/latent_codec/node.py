@@ -1,0 +1,159 @@
+"""`codec_node`: joint states of one side to `/S/latent_state`, `/S/latent_action` to arm and hand commands.
+
+What it refuses it does not publish: the drivers then decelerate and hold when their command timeout passes. The reason
+is in the diagnostics `codec/<side>`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+import embodiments
+from embodiments.transforms import pose
+from latent_codec.codec import Codec
+from latent_codec.gate import Gate, Seed
+from latent_codec.side import SideCodec
+from node_kit import diagnostics, lifecycle, messages, parameters, qos
+from node_kit import main as node_main
+from node_kit.latency import LatencyTrace
+
+
+class CodecParameters(parameters.Parameters):
+    """Parameters of the codec node of one side."""
+
+    side: Literal["left", "right"] = Field(description="side of the robot; its topics are below /<side>")
+    arm: str = Field(description="embodiment of the arm")
+    hand: str = Field(description="embodiment of the hand or gripper")
+    bundle: str = Field(description="directory of the codec bundle")
+    base_xyz: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="arm root in the station frame, m")
+    base_rpy: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="arm root in the station frame, rad")
+    max_chunk_age_s: float = Field(0.5, gt=0, le=5, description="an older latent action is refused, s")
+    max_state_age_s: float = Field(0.2, gt=0, le=5, description="with older joint states nothing is decoded, s")
+    state_rate_hz: float = Field(50.0, gt=0, le=500, description="rate of the latent state, Hz")
+
+
+class CodecNode(lifecycle.Lifecycle):
+    """See the module."""
+
+    Parameters = CodecParameters
+
+    def configure(self, parameters: CodecParameters) -> None:
+        """Load bundle and robots, and open the topics. Raises BundleError, EmbodimentError."""
+        side = parameters.side
+        arm, hand = (embodiments.load(name, side) for name in (parameters.arm, parameters.hand))
+        codec = Codec.load(parameters.bundle, [parameters.hand])
+        self.side = SideCodec(codec, arm, hand, pose(parameters.base_xyz, parameters.base_rpy))
+        self.gate = Gate(codec.latent_space, codec.axes, parameters.max_chunk_age_s, parameters.max_state_age_s)
+        self.seed = Seed()
+        self.trace, self.chunks, self.refused, self.reason = LatencyTrace(), 0, Counter(), ""
+        self.states: dict[str, messages.JointArrays] = {}
+        self._sent_stamp = 0
+        self._name = side
+        self._open(side, parameters.state_rate_hz)
+
+    def activate(self) -> None:
+        """Forget what was received before."""
+        self.states.clear()
+        self.seed.clear()
+
+    def _open(self, side: str, rate_hz: float) -> None:
+        self._warm_up()
+        self._state = self.keep(self.create_publisher(JointState, f"/{side}/latent_state", qos.STATE))
+        self._commands = {
+            part: self.keep(self.create_publisher(JointTrajectory, f"/{side}/{part}/command", qos.COMMAND))
+            for part in ("arm", "hand")
+        }
+        for part, robot in (("arm", self.side.arm), ("hand", self.side.hand)):
+            callback = self._receiver(part, robot.joints)
+            self.keep(self.create_subscription(JointState, f"/{side}/{part}/joint_states", callback, qos.STATE))
+        self.keep(self.create_subscription(JointTrajectory, f"/{side}/latent_action", self._on_action, qos.COMMAND))
+        self.keep(self.create_timer(1.0 / rate_hz, self._publish_state))
+        self.keep(diagnostics.DiagnosticsPublisher(self, f"codec/{side}", self._diagnose))
+
+    def _warm_up(self) -> None:
+        """First calls of onnxruntime and Pinocchio are slow: make them before anything waits for the result."""
+        home, hand = self.side.arm.postures["home"], self.side.hand.postures["open"]
+        state = self.side.latent_state(home, hand)
+        self.side.decode_chunk(np.repeat(state[None], 16, axis=0), home)
+
+    def _receiver(self, part: str, joints: tuple[str, ...]) -> Any:
+        def receive(message: JointState) -> None:
+            arrays, status = messages.joint_state_arrays(message, joints)
+            if status is messages.MessageStatus.OK:
+                self.states[part] = arrays
+            else:
+                self._refuse(f"{part}_joint_states_{status}")
+
+        return receive
+
+    def _publish_state(self) -> None:
+        """The newest latent state, stamped with the older of the two joint states; each only once."""
+        if not self.active or self.gate.states(self.states, time.time_ns()):
+            return
+        arm, hand = self.states["arm"], self.states["hand"]
+        stamp = min(arm.stamp_ns, hand.stamp_ns)
+        if stamp <= self._sent_stamp:
+            return
+        self._sent_stamp = stamp
+        latent = self.side.latent_state(arm.position, hand.position)
+        self._state.publish(messages.joint_state(self.side.axes, stamp, latent, frame_id=self.gate.latent_space))
+
+    def _on_action(self, message: JointTrajectory) -> None:
+        if not self.active:
+            return
+        started = time.perf_counter()
+        reason = self._decode(message)
+        if reason:
+            self._refuse(reason)
+            return
+        self.trace.add(1e3 * (time.perf_counter() - started))
+        self.chunks, self.reason = self.chunks + 1, ""
+
+    def _decode(self, message: JointTrajectory) -> str:
+        """Decode a chunk and publish the commands; returns why not, empty when done."""
+        chunk, status = messages.trajectory_arrays(message, self.side.axes)
+        now = time.time_ns()
+        reason = self.gate.chunk(message.header.frame_id, str(status), chunk.stamp_ns, now)
+        reason = reason or self.gate.states(self.states, now)
+        if reason:
+            return reason
+        first_ns = chunk.stamp_ns + int(1e9 * chunk.times[0])
+        seed = self.seed.at(first_ns, self.states["arm"].position)
+        arm, hand, decoded = self.side.decode_chunk(chunk.points, seed)
+        if not decoded.ok:
+            return str(decoded)
+        self.seed.remember(chunk.stamp_ns, chunk.times, arm)
+        for part, robot, points in (("arm", self.side.arm, arm), ("hand", self.side.hand, hand)):
+            self._commands[part].publish(messages.joint_trajectory(robot.joints, chunk.stamp_ns, chunk.times, points))
+        return ""
+
+    def _refuse(self, reason: str) -> None:
+        """Count a refusal; a reason is printed when it begins, not for each message."""
+        kind = reason.split(":")[0]
+        if kind != self.reason.split(":")[0]:
+            print(f"codec/{self._name}: refused: {reason}", file=sys.stderr, flush=True)
+        self.refused[kind] += 1
+        self.reason = reason
+
+    def _diagnose(self) -> diagnostics.Report:
+        state = ("refusing" if self.reason else "running") if self.active else "inactive"
+        level = diagnostics.WARN if self.reason else diagnostics.OK
+        values = {"chunks": self.chunks, "refused": sum(self.refused.values()), "reason": self.reason}
+        return level, state, {**self.trace.values("codec"), **values, "latent_space": self.gate.latent_space}
+
+
+def main() -> int:
+    """Entry point."""
+    return node_main.spin(CodecNode, "codec")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

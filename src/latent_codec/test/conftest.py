@@ -1,0 +1,54 @@
+"""Fixtures: the shipped bundle, a copy of it to damage, and a small training."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import settings
+
+from latent_codec.codec import Codec
+
+settings.register_profile("latent_codec", deadline=None)  # a busy machine is no failure
+settings.load_profile("latent_codec")
+
+SHIPPED = Path(__file__).resolve().parents[3] / "models" / "codec"
+TINY = {
+    "name": "tiny",
+    "recipe": "crosshand",
+    "hands": ["inspire", "xarm_gripper"],
+    "latent_dim": 6,
+    "steps": 30,
+    "warmup_steps": 4,
+    "checkpoint_every": 10,
+    "evaluation_poses": 50,
+    "settings": {"encoder": [24], "decoder": [24], "batch": 20, "anchors": 8, "pool": 400},
+}
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Path:
+    """The bundle that the workspace ships."""
+    return SHIPPED
+
+
+@pytest.fixture(scope="session")
+def codec(shipped: Path) -> Codec:
+    """The shipped codec, all hands loaded."""
+    return Codec.load(shipped)
+
+
+@pytest.fixture
+def damaged(shipped: Path, tmp_path: Path) -> Path:
+    """A copy of the shipped bundle that a test may damage."""
+    return Path(shutil.copytree(shipped, tmp_path / "codec"))
+
+
+@pytest.fixture
+def tiny_config(tmp_path: Path) -> Path:
+    """A configuration that trains in seconds."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    return path

@@ -1,0 +1,131 @@
+"""A training learns, can be interrupted, and ends in a bundle that is proven equal to what was trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import embodiments
+from latent_codec import poses
+from latent_codec.codec import Codec
+from latent_codec.training import export
+from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, load_config
+from latent_codec.training.hands import HandFrames
+from latent_codec.training.main import build_recipe, main
+from latent_codec.training.trainer import Trainer, fingerprint, input_hashes, learning_rate
+
+
+def trainer_of(config_path, work, **changes) -> Trainer:
+    config = load_config(config_path).model_copy(update=changes)
+    hashes = input_hashes([embodiments.load(name) for name in config.hands])
+    return Trainer(build_recipe(config, str(config_path)), config, fingerprint(config, hashes), work)
+
+
+def weights(trainer: Trainer) -> dict[str, np.ndarray]:
+    return {name: value.detach().numpy().copy() for name, value in trainer.parameters.items()}
+
+
+def test_a_few_steps_lower_the_loss(tiny_config, tmp_path):
+    trainer = trainer_of(tiny_config, tmp_path / "work")
+    first = trainer.run(steps=1)["loss"]
+    assert trainer.run()["loss"] < 0.6 * first
+
+
+def test_an_interrupted_training_ends_with_the_same_weights_as_one_in_one_piece(tiny_config, tmp_path):
+    whole = trainer_of(tiny_config, tmp_path / "whole")
+    whole.run()
+    trainer_of(tiny_config, tmp_path / "parts").run(steps=13)
+    rest = trainer_of(tiny_config, tmp_path / "parts")
+    assert rest.step == 13
+    rest.run()
+    assert rest.step == whole.step == 30
+    for name, value in weights(whole).items():
+        np.testing.assert_array_equal(weights(rest)[name], value, err_msg=name)
+
+
+def test_another_configuration_does_not_continue_an_old_checkpoint(tiny_config, tmp_path):
+    trainer_of(tiny_config, tmp_path).run(steps=5)
+    assert trainer_of(tiny_config, tmp_path, seed=1).step == 0
+    assert trainer_of(tiny_config, tmp_path, checkpoint_every=7).step == 5
+
+
+def test_a_damaged_checkpoint_means_starting_anew(tiny_config, tmp_path):
+    trainer = trainer_of(tiny_config, tmp_path)
+    trainer.run(steps=5)
+    trainer.path.write_bytes(trainer.path.read_bytes()[:1000])
+    assert trainer_of(tiny_config, tmp_path).step == 0
+
+
+def test_the_command_trains_and_exports_a_bundle_that_loads(tiny_config, tmp_path, capsys):
+    out = tmp_path / "models" / "codec"
+    assert main(["--config", str(tiny_config), "--out", str(out), "--work", str(tmp_path / "work")]) == 0
+    codec = Codec.load(out)
+    assert codec.hands == ("inspire", "xarm_gripper") and codec.latent_space.startswith("tiny@")
+    assert codec.manifest.metrics["hands"]["inspire"]["joint_rad"] > 0
+    assert codec.manifest.training.steps == 30 and "inspire" in codec.manifest.training.inputs
+    assert codec.latent_space in capsys.readouterr().out
+    assert sorted(path.name for path in out.parent.iterdir()) == ["codec"]
+
+
+def test_a_network_that_differs_from_its_export_is_refused(tiny_config, tmp_path, monkeypatch):
+    networks = trainer_of(tiny_config, tmp_path).recipe.space.hands["xarm_gripper"]
+    monkeypatch.setattr(export, "PARITY", 0.0)
+    latent = 3 * torch.randn(64, 6)
+    with pytest.raises(export.ExportError, match="decoder.onnx: parity: found a difference of"):
+        export.export_network(networks.decoder, latent, "latent", "joints", tmp_path / "decoder.onnx")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipe": "alchemy"}, "recipe: found alchemy, expected one of crosshand"),
+        ({"settings": {"batsch": 3}}, "settings.batsch: found 3"),
+        ({"steps": 0}, "steps: found 0"),
+        ({"hands": ["inspire", "inspire"]}, "hands: found"),
+        ({"hands": ["tentacle"]}, "found 'tentacle'"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_and_a_failure(tiny_config, tmp_path, capsys, change, message):
+    data = yaml.safe_load(tiny_config.read_text(encoding="utf-8")) | change
+    tiny_config.write_text(yaml.safe_dump(data), encoding="utf-8")
+    assert main(["--config", str(tiny_config), "--out", str(tmp_path / "out")]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
+
+
+def test_a_configuration_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="nothing.yaml: content: found"):
+        load_config(tmp_path / "nothing.yaml")
+
+
+def test_the_learning_rate_warms_up_and_ends_near_zero():
+    config = load_config(DEFAULT_CONFIG)
+    rates = [learning_rate(step, config) for step in range(config.steps)]
+    assert rates[0] < 0.01 * config.learning_rate and rates[-1] < 1e-5
+    assert max(rates) == pytest.approx(config.learning_rate) and np.argmax(rates) <= config.warmup_steps
+
+
+@pytest.mark.parametrize("name", ["inspire", "ability", "xhand", "xarm_gripper", "franka_gripper"])
+def test_torch_and_numpy_agree_on_the_fingertips_in_the_grasp_frame(name):
+    hand = embodiments.load(name)
+    joints = poses.uniform(hand, 100, np.random.default_rng(0))
+    found = HandFrames(hand).tips(torch.tensor(joints, dtype=torch.float32)).numpy()
+    np.testing.assert_allclose(found, poses.grasp_tips(hand, joints), atol=1e-5)
+
+
+def test_mined_pinches_are_closer_than_random_poses():
+    hand, rng = embodiments.load("xhand"), np.random.default_rng(0)
+    mined = poses.thumb_distances(poses.grasp_tips(hand, poses.pinches(hand, 5000, 0.01, rng))).min(axis=1)
+    random = poses.thumb_distances(poses.grasp_tips(hand, poses.uniform(hand, 1000, rng))).min(axis=1)
+    assert np.median(mined) < 0.5 * np.median(random)
+
+
+def test_blends_of_postures_sum_to_one_and_reach_the_postures():
+    rng = np.random.default_rng(0)
+    for draw in (poses.line_weights, poses.path_weights, poses.simplex_weights):
+        weights = draw(200, rng)
+        assert weights.shape == (200, 3) and weights.min() >= 0
+        np.testing.assert_allclose(weights.sum(axis=1), 1)
+    assert (poses.path_weights(200, rng).max(axis=1) == 1).any()
