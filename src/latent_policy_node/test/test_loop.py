@@ -1,0 +1,141 @@
+"""The loop without ROS: what goes in, what comes out, when nothing does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from policy_bundle import AXES, HORIZON, SIZE
+
+from latent_policy_node.loop import LoopSettings, PolicyLoop
+from latent_policy_node.policy import Policy
+from latent_policy_node.schedule import sample
+
+MS = 1_000_000
+EPOCH = 10**15
+
+
+class Bench:
+    """A loop on a clock of its own; `see` shows it one moment."""
+
+    def __init__(self, bundle: Path, **settings: float) -> None:
+        self.loop = PolicyLoop(Policy.load(bundle), LoopSettings(**settings))
+        self.now_ns = EPOCH
+        self.rng = np.random.default_rng(0)
+
+    def see(self, image: np.ndarray | None = None, wrist: float = 0.3, state_age_ms: int = 0) -> None:
+        vector = np.full(len(AXES), 0.5)
+        vector[:3] = wrist
+        for side in ("left", "right"):
+            self.loop.observe_state(side, self.now_ns - state_age_ms * MS, vector)
+        pixels = self.rng.integers(1, 256, (*SIZE, 3), dtype=np.uint8) if image is None else image
+        self.loop.observe_image(self.now_ns, pixels)
+
+    def step(self, later_ms: int = 5):
+        return self.loop.step(lambda: self.now_ns + later_ms * MS)
+
+    def advance(self, ms: int) -> None:
+        self.now_ns += ms * MS
+
+
+@pytest.fixture
+def bench(bundle: Path) -> Bench:
+    return Bench(bundle)
+
+
+def test_chunk_carries_the_stamp_of_its_image(bench: Bench) -> None:
+    bench.see()
+    decision = bench.step()
+    assert decision.status == "ok"
+    assert {chunk.stamp_ns for chunk in decision.chunks.values()} == {bench.now_ns}
+    assert decision.chunks["left"].points.shape == (HORIZON + 1, len(AXES))
+
+
+def test_first_chunk_starts_at_the_measured_state(bench: Bench) -> None:
+    bench.see()
+    np.testing.assert_allclose(bench.step().chunks["right"].points[0, :3], 0.3)
+
+
+def test_the_same_observation_gives_the_same_chunk(bundle: Path) -> None:
+    decisions = []
+    for _ in range(2):
+        bench = Bench(bundle)
+        bench.see()
+        decisions.append(bench.step())
+    np.testing.assert_array_equal(decisions[0].chunks["left"].points, decisions[1].chunks["left"].points)
+
+
+def test_consecutive_chunks_meet_at_the_seam(bench: Bench) -> None:
+    bench.see(wrist=0.3)
+    first = bench.step().chunks["left"]
+    bench.advance(100)
+    bench.see(wrist=0.5)
+    second = bench.step().chunks["left"]
+    seam = bench.now_ns + 5 * MS
+    np.testing.assert_allclose(sample(second, np.zeros(1), seam), sample(first, np.zeros(1), seam), atol=1e-9)
+
+
+def test_frames_between_two_inferences_are_idle(bench: Bench) -> None:
+    statuses = []
+    for _ in range(7):
+        bench.see()
+        statuses.append(bench.step().status)
+        bench.advance(33)
+    assert statuses == ["ok", "idle", "idle", "ok", "idle", "idle", "ok"]
+
+
+def test_the_same_frame_is_not_inferred_twice(bundle: Path) -> None:
+    bench = Bench(bundle, min_period_s=0.0)
+    bench.see()
+    assert [bench.step().status for _ in range(3)] == ["ok", "idle", "idle"]
+
+
+def test_stale_image_is_refused(bench: Bench) -> None:
+    bench.see()
+    assert bench.step(later_ms=250).status == "stale_image"
+
+
+def test_old_state_is_refused(bench: Bench) -> None:
+    bench.see(state_age_ms=150)
+    assert bench.step().status == "stale_state"
+
+
+def test_no_state_is_refused(bench: Bench) -> None:
+    bench.loop.observe_image(bench.now_ns, np.ones((*SIZE, 3), np.uint8))
+    assert bench.step().status == "no_state"
+
+
+def test_nothing_seen_is_refused(bench: Bench) -> None:
+    assert bench.step().status == "no_image"
+
+
+def test_nan_from_the_model_is_refused_and_the_next_good_frame_accepted(bench: Bench) -> None:
+    bench.see(np.zeros((*SIZE, 3), np.uint8))
+    refused = bench.step()
+    assert (refused.status, dict(refused.chunks)) == ("output_not_finite", {})
+    bench.advance(100)
+    bench.see()
+    assert bench.step().status == "ok"
+
+
+def test_frozen_camera_is_refused_once_the_robot_moves(bench: Bench) -> None:
+    same, statuses = np.full((*SIZE, 3), 9, np.uint8), []
+    for index in range(8):
+        bench.see(same, wrist=0.3 + 0.005 * index)
+        statuses.append(bench.step().status)
+        bench.advance(100)
+    assert statuses == ["ok"] * 3 + ["frozen_image"] * 5
+
+
+def test_reset_forgets_everything(bench: Bench) -> None:
+    bench.see()
+    bench.step()
+    bench.loop.reset()
+    assert bench.step().status == "no_image"
+
+
+@pytest.mark.parametrize("shape", [(12, 16), (12, 16, 1)])
+def test_images_of_another_kind_are_refused(bench: Bench, shape: tuple[int, ...]) -> None:
+    bench.see(np.ones(shape, np.uint8))
+    assert bench.step().status == "input_shape"
