@@ -10,7 +10,8 @@ from simulation.task import Task
 from simulation.world import World
 
 REST_CHECKS = 5  # a success has to hold for this many checks in a row
-HOME_TOLERANCE_RAD = 0.35
+HOME_TOLERANCE_M = 0.08
+LONGEST_RETURN_S = 3.0  # after this, a new round begins wherever the arms are
 
 
 @dataclass
@@ -25,12 +26,13 @@ class Rounds:
     results: list[dict[str, bool]] = field(default_factory=list)
     _held: dict[str, int] = field(default_factory=dict)
     _start_s: float = 0.0
+    _done_s: float = np.inf
 
     def begin(self) -> None:
         """Scatter the objects and start the clock of a new round."""
         self.task.scatter(self.world, self.rng)
         self._held = dict.fromkeys(self.world.sides, 0)
-        self._start_s = self.world.time_s
+        self._start_s, self._done_s = self.world.time_s, np.inf
 
     def done(self, side: str) -> bool:
         """Whether `side` has succeeded in this round (a success once seen stays)."""
@@ -42,12 +44,15 @@ class Rounds:
         return self.world.time_s - self._start_s
 
     def update(self) -> bool:
-        """Look at the world, a few times a second; True when the round is over (both done and home, or too late)."""
+        """Look at the world, a few times a second; True when the round is over: all done and back home, or too late."""
         for side in self.world.sides:
             if not self.done(side):
                 self._held[side] = self._held[side] + 1 if self.task.succeeded(self.world, side) else 0
-        everyone = all(self.done(side) and self._at_home(side) for side in self.world.sides)
-        return everyone or self.elapsed_s > self.task.time_limit_s
+        if all(self.done(side) for side in self.world.sides):
+            self._done_s = min(self._done_s, self.elapsed_s)
+        returned = all(self._at_home(side) for side in self.world.sides)
+        finished = self.elapsed_s > self._done_s + (0.0 if returned else LONGEST_RETURN_S)
+        return finished or self.elapsed_s > self.task.time_limit_s
 
     def finish(self) -> dict[str, bool]:
         """Count the round and return each side's outcome."""
@@ -58,5 +63,7 @@ class Rounds:
         return result
 
     def _at_home(self, side: str) -> bool:
-        home = self.world.sides[side].arm.postures["home"]
-        return bool(np.abs(self.world.read(f"{side}/arm")[0] - home).max() < HOME_TOLERANCE_RAD)
+        robots = self.world.sides[side]
+        home = robots.arm.kinematics.forward(robots.arm.postures["home"], [robots.arm.flange])[0]
+        flange, _ = self.world.body_pose(f"{side}/arm/{robots.arm.flange}")
+        return bool(np.linalg.norm(flange - (robots.base @ home)[:3, 3]) < HOME_TOLERANCE_M)

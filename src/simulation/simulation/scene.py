@@ -16,6 +16,7 @@ from embodiments.registry import Embodiment, load
 from node_kit.station import Camera, Station, Table
 
 TIMESTEP_S = 0.002
+HIDDEN = 3  # geom group that is not rendered: a robot is seen by its visual shapes
 ROBOT, OBJECT, FIXED = 1, 2, 4  # contact groups: a robot touches objects and the table, never itself
 
 
@@ -78,7 +79,6 @@ def attach(spec: mujoco.MjSpec, robot: Embodiment, parent: mujoco.MjsBody, pose:
     """Hang `robot` on `parent` at `pose` (4x4, parent <- root link) with its servos."""
     child = mujoco.MjSpec.from_string(robot.urdf)
     child.compiler.fusestatic = False  # fingertip frames are massless fixed links
-    child.compiler.discardvisual = True
     child.modelname = prefix.strip("/")
     _set_materials(child, robot)
     _add_servos(child, robot)
@@ -142,8 +142,11 @@ def contact(kind: int, touches: int) -> dict[str, object]:
 
 
 def _set_materials(child: mujoco.MjSpec, robot: Embodiment) -> None:
+    settings = contact(ROBOT, OBJECT | FIXED) if robot.kind != "arm" else contact(ROBOT, OBJECT)
     for geom in child.geoms:
-        settings = contact(ROBOT, OBJECT | FIXED) if robot.kind != "arm" else contact(ROBOT, OBJECT)
+        if not geom.contype:  # a visual shape: seen, not touched
+            continue
+        geom.group = HIDDEN
         for field, value in settings.items():
             setattr(geom, field, value)
     for body in child.bodies:
