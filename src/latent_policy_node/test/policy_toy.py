@@ -16,6 +16,19 @@ SPACE = "toy@0123456789ab"
 HOME = np.array([0.25, -0.4, 0.3])
 STEP_M = 0.04
 
+# A network and a run that fit the toy task.
+TINY = {
+    "model": {
+        "encoder": {"channels": [8, 16], "strides": [2, 1], "keypoints": 8, "features": 32},
+        "unet_channels": [16, 32],
+        "condition": 32,
+        "horizon": 8,
+        "inference_steps": 4,
+    },
+    "augment": {"mirror": 0.5, "side_mix": 0.5, "shift_px": 0, "noise": 0.0},
+    "train": {"batch": 16, "draws": 2, "warmup": 10, "learning_rate": 0.003, "ema_decay": 0.97, "threads": 1},
+}
+
 
 def demonstrations(
     episodes: int = 6, steps: int = 24, size: tuple[int, int] = (24, 32), seed: int = 0

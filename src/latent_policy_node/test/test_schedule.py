@@ -39,7 +39,7 @@ def test_blended_chunk_is_the_new_one_after_the_fade(old: int, new: int, gap: in
     fresh = random_chunk(new, gap * 1_000_000)
     seam_s = delay / 1e3
     result = blend(random_chunk(old, 0), fresh, (gap + delay) * 1_000_000, fade)
-    after = TIMES >= seam_s + fade
+    after = seam_s + fade <= TIMES
     np.testing.assert_allclose(sample(result, TIMES[after], fresh.stamp_ns), fresh.points[after], atol=1e-9)
 
 
