@@ -1,0 +1,77 @@
+"""The seam to hardware: what a driver asks of an arm, hand or gripper.
+
+A plug-in registers a factory ``(DeviceSettings) -> Device`` under the entry-point group ``hand_drivers.devices``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from embodiments.registry import Embodiment
+
+GROUP = "hand_drivers.devices"
+
+
+class DeviceError(RuntimeError):
+    """The device cannot be reached or does not answer; the text names address or joint."""
+
+
+@dataclass(frozen=True)
+class JointSample:
+    """A measured joint state: stamp of the measurement (int ns, system time), arrays (n,) in rad, rad/s, Nm
+    (m, m/s, N for prismatic joints)."""
+
+    stamp_ns: int
+    position: np.ndarray
+    velocity: np.ndarray
+    effort: np.ndarray
+
+
+@dataclass(frozen=True)
+class DeviceSettings:
+    """What a plug-in is made from; ``options`` is its own, checked by its own schema."""
+
+    embodiment: Embodiment
+    side: str
+    part: str
+    address: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Device(Protocol):
+    """A position-controlled device with ``joints`` in the order of its embodiment.
+
+    All calls come from one thread at a time. ``read`` and ``write`` are called at the servo rate and must be bounded
+    well below its period: a plug-in for a slow bus keeps the bus in a thread of its own. Any call may raise
+    DeviceError, which the driver takes for a lost device: it reconnects, and moves again only after a reset.
+    """
+
+    joints: tuple[str, ...]
+
+    def connect(self) -> None:
+        """Open the connection and enable the device, without motion; bounded in time."""
+
+    def read(self) -> JointSample:
+        """Newest measured state."""
+
+    def write(self, position: np.ndarray) -> None:
+        """Set the position targets (n,)."""
+
+    def stop(self) -> None:
+        """Bring the device to its defined stop: it holds where it is, or as its vendor recommends."""
+
+    def fault(self) -> str | None:
+        """The device's own fault in words, None while there is none."""
+
+    def clear_fault(self) -> None:
+        """Try to clear the fault; ``fault`` tells whether it went."""
+
+    def disconnect(self) -> None:
+        """Close the connection; harmless when there is none."""
+
+
+Factory = Callable[[DeviceSettings], Device]

@@ -1,0 +1,212 @@
+"""The driver of one device, without ROS and without a clock: time is given, so that anyone can step it.
+
+``tick`` reads the device, decides where the robot has to be now, passes that through the motion guard and writes it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from hand_drivers import chunks
+from hand_drivers.device import Device, DeviceError, JointSample
+from hand_drivers.guard import GuardStatus, MotionLimits, MotionState, brake, guard
+from hand_drivers.mode import Mode
+from hand_drivers.status import SECOND, ChunkStatus, Counts, DriverSettings, State
+from hand_drivers.trajectory import Blend, Trajectory
+
+
+class Driver:
+    """One device, its motion guard and its stops.
+
+    ``tick`` and ``reconnect`` may each block for as long as the device does and belong to threads of their own; the
+    rest takes microseconds (``reset``: a few answers of the device). Locks are taken in the order wire, mode.
+    """
+
+    def __init__(self, device: Device, limits: MotionLimits, settings: DriverSettings | None = None) -> None:
+        self.device, self.limits, self.settings = device, limits, settings or DriverSettings()
+        self.counts, self.refusal = Counts(), ""  # why the last refused chunk was refused
+        self.sample: JointSample | None = None  # newest measurement
+        self.command: MotionState | None = None  # newest command
+        self._mode = Mode()
+        self._wire = threading.RLock()
+        self._dt = 1.0 / self.settings.rate_hz
+        self._trajectory: Trajectory | None = None
+        self._blend: Blend | None = None
+        self._chunk_stamp_ns = self._accepted_ns = 0
+        self._at_stop = False
+
+    @property
+    def state(self) -> State:
+        """What the driver does."""
+        return self._mode.state
+
+    @property
+    def reason(self) -> str:
+        """Why it holds, is stopped or lost; "" while it follows a chunk."""
+        return self._mode.reason
+
+    @property
+    def standing(self) -> bool:
+        """Whether no motion is commanded."""
+        command = self.command
+        return command is None or not command.moving or not self._mode.connected
+
+    def start(self) -> None:
+        """Connect and take over the device where it stands, holding. Raises DeviceError."""
+        with self._wire:
+            self.device.connect()
+            self._take_over()
+            self._mode.start()
+
+    def end(self) -> None:
+        """Stop the device and let go of it (brake first: ``stop``, then tick until ``standing``)."""
+        self._mode.end()
+        with self._wire:
+            _quietly(self.device.stop)
+            _quietly(self.device.disconnect)
+
+    def accept_chunk(
+        self, stamp_ns: int, times_s: np.ndarray, points: np.ndarray, now_ns: int, wall_ns: int | None = None
+    ) -> ChunkStatus:
+        """Replace the rest of the current chunk by ``points`` (H, n) at ``times_s`` (H,) after ``stamp_ns``.
+
+        ``now_ns`` is on the axis of ``tick``, ``wall_ns`` on that of the stamp where the two differ: on a monotonic
+        axis motion goes on evenly when the system clock is set.
+        """
+        age_ns = (now_ns if wall_ns is None else wall_ns) - stamp_ns
+        with self._mode.lock:
+            status = self._judge(stamp_ns, age_ns, times_s, points)
+            if status is not ChunkStatus.ACCEPTED:
+                return self.refuse(status)
+            self._follow(now_ns - age_ns, times_s, points, now_ns)
+            self._chunk_stamp_ns, self._accepted_ns = stamp_ns, now_ns
+            self.counts.chunks += 1
+        return status
+
+    def refuse(self, status: ChunkStatus) -> ChunkStatus:
+        """Count a chunk that was refused, here or on its way here."""
+        self.counts.refused += 1
+        self.refusal = str(status)
+        return status
+
+    def estop(self, asserted: bool = True) -> None:
+        """Take the value of the emergency stop: asserted it latches, released it only permits a reset."""
+        self._mode.estop(asserted)
+
+    def stop(self, reason: str) -> None:
+        """Brake and latch, with a cause that is gone at once."""
+        self._mode.latch(reason)
+
+    def reset(self) -> tuple[bool, str]:
+        """Leave the latch, holding where the robot stands, if the cause is gone; else (False, why not)."""
+        try:
+            with self._wire:
+                refusal = self._mode.reset_refusal(self.standing) or self._clear_device()
+                refusal = refusal or self._mode.reset(self.standing)
+        except DeviceError as error:
+            self._lose(error)
+            refusal = str(error)
+        return not refusal, refusal or "holding"
+
+    def tick(self, now_ns: int) -> None:
+        """One period: read, decide, guard, write. Losing the device is a state, not an exception."""
+        if not self._mode.connected:
+            return
+        try:
+            with self._wire:
+                if self._mode.connected:
+                    self._exchange(now_ns)
+        except DeviceError as error:
+            self._lose(error)
+
+    def reconnect(self) -> bool:
+        """Try once to get a lost device back; it then is stopped and waits for a reset."""
+        try:
+            with self._wire:
+                if self.state is State.LOST:
+                    _quietly(self.device.disconnect)
+                    self.device.connect()
+                    self._take_over()
+                    self._mode.regain()
+        except DeviceError:
+            return False
+        return True
+
+    def _judge(self, stamp_ns: int, age_ns: int, times_s: np.ndarray, points: np.ndarray) -> ChunkStatus:
+        if not self._mode.movable:
+            return ChunkStatus.NOT_READY
+        # Only while one is followed: after the system clock was set back, the first chunk past the timeout counts.
+        if self.state is State.TRACKING and stamp_ns < self._chunk_stamp_ns:
+            return ChunkStatus.SUPERSEDED
+        return chunks.check(times_s, points, age_ns, self.limits.lower.size, self.settings)
+
+    def _follow(self, start_ns: int, times_s: np.ndarray, points: np.ndarray, now_ns: int) -> None:
+        position = self.command.position
+        times_ns = [start_ns + round(float(time) * SECOND) for time in times_s]
+        if self.state is State.HOLDING:
+            self._blend = Blend(position, now_ns, self.settings.blend_s)
+        self._trajectory = Trajectory.joined(times_ns, np.array(points, float), now_ns, position)
+        self._mode.track()
+
+    def _exchange(self, now_ns: int) -> None:
+        self.sample = checked(self.device.read(), self.limits.lower.size)
+        fault = self.device.fault()
+        if fault is not None:
+            self._mode.latch(fault)
+        self.command = self._next(now_ns)
+        if self.state is not State.STOPPED or self.command.moving:
+            self._at_stop = False
+            self.device.write(self.command.position)
+        elif not self._at_stop:  # at rest: handed to the device once, then left alone
+            self.device.stop()
+            self._at_stop = True
+
+    def _next(self, now_ns: int) -> MotionState:
+        with self._mode.lock:
+            tracking = self.state is State.TRACKING
+            if tracking and now_ns - self._accepted_ns > self.settings.command_timeout_s * SECOND:
+                self._mode.hold("command timeout")
+                self.counts.held += 1
+                tracking = False
+            if not tracking:
+                return brake(self.command, self.limits, self._dt)
+            target, velocity = self._blend.apply(now_ns, *self._trajectory.sample(now_ns))
+            command, status = guard(target, self.command, self.limits, self._dt, velocity)
+            self.counts.limited += status is not GuardStatus.OK
+            return command
+
+    def _take_over(self) -> None:
+        """Start from where the robot is measured, at rest."""
+        self.sample = checked(self.device.read(), self.limits.lower.size)
+        self.command, self._at_stop = MotionState.at_rest(self.sample.position), False
+
+    def _clear_device(self) -> str:
+        """Clear the device's fault and take it over again; returns the fault that stays, "" if none."""
+        if self.device.fault() is not None:
+            self.device.clear_fault()
+        fault = self.device.fault()
+        if fault is None:
+            self._take_over()
+        return fault or ""
+
+    def _lose(self, error: DeviceError) -> None:
+        self.counts.lost += self._mode.lose(str(error))
+
+
+def checked(sample: JointSample, count: int) -> JointSample:
+    """The sample if its positions are (count,) and finite; raises DeviceError otherwise."""
+    if np.shape(sample.position) != (count,) or not np.isfinite(sample.position).all():
+        found = np.asarray(sample.position).tolist()
+        raise DeviceError(f"the device reports positions {found}, expected {count} finite numbers")
+    return sample
+
+
+def _quietly(step: Callable[[], None]) -> None:
+    """Run a step at the end of a connection that may be gone already."""
+    try:
+        step()
+    except DeviceError:
+        return

@@ -1,0 +1,89 @@
+"""A device without hardware: joints that follow their targets with a first-order lag. For dry runs and tests."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hand_drivers.device import DeviceError, DeviceSettings, JointSample
+
+
+class LoopbackOptions(BaseModel):
+    """Options of the loopback device."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    time_constant_s: float = Field(0.03, gt=0, le=10, description="lag of the joints")
+    initial: list[float] | None = Field(None, description="first joint positions; default: the first posture")
+
+
+class LoopbackDevice:
+    """First-order joints in memory, stamped with the system time of the reading."""
+
+    def __init__(self, settings: DeviceSettings) -> None:
+        self.joints = settings.embodiment.joints
+        self._options = _options(settings)
+        self._position = _initial(self._options, settings)
+        self._target = self._position.copy()
+        self._velocity = np.zeros_like(self._position)
+        self._then = time.monotonic()
+        self._connected = False
+
+    def connect(self) -> None:
+        """Nothing to open; the joints stand where they are."""
+        self._connected, self._then = True, time.monotonic()
+
+    def read(self) -> JointSample:
+        """Where the joints are by now; effort is zero. Raises DeviceError when not connected."""
+        self._advance()
+        return JointSample(time.time_ns(), self._position.copy(), self._velocity.copy(), np.zeros_like(self._position))
+
+    def write(self, position: np.ndarray) -> None:
+        """Set the targets (n,). Raises DeviceError when not connected."""
+        self._advance()
+        self._target = np.array(position, float)
+
+    def stop(self) -> None:
+        """Hold where the joints are."""
+        self.write(self.read().position)
+
+    def fault(self) -> str | None:
+        """Never faulty."""
+        return None
+
+    def clear_fault(self) -> None:
+        """Nothing to clear."""
+
+    def disconnect(self) -> None:
+        """The joints stay where they are."""
+        self._connected = False
+
+    def _advance(self) -> None:
+        if not self._connected:
+            raise DeviceError("loopback: not connected")
+        now = time.monotonic()
+        share = 1.0 - np.exp(-(now - self._then) / self._options.time_constant_s)
+        self._velocity = (self._target - self._position) * ((1.0 - share) / self._options.time_constant_s)
+        self._position += (self._target - self._position) * share
+        self._then = now
+
+
+def _options(settings: DeviceSettings) -> LoopbackOptions:
+    try:
+        return LoopbackOptions.model_validate(dict(settings.options))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DeviceError(f"loopback: option '{place}': found {first['input']!r}, expected: {first['msg']}") from None
+
+
+def _initial(options: LoopbackOptions, settings: DeviceSettings) -> np.ndarray:
+    robot = settings.embodiment
+    if options.initial is None:
+        return np.array(next(iter(robot.postures.values()), np.clip(0.0, robot.lower, robot.upper)), float)
+    if len(options.initial) != len(robot.joints):
+        found, count = len(options.initial), len(robot.joints)
+        raise DeviceError(f"loopback: option 'initial': found {found} values, expected {count}")
+    return np.array(options.initial, float)
