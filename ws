@@ -146,7 +146,7 @@ export_environment() {
     local site libs
     site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
     if [[ $ON_ROS ]]; then
-        # after the paths of ROS 2, before those of the system: also `ros2 launch` and its own interpreter see the packages
+        # after the paths of ROS 2, before those of the system: `ros2 launch`, under its own interpreter, sees them, too
         export PYTHONPATH=${PYTHONPATH:+$PYTHONPATH:}$site
     else
         unset PYTHONPATH COLCON_PREFIX_PATH ROS_DISTRO ROS_VERSION
@@ -189,14 +189,23 @@ PY
 }
 
 check_ros_packages() {
-    local missing=()
-    command -v colcon >/dev/null || missing+=(python3-colcon-common-extensions)
-    python3 -c 'import cv2' 2>/dev/null || missing+=(python3-opencv)
-    python3 -c 'import pytest' 2>/dev/null || missing+=(python3-pytest)
-    [[ ${#missing[@]} -eq 0 ]] || die "packages of the system are missing: sudo apt install ${missing[*]}"
+    python - <<'PY' || exit 1
+import importlib.util, sys
+
+packages = {"colcon_core": "python3-colcon-common-extensions", "cv2": "python3-opencv", "pytest": "python3-pytest"}
+missing = [package for module, package in packages.items() if importlib.util.find_spec(module) is None]
+if missing:
+    sys.exit(f"error: packages of the system are missing: sudo apt install {' '.join(missing)}")
+PY
 }
 
 # --- build ------------------------------------------------------------------------------------------------------------
+
+# Under the Python of the virtual environment, so that what colcon makes and tests runs under it, too.
+colcon() {
+    python -c 'import sys; from colcon_core.command import main; sys.exit(main())' --log-base "$ROOT/log" "$1" \
+        --base-paths "$ROOT/src" --build-base "$ROOT/build" --install-base "$ROOT/install" --executor sequential "${@:2}"
+}
 
 packages() { (cd "$ROOT/src" && printf '%s\n' */package.xml | cut -d / -f 1); }
 
@@ -213,9 +222,7 @@ build() {
     want=$(cd "$ROOT" && build_inputs | hash_of)
     stamped "$stamp" "$want" && return
     rm -rf "$ROOT/build" "$ROOT/install"
-    step "$ROOT/log/build.log" "building" colcon --log-base "$ROOT/log" build --symlink-install --executor sequential \
-        --base-paths "$ROOT/src" --build-base "$ROOT/build" --install-base "$ROOT/install" \
-        --event-handlers desktop_notification-
+    step "$ROOT/log/build.log" "building" colcon build --symlink-install --event-handlers desktop_notification-
     echo "$want" >"$stamp"
 }
 
@@ -266,8 +273,7 @@ run_tests() {
     [[ $# -eq 0 ]] || selected=(--packages-select "$@")
     prepare runtime train dev
     rm -f "$ROOT"/build/*/pytest.xml
-    run_group colcon --log-base "$ROOT/log" test --base-paths "$ROOT/src" --build-base "$ROOT/build" \
-        --install-base "$ROOT/install" --executor sequential --return-code-on-test-failure "${selected[@]}" \
+    run_group colcon test --return-code-on-test-failure "${selected[@]}" \
         --event-handlers console_cohesion+ desktop_notification- || status=$?
     python "$ROOT/.ci/summary.py" "$ROOT/build" "$@" || status=$?
     exit "$status"
