@@ -5,7 +5,7 @@ Imported by launch files alone: `launch` and `launch_ros` come with a ROS 2 inst
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
@@ -27,6 +27,7 @@ from launch_ros.ros_adapters import get_ros_node
 from std_msgs.msg import Bool
 
 from bringup import graph
+from bringup.processes import Exit
 from bringup.session import Session, prepare
 from bringup.supervisor import BRAKING_S
 from node_kit.qos import LATCHED
@@ -42,15 +43,19 @@ def launch_description(station: str, arguments: Sequence[str]) -> LaunchDescript
 
 def _bring_up(context: LaunchContext, names: Sequence[str]) -> list[Any]:
     given = {name: LaunchConfiguration(name).perform(context) for name in names}
-    session = prepare([f"{name}:={value}" for name, value in given.items() if value])
+    return actions(context, prepare([f"{name}:={value}" for name, value in given.items() if value]))
+
+
+def actions(context: LaunchContext, session: Session) -> list[Any]:
+    """What to launch for a session: its nodes, who brings them up, and what happens when one of them ends."""
     environment = [SetEnvironmentVariable(name, value) for name, value in graph.environment().items()]
-    manager = _manager(session)
-    watch = RegisterEventHandler(OnProcessExit(on_exit=_on_exit(context, manager)))
-    actions = [*environment, watch, *(_node(session, node) for node in session.nodes), manager]
+    nodes, manager = {node.name: _node(session, node) for node in session.nodes}, _manager(session)
+    watch = RegisterEventHandler(OnProcessExit(on_exit=_on_exit(context, manager, nodes)))
+    launched = [*environment, watch, *nodes.values(), manager]
     if session.station.seconds:
         end = EmitEvent(event=Shutdown(reason=f"{session.station.seconds:g} s are over"))
-        actions.append(TimerAction(period=session.station.seconds, actions=[end]))
-    return actions
+        launched.append(TimerAction(period=session.station.seconds, actions=[end]))
+    return launched
 
 
 def _node(session: Session, node: graph.NodeDescription) -> Node:
@@ -64,7 +69,9 @@ def _manager(session: Session) -> Node:
     return Node(package="bringup", executable=name, name=name, parameters=[order], output="screen")
 
 
-def _on_exit(context: LaunchContext, manager: Node) -> Callable[[ProcessExited, LaunchContext], list[Any] | None]:
+def _on_exit(
+    context: LaunchContext, manager: Node, nodes: Mapping[str, Node]
+) -> Callable[[ProcessExited, LaunchContext], list[Any] | None]:
     """What happens when a process ends: nothing if the manager is done or all is ending; else the emergency stop."""
     # Made now and not when it is needed: a publisher reaches only those that have discovered it.
     stop = get_ros_node(context).create_publisher(Bool, "/estop", LATCHED)
@@ -73,7 +80,8 @@ def _on_exit(context: LaunchContext, manager: Node) -> Callable[[ProcessExited, 
         if context.is_shutdown or (event.action is manager and event.returncode == 0):
             return None
         stop.publish(Bool(data=True))
-        reason = f"{event.process_name} ended with {event.returncode}"
+        name = next((name for name, node in nodes.items() if node is event.action), "lifecycle_manager")
+        reason = str(Exit(name, event.returncode))
         end = EmitEvent(event=Shutdown(reason=reason))
         return [LogInfo(msg=f"emergency stop: {reason}"), TimerAction(period=BRAKING_S, actions=[end])]
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from std_msgs.msg import Bool
+
 from latent_codec import bundle
+from node_kit.qos import LATCHED
 
 FAKES = Path(__file__).parent / "fakes"
 
@@ -65,3 +71,28 @@ def _write_bundle(folder: Path, files: list[str], content: dict[str, Any]) -> No
     axes = bundle.latent_axes(2)
     manifest = {"id": "test@bbbbbbbbbbbb", "axes": axes, "files": described, "training": training, **content}
     bundle.write_manifest(folder, bundle.Manifest.model_validate(manifest))
+
+
+class EmergencyStops:
+    """Listens to /estop as a driver does, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.at: list[float] = []
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self._node = rclpy.create_node("listener", context=self._context)
+        self._node.create_subscription(Bool, "/estop", self._receive, LATCHED)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+
+    def _receive(self, message: Bool) -> None:
+        if message.data:
+            self.at.append(time.monotonic())
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self._thread.join(2.0)
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)

@@ -16,6 +16,8 @@ os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 sys.path.insert(0, str(Path(__file__).parent))  # for bringup_helpers
 
+from bringup_helpers import EmergencyStops  # noqa: E402
+
 from bringup import paths  # noqa: E402
 
 
@@ -36,3 +38,11 @@ def taken_port() -> Iterator[int]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def emergency_stops() -> Iterator[EmergencyStops]:
+    """Listens to /estop as a driver does."""
+    listener = EmergencyStops()
+    yield listener
+    listener.close()

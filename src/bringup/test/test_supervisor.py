@@ -6,60 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import rclpy
-from bringup_helpers import FAKES, alive, fake, until
-from rclpy.executors import SingleThreadedExecutor
-from std_msgs.msg import Bool
+from bringup_helpers import FAKES, EmergencyStops, alive, fake, until
 
 from bringup.graph import NodeDescription
 from bringup.lifecycle import BringUpError
 from bringup.paths import RunDirectory
 from bringup.supervisor import NodeDiedError, Supervisor
-from node_kit.qos import LATCHED
 
 NODES = [NodeDescription(name, "fake", "node", {}, stage) for name, stage in (("sim", 0), ("left", 1), ("right", 1))]
 
 
 def command(node: NodeDescription) -> list[str]:
     return [*fake("lifecycle_node"), "--ros-args", "-r", f"__node:={node.name}"]
-
-
-class Stops:
-    """Listens to /estop as a driver does, in a thread of its own."""
-
-    def __init__(self) -> None:
-        self.at: list[float] = []
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
-        self._node = rclpy.create_node("listener", context=self._context)
-        self._node.create_subscription(Bool, "/estop", self._receive, LATCHED)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
-        self._thread.start()
-
-    def _receive(self, message: Bool) -> None:
-        if message.data:
-            self.at.append(time.monotonic())
-
-    def close(self) -> None:
-        self._executor.shutdown()
-        self._thread.join(2.0)
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
-
-
-@pytest.fixture
-def stops() -> Iterator[Stops]:
-    listener = Stops()
-    yield listener
-    listener.close()
 
 
 @pytest.fixture
@@ -84,7 +46,7 @@ def test_stages_come_up_in_order(run_directory: RunDirectory, notes: Path) -> No
 
 
 def test_a_killed_node_stops_motion_within_300_ms_and_is_named(
-    run_directory: RunDirectory, notes: Path, stops: Stops
+    run_directory: RunDirectory, notes: Path, emergency_stops: EmergencyStops
 ) -> None:
     with Supervisor(NODES, run_directory, command) as supervisor:
         supervisor.start()
@@ -94,8 +56,8 @@ def test_a_killed_node_stops_motion_within_300_ms_and_is_named(
         os.kill(pids["left"], signal.SIGKILL)
         with pytest.raises(NodeDiedError, match="left was killed by SIGKILL"):
             supervisor.wait(10.0, lambda elapsed: None)
-        assert until(lambda: bool(stops.at), 1.0)
-    assert stops.at[0] - at < 0.3
+        assert until(lambda: bool(emergency_stops.at), 1.0)
+    assert emergency_stops.at[0] - at < 0.3
     assert [end.name for end in supervisor.died] == ["left"]
     assert not any(alive(pid) for pid in pids.values())
 

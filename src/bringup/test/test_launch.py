@@ -1,0 +1,131 @@
+"""`ros2 launch`: the same graph, the same stop. Skipped where `launch` is not installed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bringup_helpers import FAKES, EmergencyStops, alive, until
+
+from bringup import graph, station
+
+pytest.importorskip("launch")
+pytest.importorskip("launch_ros")
+
+LAUNCH_FILES = sorted((Path(__file__).parents[1] / "launch").glob("*.launch.py"))
+
+
+class Launched:
+    """A launch of the small graph, its nodes found through an ament prefix of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.notes = folder / "notes"
+        self.output = folder / "output"
+        prefix = folder / "prefix"
+        install(prefix, "fakes", "lifecycle_node", f"{sys.executable} {FAKES / 'lifecycle_node.py'}")
+        install(prefix, "bringup", "lifecycle_manager", f"{sys.executable} -m bringup.lifecycle_manager")
+        path = f"{prefix}{os.pathsep}{os.environ.get('AMENT_PREFIX_PATH', '')}"
+        env = {**os.environ, "AMENT_PREFIX_PATH": path, "NOTES": str(self.notes), "ROS_LOG_DIR": str(folder / "ros")}
+        argv = [sys.executable, str(FAKES / "launched.py"), str(folder)]
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, env=env)
+
+    def said(self, text: str) -> bool:
+        return text in self.output.read_text()
+
+    def node(self, name: str) -> int:
+        """Process id of a node."""
+        for entry in Path("/proc").iterdir():
+            try:
+                words = (entry / "cmdline").read_bytes().decode().split("\0")
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue
+            if f"__node:={name}" in words and parent == self.process.pid:
+                return int(entry.name)
+        raise LookupError(name)
+
+
+def install(prefix: Path, package: str, executable: str, command: str) -> None:
+    marker = prefix / "share" / "ament_index" / "resource_index" / "packages" / package
+    file = prefix / "lib" / package / executable
+    for folder in (marker.parent, file.parent, prefix / "share" / package):
+        folder.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    file.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    file.chmod(0o755)
+
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Iterator[Launched]:
+    launched = Launched(tmp_path)
+    yield launched
+    launched.process.send_signal(signal.SIGINT)
+    try:
+        launched.process.wait(20)
+    except subprocess.TimeoutExpired:
+        launched.process.kill()
+
+
+def test_a_launched_graph_becomes_active_and_ctrl_c_ends_it_without_a_traceback(launched: Launched) -> None:
+    assert until(lambda: launched.said("the graph is active"), 30), launched.output.read_text()
+    nodes = [launched.node("first"), launched.node("second")]
+    launched.process.send_signal(signal.SIGINT)
+    launched.process.wait(20)
+    assert not any(alive(pid) for pid in nodes)
+    assert not launched.said("Traceback")
+    steps = [tuple(line.split()[1:]) for line in launched.notes.read_text().splitlines()]
+    assert steps[:4] == [(n, t) for n in ("first", "second") for t in ("configure", "activate")]
+
+
+def test_a_killed_node_of_a_launch_stops_motion_within_300_ms(
+    launched: Launched, emergency_stops: EmergencyStops
+) -> None:
+    assert until(lambda: launched.said("the graph is active"), 30), launched.output.read_text()
+    other, at = launched.node("second"), time.monotonic()
+    os.kill(launched.node("first"), signal.SIGKILL)
+    assert until(lambda: bool(emergency_stops.at), 2.0)
+    assert emergency_stops.at[0] - at < 0.3
+    launched.process.wait(20)
+    assert launched.said("emergency stop: first")
+    assert not alive(other)
+
+
+@pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda file: file.stem)
+def test_a_launch_file_refuses_an_unknown_hand_in_one_line(file: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; from launch import LaunchService, LaunchDescription;"
+        "from launch.actions import IncludeLaunchDescription;"
+        "from launch.launch_description_sources import PythonLaunchDescriptionSource as Source;"
+        "service = LaunchService();"
+        "included = IncludeLaunchDescription(Source(sys.argv[1]), launch_arguments=[('left_hand', 'octopus')]);"
+        "service.include_launch_description(LaunchDescription([included])); sys.exit(service.run())"
+    )
+    env = {**os.environ, "ROS_LOG_DIR": str(tmp_path), "CROSSHAND_WS": str(tmp_path)}
+    argv = [sys.executable, "-c", script, str(file)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode != 0
+    assert "left_hand: found 'octopus', expected one of" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_launch_adds_no_node_of_its_own_but_the_manager(tmp_path: Path) -> None:
+    from launch import LaunchContext
+    from launch_ros.actions import Node
+
+    from bringup.launching import actions
+    from bringup.paths import RunDirectory
+    from bringup.session import Session
+
+    resolved = station.load("dual_xarm7")
+    nodes = graph.describe(resolved, tmp_path / "station.yaml")
+    context = LaunchContext()
+    made = actions(context, Session(resolved, nodes, RunDirectory(tmp_path)))
+    started = [action.node_executable for action in made if isinstance(action, Node)]
+    assert sorted(started) == sorted([*(node.executable for node in nodes), "lifecycle_manager"])
