@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before anything imports ROS: tests of several packages run at the same time and must not hear each other.
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
@@ -15,6 +16,9 @@ os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 sys.path.insert(0, str(Path(__file__).parent))  # for policy_toy, policy_bundle
 
 from policy_bundle import write_bundle  # noqa: E402
+
+settings.register_profile("latent_policy_node", deadline=None)  # a busy machine is no failure
+settings.load_profile("latent_policy_node")
 
 
 @pytest.fixture(scope="session")

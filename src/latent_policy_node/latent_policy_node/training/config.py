@@ -51,7 +51,7 @@ class AugmentConfig(_Section):
     mirror: float = Field(0.5, ge=0, le=1, description="probability of reflecting the whole station left <-> right")
     side_mix: float = Field(0.0, ge=0, le=1, description="probability of joining halves of two episodes")
     image_left: Literal["left", "right"] = Field("right", description="the side seen in the image's left half")
-    shift_px: int = Field(1, ge=0, le=16)
+    shift_px: int = Field(0, ge=0, le=16)
     brightness: float = Field(0.12, ge=0, le=1)
     contrast: float = Field(0.15, ge=0, le=1)
     colour: float = Field(0.06, ge=0, le=1)
