@@ -164,10 +164,9 @@ export_environment() {
 
 # --- system libraries -------------------------------------------------------------------------------------------------
 
-# What pip cannot bring. Rendering needs EGL and a driver for it; ROS 2 distributions bring OpenCV and colcon as packages.
-check_system() {
-    [[ ! $ON_ROS ]] || check_ros_packages
-    [[ ${MUJOCO_GL:-egl} == egl ]] || return 0
+# Rendering needs EGL and a driver for it, which pip cannot bring.
+check_rendering() {
+    [[ $MUJOCO_GL == egl ]] || return 0
     python - <<'PY' || exit 1
 import ctypes, glob, sys
 
@@ -188,7 +187,9 @@ if missing:
 PY
 }
 
+# On an installed ROS 2 these come from the distribution.
 check_ros_packages() {
+    [[ $ON_ROS ]] || return 0
     python - <<'PY' || exit 1
 import importlib.util, sys
 
@@ -203,7 +204,8 @@ PY
 
 # Under the Python of the virtual environment, so that what colcon makes and tests runs under it, too.
 colcon() {
-    python -c 'import sys; from colcon_core.command import main; sys.exit(main())' --log-base "$ROOT/log" "$1" \
+    export COLCON_LOG_LEVEL=${COLCON_LOG_LEVEL:-error}
+    python -c 'from colcon_core.command import main; raise SystemExit(main())' --log-base "$ROOT/log" "$1" \
         --base-paths "$ROOT/src" --build-base "$ROOT/build" --install-base "$ROOT/install" --executor sequential "${@:2}"
 }
 
@@ -234,7 +236,7 @@ prepare() {
     local level
     for level in "$@"; do install_level "$level"; done
     export_environment
-    check_system
+    check_ros_packages
     build
     set +u
     # shellcheck disable=SC1091
@@ -250,6 +252,7 @@ run_executable() {
     local folder=$ROOT/install/$1/lib/$1 executable=$2
     [[ -f $ROOT/src/$1/package.xml ]] || die "no package '$1' in src/, but: $(packages | xargs)"
     [[ -x $folder/$executable ]] || die "package '$1' has no executable '$executable', but: $(find "$folder" -type f -printf '%f ' 2>/dev/null)"
+    [[ $1 != simulation ]] || check_rendering
     shift 2
     exec "$folder/$executable" "$@"
 }
@@ -262,6 +265,7 @@ train() {
         *) die "./ws train codec|policy [--config FILE]; got '${1:-}'" ;;
     esac
     prepare runtime train
+    [[ $1 == codec ]] || check_rendering
     exec python -m "$package.training.main" --out "$ROOT/models/$1" "${@:2}"
 }
 
@@ -272,6 +276,7 @@ run_tests() {
     done
     [[ $# -eq 0 ]] || selected=(--packages-select "$@")
     prepare runtime train dev
+    check_rendering
     rm -f "$ROOT"/build/*/pytest.xml
     run_group colcon test --return-code-on-test-failure "${selected[@]}" \
         --event-handlers console_cohesion+ desktop_notification- || status=$?
@@ -288,7 +293,7 @@ main() {
     local command=${1:-help}
     [[ $# -eq 0 ]] || shift
     case $command in
-        demo) prepare runtime; exec python -m bringup.demo "$@" ;;
+        demo) prepare runtime; check_rendering; exec python -m bringup.demo "$@" ;;
         test) run_tests "$@" ;;
         bench)
             [[ ${1:-} == codec ]] || die "./ws bench codec [--json FILE]; got '${1:-}'"
