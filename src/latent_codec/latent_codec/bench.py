@@ -13,8 +13,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+import embodiments
 from latent_codec.bundle import BundleError, bundle_sha256
 from latent_codec.codec import Codec
+from latent_codec.inputs import changed_hands
 from latent_codec.metrics import Metrics, measure
 
 CHUNK_POSES = 16
@@ -37,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     console.print(f"{report['latent_space']}  {options.bundle}")
     console.print(metrics_table(report["metrics"], report["decode_ms"]))
+    if report["changed_since_training"]:
+        console.print(f"changed since training: {', '.join(report['changed_since_training'])}; ./ws train codec")
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -49,6 +53,7 @@ def run(bundle: Path, poses: int) -> dict:
     return {
         "latent_space": codec.latent_space,
         "codec_sha256": bundle_sha256(bundle),
+        "changed_since_training": changed_hands(codec.manifest, [embodiments.load(hand) for hand in codec.hands]),
         "metrics": measure(codec, poses),
         "decode_ms": {hand: decode_speed(codec, hand) for hand in codec.hands},
     }
@@ -66,20 +71,21 @@ def decode_speed(codec: Codec, hand: str, repeats: int = 1000) -> dict[str, floa
 
 
 def metrics_table(metrics: Metrics, speed: Mapping[str, Mapping[str, float]] | None = None) -> Table:
-    """One row a hand, and the figures across hands below."""
+    """One row a hand, and the figures across hands below. `speed`: hand -> p50, p99 of decoding 16 poses, ms."""
     cross, mixed, anchors = metrics["cross"], metrics["cross_gripper"], metrics["anchors"]
     lines = [
+        "own, cross: worst joint error at the postures, from own and from any hand's latent, rad",
         _cross_text("hand to hand", cross),
         _cross_text("hand and gripper", mixed),
         f"latent gap at anchors {anchors['latent_gap']:.3f}, re-encoding {metrics['cycle_std']:.2f} std",
     ]
     table = Table(caption="\n".join(lines), caption_justify="left")
-    for column in ("hand", "joint rad", "tip mm", "posture own", "posture cross", "16 poses p50 / p99 ms"):
+    for column in ("hand", "joint rad", "tip mm", "own", "cross", "p50 ms", "p99 ms"):
         table.add_column(column, justify="left" if column == "hand" else "right")
     for name, row in metrics["hands"].items():
-        times = f"{speed[name]['p50']:.3f} / {speed[name]['p99']:.3f}" if speed else "-"
+        times = [f"{speed[name][key]:.3f}" if speed else "-" for key in ("p50", "p99")]
         own, across = anchors["own_joint"][name], anchors["cross_joint"][name]
-        table.add_row(name, f"{row['joint_rad']:.4f}", f"{row['tip_mm']:.2f}", f"{own:.4f}", f"{across:.4f}", times)
+        table.add_row(name, f"{row['joint_rad']:.4f}", f"{row['tip_mm']:.2f}", f"{own:.4f}", f"{across:.4f}", *times)
     return table
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,14 +23,15 @@ from embodiments.transforms import pose
 from latent_codec.side import SideCodec
 from node_kit import messages, qos
 
+SHIPPED = Path(__file__).resolve().parents[3] / "models" / "codec"
 ARM = np.array([0.1, -0.2, 0.05, 1.2, 0.1, 1.3, -0.1])
 TIMES = 0.1 * np.arange(1, 17)
 DOMAIN = 10 + (os.getpid() + 37) % 90
 DEADLINE_S = 20.0
 
 
-def start(bundle, **changes) -> subprocess.Popen:
-    values = {"side": "left", "arm": "xarm7", "hand": "inspire", "bundle": str(bundle), "base_xyz": "[0.0, 0.4, 0.0]"}
+def start(**changes) -> subprocess.Popen:
+    values = {"side": "left", "arm": "xarm7", "hand": "inspire", "bundle": str(SHIPPED), "base_xyz": "[0.0, 0.4, 0.0]"}
     values |= {"autostart": "true", **changes}
     given = [part for name, value in values.items() for part in ("-p", f"{name}:={value}")]
     command = [sys.executable, "-m", "latent_codec.node", "--ros-args", "-r", "__node:=left_codec", *given]
@@ -112,9 +114,9 @@ class Graph:
 
 
 @pytest.fixture(scope="module")
-def graph(codec, shipped) -> Iterator[Graph]:
+def graph(codec) -> Iterator[Graph]:
     arm, hand = embodiments.load("xarm7", "left"), embodiments.load("inspire", "left")
-    graph, process = Graph(SideCodec(codec, arm, hand, pose((0, 0.4, 0)))), start(shipped)
+    graph, process = Graph(SideCodec(codec, arm, hand, pose((0, 0.4, 0)))), start()
     try:
         graph.wait(lambda: len(graph.heard["state"]) > 0, "latent state")
         yield graph
@@ -188,8 +190,8 @@ def test_after_refusals_a_good_chunk_is_executed_and_the_latency_is_traced(graph
         ({"side": "middle"}, "parameter 'side': found 'middle'"),
     ],
 )
-def test_bad_parameters_are_one_line_and_a_failure(shipped, changes, message):
-    process = start(shipped, **changes)
+def test_bad_parameters_are_one_line_and_a_failure(changes, message):
+    process = start(**changes)
     errors = process.communicate(timeout=DEADLINE_S)[1]
     lines = [line for line in errors.splitlines() if line.startswith("error: ")]
     assert process.returncode != 0 and len(lines) == 1 and message in lines[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,12 @@ import yaml
 import embodiments
 from latent_codec import poses
 from latent_codec.codec import Codec
-from latent_codec.training import export
+from latent_codec.inputs import changed_hands, input_hashes
+from latent_codec.training import onnx_export
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, load_config
 from latent_codec.training.hands import HandFrames
 from latent_codec.training.main import build_recipe, main
-from latent_codec.training.trainer import Trainer, fingerprint, input_hashes, learning_rate
+from latent_codec.training.trainer import Trainer, fingerprint, learning_rate
 
 
 def trainer_of(config_path, work, **changes) -> Trainer:
@@ -51,6 +54,12 @@ def test_another_configuration_does_not_continue_an_old_checkpoint(tiny_config, 
     assert trainer_of(tiny_config, tmp_path, checkpoint_every=7).step == 5
 
 
+def test_a_robot_with_another_posture_needs_another_training():
+    hand = embodiments.load("inspire")
+    other = replace(hand, postures={**hand.postures, "grasp": hand.postures["grasp"] + 0.01})
+    assert input_hashes([hand]) == input_hashes([embodiments.load("inspire")]) != input_hashes([other])
+
+
 def test_a_damaged_checkpoint_means_starting_anew(tiny_config, tmp_path):
     trainer = trainer_of(tiny_config, tmp_path)
     trainer.run(steps=5)
@@ -65,16 +74,17 @@ def test_the_command_trains_and_exports_a_bundle_that_loads(tiny_config, tmp_pat
     assert codec.hands == ("inspire", "xarm_gripper") and codec.latent_space.startswith("tiny@")
     assert codec.manifest.metrics["hands"]["inspire"]["joint_rad"] > 0
     assert codec.manifest.training.steps == 30 and "inspire" in codec.manifest.training.inputs
+    assert changed_hands(codec.manifest, [embodiments.load(name) for name in codec.hands]) == []
     assert codec.latent_space in capsys.readouterr().out
     assert sorted(path.name for path in out.parent.iterdir()) == ["codec"]
 
 
 def test_a_network_that_differs_from_its_export_is_refused(tiny_config, tmp_path, monkeypatch):
     networks = trainer_of(tiny_config, tmp_path).recipe.space.hands["xarm_gripper"]
-    monkeypatch.setattr(export, "PARITY", 0.0)
+    monkeypatch.setattr(onnx_export, "PARITY", 0.0)
     latent = 3 * torch.randn(64, 6)
-    with pytest.raises(export.ExportError, match="decoder.onnx: parity: found a difference of"):
-        export.export_network(networks.decoder, latent, "latent", "joints", tmp_path / "decoder.onnx")
+    with pytest.raises(onnx_export.ExportError, match="decoder.onnx: parity: found a difference of"):
+        onnx_export.export_network(networks.decoder, latent, "latent", "joints", tmp_path / "decoder.onnx")
 
 
 @pytest.mark.parametrize(

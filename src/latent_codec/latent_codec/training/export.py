@@ -1,21 +1,17 @@
-"""From trained networks to a verified bundle: ONNX files, parity gate, manifest with metrics."""
+"""From trained networks to a verified bundle: ONNX files, manifest, metrics."""
 
 from __future__ import annotations
 
-import copy
-import logging
 import platform
 import shutil
 import tempfile
-import warnings
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from embodiments import Embodiment
 from latent_codec import poses
@@ -32,17 +28,11 @@ from latent_codec.bundle import (
 from latent_codec.codec import Codec
 from latent_codec.metrics import measure
 from latent_codec.training.checkpoint import weights_digest
-from latent_codec.training.exportable import ExportableTips
+from latent_codec.training.onnx_export import export_network, exportable
 from latent_codec.training.trainer import Trainer
 
-PARITY = 1e-4
 BOUND_FACTOR = 1.5
 SAMPLES = 512
-OPSET = 18
-
-
-class ExportError(RuntimeError):
-    """A bundle that is refused to be written; one line."""
 
 
 def export_bundle(trainer: Trainer, robots: Sequence[Embodiment], hashes: dict[str, str], out: Path) -> Manifest:
@@ -88,52 +78,6 @@ def _export_hands(
             decoder=decoder,
         )
     return entries, round(BOUND_FACTOR * largest, 3)
-
-
-def exportable(encoder: nn.Module, robot: Embodiment) -> nn.Module:
-    """A copy of an encoder whose kinematics an ONNX graph can express."""
-    encoder = copy.deepcopy(encoder)
-    encoder.frames.kinematics = ExportableTips(robot)
-    return encoder
-
-
-def export_network(
-    network: nn.Module, example: Tensor, source: str, target: str, path: Path, wanted: Tensor | None = None
-) -> float:
-    """Export one network with a free batch size; returns its largest difference from PyTorch, at most 1e-4.
-
-    `wanted` is what PyTorch makes of `example`, where `network` is not itself what was trained.
-    """
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports that torchvision, unused here, is absent
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            network,
-            (example[:3],),
-            input_names=[source],
-            output_names=[target],
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-        program.save(str(path), external_data=False)
-    with torch.no_grad():
-        wanted = network(example) if wanted is None else wanted
-    error = parity(path, source, example, wanted)
-    if not error <= PARITY:
-        raise ExportError(f"{path.name}: parity: found a difference of {error:.2e}, expected at most {PARITY:.0e}")
-    return error
-
-
-def parity(path: Path, source: str, example: Tensor, wanted: Tensor) -> float:
-    """Largest difference of the ONNX output from `wanted`, on the batch and on a single row of `example`."""
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    worst = 0.0
-    for rows in (slice(None), slice(0, 1)):
-        found = session.run(None, {source: example[rows].numpy()})[0]
-        worst = max(worst, float(np.abs(found - wanted[rows].numpy()).max()))
-    return worst
 
 
 def _manifest(trainer: Trainer, hashes: dict[str, str], contract: CodecContract, directory: Path) -> Manifest:

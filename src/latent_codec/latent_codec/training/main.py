@@ -14,10 +14,12 @@ import embodiments
 from embodiments.registry import EmbodimentError
 from latent_codec.bench import metrics_table
 from latent_codec.bundle import BundleError
+from latent_codec.inputs import input_hashes
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config, validated
-from latent_codec.training.export import ExportError, export_bundle
+from latent_codec.training.export import export_bundle
+from latent_codec.training.onnx_export import ExportError
 from latent_codec.training.recipes import RECIPES
-from latent_codec.training.trainer import Trainer, TrainingError, fingerprint, input_hashes
+from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
-from embodiments.registry import Embodiment
 from latent_codec.training import checkpoint
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.recipes import Recipe
@@ -52,7 +51,7 @@ class Trainer:
                 progress.update(task, completed=self.step, detail=f"loss {parts['loss']:.3g}")
                 if self.step % self.config.checkpoint_every == 0 or self.step == last:
                     self._save()
-                    progress.console.print(f"step {self.step}, {self.seconds:.0f} s: {_summary(parts)}")
+                    progress.console.print(f"step {self.step}, {self.seconds:.0f} s: {_summary(parts)}", soft_wrap=True)
         return parts
 
     def _save(self) -> None:
@@ -80,16 +79,6 @@ def learning_rate(step: int, config: TrainingConfig) -> float:
         return config.learning_rate * (step + 1) / config.warmup_steps
     share = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     return config.learning_rate * (1 + math.cos(math.pi * share)) / 2
-
-
-def input_hashes(hands: list[Embodiment]) -> dict[str, str]:
-    """What of each hand a training depends on, hashed: changed robot data means another training."""
-    hashes = {}
-    for hand in hands:
-        arrays = [hand.lower, hand.upper, hand.grasp_frame, *(hand.postures[name] for name in sorted(hand.postures))]
-        text = json.dumps([hand.urdf, hand.joints, dict(hand.tips), [array.tolist() for array in arrays]])
-        hashes[hand.name] = hashlib.sha256(text.encode()).hexdigest()
-    return hashes
 
 
 def fingerprint(config: TrainingConfig, hashes: Mapping[str, str]) -> str:

@@ -16,12 +16,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from embodiments.registry import Embodiment
-from latent_codec import poses
+from embodiments import Embodiment
 from latent_codec.training import losses
+from latent_codec.training.anchors import Anchors
 from latent_codec.training.config import Strict, TrainingConfig
 from latent_codec.training.hands import HandFrames, thumb_vectors
-from latent_codec.training.model import Space
+from latent_codec.training.model import HandNetworks, Space
+from latent_codec.training.pools import Pools, PoolSettings
+
+Batch = dict[str, tuple[Tensor, Tensor]]  # hand -> joints (B, n), fingertips (B, F, 3)
 
 
 class Settings(Strict):
@@ -46,69 +49,65 @@ class Settings(Strict):
     statistics: float = 0.1
     cycle: float = 0.2
     cycle_dims: int = Field(8, ge=1)
-    anchor_latent: float = 5.0
-    anchor_joints: float = 20.0
+    anchor_latent: float = 10.0
+    anchor_joints: float = 40.0
 
 
 class Crosshand:
-    """See the module. Batches of step k come from random numbers of (seed, k) alone."""
+    """See the module. Batches and noise of step k come from random numbers of (seed, k) alone."""
 
     Settings: ClassVar[type[Strict]] = Settings
 
     def __init__(self, hands: Sequence[Embodiment], config: TrainingConfig, settings: Settings) -> None:
-        self.embodiments = {hand.name: hand for hand in hands}
-        self.seed, self.settings = config.seed, settings
+        s = self.settings = settings
+        self.seed = config.seed
         torch.manual_seed(config.seed)
-        self.space = Space(hands, config.latent_dim, settings.encoder, settings.decoder)
+        self.space = Space(hands, config.latent_dim, s.encoder, s.decoder)
+        self.anchors = Anchors({hand.name: hand for hand in hands}, s.anchors)
         rng = np.random.default_rng(config.seed)
-        self.pools = {hand.name: [poses.pool(hand, part) for part in self._draw(hand, rng)] for hand in hands}
+        pool_settings = PoolSettings(s.pool, s.pinch_keep, s.pinch_noise, s.near_noise)
+        self.pools = {hand.name: Pools(hand, pool_settings, rng) for hand in hands}
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss and parts of one step."""
-        rng = np.random.default_rng([self.seed, step])
-        batch = {name: self._batch(name, rng) for name in self.embodiments}
-        latent = {name: self._networks(name).encoder.from_tips(*batch[name]) for name in batch}
-        anchors, anchor_latent, weights = self._anchors(rng)
-        terms: dict[str, list[Tensor]] = {}
-        for name in batch:
-            for key, value in self._target_terms(name, batch, latent, anchors, anchor_latent, weights, rng).items():
-                terms.setdefault(key, []).append(value)
-        parts = {key: torch.stack(values).mean() for key, values in terms.items()}
-        parts["statistics"] = self._statistics(latent) * self.settings.statistics
-        parts["anchor_latent"] = self._anchor_spread(anchor_latent) * self.settings.anchor_latent
+        s, rng = self.settings, np.random.default_rng([self.seed, step])
+        batch = {name: pools.batch(s.batch, rng) for name, pools in self.pools.items()}
+        latents = {name: self._networks(name).encoder.from_tips(*batch[name]) for name in batch}
+        anchors = self.anchors.draw(rng)
+        anchor_latents = {name: self._networks(name).encoder(joints) for name, joints in anchors.items()}
+        everything = torch.cat([*latents.values(), *anchor_latents.values()])
+        per_hand = [self._decoding_terms(name, batch, anchors[name], self._noisy(everything, rng)) for name in batch]
+        parts = {key: torch.stack([t[key] for t in per_hand if key in t]).mean() for key in _keys(per_hand)}
+        parts["statistics"] = s.statistics * self._statistics(latents)
+        parts["anchor_latent"] = s.anchor_latent * self.anchors.latent_error(anchor_latents)
         return torch.stack(list(parts.values())).sum(), parts
 
-    def _target_terms(self, target, batch, latent, anchors, anchor_latent, weights, rng) -> dict[str, Tensor]:
-        """Terms of decoding all latents with the decoder of one hand."""
+    def _decoding_terms(self, target: str, batch: Batch, anchors: Tensor, latents: Tensor) -> dict[str, Tensor]:
+        """Terms of one hand decoding all `latents`: the batches of all hands one after the other, then the anchors."""
         s, networks, names = self.settings, self._networks(target), list(batch)
-        frames = networks.frames
-        size, count = len(batch[target][0]), len(anchors[target])
-        source = self._noisy(torch.cat([latent[n] for n in names] + [anchor_latent[n] for n in names]), rng)
-        joints = networks.decoder(source)
-        free, tied = joints[: size * len(names)], joints[size * len(names) :]
+        frames, size = networks.frames, len(batch[target][0])
+        joints = networks.decoder(latents)
+        free, tied = joints[: size * len(names)], joints[size * len(names) :].unflatten(0, (len(names), -1))
+        own = free[names.index(target) * size :][:size]
         tips = frames.tips(free)
-        own = slice(names.index(target) * size, (names.index(target) + 1) * size)
         terms = {
-            "reconstruction": s.reconstruction * _unit_error(frames, free[own], batch[target][0]).mean(),
-            "anchor_joints": s.anchor_joints
-            * self._anchor_error(frames, tied.view(len(names), count, -1), anchors[target], weights),
+            "reconstruction": s.reconstruction * _unit_error(frames, own, batch[target][0]).mean(),
+            "anchor_joints": s.anchor_joints * self.anchors.joint_error(_unit_error(frames, tied, anchors)),
         }
-        terms.update(self._vector_terms(target, batch, thumb_vectors(tips).view(len(names), size, -1, 3)))
+        terms |= self._vector_terms(target, batch, thumb_vectors(tips).unflatten(0, (len(names), size)))
         if not frames.gripper:
-            again = networks.encoder.from_tips(free, tips)[:, : s.cycle_dims]
-            shared = torch.cat([torch.full((size,), float(self._is_hand(n))) for n in names])
-            error = (again - source[: len(again), : s.cycle_dims]).square().mean(1)
-            terms["cycle"] = s.cycle * (error * shared).sum() / shared.sum()
+            again = networks.encoder.from_tips(free, tips)
+            terms["cycle"] = s.cycle * self._cycle_error(again, latents[: len(again)], names)
         return terms
 
-    def _vector_terms(self, target: str, batch, decoded: Tensor) -> dict[str, Tensor]:
+    def _vector_terms(self, target: str, batch: Batch, decoded: Tensor) -> dict[str, Tensor]:
         """Cross-hand terms of one target; `decoded` (S, B, F - 1, 3) are its thumb vectors for latents of each hand."""
         s, frames, distances, directions = self.settings, self._networks(target).frames, [], []
         for index, (name, (_, tips)) in enumerate(batch.items()):
-            fingers = self._networks(name).frames.fingers
-            common = [f for f in frames.fingers[1:] if f in fingers]
-            mine, theirs = [frames.fingers.index(f) - 1 for f in common], [fingers.index(f) - 1 for f in common]
-            share = 1.0 if self._is_hand(name) and self._is_hand(target) else s.gripper_share
+            source = self._networks(name).frames
+            common = [finger for finger in frames.fingers[1:] if finger in source.fingers]
+            mine, theirs = ([f.fingers.index(finger) - 1 for finger in common] for f in (frames, source))
+            share = s.gripper_share if frames.gripper or source.gripper else 1.0
             distance, direction = losses.thumb_vector_terms(
                 thumb_vectors(tips)[:, theirs], decoded[index][:, mine], s.decay, s.distance_scale, s.chord_scale
             )
@@ -119,69 +118,29 @@ class Crosshand:
             "direction": s.direction * torch.stack(directions).mean(),
         }
 
-    def _anchor_error(self, frames: HandFrames, decoded: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
-        """Squared error of anchors (S, K, n) decoded from each hand's latent, where `weights` (S, K) lets it speak."""
-        return (_unit_error(frames, decoded, wanted) * weights).sum() / weights.sum()
+    def _cycle_error(self, again: Tensor, latents: Tensor, names: Sequence[str]) -> Tensor:
+        """How far re-encoded latents (S * B, N) are from what was decoded, on the shared dimensions, of real hands."""
+        shared = self.settings.cycle_dims
+        error = (again - latents)[:, :shared].square().mean(1).unflatten(0, (len(names), -1)).mean(1)
+        hands = [index for index, name in enumerate(names) if not self._networks(name).frames.gripper]
+        return error[hands].mean()
 
-    def _anchors(self, rng: np.random.Generator) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
-        """Anchor joints and latents of each hand, and which hand may speak for which anchor (S, K).
+    def _statistics(self, latents: dict[str, Tensor]) -> Tensor:
+        """Distance of each real hand's latents from zero mean and unit variance."""
+        hands = [value for name, value in latents.items() if not self._networks(name).frames.gripper]
+        return torch.stack([losses.unit_statistics(value) for value in hands or list(latents.values())]).mean()
 
-        Half are on the line open - grasp, the rest on the path open - pregrasp - grasp and anywhere between the three.
-        A gripper has too few joints to tell the latter from the line, so there its latent is not asked to.
-        """
-        line = self._line
-        path, inside = (self.settings.anchors - line) // 2, (self.settings.anchors - line + 1) // 2
-        blends = [poses.line_weights(line, rng), poses.path_weights(path, rng), poses.simplex_weights(inside, rng)]
-        weights = np.concatenate(blends)
-        joints = {n: torch.tensor(poses.blend(h, weights), dtype=torch.float32) for n, h in self.embodiments.items()}
-        latents = {name: self._networks(name).encoder(joints[name]) for name in joints}
-        speaks = torch.ones(len(joints), len(weights))
-        speaks[:, line:] = torch.tensor([[float(self._is_hand(name))] for name in joints])
-        return joints, latents, speaks
+    def _noisy(self, latents: Tensor, rng: np.random.Generator) -> Tensor:
+        noise = rng.standard_normal(tuple(latents.shape), dtype=np.float32)
+        return latents + self.settings.latent_noise * torch.from_numpy(noise)
 
-    def _anchor_spread(self, latents: dict[str, Tensor]) -> Tensor:
-        everyone = losses.spread(torch.stack([latent[: self._line] for latent in latents.values()]))
-        hands = [latent[self._line :] for name, latent in latents.items() if self._is_hand(name)]
-        return everyone + losses.spread(torch.stack(hands)) if hands else everyone
-
-    @property
-    def _line(self) -> int:
-        """Number of anchors on the line open - grasp."""
-        return self.settings.anchors // 2
-
-    def _statistics(self, latent: dict[str, Tensor]) -> Tensor:
-        hands = [value for name, value in latent.items() if self._is_hand(name)] or list(latent.values())
-        return torch.stack([losses.unit_statistics(value) for value in hands]).mean()
-
-    def _batch(self, name: str, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Joints (B, n) and tips (B, F, 3) of one hand: equal parts of each pool."""
-        pools = self.pools[name]
-        rows = [rng.integers(len(pool.joints), size=self.settings.batch // len(pools)) for pool in pools]
-        joints = np.concatenate([pool.joints[row] for pool, row in zip(pools, rows, strict=True)])
-        tips = np.concatenate([pool.tips[row] for pool, row in zip(pools, rows, strict=True)])
-        return torch.from_numpy(joints), torch.from_numpy(tips)
-
-    def _draw(self, hand: Embodiment, rng: np.random.Generator) -> list[np.ndarray]:
-        """Uniform poses, noisy pinches and the neighbourhood of the postures' blends; the first two of equal share."""
-        s = self.settings
-        pinch = poses.pinches(hand, 4 * s.pool, s.pinch_keep, rng)
-        near = poses.blend(hand, poses.simplex_weights(s.pool, rng))
-        parts = [
-            poses.uniform(hand, s.pool, rng),
-            poses.jittered(hand, pinch, s.pinch_noise, s.pool, rng),
-            poses.jittered(hand, near, s.near_noise, s.pool // 2, rng),
-        ]
-        return [parts[0], parts[1], parts[0], parts[1], parts[2]]
-
-    def _noisy(self, latent: Tensor, rng: np.random.Generator) -> Tensor:
-        noise = rng.standard_normal(tuple(latent.shape), dtype=np.float32)
-        return latent + self.settings.latent_noise * torch.from_numpy(noise)
-
-    def _is_hand(self, name: str) -> bool:
-        return not self._networks(name).frames.gripper
-
-    def _networks(self, name: str):
+    def _networks(self, name: str) -> HandNetworks:
         return self.space.hands[name]
+
+
+def _keys(terms: Sequence[Mapping[str, Tensor]]) -> list[str]:
+    """Names of all terms, in the order in which they first appear."""
+    return list(dict.fromkeys(key for term in terms for key in term))
 
 
 def _unit_error(frames: HandFrames, joints: Tensor, wanted: Tensor) -> Tensor:
