@@ -22,5 +22,8 @@ setup(
         "console_scripts": [
             "driver_node = hand_drivers.node:main",
         ],
+        "hand_drivers.devices": [
+            "loopback = hand_drivers.loopback:LoopbackDevice",
+        ],
     },
 )

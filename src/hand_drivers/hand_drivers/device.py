@@ -45,8 +45,8 @@ class DeviceSettings:
 class Device(Protocol):
     """A position-controlled device with ``joints`` in the order of its embodiment.
 
-    All calls come from one thread at a time. ``read`` and ``write`` are called at the servo rate and must be bounded
-    well below its period: a plug-in for a slow bus keeps the bus in a thread of its own. Any call may raise
+    All calls come from one thread at a time. ``read``, ``fault`` and ``write`` are called at the servo rate and must be
+    bounded well below its period: a plug-in for a slow bus keeps the bus in a thread of its own. Any call may raise
     DeviceError, which the driver takes for a lost device: it reconnects, and moves again only after a reset.
     """
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -106,7 +107,7 @@ class Driver:
             with self._wire:
                 refusal = self._mode.reset_refusal(self.standing) or self._clear_device()
                 refusal = refusal or self._mode.reset(self.standing)
-        except DeviceError as error:
+        except Exception as error:  # as in `tick`
             self._lose(error)
             refusal = str(error)
         return not refusal, refusal or "holding"
@@ -119,7 +120,7 @@ class Driver:
             with self._wire:
                 if self._mode.connected:
                     self._exchange(now_ns)
-        except DeviceError as error:
+        except Exception as error:  # whatever a plug-in raises: a loop that dies could not even stop the device
             self._lose(error)
 
     def reconnect(self) -> bool:
@@ -131,7 +132,7 @@ class Driver:
                     self.device.connect()
                     self._take_over()
                     self._mode.regain()
-        except DeviceError:
+        except Exception:  # not back yet, whatever the plug-in calls it
             return False
         return True
 
@@ -192,8 +193,9 @@ class Driver:
             self._take_over()
         return fault or ""
 
-    def _lose(self, error: DeviceError) -> None:
-        self.counts.lost += self._mode.lose(str(error))
+    def _lose(self, error: Exception) -> None:
+        reason = str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}: {error}"
+        self.counts.lost += self._mode.lose(reason)
 
 
 def checked(sample: JointSample, count: int) -> JointSample:
@@ -206,7 +208,5 @@ def checked(sample: JointSample, count: int) -> JointSample:
 
 def _quietly(step: Callable[[], None]) -> None:
     """Run a step at the end of a connection that may be gone already."""
-    try:
+    with contextlib.suppress(Exception):
         step()
-    except DeviceError:
-        return

@@ -82,27 +82,24 @@ def guard(
     one too fast to stop before them is stopped at them, the position limit being the stronger.
     A target that is not finite or has another shape is refused: the joints brake, and hold.
     """
-    if np.shape(target) != state.position.shape or not np.isfinite(target).all():
-        return brake(state, limits, dt), GuardStatus.REFUSED
     lead = np.zeros_like(state.velocity) if target_velocity is None else target_velocity
-    if np.shape(lead) != state.position.shape or not np.isfinite(lead).all():
+    if not (_usable(target, state) and _usable(lead, state)):
         return brake(state, limits, dt), GuardStatus.REFUSED
-    step = limits.acceleration * dt
     lead = _clip(lead, -limits.velocity, limits.velocity)
-    goal = _clip(target, limits.lower, limits.upper)
-    wanted = lead + approach_velocity(goal - lead * dt - state.position, step, dt)
-    command = _limited(wanted, state, limits, step, dt)
-    reached = np.abs(command.position - target).max(initial=0.0) <= _TOLERANCE
+    distance = _clip(target, limits.lower, limits.upper) - lead * dt - state.position
+    command = _limited(distance, lead, state, limits, dt)
+    reached = (np.abs(command.position - target) <= _TOLERANCE).all()
     return command, GuardStatus.OK if reached else GuardStatus.LIMITED
 
 
 def brake(state: MotionState, limits: MotionLimits, dt: float) -> MotionState:
     """Return the next command of a stop: every joint decelerates at its limit, then holds."""
-    return _limited(np.zeros_like(state.velocity), state, limits, limits.acceleration * dt, dt)
+    still = np.zeros_like(state.velocity)
+    return _limited(still, still, state, limits, dt)
 
 
 def approach_velocity(distance: np.ndarray, step: np.ndarray, dt: float) -> np.ndarray:
-    """The greatest velocity (n,), towards ``distance`` (n,), from which braking by ``step`` a period ends on it.
+    """The greatest velocity (..., n) towards ``distance`` (..., n) from which braking by ``step`` a period ends on it.
 
     With w = velocity / step and n = floor(w), this period and the braking after it take
     step * dt * ((n + 1) * w - n * (n + 1) / 2); solved for w. It is piecewise linear and continuous, so a floor that
@@ -113,17 +110,27 @@ def approach_velocity(distance: np.ndarray, step: np.ndarray, dt: float) -> np.n
     return np.copysign(step * (length / (whole + 1.0) + 0.5 * whole), distance)
 
 
-def _limited(wanted: np.ndarray, state: MotionState, limits: MotionLimits, step: np.ndarray, dt: float) -> MotionState:
-    """The wanted velocity within all limits; acceleration yields only to position, velocity to both."""
-    position, velocity = state.position, state.velocity
-    # A joint outside its limits has no room outwards, and is not thrown back inside either.
-    above = approach_velocity(np.maximum(limits.upper - position, 0.0), step, dt)
-    below = approach_velocity(np.maximum(position - limits.lower, 0.0), step, dt)
-    wanted = _clip(wanted, -np.minimum(below, limits.velocity), np.minimum(above, limits.velocity))
+def _limited(
+    distance: np.ndarray, lead: np.ndarray, state: MotionState, limits: MotionLimits, dt: float
+) -> MotionState:
+    """``distance`` at its approach velocity on top of ``lead``, within all limits.
+
+    Acceleration yields only to position, velocity to both. A joint outside its position limits has no room outwards,
+    and is not thrown back inside either.
+    """
+    position, velocity, step = state.position, state.velocity, limits.acceleration * dt
+    above, below = np.maximum(limits.upper - position, 0.0), np.maximum(position - limits.lower, 0.0)
+    nearing, rising, falling = approach_velocity(np.array((distance, above, below)), step, dt)
+    fastest = limits.velocity
+    wanted = _clip(lead + nearing, -np.minimum(falling, fastest), np.minimum(rising, fastest))
     wanted = _clip(wanted, velocity - step, velocity + step)
     lowest, highest = np.minimum(limits.lower, position), np.maximum(limits.upper, position)
     reached = _clip(position + wanted * dt, lowest, highest)
     return MotionState(reached, (reached - position) / dt)
+
+
+def _usable(values: np.ndarray, state: MotionState) -> bool:
+    return np.shape(values) == state.position.shape and bool(np.isfinite(values).all())
 
 
 def _clip(values: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:

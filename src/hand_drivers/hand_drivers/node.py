@@ -1,0 +1,125 @@
+"""The driver node: chunks in, joint states out, for one device. All that decides motion is in `hand_drivers.driver`."""
+
+from __future__ import annotations
+
+import gc
+import time
+
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from hand_drivers import settings
+from hand_drivers.device import JointSample
+from hand_drivers.driver import Driver
+from hand_drivers.runtime import Runtime
+from hand_drivers.settings import DriverParameters
+from hand_drivers.status import ChunkStatus, State
+from node_kit import diagnostics, messages, qos
+from node_kit.diagnostics import DiagnosticsPublisher
+from node_kit.latency import LatencyTrace
+from node_kit.lifecycle import Lifecycle
+from node_kit.main import spin
+from node_kit.messages import MessageStatus
+
+_LEVELS = {State.STOPPED: diagnostics.WARN, State.LOST: diagnostics.ERROR}
+
+
+class DriverNode(Lifecycle):
+    """Subscribes /<side>/<part>/command and /estop, publishes /<side>/<part>/joint_states; ~/stop and ~/reset."""
+
+    Parameters = DriverParameters
+    _runtime: Runtime | None = None
+
+    def configure(self, parameters: DriverParameters) -> None:
+        """Load the robot and its plug-in; the device itself is connected at activation."""
+        robot = settings.robot(parameters)
+        device = settings.make_device(parameters, robot)
+        self._driver = Driver(device, settings.motion_limits(robot, parameters.speed), parameters.driver)
+        self._runtime = Runtime(self._driver, self._publish, parameters.publish_hz)
+        self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
+        self._connect_topics(f"/{parameters.side}/{parameters.part}")
+        name = f"driver/{parameters.side}/{parameters.part}"
+        self.keep(DiagnosticsPublisher(self, name, self._report))
+
+    def activate(self) -> None:
+        """Connect the device and hold it where it stands."""
+        self._runtime.start()
+        gc.freeze()  # what is loaded by now stays: collections get short
+
+    def deactivate(self) -> None:
+        """Brake to rest, stop the device, disconnect."""
+        if self._runtime is not None:
+            self._runtime.stop()
+
+    def cleanup(self) -> None:
+        """Forget the device."""
+        self._runtime = None
+
+    def _connect_topics(self, prefix: str) -> None:
+        self._publisher = self.keep(self.create_publisher(JointState, f"{prefix}/joint_states", qos.STATE))
+        self.keep(self.create_subscription(JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND))
+        # Twice: one sees stops given before this node came, the other also publishers that keep none.
+        for profile in (qos.LATCHED, QoSProfile(depth=10)):
+            self.keep(self.create_subscription(Bool, "/estop", self._on_estop, profile))
+        self.keep(self.create_service(Trigger, "~/stop", self._on_stop))
+        self.keep(self.create_service(Trigger, "~/reset", self._on_reset))
+
+    def _on_command(self, message: JointTrajectory) -> None:
+        (stamp_ns, times, points), status = messages.trajectory_arrays(message, self._joints)
+        if status is not MessageStatus.OK:
+            self._driver.refuse(ChunkStatus(status.value))
+            return
+        now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+        if self._driver.accept_chunk(stamp_ns, times, points, now_ns, wall_ns) is ChunkStatus.ACCEPTED:
+            self._latency.add((wall_ns - stamp_ns) * 1e-6)
+
+    def _on_estop(self, message: Bool) -> None:
+        self._driver.estop(message.data)
+
+    def _on_stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._driver.stop("stop requested")
+        response.success, response.message = True, str(self._driver.state)
+        return response
+
+    def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success, response.message = self._driver.reset()
+        return response
+
+    def _publish(self, sample: JointSample) -> None:
+        values = (sample.position, sample.velocity, sample.effort)
+        self._publisher.publish(messages.joint_state(self._joints, sample.stamp_ns, *values))
+
+    def _report(self) -> diagnostics.Report:
+        driver, counts, servo = self._driver, self._driver.counts, self._runtime.servo
+        state, reason = driver.state, driver.reason
+        self._log(state, reason)
+        values = {
+            "state": str(state),
+            "reason": reason,
+            "rate_hz": round(servo.rate_hz(), 2),
+            "period_jitter_ms_p99": round(servo.jitter.summary()["p99"], 3),
+            "overruns": servo.overruns,
+            "limited": counts.limited,
+            "held": counts.held,
+            "refused": counts.refused,
+            "refusal": driver.refusal,
+            "lost": counts.lost,
+            "chunks": counts.chunks,
+            **self._latency.values("camera_to_command"),
+        }
+        return _LEVELS.get(state, diagnostics.OK), str(state), values
+
+    def _log(self, state: State, reason: str) -> None:
+        """One line whenever the driver stopped, lost its device or left that state."""
+        line = f"{state}: {reason}" if state in _LEVELS else ""
+        if line != self._logged:
+            self._logged = line
+            self.get_logger().warning(line or f"{state} again")
+
+
+def main() -> int:
+    """Entry point of the executable `driver_node`."""
+    return spin(DriverNode, "driver")

@@ -1,0 +1,73 @@
+"""A driver at work: the servo loop, the publishing loop and the reconnection, each in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from hand_drivers.device import JointSample
+from hand_drivers.driver import Driver
+from hand_drivers.servo import ServoLoop
+from hand_drivers.status import State
+
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.2, 5.0
+_BRAKING_MARGIN_S = 0.3
+
+
+class Runtime:
+    """Runs ``driver`` at its rate and hands its newest sample to ``publish`` at ``publish_rate_hz``, once each.
+
+    Publishing has its own thread so that a slow middleware never delays a command, and the reconnection its own so
+    that a device that hangs never delays the end of the loop.
+    """
+
+    def __init__(self, driver: Driver, publish: Callable[[JointSample], None], publish_rate_hz: float) -> None:
+        self.driver = driver
+        self.servo = ServoLoop(driver.tick, driver.settings.rate_hz)
+        self._publisher = ServoLoop(self._publish_newest, publish_rate_hz, "publisher")
+        self._publish = publish
+        self._published: JointSample | None = None
+        self._end = threading.Event()
+        self._reconnector: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Connect the device and start. Raises DeviceError when it cannot be connected."""
+        self.driver.start()
+        self._end.clear()
+        self._reconnector = threading.Thread(target=self._keep_connected, name="reconnector", daemon=True)
+        for thread in (self.servo, self._publisher, self._reconnector):
+            thread.start()
+
+    def stop(self) -> None:
+        """Brake to rest within the limits, stop the device, let go of it; bounded in time, and harmless twice."""
+        self._end.set()
+        if self.servo.running:
+            self.driver.stop("deactivated")
+            self._wait_until_standing()
+        self.servo.stop()
+        self._publisher.stop()
+        if self._reconnector is not None:
+            self._reconnector.join(_FIRST_RETRY_S)
+            self._reconnector = None
+            self.driver.end()
+
+    def _wait_until_standing(self) -> None:
+        limits = self.driver.limits
+        deadline = time.monotonic() + float((limits.velocity / limits.acceleration).max()) + _BRAKING_MARGIN_S
+        while not self.driver.standing and time.monotonic() < deadline:
+            time.sleep(1.0 / self.driver.settings.rate_hz)
+
+    def _publish_newest(self, _now_ns: int) -> None:
+        sample = self.driver.sample
+        if sample is not None and sample is not self._published:  # an old sample is never given out as a new one
+            self._published = sample
+            self._publish(sample)
+
+    def _keep_connected(self) -> None:
+        """Reconnect with back-off for as long as the device is lost."""
+        delay = _FIRST_RETRY_S
+        while not self._end.wait(delay):
+            lost = self.driver.state is State.LOST
+            back = not lost or self.driver.reconnect()
+            delay = _FIRST_RETRY_S if back else min(2.0 * delay, _LONGEST_RETRY_S)

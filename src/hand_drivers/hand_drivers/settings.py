@@ -1,0 +1,89 @@
+"""From a driver node's parameters to its device, limits and settings; everything is checked here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import Field
+
+from embodiments import registry
+from embodiments.registry import Embodiment
+from hand_drivers.device import GROUP, Device, DeviceError, DeviceSettings
+from hand_drivers.guard import MotionLimits
+from hand_drivers.status import DriverSettings
+from node_kit import plugins
+from node_kit.parameters import Parameters
+
+_PUBLISH_RATE_HZ = {"arm": 100.0, "hand": 50.0}
+
+
+class DriverParameters(Parameters):
+    """Parameters of a driver node."""
+
+    side: Literal["left", "right"] = Field(description="side of the station")
+    part: Literal["arm", "hand"] = Field(description="which part of the side; a gripper is a hand")
+    embodiment: str = Field(description="name of the robot, as in the embodiments package")
+    device: str = Field(description="name of the device plug-in (entry-point group hand_drivers.devices)")
+    address: str = Field("", description="where the device is, in the plug-in's own terms")
+    options: str = Field("{}", description="the plug-in's own options, a JSON object")
+    rate_hz: float = Field(100.0, ge=10, le=1000, description="rate of the servo loop")
+    command_timeout_s: float = Field(0.25, gt=0, le=2, description="without a command for so long: brake and hold")
+    max_chunk_age_s: float = Field(0.5, gt=0, le=5, description="commands from older observations are refused")
+    blend_s: float = Field(0.2, ge=0, le=5, description="duration of the transition from rest to a command")
+    publish_rate_hz: float | None = Field(None, gt=0, le=1000, description="default: 100 for arms, 50 for hands")
+    speed: float = Field(1.0, gt=0, le=1, description="share of the robot's velocity and acceleration limits")
+
+    @property
+    def publish_hz(self) -> float:
+        """The rate of joint_states, in force or by default."""
+        return self.publish_rate_hz or _PUBLISH_RATE_HZ[self.part]
+
+    @property
+    def driver(self) -> DriverSettings:
+        """Settings of the driver core."""
+        return DriverSettings(
+            rate_hz=self.rate_hz,
+            command_timeout_s=self.command_timeout_s,
+            max_chunk_age_s=self.max_chunk_age_s,
+            blend_s=self.blend_s,
+        )
+
+
+def robot(parameters: DriverParameters) -> Embodiment:
+    """The embodiment named, on its side. Raises EmbodimentError; ValueError when it is no such part."""
+    found = registry.load(parameters.embodiment, parameters.side)
+    if (found.kind == "arm") != (parameters.part == "arm"):
+        expected = "an arm" if parameters.part == "arm" else "a hand or gripper"
+        raise ValueError(
+            f"parameter 'embodiment': found '{found.name}', which is of kind {found.kind}; expected {expected}"
+        )
+    return found
+
+
+def motion_limits(robot: Embodiment, speed: float = 1.0) -> MotionLimits:
+    """The limits of the robot, velocity and acceleration scaled by ``speed``."""
+    return MotionLimits(robot.lower, robot.upper, robot.velocity * speed, robot.acceleration * speed)
+
+
+def make_device(parameters: DriverParameters, robot: Embodiment) -> Device:
+    """The device of the plug-in named, not connected. Raises PluginError, DeviceError, ValueError."""
+    factory = plugins.load(GROUP, parameters.device)
+    where = (parameters.side, parameters.part, parameters.address)
+    device = factory(DeviceSettings(robot, *where, options(parameters.options)))
+    if tuple(device.joints) != tuple(robot.joints):
+        raise DeviceError(
+            f"device '{parameters.device}': found joints {list(device.joints)}, expected {list(robot.joints)}"
+        )
+    return device
+
+
+def options(text: str) -> dict[str, Any]:
+    """The JSON object in ``text``. Raises ValueError saying what is there instead."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"parameter 'options': found {text!r}, expected a JSON object: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"parameter 'options': found {text!r}, expected a JSON object")
+    return found
