@@ -21,7 +21,7 @@ class RosSide:
 
     def __init__(self, monitor: Monitor) -> None:
         self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self.node = Node("supervisor", context=self._context, start_parameter_services=False, enable_rosout=False)
         self._estop = self.node.create_publisher(Bool, "/estop", LATCHED)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", monitor.receive, 50)

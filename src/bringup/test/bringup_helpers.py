@@ -37,6 +37,21 @@ def alive(pid: int) -> bool:
         return False
 
 
+def nodes_of(parent: int) -> dict[str, int]:
+    """name -> process id of the nodes among the children of a process."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+            of = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            continue
+        names = [word.partition(":=")[2] for word in words if word.startswith("__node:=")]
+        if of == parent and names:
+            found[names[0]] = int(entry.name)
+    return found
+
+
 def fake(name: str) -> list[str]:
     """argv of a small executable of these tests."""
     return [sys.executable, str(FAKES / f"{name}.py")]
@@ -79,7 +94,7 @@ class EmergencyStops:
     def __init__(self) -> None:
         self.at: list[float] = []
         self._context = rclpy.Context()
-        rclpy.init(context=self._context)
+        rclpy.init(args=[], context=self._context)
         self._node = rclpy.create_node("listener", context=self._context)
         self._node.create_subscription(Bool, "/estop", self._receive, LATCHED)
         self._executor = SingleThreadedExecutor(context=self._context)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bringup_helpers import FAKES, EmergencyStops, alive, until
+from bringup_helpers import FAKES, EmergencyStops, alive, nodes_of, until
 
 from bringup import graph, station
 
@@ -41,15 +41,7 @@ class Launched:
 
     def node(self, name: str) -> int:
         """Process id of a node."""
-        for entry in Path("/proc").iterdir():
-            try:
-                words = (entry / "cmdline").read_bytes().decode().split("\0")
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, ValueError):
-                continue
-            if f"__node:={name}" in words and parent == self.process.pid:
-                return int(entry.name)
-        raise LookupError(name)
+        return nodes_of(self.process.pid)[name]
 
 
 def install(prefix: Path, package: str, executable: str, command: str) -> None:

@@ -1,0 +1,44 @@
+"""Records a graph that runs already: the station's own recorder, alone, until Ctrl-C.
+
+`python -m bringup.record [station:=dual_xarm7] [left_hand:=inspire ...]`, the arguments with which the graph was started:
+they are what the bag says about the robots. Bags go to the station's `record.directory`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bringup import graph, station
+from bringup.executables import ExecutableError, node_command
+from bringup.paths import RunDirectory
+from bringup.session import REFUSED, STATION
+from node_kit.station import Station, StationError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Becomes the recorder; returns only when something is wrong before."""
+    try:
+        overrides = station.parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        resolved = station.load(str(overrides.pop("station", STATION)), overrides | {"record": True})
+        command = prepare(resolved, RunDirectory.create())
+    except (StationError, station.ArgumentError, ExecutableError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    print(f"recording into {resolved.record.directory} until Ctrl-C", flush=True)
+    os.execvpe(command[0], command, os.environ | graph.environment())
+
+
+def prepare(resolved: Station, run: RunDirectory) -> list[str]:
+    """Writes the files the recorder reads into `run`; its argv."""
+    recorder = next(node for node in graph.describe(resolved, run.station) if node.package == "episodes")
+    recorder = replace(recorder, parameters=recorder.parameters | {"autostart": True})
+    run.station.write_text(station.dump(resolved))
+    run.parameters.write_text(graph.parameters_text([recorder]))
+    return node_command(recorder, run.parameters)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
