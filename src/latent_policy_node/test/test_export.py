@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from policy_toy import SPACE, TINY, demonstrations
 
 from latent_codec.bundle import MANIFEST_NAME, BundleError
+from latent_policy_node.bench import measure
 from latent_policy_node.policy import Observation, Policy, PolicyStatus
 from latent_policy_node.training import export as exporting
 from latent_policy_node.training.config import PolicyConfig
@@ -90,3 +91,8 @@ def test_changed_byte_in_the_model_is_refused(exported: Path, tmp_path: Path) ->
     (tmp_path / "policy.onnx").write_bytes(content)
     with pytest.raises(BundleError, match=r"policy.onnx: sha256"):
         Policy.load(tmp_path)
+
+
+def test_bench_reports_latency_of_a_bundle(exported: Path) -> None:
+    figures = measure(exported, runs=20)
+    assert 0 < figures["inference_ms"]["p50"] <= figures["inference_ms"]["p99"] <= figures["inference_ms"]["max"]
