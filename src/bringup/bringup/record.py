@@ -1,6 +1,6 @@
 """Records a graph that runs already: the station's own recorder, alone, until Ctrl-C.
 
-`python -m bringup.record [station:=dual_xarm7] [left_hand:=inspire ...]`, the arguments with which the graph was started:
+`python -m bringup.record [station:=dual_xarm7] [left_hand:=inspire ...]`, the arguments the graph was started with:
 they are what the bag says about the robots. Bags go to the station's `record.directory`.
 """
 
