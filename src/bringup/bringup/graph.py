@@ -86,6 +86,7 @@ def _driver(station: Station, side: str, part: str) -> NodeDescription:
         "options": json.dumps(settings.options),
         "rate_hz": station.servo.rate_hz,
         "command_timeout_s": station.servo.command_timeout_s,
+        "priority": station.servo.priority,
         "publish_rate_hz": ARM_PUBLISH_HZ if part == "arm" else HAND_PUBLISH_HZ,
     }
     return NodeDescription(f"{side}_{part}_driver", "hand_drivers", "driver_node", parameters, DRIVERS)
@@ -105,7 +106,8 @@ def _codec(station: Station, side: str) -> NodeDescription:
 
 
 def _policy(station: Station) -> NodeDescription:
-    return NodeDescription("policy", "latent_policy_node", "policy_node", {"bundle": station.policy}, POLICY)
+    parameters = {"bundle": station.policy, "providers": list(station.inference.providers)}
+    return NodeDescription("policy", "latent_policy_node", "policy_node", parameters, POLICY)
 
 
 def _camera(name: str, camera: Camera, station_path: Path) -> NodeDescription:

@@ -28,6 +28,7 @@ ALIASES = {
     "seconds": "seconds",
     "codec": "codec",
     "policy": "policy",
+    "providers": "inference.providers",
     "seed": "simulation.seed",
     "port": "simulation.port",
     "record": "record.enabled",

@@ -89,3 +89,10 @@ def test_an_executable_that_is_not_python_is_found_in_the_prefix(
     assert command("vendor", "driver") == [str(file)]
     with pytest.raises(ExecutableError, match="vendor/other: found no such executable"):
         command("vendor", "other")
+
+
+def test_the_policy_computes_where_the_station_says() -> None:
+    assert described()["policy"].parameters["providers"] == ["CPUExecutionProvider"]
+    wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    given = station.parse_arguments([f"providers:=[{','.join(wanted)}]"])
+    assert described(**given)["policy"].parameters["providers"] == wanted

@@ -91,7 +91,14 @@ class Scene(Schema):
 
 class Servo(Schema):
     rate_hz: float = Field(100.0, ge=10.0, le=1000.0)
-    command_timeout_s: float = Field(0.25, gt=0.0, le=5.0, description="no chunk for this long: brake and hold")
+    command_timeout_s: float = Field(0.25, gt=0.0, le=2.0, description="no chunk for this long: brake and hold")
+    priority: int = Field(0, ge=0, le=99, description="real-time priority where permitted; 0 is none")
+
+
+class Inference(Schema):
+    """Where the policy computes; the first of the onnxruntime providers that this machine has."""
+
+    providers: list[str] = Field(["CPUExecutionProvider"], min_length=1, max_length=8)
 
 
 class Simulation(Schema):
@@ -114,6 +121,7 @@ class Station(Schema):
     scene: Scene = Scene()
     codec: str = Field("models/codec", min_length=1, description="codec bundle")
     policy: str = Field("models/policy", min_length=1, description="policy bundle")
+    inference: Inference = Inference()
     servo: Servo = Servo()
     simulation: Simulation = Simulation()
     record: Record = Record()
