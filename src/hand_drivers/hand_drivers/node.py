@@ -38,7 +38,7 @@ class DriverNode(Lifecycle):
         robot = settings.robot(parameters)
         device = settings.make_device(parameters, robot)
         self._driver = Driver(device, settings.motion_limits(robot, parameters.speed), parameters.driver)
-        self._runtime = Runtime(self._driver, self._publish, parameters.publish_hz)
+        self._runtime = Runtime(self._driver, self._publish, parameters.publish_hz, parameters.priority)
         self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
         self._connect_topics(f"/{parameters.side}/{parameters.part}")
         name = f"driver/{parameters.side}/{parameters.part}"
@@ -102,6 +102,7 @@ class DriverNode(Lifecycle):
             "rate_hz": round(servo.rate_hz(), 2),
             "period_jitter_ms_p99": round(servo.jitter.summary()["p99"], 3),
             "overruns": servo.overruns,
+            "real_time": str(servo.real_time),
             "limited": counts.limited,
             "held": counts.held,
             "refused": counts.refused,

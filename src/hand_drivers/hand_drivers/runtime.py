@@ -22,9 +22,11 @@ class Runtime:
     that a device that hangs never delays the end of the loop.
     """
 
-    def __init__(self, driver: Driver, publish: Callable[[JointSample], None], publish_rate_hz: float) -> None:
+    def __init__(
+        self, driver: Driver, publish: Callable[[JointSample], None], publish_rate_hz: float, priority: int = 0
+    ) -> None:
         self.driver = driver
-        self.servo = ServoLoop(driver.tick, driver.settings.rate_hz)
+        self.servo = ServoLoop(driver.tick, driver.settings.rate_hz, priority=priority)
         self._publisher = ServoLoop(self._publish_newest, publish_rate_hz, "publisher")
         self._publish = publish
         self._published: JointSample | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -16,12 +17,14 @@ class ServoLoop:
     """Calls ``step(now_ns)``, CLOCK_MONOTONIC, every ``1 / rate_hz`` s from a thread of its own.
 
     Deadlines are absolute: lateness never adds up. Periods missed altogether are skipped and counted as overruns.
-    ``jitter`` traces how far, in ms, the time between two steps is from the period.
+    ``jitter`` traces how far, in ms, the time between two steps is from the period. With a ``priority`` of 1 to 99 the
+    thread, alone in its process, is scheduled in real time (SCHED_FIFO) where the system permits it.
     """
 
-    def __init__(self, step: Callable[[int], None], rate_hz: float, name: str = "servo") -> None:
+    def __init__(self, step: Callable[[int], None], rate_hz: float, name: str = "servo", priority: int = 0) -> None:
         self.jitter, self.overruns, self.steps = LatencyTrace(), 0, 0
-        self._step, self._name = step, name
+        self.real_time = False
+        self._step, self._name, self._priority = step, name, priority
         self._period_ns = round(1e9 / rate_hz)
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
@@ -54,6 +57,7 @@ class ServoLoop:
 
     def _run(self) -> None:
         precise_timers()
+        self.real_time = self._priority > 0 and schedule_in_real_time(self._priority)
         deadline = last = time.monotonic_ns()
         while not self._end.is_set():
             deadline = self._next_deadline(deadline)
@@ -84,3 +88,12 @@ def precise_timers() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
     except (OSError, AttributeError):
         return  # not Linux: the default has to do
+
+
+def schedule_in_real_time(priority: int) -> bool:
+    """Give this thread SCHED_FIFO; False where the system has or permits no such thing."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except (OSError, AttributeError):
+        return False
+    return True

@@ -34,6 +34,10 @@ class DriverParameters(Parameters):
     publish_rate_hz: float | None = Field(None, gt=0, le=1000, description="default: 100 for arms, 50 for hands")
     speed: float = Field(1.0, gt=0, le=1, description="share of the robot's velocity and acceleration limits")
 
+    priority: int = Field(
+        0, ge=0, le=99, description="real-time priority of the servo thread, where permitted; 0: none"
+    )
+
     @property
     def publish_hz(self) -> float:
         """The rate of joint_states, in force or by default."""

@@ -1,7 +1,86 @@
-"""Settings of the tests of this package."""
+"""A device in the test's own hands, and the settings of the tests of this package."""
 
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
 from hypothesis import settings
+
+from hand_drivers.device import DeviceError, JointSample
+from hand_drivers.guard import MotionLimits
+
+# Before anything imports ROS: tests of several packages may run at the same time and must not hear each other.
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 99)
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 # A busy machine is no failure: the time an example takes is not what these tests are about.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+class BenchDevice:
+    """Goes where it is told at once; can be unplugged, be faulty, and keeps what was written since it was connected."""
+
+    joints = ("a", "b", "c")
+
+    def __init__(self) -> None:
+        self.position = np.zeros(3)
+        self.runs: list[list[np.ndarray]] = []  # of each connection: where it stood, then what was written
+        self.plugged, self.connected = True, False
+        self.stops = 0
+        self.trouble: str | None = None
+        self.clearable = True
+
+    def connect(self) -> None:
+        self._require(self.plugged)
+        self.connected = True
+        self.runs.append([self.position.copy()])
+
+    @property
+    def written(self) -> list[np.ndarray]:
+        return self.runs[-1][1:]
+
+    def read(self) -> JointSample:
+        self._require(self.connected and self.plugged)
+        return JointSample(0, self.position.copy(), np.zeros(3), np.zeros(3))
+
+    def write(self, position: np.ndarray) -> None:
+        self._require(self.connected and self.plugged)
+        self.position = position.copy()
+        self.runs[-1].append(position.copy())
+
+    def stop(self) -> None:
+        self._require(self.connected and self.plugged)
+        self.stops += 1
+
+    def fault(self) -> str | None:
+        return self.trouble
+
+    def clear_fault(self) -> None:
+        self.trouble = None if self.clearable else self.trouble
+
+    def disconnect(self) -> None:
+        self.connected = False
+
+    @staticmethod
+    def _require(condition: bool) -> None:
+        if not condition:
+            raise DeviceError("the cable is out")
+
+
+@pytest.fixture(scope="session")
+def new_device() -> type[BenchDevice]:
+    return BenchDevice
+
+
+@pytest.fixture
+def device(new_device: type[BenchDevice]) -> BenchDevice:
+    return new_device()
+
+
+@pytest.fixture(scope="session")
+def limits() -> MotionLimits:
+    full = np.ones(3)
+    return MotionLimits(-2 * full, 2 * full, 3.0 * full, 15.0 * full)

@@ -1,0 +1,316 @@
+"""The driver core, stepped by hand: what moves the robot, what stops it, what lets it move again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hand_drivers.device import DeviceError
+from hand_drivers.driver import Driver
+from hand_drivers.status import ChunkStatus, DriverSettings, State
+
+MS = 1_000_000
+PERIOD = 10 * MS
+START = 1_000_000 * MS
+
+
+class Bench:
+    """A driver, its device and a clock that advances by periods."""
+
+    def __init__(self, device, limits, **settings) -> None:
+        self.device, self.limits = device, limits
+        self.driver = Driver(device, limits, DriverSettings(**settings))
+        self.now = START
+        self.driver.start()
+
+    def run(self, seconds: float) -> None:
+        for _ in range(round(seconds * 100)):
+            self.now += PERIOD
+            self.driver.tick(self.now)
+
+    def send(self, points, age_ms=20, period_s=0.1) -> ChunkStatus:
+        """A chunk whose first point is one period after its stamp."""
+        points = np.asarray(points, float)
+        times = period_s * np.arange(1, len(points) + 1)
+        return self.driver.accept_chunk(self.now - age_ms * MS, times, points, self.now)
+
+    def follow(self, points, seconds: float) -> None:
+        """Send the same target every 100 ms, as a policy does."""
+        for _ in range(round(seconds * 10)):
+            assert self.send(points) is ChunkStatus.ACCEPTED
+            self.run(0.1)
+
+    def assert_motion_within_limits(self) -> None:
+        for run in self.device.runs:
+            path = np.array([run[0], *run])
+            assert (np.abs(np.diff(path, axis=0)) / 0.01 <= self.limits.velocity + 1e-9).all()
+            assert (np.abs(np.diff(path, 2, axis=0)) / 0.01**2 <= self.limits.acceleration + 1e-9).all()
+            assert (path >= self.limits.lower - 1e-9).all() and (path <= self.limits.upper + 1e-9).all()
+
+
+@pytest.fixture
+def bench(device, limits) -> Bench:
+    return Bench(device, limits)
+
+
+def moving(bench: Bench) -> Bench:
+    bench.follow([np.ones(3)] * 5, 0.3)
+    assert not bench.driver.standing and bench.driver.state is State.TRACKING
+    return bench
+
+
+def test_it_holds_where_the_robot_stands_until_a_chunk_comes(device, limits):
+    device.position = np.array([0.3, -0.2, 0.1])
+    bench = Bench(device, limits)
+    bench.run(1.0)
+    assert bench.driver.state is State.HOLDING
+    assert np.array(device.written) == pytest.approx(np.tile([0.3, -0.2, 0.1], (100, 1)))
+
+
+def test_a_chunk_is_followed_along_straight_lines_in_time(bench):
+    speed = np.array([0.5, -0.5, 0.2])
+    for _ in range(20):
+        seconds = (bench.now - START) * 1e-9
+        bench.send([speed * (seconds + 0.1 * k) for k in range(1, 16)], age_ms=0)
+        bench.run(0.1)
+    assert bench.device.position == pytest.approx(speed * 2.0, abs=1e-6)
+    bench.assert_motion_within_limits()
+
+
+def test_points_already_past_are_skipped(device, limits):
+    bench = Bench(device, limits, blend_s=0.0)
+    bench.send([[-1, -1, -1], [-1, -1, -1], [0.01, 0.01, 0.01]], age_ms=300)
+    bench.run(0.2)
+    assert np.array(device.written).min() >= 0
+    assert device.position == pytest.approx(np.full(3, 0.01))
+
+
+def test_before_its_first_point_a_chunk_is_approached_in_a_line(device, limits):
+    bench = Bench(device, limits, blend_s=0.0)
+    bench.send([[0.2, 0.2, 0.2]], age_ms=0, period_s=0.2)
+    bench.run(0.1)
+    assert 0.05 < device.position[0] < 0.15
+    bench.run(0.1)
+    assert device.position == pytest.approx(np.full(3, 0.2), abs=0.03)
+
+
+def test_after_its_last_point_a_chunk_is_held(bench):
+    bench.send([[0.05, 0.05, 0.05]], age_ms=0)
+    bench.run(0.24)
+    assert bench.driver.state is State.TRACKING
+    assert bench.device.position == pytest.approx(np.full(3, 0.05))
+
+
+def test_a_newer_chunk_replaces_the_rest_of_the_older_without_a_jump(bench):
+    bench.follow([np.ones(3)] * 10, 0.3)
+    bench.follow([-np.ones(3)] * 10, 1.5)
+    assert bench.device.position == pytest.approx(-np.ones(3))
+    bench.assert_motion_within_limits()
+
+
+def test_a_motion_from_rest_fades_in(device, limits):
+    step, smooth = Bench(device, limits, blend_s=0.0), None
+    step.send([np.full(3, 0.05)], age_ms=100)
+    step.run(0.05)
+    abrupt = device.position[0]
+    device.position = np.zeros(3)
+    smooth = Bench(device, limits, blend_s=0.2)
+    smooth.send([np.full(3, 0.05)], age_ms=100)
+    smooth.run(0.05)
+    assert 0 < device.position[0] < 0.7 * abrupt
+    smooth.run(0.19)
+    assert device.position == pytest.approx(np.full(3, 0.05), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("times", "points", "age_ms", "status"),
+    [
+        ([0.1], np.zeros((1, 2)), 0, ChunkStatus.WRONG_SHAPE),
+        ([0.1, 0.2], np.zeros((1, 3)), 0, ChunkStatus.WRONG_SHAPE),
+        ([], np.zeros((0, 3)), 0, ChunkStatus.WRONG_SHAPE),
+        ([0.1], np.array([[0, np.nan, 0]]), 0, ChunkStatus.NOT_FINITE),
+        ([np.inf], np.zeros((1, 3)), 0, ChunkStatus.NOT_FINITE),
+        ([0.2, 0.1], np.zeros((2, 3)), 0, ChunkStatus.NOT_ASCENDING),
+        ([0.1, 0.1], np.zeros((2, 3)), 0, ChunkStatus.NOT_ASCENDING),
+        ([0.1], np.zeros((1, 3)), 501, ChunkStatus.STALE),
+        ([0.1], np.zeros((1, 3)), -51, ChunkStatus.FROM_FUTURE),
+    ],
+)
+def test_a_bad_chunk_is_refused_with_its_reason_and_moves_nothing(bench, times, points, age_ms, status):
+    found = bench.driver.accept_chunk(bench.now - age_ms * MS, np.array(times), points, bench.now)
+    assert found is status
+    assert (bench.driver.counts.refused, bench.driver.refusal) == (1, str(status))
+    bench.run(0.1)
+    assert bench.driver.state is State.HOLDING
+    assert not bench.device.position.any()
+
+
+def test_an_older_chunk_that_comes_late_is_refused(bench):
+    assert bench.send([np.ones(3)], age_ms=20) is ChunkStatus.ACCEPTED
+    assert bench.send([-np.ones(3)], age_ms=120) is ChunkStatus.SUPERSEDED
+
+
+def test_refused_chunks_do_not_keep_the_command_alive(bench):
+    moving(bench)
+    for _ in range(6):
+        bench.send([np.full(3, np.nan)])
+        bench.run(0.1)
+    assert bench.driver.state is State.HOLDING
+
+
+def test_a_command_timeout_decelerates_and_holds_though_points_are_left(bench):
+    moving(bench)
+    bench.run(1.0)
+    assert (bench.driver.state, bench.driver.reason) == (State.HOLDING, "command timeout")
+    assert bench.driver.standing and bench.driver.counts.held == 1
+    bench.assert_motion_within_limits()
+    assert np.ptp(bench.device.written[-50:], axis=0) == pytest.approx(np.zeros(3))
+
+
+def test_the_next_chunk_resumes_after_a_command_timeout(bench):
+    moving(bench).run(1.0)
+    bench.follow([np.full(3, -0.5)], 1.5)
+    assert bench.device.position == pytest.approx(np.full(3, -0.5))
+    bench.assert_motion_within_limits()
+
+
+def test_motion_goes_on_evenly_when_the_system_clock_is_set(bench):
+    wall = START + 10**15
+    for k in range(10):
+        wall -= 3600 * 1000 * MS if k == 5 else 0  # set back by an hour
+        bench.driver.accept_chunk(wall - 20 * MS, np.array([0.1]), np.full((1, 3), 0.5), bench.now, wall)
+        bench.run(0.1)
+        wall += 100 * MS
+    assert bench.driver.state is State.TRACKING
+    assert bench.device.position == pytest.approx(np.full(3, 0.5))
+    bench.assert_motion_within_limits()
+
+
+def test_the_emergency_stop_brakes_within_limits_and_latches(bench):
+    moving(bench).driver.estop()
+    assert bench.send([np.ones(3)]) is ChunkStatus.NOT_READY
+    bench.run(0.5)
+    assert bench.driver.state is State.STOPPED and bench.driver.standing
+    bench.assert_motion_within_limits()
+    written = len(bench.device.written)
+    bench.run(0.5)
+    assert bench.device.stops == 1 and len(bench.device.written) == written
+    bench.driver.estop(False)
+    bench.run(0.1)
+    assert bench.driver.state is State.STOPPED
+
+
+def test_reset_needs_the_emergency_stop_released_and_the_robot_at_rest(bench):
+    moving(bench).driver.estop()
+    bench.run(0.01)
+    assert bench.driver.reset() == (False, "the emergency stop is still asserted")
+    bench.driver.estop(False)
+    assert bench.driver.reset() == (False, "still braking")
+    bench.run(0.5)
+    assert bench.driver.reset() == (True, "holding")
+    assert bench.driver.reset() == (False, "not stopped")
+    bench.follow([np.full(3, 0.2)], 1.0)
+    assert bench.device.position == pytest.approx(np.full(3, 0.2))
+
+
+def test_after_a_reset_it_starts_from_where_the_robot_was_moved_to(bench):
+    moving(bench).driver.stop("stop requested")
+    bench.run(0.5)
+    bench.device.position = np.array([-0.4, 0.1, 0.0])
+    assert bench.driver.reset()[0]
+    bench.run(0.1)
+    assert bench.device.position == pytest.approx([-0.4, 0.1, 0.0])
+
+
+def test_an_emergency_stop_given_before_the_start_holds_the_driver_back(device, limits):
+    driver = Driver(device, limits)
+    driver.estop()
+    driver.start()
+    assert driver.state is State.STOPPED
+
+
+def test_a_device_fault_stops_and_reset_needs_it_cleared(bench):
+    moving(bench).device.trouble = "joint 2 too hot"
+    bench.device.clearable = False
+    bench.run(0.5)
+    assert (bench.driver.state, bench.driver.reason) == (State.STOPPED, "joint 2 too hot")
+    assert bench.driver.reset() == (False, "joint 2 too hot")
+    bench.device.clearable = True
+    assert bench.driver.reset() == (True, "holding")
+
+
+def test_a_lost_device_comes_back_stopped_and_moves_only_after_a_reset(bench):
+    moving(bench).device.plugged = False
+    bench.run(0.1)
+    assert (bench.driver.state, bench.driver.reason) == (State.LOST, "the cable is out")
+    assert bench.driver.counts.lost == 1
+    assert not bench.driver.reconnect()
+    assert bench.driver.reset()[0] is False
+    bench.device.plugged = True
+    assert bench.driver.reconnect()
+    bench.run(0.1)
+    assert bench.driver.state is State.STOPPED
+    assert bench.send([np.ones(3)]) is ChunkStatus.NOT_READY
+    assert bench.driver.reset()[0]
+    assert bench.send([np.ones(3)]) is ChunkStatus.ACCEPTED
+
+
+def test_a_plug_in_that_breaks_is_a_lost_device(bench, monkeypatch):
+    monkeypatch.setattr(bench.device, "read", lambda: 1 / 0)
+    bench.run(0.02)
+    assert bench.driver.state is State.LOST
+    assert "ZeroDivisionError" in bench.driver.reason
+
+
+def test_positions_that_are_not_finite_are_a_lost_device(bench):
+    bench.device.position = np.array([0.0, np.nan, 0.0])
+    bench.run(0.01)
+    assert bench.driver.state is State.LOST
+    assert "expected 3 finite numbers" in bench.driver.reason
+
+
+def test_a_device_that_cannot_be_connected_fails_the_start(device, limits):
+    device.plugged = False
+    driver = Driver(device, limits)
+    with pytest.raises(DeviceError, match="the cable is out"):
+        driver.start()
+    assert driver.state is State.INACTIVE
+
+
+def test_the_end_stops_and_disconnects_the_device(bench):
+    moving(bench).driver.end()
+    assert bench.device.stops == 1 and not bench.device.connected
+    bench.run(0.1)
+    assert bench.driver.state is State.INACTIVE
+
+
+EVENTS = st.one_of(
+    st.tuples(st.just("chunk"), st.lists(st.floats(allow_nan=True), min_size=3, max_size=3), st.integers(-60, 600)),
+    st.tuples(st.sampled_from(["estop", "release", "reset", "stop", "unplug", "plug", "fault", "clear"])),
+)
+
+
+@given(st.lists(st.tuples(EVENTS, st.integers(0, 30)), max_size=25))
+def test_no_sequence_of_events_moves_the_device_beyond_a_limit(new_device, limits, events):
+    bench = Bench(new_device(), limits)
+    for event, periods in events:
+        _apply(bench, event)
+        bench.run(periods * 0.01)
+    bench.assert_motion_within_limits()
+
+
+def _apply(bench: Bench, event: tuple) -> None:
+    driver, device = bench.driver, bench.device
+    if event[0] == "chunk":
+        bench.send([event[1]], age_ms=event[2])
+    elif event[0] in ("unplug", "plug"):
+        device.plugged = event[0] == "plug"
+        driver.reconnect()
+    elif event[0] in ("fault", "clear"):
+        device.trouble = "hot" if event[0] == "fault" else None
+    else:
+        {"estop": driver.estop, "release": lambda: driver.estop(False), "reset": driver.reset}.get(
+            event[0], lambda: driver.stop("asked")
+        )()

@@ -1,0 +1,86 @@
+"""The driver in its threads: what it publishes, how it ends, how it gets a device back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from hand_drivers.device import DeviceError
+from hand_drivers.driver import Driver
+from hand_drivers.runtime import Runtime
+from hand_drivers.status import State
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def published() -> list:
+    return []
+
+
+@pytest.fixture
+def runtime(device, limits, published):
+    runtime = Runtime(Driver(device, limits), published.append, 50.0)
+    runtime.start()
+    yield runtime
+    runtime.stop()
+
+
+def test_every_sample_is_published_once(runtime, published):
+    wait_for(lambda: len(published) >= 10)
+    assert len({id(sample) for sample in published}) == len(published)
+
+
+def test_a_sample_is_not_published_again_while_the_device_is_lost(runtime, device, published):
+    wait_for(lambda: len(published) >= 2)
+    device.plugged = False
+    wait_for(lambda: runtime.driver.state is State.LOST)
+    steps = runtime.servo.steps
+    wait_for(lambda: runtime.servo.steps > steps + 10)
+    count = len(published)
+    wait_for(lambda: runtime.servo.steps > steps + 30)
+    assert len(published) == count
+
+
+def test_the_end_brakes_to_rest_then_stops_and_disconnects(runtime, device, limits):
+    chunk = time.monotonic_ns()
+    runtime.driver.accept_chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)]), chunk)
+    wait_for(lambda: not runtime.driver.standing)
+    runtime.stop()
+    path = np.array([*device.runs[0], device.position])  # what was written, then the stop
+    assert (np.abs(np.diff(path, 2, axis=0)) / 0.01**2 <= limits.acceleration + 1e-9).all()
+    assert device.stops >= 1 and not device.connected
+    assert runtime.driver.state is State.INACTIVE
+
+
+def test_a_lost_device_is_reconnected_and_waits_for_a_reset(runtime, device):
+    device.plugged = False
+    wait_for(lambda: runtime.driver.state is State.LOST)
+    device.plugged = True
+    wait_for(lambda: runtime.driver.state is State.STOPPED)
+    assert runtime.driver.reset() == (True, "holding")
+
+
+def test_a_device_that_does_not_connect_starts_nothing(device, limits, published):
+    device.plugged = False
+    runtime = Runtime(Driver(device, limits), published.append, 50.0)
+    with pytest.raises(DeviceError):
+        runtime.start()
+    runtime.stop()
+    assert not runtime.servo.running
+
+
+def test_it_can_be_started_again_after_its_end(runtime, device, published):
+    runtime.stop()
+    runtime.start()
+    before = len(published)
+    wait_for(lambda: len(published) > before)
+    assert runtime.driver.state is State.HOLDING

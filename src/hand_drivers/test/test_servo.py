@@ -1,0 +1,62 @@
+"""The servo loop keeps its deadlines, and says so where it does not."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from hand_drivers.servo import ServoLoop
+
+
+def run(step, rate_hz: float, steps: int) -> ServoLoop:
+    """A loop that has made so many steps."""
+    enough = threading.Event()
+
+    def counted(now_ns: int) -> None:
+        step(now_ns)
+        if loop.steps + 1 >= steps:
+            enough.set()
+
+    loop = ServoLoop(counted, rate_hz)
+    loop.start()
+    assert enough.wait(20.0)
+    assert loop.stop()
+    return loop
+
+
+def test_lateness_does_not_add_up():
+    times: list[int] = []
+    loop = run(times.append, 200.0, 100)
+    elapsed = (times[99] - times[0]) * 1e-9
+    # Skipped periods are counted: with them, the steps lie on the grid of the first one.
+    assert elapsed == pytest.approx((99 + loop.overruns) * 0.005, abs=0.02)
+
+
+def test_periods_that_a_long_step_swallows_are_skipped_and_counted():
+    delays = iter([0.0, 0.055])
+    loop = run(lambda _: time.sleep(next(delays, 0.0)), 100.0, 10)
+    assert loop.overruns >= 5
+    assert loop.jitter.summary()["max"] >= 40.0
+
+
+def test_the_rate_is_that_of_the_steps_made():
+    loop = ServoLoop(lambda _: None, 100.0)
+    loop.rate_hz()
+    loop.steps += 50
+    time.sleep(0.1)
+    assert 100.0 < loop.rate_hz() <= 500.0
+    assert loop.rate_hz() == 0.0
+
+
+def test_it_can_be_started_again():
+    loop = ServoLoop(lambda _: None, 500.0)
+    for _ in range(2):
+        before = loop.steps
+        loop.start()
+        deadline = time.monotonic() + 10.0
+        while loop.steps < before + 3 and time.monotonic() < deadline:
+            time.sleep(0.002)
+        assert loop.steps >= before + 3 and loop.running
+        assert loop.stop() and not loop.running
