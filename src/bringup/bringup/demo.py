@@ -71,15 +71,16 @@ def watch(session: Session, supervisor: Supervisor, hashes: Mapping[str, str]) -
     """Shows the run until its time is over or a node has died; either way there is a report."""
     meter = CpuMeter([*supervisor.running().values(), os.getpgrp()])
     seconds, monitor = session.station.seconds, supervisor.monitor
+    monitor.begin()
     with View() as view:
         try:
             supervisor.wait(seconds, lambda elapsed: view.show(f"{elapsed:.0f} of {seconds:g} s", monitor.snapshot()))
         except NodeDiedError as error:
             explain(session, supervisor, error)
     # All but the images is read here: stopping the cameras makes drivers hold, which is not part of the run.
-    statuses, load = monitor.snapshot(), meter.percent()
+    statuses, rates, load = monitor.snapshot(), monitor.mean_rates(), meter.percent()
     counted = statuses if supervisor.died else _settled(session, supervisor)
-    return report.build(session.station, statuses, report.images(counted), hashes, load, supervisor.died)
+    return report.build(session.station, statuses, report.images(counted), hashes, load, rates, supervisor.died)
 
 
 def _settled(session: Session, supervisor: Supervisor) -> dict[str, Status]:

@@ -39,6 +39,7 @@ class Monitor:
 
     def __init__(self) -> None:
         self._statuses: dict[str, Status] = {}
+        self._rates: dict[str, tuple[float, int]] = {}
         self._lock = threading.Lock()
 
     def receive(self, message: Any) -> None:
@@ -49,7 +50,24 @@ class Monitor:
                 if item.name in self._statuses or len(self._statuses) < self.LIMIT:
                     level = item.level[0] if isinstance(item.level, bytes) else int(item.level)
                     values = {pair.key: pair.value for pair in item.values}
-                    self._statuses[item.name] = Status(item.name, level, item.message, values, now)
+                    self._statuses[item.name] = status = Status(item.name, level, item.message, values, now)
+                    self._add_rate(status)
+
+    def _add_rate(self, status: Status) -> None:
+        rate = status.number("rate_hz")
+        if rate is not None:
+            total, count = self._rates.get(status.name, (0.0, 0))
+            self._rates[status.name] = (total + rate, count + 1)
+
+    def begin(self) -> None:
+        """The time that means are taken over starts now."""
+        with self._lock:
+            self._rates.clear()
+
+    def mean_rates(self) -> dict[str, float]:
+        """name -> mean of the `rate_hz` it has reported since `begin`."""
+        with self._lock:
+            return {name: total / count for name, (total, count) in self._rates.items()}
 
     def snapshot(self) -> dict[str, Status]:
         """name -> newest status."""

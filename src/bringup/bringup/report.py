@@ -84,9 +84,13 @@ def build(
     images: Images,
     hashes: Mapping[str, str],
     cpu_percent: float,
+    rates: Mapping[str, float],
     died: Iterable[Exit] = (),
 ) -> Report:
-    """The report of a run of `station`; `hashes` are the sha256 of the bundles "policy" and "codec"."""
+    """The report of a run of `station`; `hashes` are the sha256 of the bundles "policy" and "codec".
+
+    `rates` are mean rates in Hz by the names of the statuses: the newest status alone tells of one second.
+    """
     drivers = _named(statuses, "driver/")
     simulation = statuses.get("simulation", Status("simulation"))
     hands = {side: parts.hand.embodiment for side, parts in station.sides.items()}
@@ -104,7 +108,7 @@ def build(
             inference=_latency(_named(statuses, "policy").values(), "inference_ms"),
             codec=_latency(_named(statuses, "codec/").values(), "codec_ms"),
         ),
-        drivers={name.removeprefix("driver/"): _driver(status) for name, status in drivers.items()},
+        drivers={name.removeprefix("driver/"): _driver(status, rates) for name, status in drivers.items()},
         images=images,
         guard=Guard(**{key: sum(_count(s, key) for s in drivers.values()) for key in ("limited", "held", "refused")}),
         cpu_percent=round(cpu_percent, 1),
@@ -135,10 +139,10 @@ def _count(status: Status, key: str) -> int:
     return int(status.number(key) or 0)
 
 
-def _driver(status: Status) -> Driver:
-    overruns = status.number("overruns")
+def _driver(status: Status, rates: Mapping[str, float]) -> Driver:
+    rate, overruns = rates.get(status.name), status.number("overruns")
     return Driver(
-        rate_hz=status.number("rate_hz"),
+        rate_hz=None if rate is None else round(rate, 2),
         period_jitter_ms_p99=status.number("period_jitter_ms_p99"),
         overruns=None if overruns is None else int(overruns),
     )

@@ -64,9 +64,18 @@ def received(content: dict[str, dict[str, str]]) -> dict[str, Status]:
     return monitor.snapshot()
 
 
+def rates(*seconds: dict[str, dict[str, str]]) -> dict[str, float]:
+    monitor = Monitor()
+    for second in seconds:
+        monitor.receive(message(second))
+    return monitor.mean_rates()
+
+
 def built(content: dict[str, dict[str, str]], died: tuple[Exit, ...] = ()) -> dict[str, object]:
     statuses = received(content)
-    made = report.build(station.load("dual_xarm7"), statuses, report.images(statuses), HASHES, 123.45, died)
+    made = report.build(
+        station.load("dual_xarm7"), statuses, report.images(statuses), HASHES, 123.45, rates(content), died
+    )
     return json.loads(made.text())
 
 
@@ -89,6 +98,10 @@ def test_of_several_parts_the_worst_latency_is_reported() -> None:
     assert latency["camera_to_command"] == {"p50": 25.0, "p99": 40.0, "max": 61.5}
     assert latency["codec"]["p50"] == 1.3
     assert latency["inference"] == {"p50": 18.2, "p99": 25.1, "max": 40.0}
+
+
+def test_rates_are_means_of_the_whole_run_and_not_of_its_last_second() -> None:
+    assert rates(*({"driver/left/arm": {"rate_hz": rate}} for rate in ("100", "94"))) == {"driver/left/arm": 97.0}
 
 
 def test_what_nobody_reported_is_null_and_not_zero() -> None:
