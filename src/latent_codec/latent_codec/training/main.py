@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         train(options.config, options.out, options.work)
-    except (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError) as error:
+    except (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
