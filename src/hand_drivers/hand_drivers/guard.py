@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _TOLERANCE = 1e-9  # rad or m: a command this close to its target was not limited
+_MARGIN = 1e-12  # rad or m: room for the rounding of a whole braking, which must not end in a cut at the limit
 
 
 class GuardStatus(str, enum.Enum):
@@ -119,7 +120,8 @@ def _limited(
     and is not thrown back inside either.
     """
     position, velocity, step = state.position, state.velocity, limits.acceleration * dt
-    above, below = np.maximum(limits.upper - position, 0.0), np.maximum(position - limits.lower, 0.0)
+    above = np.maximum(limits.upper - position - _MARGIN, 0.0)
+    below = np.maximum(position - limits.lower - _MARGIN, 0.0)
     nearing, rising, falling = approach_velocity(np.array((distance, above, below)), step, dt)
     fastest = limits.velocity
     wanted = _clip(lead + nearing, -np.minimum(falling, fastest), np.minimum(rising, fastest))

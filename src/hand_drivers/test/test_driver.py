@@ -132,6 +132,8 @@ def test_a_motion_from_rest_fades_in(device, limits):
         ([], np.zeros((0, 3)), 0, ChunkStatus.WRONG_SHAPE),
         ([0.1], np.array([[0, np.nan, 0]]), 0, ChunkStatus.NOT_FINITE),
         ([np.inf], np.zeros((1, 3)), 0, ChunkStatus.NOT_FINITE),
+        ([0.1], np.full((1, 3), 1e308), 0, ChunkStatus.NOT_FINITE),
+        ([1e308], np.zeros((1, 3)), 0, ChunkStatus.NOT_FINITE),
         ([0.2, 0.1], np.zeros((2, 3)), 0, ChunkStatus.NOT_ASCENDING),
         ([0.1, 0.1], np.zeros((2, 3)), 0, ChunkStatus.NOT_ASCENDING),
         ([0.1], np.zeros((1, 3)), 501, ChunkStatus.STALE),
