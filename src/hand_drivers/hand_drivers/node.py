@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 
 from rclpy.qos import QoSProfile
@@ -124,3 +125,7 @@ class DriverNode(Lifecycle):
 def main() -> int:
     """Entry point of the executable `driver_node`."""
     return spin(DriverNode, "driver")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,10 @@ os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 # A busy machine is no failure: the time an example takes is not what these tests are about.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+sys.path.insert(0, str(Path(__file__).parent))  # for driver_process
+
+from driver_process import DriverProcess  # noqa: E402
 
 
 class BenchDevice:
@@ -84,3 +91,17 @@ def device(new_device: type[BenchDevice]) -> BenchDevice:
 def limits() -> MotionLimits:
     full = np.ones(3)
     return MotionLimits(-2 * full, 2 * full, 3.0 * full, 15.0 * full)
+
+
+@pytest.fixture
+def start_driver(tmp_path: Path) -> Iterator[Callable[..., DriverProcess]]:
+    """Starts driver nodes, each in a process of its own; all end with the test."""
+    started: list[DriverProcess] = []
+
+    def start(**parameters: object) -> DriverProcess:
+        started.append(DriverProcess(tmp_path, parameters))
+        return started[-1]
+
+    yield start
+    for driver in started:
+        driver.close()

@@ -1,0 +1,214 @@
+"""The driver node as the graph sees it: a real process, real topics."""
+
+from __future__ import annotations
+
+import signal
+
+import numpy as np
+import pytest
+from driver_process import write_plugin
+from lifecycle_msgs.msg import Transition
+
+# Follows its targets at once; a file beside it tells it to be away, or faulty.
+PLUGIN = """
+import time
+from pathlib import Path
+import numpy as np
+from hand_drivers.device import DeviceError, JointSample
+
+class Device:
+    def __init__(self, settings):
+        self.joints = settings.embodiment.joints
+        self.position = np.array(settings.embodiment.postures["home"])
+        self.directory = Path(settings.options["directory"])
+    def connect(self): self.require()
+    def require(self):
+        if (self.directory / "away").exists():
+            raise DeviceError("10.0.0.7 does not answer")
+    def read(self):
+        self.require()
+        return JointSample(time.time_ns(), self.position.copy(), self.position * 0, self.position * 0)
+    def write(self, position): self.position = position.copy()
+    def stop(self): (self.directory / "stopped").touch()
+    def fault(self): return "joint 3 is hot" if (self.directory / "hot").exists() else None
+    def clear_fault(self): pass
+    def disconnect(self): (self.directory / "disconnected").touch()
+"""
+
+
+@pytest.fixture
+def driver(start_driver):
+    return start_driver().wait_until_ready()
+
+
+@pytest.fixture
+def bench(start_driver, tmp_path):
+    """A driver of the device above."""
+    write_plugin(tmp_path, "bench", PLUGIN)
+    return start_driver(device="bench", options=f'{{"directory": "{tmp_path}"}}').wait_until_ready()
+
+
+def assert_stands(driver) -> None:
+    """The robot keeps its place for a while."""
+    heard = driver.listen(0.3)
+    assert len(heard) >= 5
+    assert np.ptp([state.position for state in heard], axis=0) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_it_publishes_joint_states_at_its_rate_and_follows_a_chunk(driver):
+    heard = driver.listen(1.0)
+    assert 80 <= len(heard) <= 120
+    assert (np.diff([state.stamp_ns for state in heard]) > 0).all()
+    assert heard[-1].position == pytest.approx(driver.home)
+    target = driver.home + 0.2
+    driver.follow(target, lambda: np.abs(driver.position - target).max() < 1e-3)
+    driver.wait_for(lambda: driver.status.get("state") == "holding" and int(driver.status["held"]) == 1)
+    assert 90.0 < float(driver.status["rate_hz"]) < 110.0
+    assert float(driver.status["camera_to_command_ms_p50"]) < 100.0
+    assert driver.signal(signal.SIGINT) == 0
+
+
+def test_a_chunk_with_joints_in_another_order_goes_to_the_right_joints(driver):
+    target = driver.home + np.linspace(-0.2, 0.2, 7)
+    backwards = tuple(reversed(driver.robot.joints))
+
+    def near() -> bool:
+        driver.send(target[::-1], backwards)
+        return np.abs(driver.position - target).max() < 1e-3
+
+    driver.wait_for(near, "the motion")
+
+
+def test_bad_chunks_are_refused_with_their_reason_and_move_nothing(driver):
+    target = driver.home + 0.3
+    driver.send(target, names=("joint1",) * 7)
+    driver.wait_for_status(refused="1", refusal="wrong_names")
+    driver.send(np.full(7, np.nan))
+    driver.wait_for_status(refused="2", refusal="not_finite")
+    driver.send(target, age_s=2.0)
+    driver.wait_for_status(refused="3", refusal="stale")
+    driver.send(target, age_s=-2.0)
+    driver.wait_for_status(refused="4", refusal="from_future")
+    driver.send(np.zeros((0, 7)))
+    driver.wait_for_status(refused="5", refusal="wrong_shape")
+    assert driver.status["chunks"] == "0"
+    assert driver.position == pytest.approx(driver.home)
+
+
+def test_without_new_chunks_it_decelerates_and_holds_though_points_are_left(driver):
+    driver.start_moving()
+    driver.wait_for_status(state="holding", reason="command timeout", held="1")
+    assert_stands(driver)
+    assert np.abs(driver.position - driver.home).max() < 0.5
+    positions = np.array([state.position for state in driver.states])
+    # The arm was asked for 0.5 rad/s: no published step is a jump.
+    assert np.abs(np.diff(positions, axis=0)).max() < 0.05
+
+
+def test_the_emergency_stop_latches_until_it_is_released_and_reset(driver):
+    driver.start_moving()
+    driver.estop(True)
+    driver.wait_for_status(state="stopped", reason="emergency stop")
+    assert_stands(driver)
+    driver.send(driver.home)
+    driver.wait_for_status(refusal="not_ready")
+    assert driver.trigger("reset").message == "the emergency stop is still asserted"
+    driver.estop(False)
+    driver.wait_for(lambda: driver.trigger("reset").success, "the reset")
+    driver.wait_for_status(state="holding")
+    target = driver.position + 0.1
+    driver.follow(target, lambda: np.abs(driver.position - target).max() < 1e-3)
+
+
+def test_an_emergency_stop_that_nobody_keeps_is_heard_too(driver):
+    driver.estop_unlatched()
+    driver.wait_for_status(state="stopped", reason="emergency stop")
+
+
+def test_an_emergency_stop_given_before_the_node_came_stops_it(start_driver):
+    early = start_driver(autostart=False)
+    early.estop(True)
+    late = start_driver()
+    late.wait_for_status(state="stopped", reason="emergency stop")
+
+
+def test_the_stop_service_latches_and_reset_resumes(driver):
+    driver.start_moving()
+    assert driver.trigger("stop").success
+    driver.wait_for_status(state="stopped", reason="stop requested")
+    assert_stands(driver)
+    assert driver.trigger("reset").success
+    assert driver.trigger("reset").message == "not stopped"
+
+
+def test_a_lost_device_is_reconnected_and_moves_only_after_a_reset(bench, tmp_path):
+    (tmp_path / "away").touch()
+    bench.wait_for_status(state="lost", reason="10.0.0.7 does not answer", lost="1")
+    assert not bench.listen(0.3)[1:], "an old sample was published again"
+    (tmp_path / "away").unlink()
+    bench.wait_for_status(state="stopped", reason="the device was lost and is back")
+    bench.send(bench.home + 0.1)
+    bench.wait_for_status(refusal="not_ready")
+    assert bench.trigger("reset").success
+    target = bench.home + 0.1
+    bench.follow(target, lambda: np.abs(bench.position - target).max() < 1e-6)
+
+
+def test_a_device_fault_stops_until_it_is_gone_and_reset(bench, tmp_path):
+    bench.start_moving()
+    (tmp_path / "hot").touch()
+    bench.wait_for_status(state="stopped", reason="joint 3 is hot")
+    assert_stands(bench)
+    assert bench.trigger("reset").message == "joint 3 is hot"
+    (tmp_path / "hot").unlink()
+    assert bench.trigger("reset").success
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_moving_driver_in_order(bench, tmp_path, number):
+    bench.start_moving()
+    assert bench.signal(number) == 0
+    assert (tmp_path / "stopped").exists() and (tmp_path / "disconnected").exists()
+    assert "Traceback" not in bench.stderr and "error" not in bench.stderr
+
+
+def test_the_lifecycle_can_be_gone_through_again_and_again(start_driver):
+    driver = start_driver(autostart=False)
+    for _ in range(2):
+        assert driver.change_state(Transition.TRANSITION_CONFIGURE)
+        assert driver.change_state(Transition.TRANSITION_ACTIVATE)
+        heard = len(driver.states)
+        driver.wait_for(lambda heard=heard: len(driver.states) > heard + 5, "joint states")
+        assert driver.change_state(Transition.TRANSITION_DEACTIVATE)
+        assert not driver.listen(0.3)[10:]
+        assert driver.change_state(Transition.TRANSITION_CLEANUP)
+    assert driver.signal(signal.SIGTERM) == 0
+    assert "Traceback" not in driver.stderr
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"embodiment": "xarm8"}, "xarm8"),
+        ({"embodiment": "inspire"}, "found 'inspire', which is of kind hand; expected an arm"),
+        ({"device": "loopbak"}, "hand_drivers.devices: found 'loopbak', expected one of:"),
+        ({"options": "{"}, "expected a JSON object"),
+        ({"options": '{"lag": 1}'}, "option 'lag'"),
+        ({"rate_hz": 5}, "parameter 'rate_hz': found 5, expected: Input should be greater than or equal to 10"),
+        ({"side": "middle"}, "parameter 'side': found 'middle', expected: Input should be 'left' or 'right'"),
+        ({"rate": 100}, "parameter 'rate': unknown, expected one of side, part,"),
+    ],
+)
+def test_what_cannot_be_driven_ends_with_one_clear_line(start_driver, parameters, expected):
+    driver = start_driver(**parameters)
+    assert driver.process.wait(20.0) == 1
+    assert driver.stderr.count("\n") == 1
+    assert driver.stderr.startswith("error: ") and expected in driver.stderr
+
+
+def test_a_device_that_does_not_answer_fails_the_activation(start_driver, tmp_path):
+    write_plugin(tmp_path, "bench", PLUGIN)
+    (tmp_path / "away").touch()
+    driver = start_driver(device="bench", options=f'{{"directory": "{tmp_path}"}}')
+    assert driver.process.wait(20.0) == 1
+    assert driver.stderr == "error: node /left_arm_driver: 10.0.0.7 does not answer\n"
