@@ -9,12 +9,25 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
+from rclpy.client import Client
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.publisher import Publisher
+from rclpy.service import Service
+from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 
 from node_kit import parameters
 
 Result = TransitionCallbackReturn
 Entity = TypeVar("Entity")
+# What a node has to forget as well as destroy.
+_KINDS = (
+    (Publisher, "publisher"),
+    (Subscription, "subscription"),
+    (Service, "service"),
+    (Client, "client"),
+    (Timer, "timer"),
+)
 
 
 class Lifecycle(LifecycleNode):
@@ -57,11 +70,10 @@ class Lifecycle(LifecycleNode):
         """Release (hook)."""
 
     def keep(self, entity: Entity) -> Entity:
-        """Remember a publisher, subscription, service, client or timer: destroyed at cleanup, newest first."""
-        kind = type(entity).__name__.lower()
-        kinds = ("publisher", "subscription", "service", "client", "timer")
-        match = next((each for each in kinds if each in kind), None)
-        destroy = getattr(self, f"destroy_{match}") if match else (lambda other: other.destroy())
+        """Remember what configure made, anything with ``destroy``: destroyed at cleanup, newest first."""
+        kinds = (name for kind, name in _KINDS if isinstance(entity, kind))
+        name = next(kinds, None)
+        destroy = getattr(self, f"destroy_{name}") if name else type(entity).destroy
         self._entities.append((destroy, entity))
         return entity
 

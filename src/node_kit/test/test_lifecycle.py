@@ -1,0 +1,134 @@
+"""The lifecycle: hooks in order, failures in words, nothing left behind."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import Field
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+
+from node_kit import diagnostics, qos
+from node_kit.diagnostics import DiagnosticsPublisher
+from node_kit.lifecycle import Lifecycle, describe
+from node_kit.main import autostart
+from node_kit.parameters import Parameters
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+class Probe(Lifecycle):
+    """Keeps the hooks called, and fails where it is told to."""
+
+    class Parameters(Parameters):
+        fail: str = ""
+        rate_hz: float = Field(10.0, gt=0)
+
+    def __init__(self, *args, **options) -> None:
+        super().__init__(*args, **options)
+        self.calls: list[str] = []
+
+    def configure(self, parameters) -> None:
+        self.keep(self.create_publisher(Bool, "/somewhere", qos.STATE))
+        self.keep(self.create_subscription(Bool, "/elsewhere", lambda _: None, qos.LATCHED))
+        self.keep(self.create_service(Trigger, "~/do", lambda request, response: response))
+        self.keep(self.create_timer(1.0, lambda: None))
+        self.keep(DiagnosticsPublisher(self, "probe", lambda: (diagnostics.OK, "fine", {})))
+        self._step("configure", parameters.fail)
+
+    def activate(self) -> None:
+        self._step("activate", self.get_parameter("fail").value)
+
+    def deactivate(self) -> None:
+        self._step("deactivate", self.get_parameter("fail").value)
+
+    def cleanup(self) -> None:
+        self._step("cleanup", self.get_parameter("fail").value)
+
+    def _step(self, name: str, fail: str) -> None:
+        self.calls.append(name)
+        if name == fail:
+            raise RuntimeError("the cable\nis out")
+
+
+def entities(node) -> int:
+    return sum(len(list(each)) for each in (node.publishers, node.subscriptions, node.services, node.timers))
+
+
+def test_hooks_run_in_order_and_cleanup_leaves_nothing_behind(make_node):
+    node = make_node(Probe)
+    before = entities(node)
+    for _ in range(2):
+        assert node.trigger_configure() == SUCCESS
+        assert entities(node) == before + 6
+        assert node.trigger_activate() == SUCCESS and node.active
+        assert node.trigger_deactivate() == SUCCESS and not node.active
+        assert node.trigger_cleanup() == SUCCESS
+        assert entities(node) == before
+    assert node.calls == ["configure", "activate", "deactivate", "cleanup"] * 2
+
+
+def test_a_failed_configure_is_one_line_and_leaves_the_node_unconfigured(make_node, capfd):
+    node = make_node(Probe, "-p", "fail:=configure")
+    before = entities(node)
+    assert node.trigger_configure() == FAILURE
+    assert capfd.readouterr().err == "error: node /tested: the cable is out\n"
+    assert node.failure == "node /tested: the cable is out"
+    assert entities(node) == before
+    node.set_parameters([Parameter("fail", value="")])
+    assert node.trigger_configure() == SUCCESS
+
+
+def test_a_failed_activate_is_undone_and_may_be_tried_again(make_node, capfd):
+    node = make_node(Probe, "-p", "fail:=activate")
+    node.trigger_configure()
+    assert node.trigger_activate() == FAILURE and not node.active
+    assert node.calls == ["configure", "activate", "deactivate"]
+    assert node.failure and capfd.readouterr().err.count("\n") == 1
+    node.set_parameters([Parameter("fail", value="")])
+    assert node.trigger_activate() == SUCCESS
+
+
+def test_a_wrong_parameter_refuses_to_configure(make_node, capfd):
+    node = make_node(Probe, "-p", "rate_hz:=-1.0")
+    assert node.trigger_configure() == FAILURE
+    assert "parameter 'rate_hz': found -1.0, expected: Input should be greater than 0" in capfd.readouterr().err
+    assert node.calls == ["cleanup"]
+
+
+@pytest.mark.parametrize(("fail", "started"), [("", True), ("configure", False), ("activate", False)])
+def test_autostart_tells_whether_the_node_is_active(make_node, fail, started):
+    node = make_node(Probe, "-p", f"fail:={fail or 'nothing'}")
+    assert autostart(node) is started and node.active is started
+
+
+def test_stop_undoes_what_was_done_whatever_the_state(make_node):
+    for transitions, calls in ((0, []), (1, ["cleanup"]), (2, ["deactivate", "cleanup"])):
+        node = make_node(Probe)
+        for trigger in (node.trigger_configure, node.trigger_activate)[:transitions]:
+            trigger()
+        node.stop()
+        node.stop()
+        assert node.calls[transitions:] == calls
+
+
+def test_a_failing_deactivate_still_cleans_up(make_node, capfd):
+    node = make_node(Probe, "-p", "fail:=deactivate")
+    assert autostart(node)
+    node.stop()
+    assert node.calls[-1] == "cleanup" and "the cable is out" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError("found 3"), "node /n: found 3"),
+        (ValueError("node /n: found 3"), "node /n: found 3"),
+        (KeyError("x"), "node /n: KeyError: 'x'"),
+        (ValueError(""), "node /n: ValueError: "),
+        (TypeError("no"), "node /n: TypeError: no"),
+    ],
+)
+def test_an_error_is_described_in_one_line(error, expected):
+    assert describe("/n", error) == expected

@@ -1,0 +1,82 @@
+"""Parameters are what their schema says, or the node hears what is wrong."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from pydantic import Field
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from node_kit import parameters
+from node_kit.parameters import ParameterError, Parameters
+
+
+class Schema(Parameters):
+    side: Literal["left", "right"]
+    rate_hz: float = Field(100.0, gt=0, le=500, description="rate of the loop, Hz")
+    count: int = 3
+    names: list[str] = []
+    offsets: list[float] = [0.0, 1.5]
+    enabled: bool = True
+    limit: float | None = None
+
+
+def given(**values: str) -> list[str]:
+    return [part for name, value in values.items() for part in ("-p", f"{name}:={value}")]
+
+
+def test_values_given_and_defaults_arrive_typed(make_node):
+    node = make_node(Node, *given(side="left", rate_hz="50", names="[a, b]", offsets="[1.0, 2.0]"))
+    found = parameters.declare(node, Schema)
+    assert found == Schema(side="left", rate_hz=50.0, names=["a", "b"], offsets=[1.0, 2.0])
+    assert isinstance(found.rate_hz, float)
+
+
+def test_description_and_bounds_can_be_asked_from_the_node(make_node):
+    node = make_node(Node, *given(side="left"))
+    parameters.declare(node, Schema)
+    descriptor = node.describe_parameter("rate_hz")
+    assert descriptor.description == "rate of the loop, Hz"
+    assert "500" in descriptor.additional_constraints
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "parameter 'side': found nothing, expected: Field required"),
+        ({"side": "middle"}, "parameter 'side': found 'middle', expected: Input should be 'left' or 'right'"),
+        ({"side": "left", "rate_hz": "501"}, "parameter 'rate_hz': found 501, expected: Input should be less than"),
+        ({"side": "left", "rate_hz": ".nan"}, "parameter 'rate_hz': found nan"),
+        (
+            {"side": "left", "count": "many"},
+            "parameter 'count': found 'many', expected: Input should be a valid int",
+        ),
+        (
+            {"side": "left", "names": "[1, 2]"},
+            "parameter 'names.0': found [1, 2], expected: Input should",
+        ),
+        ({"side": "left", "rat_hz": "5"}, "parameter 'rat_hz': unknown, expected one of side, rate_hz, count"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_node_parameter_found_and_expected(make_node, values, expected):
+    node = make_node(Node, *given(**values))
+    with pytest.raises(ParameterError) as error:
+        parameters.declare(node, Schema)
+    assert str(error.value).startswith("node /tested: ")
+    assert expected in str(error.value)
+
+
+def test_all_that_is_wrong_is_said_at_once(make_node):
+    node = make_node(Node, *given(rate_hz="-1", rat_hz="5"))
+    with pytest.raises(ParameterError) as error:
+        parameters.declare(node, Schema)
+    assert all(name in str(error.value) for name in ("'side'", "'rate_hz'", "'rat_hz'"))
+
+
+def test_declaring_again_reads_values_set_since(make_node):
+    node = make_node(Node, *given(side="left"))
+    parameters.declare(node, Schema)
+    node.set_parameters([Parameter("count", value=7)])
+    assert parameters.declare(node, Schema).count == 7
