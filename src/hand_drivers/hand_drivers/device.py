@@ -75,3 +75,11 @@ class Device(Protocol):
 
 
 Factory = Callable[[DeviceSettings], Device]
+
+
+def checked(sample: JointSample, count: int) -> JointSample:
+    """The sample if its positions are (count,) and finite; raises DeviceError otherwise."""
+    if np.shape(sample.position) != (count,) or not np.isfinite(sample.position).all():
+        found = np.asarray(sample.position).tolist()
+        raise DeviceError(f"the device reports positions {found}, expected {count} finite numbers")
+    return sample

@@ -11,12 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hand_drivers import chunks
-from hand_drivers.device import Device, DeviceError, JointSample
+from hand_drivers.commands import Commands
+from hand_drivers.device import Device, DeviceError, JointSample, checked
 from hand_drivers.guard import GuardStatus, MotionLimits, MotionState, brake, guard
 from hand_drivers.mode import Mode
-from hand_drivers.status import SECOND, ChunkStatus, Counts, DriverSettings, State
-from hand_drivers.trajectory import Blend, Trajectory
+from hand_drivers.status import ChunkStatus, Counts, DriverSettings, State
 
 
 class Driver:
@@ -34,9 +33,8 @@ class Driver:
         self._mode = Mode()
         self._wire = threading.RLock()
         self._dt = 1.0 / self.settings.rate_hz
-        self._trajectory: Trajectory | None = None
-        self._blend: Blend | None = None
-        self._chunk_stamp_ns = self._accepted_ns = 0
+        self._joints = limits.lower.size
+        self._commands = Commands(self._joints, self.settings)
         self._at_stop = False
 
     @property
@@ -79,11 +77,15 @@ class Driver:
         """
         age_ns = (now_ns if wall_ns is None else wall_ns) - stamp_ns
         with self._mode.lock:
-            status = self._judge(stamp_ns, age_ns, times_s, points)
+            if not self._mode.movable:
+                return self.refuse(ChunkStatus.NOT_READY)
+            status = self._commands.judge(stamp_ns, times_s, points, age_ns, self.state is State.TRACKING)
             if status is not ChunkStatus.ACCEPTED:
                 return self.refuse(status)
-            self._follow(now_ns - age_ns, times_s, points, now_ns)
-            self._chunk_stamp_ns, self._accepted_ns = stamp_ns, now_ns
+            if self.state is State.HOLDING:
+                self._commands.fade_in(now_ns, self.command.position)
+            self._commands.follow(stamp_ns, times_s, points, age_ns, now_ns, self.command.position)
+            self._mode.track()
             self.counts.chunks += 1
         return status
 
@@ -136,24 +138,8 @@ class Driver:
             return False
         return True
 
-    def _judge(self, stamp_ns: int, age_ns: int, times_s: np.ndarray, points: np.ndarray) -> ChunkStatus:
-        if not self._mode.movable:
-            return ChunkStatus.NOT_READY
-        # Only while one is followed: after the system clock was set back, the first chunk past the timeout counts.
-        if self.state is State.TRACKING and stamp_ns < self._chunk_stamp_ns:
-            return ChunkStatus.SUPERSEDED
-        return chunks.check(times_s, points, age_ns, self.limits.lower.size, self.settings)
-
-    def _follow(self, start_ns: int, times_s: np.ndarray, points: np.ndarray, now_ns: int) -> None:
-        position = self.command.position
-        times_ns = [start_ns + round(float(time) * SECOND) for time in times_s]
-        if self.state is State.HOLDING:
-            self._blend = Blend(position, now_ns, self.settings.blend_s)
-        self._trajectory = Trajectory.joined(times_ns, np.array(points, float), now_ns, position)
-        self._mode.track()
-
     def _exchange(self, now_ns: int) -> None:
-        self.sample = checked(self.device.read(), self.limits.lower.size)
+        self.sample = checked(self.device.read(), self._joints)
         fault = self.device.fault()
         if fault is not None:
             self._mode.latch(fault)
@@ -167,21 +153,19 @@ class Driver:
 
     def _next(self, now_ns: int) -> MotionState:
         with self._mode.lock:
-            tracking = self.state is State.TRACKING
-            if tracking and now_ns - self._accepted_ns > self.settings.command_timeout_s * SECOND:
+            if self.state is State.TRACKING and self._commands.expired(now_ns):
                 self._mode.hold("command timeout")
                 self.counts.held += 1
-                tracking = False
-            if not tracking:
+            if self.state is not State.TRACKING:
                 return brake(self.command, self.limits, self._dt)
-            target, velocity = self._blend.apply(now_ns, *self._trajectory.sample(now_ns))
+            target, velocity = self._commands.target(now_ns)
             command, status = guard(target, self.command, self.limits, self._dt, velocity)
             self.counts.limited += status is not GuardStatus.OK
             return command
 
     def _take_over(self) -> None:
         """Start from where the robot is measured, at rest."""
-        self.sample = checked(self.device.read(), self.limits.lower.size)
+        self.sample = checked(self.device.read(), self._joints)
         self.command, self._at_stop = MotionState.at_rest(self.sample.position), False
 
     def _clear_device(self) -> str:
@@ -196,14 +180,6 @@ class Driver:
     def _lose(self, error: Exception) -> None:
         reason = str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}: {error}"
         self.counts.lost += self._mode.lose(reason)
-
-
-def checked(sample: JointSample, count: int) -> JointSample:
-    """The sample if its positions are (count,) and finite; raises DeviceError otherwise."""
-    if np.shape(sample.position) != (count,) or not np.isfinite(sample.position).all():
-        found = np.asarray(sample.position).tolist()
-        raise DeviceError(f"the device reports positions {found}, expected {count} finite numbers")
-    return sample
 
 
 def _quietly(step: Callable[[], None]) -> None:

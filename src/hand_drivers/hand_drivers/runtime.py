@@ -29,7 +29,7 @@ class Runtime:
         self.servo = ServoLoop(driver.tick, driver.settings.rate_hz, priority=priority)
         self._publisher = ServoLoop(self._publish_newest, publish_rate_hz, "publisher")
         self._publish = publish
-        self._published: JointSample | None = None
+        self._published_ns = -1
         self._end = threading.Event()
         self._reconnector: threading.Thread | None = None
 
@@ -62,8 +62,9 @@ class Runtime:
 
     def _publish_newest(self, _now_ns: int) -> None:
         sample = self.driver.sample
-        if sample is not None and sample is not self._published:  # an old sample is never given out as a new one
-            self._published = sample
+        # A device that repeats itself, or is lost, has nothing new to say: an old state is never given out again.
+        if sample is not None and sample.stamp_ns != self._published_ns:
+            self._published_ns = sample.stamp_ns
             self._publish(sample)
 
     def _keep_connected(self) -> None:

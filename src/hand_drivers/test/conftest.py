@@ -36,7 +36,8 @@ class BenchDevice:
         self.position = np.zeros(3)
         self.runs: list[list[np.ndarray]] = []  # of each connection: where it stood, then what was written
         self.plugged, self.connected = True, False
-        self.stops = 0
+        self.stops = self.reads = 0
+        self.frozen = False
         self.trouble: str | None = None
         self.clearable = True
 
@@ -51,7 +52,8 @@ class BenchDevice:
 
     def read(self) -> JointSample:
         self._require(self.connected and self.plugged)
-        return JointSample(0, self.position.copy(), np.zeros(3), np.zeros(3))
+        self.reads += not self.frozen
+        return JointSample(self.reads, self.position.copy(), np.zeros(3), np.zeros(3))
 
     def write(self, position: np.ndarray) -> None:
         self._require(self.connected and self.plugged)

@@ -36,7 +36,17 @@ def runtime(device, limits, published):
 
 def test_every_sample_is_published_once(runtime, published):
     wait_for(lambda: len(published) >= 10)
-    assert len({id(sample) for sample in published}) == len(published)
+    assert len({sample.stamp_ns for sample in published}) == len(published)
+
+
+def test_a_device_that_repeats_its_last_measurement_is_not_repeated(runtime, device, published):
+    wait_for(lambda: len(published) >= 2)
+    device.frozen = True
+    steps = runtime.servo.steps
+    wait_for(lambda: runtime.servo.steps > steps + 10)
+    count = len(published)
+    wait_for(lambda: runtime.servo.steps > steps + 30)
+    assert len(published) == count
 
 
 def test_a_sample_is_not_published_again_while_the_device_is_lost(runtime, device, published):
