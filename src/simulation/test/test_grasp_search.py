@@ -1,0 +1,41 @@
+"""Grasps of a floating hand: the frames and postures in the embodiment data hold a can."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import embodiments
+from embodiments.transforms import rpy_matrix
+from simulation.grasp_search import DISTURBANCES_M, FloatingHand, euler, search
+
+HANDS = embodiments.names("hand") + embodiments.names("gripper")
+
+
+@pytest.mark.parametrize("hand", HANDS)
+def test_the_shipped_grasp_lifts_the_can_whatever_the_error_of_the_approach(hand):
+    robot = embodiments.load(hand)
+    floating = FloatingHand(robot)
+    for offset in DISTURBANCES_M:
+        trial = floating.attempt(robot.grasp_frame, np.array(offset), dict(robot.postures))
+        assert trial.lifted, f"{hand} dropped a can that stood {offset} m off"
+
+
+def test_a_hand_that_does_not_close_lifts_nothing():
+    robot = embodiments.load("inspire")
+    postures = dict(robot.postures) | {"grasp": robot.postures["open"]}
+    assert FloatingHand(robot).attempt(robot.grasp_frame, np.zeros(2), postures).cost == 1.0
+
+
+def test_the_search_never_returns_a_worse_frame_than_it_was_given():
+    robot = embodiments.load("xarm_gripper")
+    given_cost = FloatingHand(robot).score(robot.grasp_frame, dict(robot.postures), DISTURBANCES_M)
+    frame, cost = search(robot, tries=3, seed=0)
+    assert cost <= given_cost
+    np.testing.assert_allclose(frame[:3, :3] @ frame[:3, :3].T, np.eye(3), atol=1e-9)
+
+
+@given(st.floats(-3.1, 3.1), st.floats(-1.5, 1.5), st.floats(-3.1, 3.1))
+def test_printed_angles_give_the_rotation_back(roll, pitch, yaw):
+    rotation = rpy_matrix((roll, pitch, yaw))
+    np.testing.assert_allclose(rpy_matrix(tuple(euler(rotation))), rotation, atol=1e-9)
