@@ -47,7 +47,8 @@ class Device(Protocol):
 
     All calls come from one thread at a time. ``read``, ``fault`` and ``write`` are called at the servo rate and must be
     bounded well below its period: a plug-in for a slow bus keeps the bus in a thread of its own. Any call may raise
-    DeviceError, which the driver takes for a lost device: it reconnects, and moves again only after a reset.
+    DeviceError. When that goes on for longer than the device timeout, or at once when anything else is raised, the
+    device is lost: the driver reconnects it, and moves it again only after a reset.
     """
 
     joints: tuple[str, ...]

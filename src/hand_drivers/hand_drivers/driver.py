@@ -15,7 +15,7 @@ from hand_drivers.commands import Commands
 from hand_drivers.device import Device, DeviceError, JointSample, checked
 from hand_drivers.guard import GuardStatus, MotionLimits, MotionState, brake, guard
 from hand_drivers.mode import Mode
-from hand_drivers.status import ChunkStatus, Counts, DriverSettings, State
+from hand_drivers.status import SECOND, ChunkStatus, Counts, DriverSettings, State
 
 
 class Driver:
@@ -36,6 +36,7 @@ class Driver:
         self._joints = limits.lower.size
         self._commands = Commands(self._joints, self.settings)
         self._at_stop = False
+        self._answered_ns: int | None = None  # when the device answered last, None right after it was taken over
 
     @property
     def state(self) -> State:
@@ -122,7 +123,10 @@ class Driver:
             with self._wire:
                 if self._mode.connected:
                     self._exchange(now_ns)
-        except Exception as error:  # whatever a plug-in raises: a loop that dies could not even stop the device
+                    self._answered_ns = now_ns
+        except DeviceError as error:
+            self._miss(error, now_ns)
+        except Exception as error:  # a plug-in's own fault: a loop that dies could not even stop the device
             self._lose(error)
 
     def reconnect(self) -> bool:
@@ -167,6 +171,7 @@ class Driver:
         """Start from where the robot is measured, at rest."""
         self.sample = checked(self.device.read(), self._joints)
         self.command, self._at_stop = MotionState.at_rest(self.sample.position), False
+        self._answered_ns = None
 
     def _clear_device(self) -> str:
         """Clear the device's fault and take it over again; returns the fault that stays, "" if none."""
@@ -176,6 +181,13 @@ class Driver:
         if fault is None:
             self._take_over()
         return fault or ""
+
+    def _miss(self, error: DeviceError, now_ns: int) -> None:
+        """No answer in this period, so no command either; lost once that has gone on for too long."""
+        self.counts.missed += 1
+        self._answered_ns = now_ns if self._answered_ns is None else self._answered_ns
+        if now_ns - self._answered_ns >= self.settings.device_timeout_s * SECOND:
+            self._lose(error)
 
     def _lose(self, error: Exception) -> None:
         reason = str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}: {error}"

@@ -108,6 +108,7 @@ class DriverNode(Lifecycle):
             "held": counts.held,
             "refused": counts.refused,
             "refusal": driver.refusal,
+            "missed": counts.missed,
             "lost": counts.lost,
             "chunks": counts.chunks,
             **self._latency.values("camera_to_command"),

@@ -46,6 +46,7 @@ class DriverSettings:
         command_timeout_s: without a chunk for this long the robot brakes and holds.
         max_chunk_age_s: chunks whose observation is older are refused.
         max_ahead_s: how far in the future a stamp may lie (clocks of two machines).
+        device_timeout_s: a device that has not answered for this long is lost; a shorter silence is bridged.
         blend_s: how long a motion that starts from rest takes to come up to its chunk.
     """
 
@@ -53,6 +54,7 @@ class DriverSettings:
     command_timeout_s: float = 0.25
     max_chunk_age_s: float = 0.5
     max_ahead_s: float = 0.05
+    device_timeout_s: float = 0.3
     blend_s: float = 0.2
 
 
@@ -64,11 +66,12 @@ class Counts:
         chunks, refused: chunks accepted and refused.
         limited: periods in which the guard held a joint back from its target.
         held: how often motion was held for want of a chunk.
-        lost: how often the device was lost.
+        missed: periods in which the device did not answer. lost: how often it was lost for that.
     """
 
     chunks: int = 0
     refused: int = 0
     limited: int = 0
     held: int = 0
+    missed: int = 0
     lost: int = 0

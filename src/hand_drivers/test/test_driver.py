@@ -245,7 +245,7 @@ def test_a_device_fault_stops_and_reset_needs_it_cleared(bench):
 
 def test_a_lost_device_comes_back_stopped_and_moves_only_after_a_reset(bench):
     moving(bench).device.plugged = False
-    bench.run(0.1)
+    bench.run(0.32)
     assert (bench.driver.state, bench.driver.reason) == (State.LOST, "the cable is out")
     assert bench.driver.counts.lost == 1
     assert not bench.driver.reconnect()
@@ -259,6 +259,18 @@ def test_a_lost_device_comes_back_stopped_and_moves_only_after_a_reset(bench):
     assert bench.send([np.ones(3)]) is ChunkStatus.ACCEPTED
 
 
+def test_a_short_silence_of_the_device_is_bridged_without_a_jump(bench):
+    moving(bench)
+    for _ in range(3):
+        bench.device.plugged = False
+        bench.run(0.2)
+        bench.device.plugged = True
+        bench.follow([np.ones(3)], 0.1)
+    assert bench.driver.state is State.TRACKING
+    assert (bench.driver.counts.missed, bench.driver.counts.lost) == (60, 0)
+    bench.assert_motion_within_limits()
+
+
 def test_a_plug_in_that_breaks_is_a_lost_device(bench, monkeypatch):
     monkeypatch.setattr(bench.device, "read", lambda: 1 / 0)
     bench.run(0.02)
@@ -268,7 +280,7 @@ def test_a_plug_in_that_breaks_is_a_lost_device(bench, monkeypatch):
 
 def test_positions_that_are_not_finite_are_a_lost_device(bench):
     bench.device.position = np.array([0.0, np.nan, 0.0])
-    bench.run(0.01)
+    bench.run(0.32)
     assert bench.driver.state is State.LOST
     assert "expected 3 finite numbers" in bench.driver.reason
 
