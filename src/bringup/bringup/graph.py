@@ -23,13 +23,17 @@ ARM_PUBLISH_HZ, HAND_PUBLISH_HZ = 100.0, 50.0
 
 @dataclass(frozen=True)
 class NodeDescription:
-    """One node: `name` is unique in the graph; `parameters` hold str, int, float, bool or lists of one of them."""
+    """One node: `name` is unique in the graph; `parameters` hold str, int, float, bool or lists of one of them.
+
+    `moves` tells those that move a robot: nothing goes on before they hear the emergency stop.
+    """
 
     name: str
     package: str
     executable: str
     parameters: dict[str, Any] = field(default_factory=dict)
     stage: int = 0
+    moves: bool = False
 
 
 def describe(station: Station, station_path: Path, bag_directory: Path | None = None) -> list[NodeDescription]:
@@ -89,7 +93,7 @@ def _driver(station: Station, side: str, part: str) -> NodeDescription:
         "priority": station.servo.priority,
         "publish_rate_hz": ARM_PUBLISH_HZ if part == "arm" else HAND_PUBLISH_HZ,
     }
-    return NodeDescription(f"{side}_{part}_driver", "hand_drivers", "driver_node", parameters, DRIVERS)
+    return NodeDescription(f"{side}_{part}_driver", "hand_drivers", "driver_node", parameters, DRIVERS, moves=True)
 
 
 def _codec(station: Station, side: str) -> NodeDescription:

@@ -5,7 +5,7 @@ Imported by launch files alone: `launch` and `launch_ros` come with a ROS 2 inst
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
@@ -29,20 +29,21 @@ from std_msgs.msg import Bool
 from bringup import graph
 from bringup.processes import Exit
 from bringup.session import Session, prepare
+from bringup.station import ALIASES
 from bringup.supervisor import BRAKING_S
 from node_kit.qos import LATCHED
 
 
-def launch_description(station: str, arguments: Sequence[str]) -> LaunchDescription:
-    """Launch of the station named `station`; `arguments` may be given as name:=value, and so may another station."""
-    declared = [DeclareLaunchArgument("station", default_value=station, description="YAML file or shipped station")]
-    for name in arguments:
-        declared.append(DeclareLaunchArgument(name, default_value="", description="empty: as the station says"))
-    return LaunchDescription([*declared, OpaqueFunction(function=_bring_up, args=[("station", *arguments)])])
+def launch_description(name: str) -> LaunchDescription:
+    """Launch of the station `name`; every argument of a station may be given, and so may another station."""
+    declared = [DeclareLaunchArgument("station", default_value=name, description="YAML file or shipped station")]
+    for argument, field in ALIASES.items():
+        declared.append(DeclareLaunchArgument(argument, default_value="", description=f"{field} of the station"))
+    return LaunchDescription([*declared, OpaqueFunction(function=_bring_up)])
 
 
-def _bring_up(context: LaunchContext, names: Sequence[str]) -> list[Any]:
-    given = {name: LaunchConfiguration(name).perform(context) for name in names}
+def _bring_up(context: LaunchContext) -> list[Any]:
+    given = {name: LaunchConfiguration(name).perform(context) for name in ("station", *ALIASES)}
     return actions(context, prepare([f"{name}:={value}" for name, value in given.items() if value]))
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
-from rclpy.client import Client
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.node import Node
 from rclpy.task import Future
 
 POLL_S = 0.005
+ANSWER_S = 0.5
 CONFIGURE, ACTIVATE, DEACTIVATE = (
     Transition.TRANSITION_CONFIGURE,
     Transition.TRANSITION_ACTIVATE,
@@ -54,25 +54,49 @@ class LifecycleManager:
         timeouts: Timeouts = Timeouts(),
     ) -> None:
         self._stages, self._check, self._reason, self._timeouts = stages, check, reason, timeouts
-        self._clients: dict[str, Client] = {
-            name: node.create_client(ChangeState, f"/{name}/change_state") for stage in stages for name in stage
-        }
+        names = [name for stage in stages for name in stage]
+        # In this order: see _wait_until_present.
+        self._clients = {name: node.create_client(ChangeState, f"/{name}/change_state") for name in names}
+        self._states = {name: node.create_client(GetState, f"/{name}/get_state") for name in names}
 
-    def bring_up(self, progress: Callable[[str], None] = lambda text: None) -> None:
-        """Every node active, in order; BringUpError (or what `check` raises) leaves the rest as it is."""
+    def bring_up(
+        self, progress: Callable[[str], None] = lambda text: None, before_last: Callable[[], None] = lambda: None
+    ) -> None:
+        """Every node active, in order; BringUpError (or what `check` raises) leaves the rest as it is.
+
+        `before_last` is called before the last stage, which sets all in motion, and may raise.
+        """
         for stage in self._stages:
+            if stage is self._stages[-1]:
+                before_last()
             self._wait_until_present(stage)
             for transition in (CONFIGURE, ACTIVATE):
                 progress(f"{VERBS[transition]}: {', '.join(stage)}")
                 self.change(stage, transition)
 
     def _wait_until_present(self, names: Sequence[str]) -> None:
+        """Waits until each node has answered a question about its state.
+
+        A service that is ready may still lose its first answer, when the server has not discovered this client yet.
+        Discovery is in order, so after one answer here none of `change` is lost.
+        """
         deadline = time.monotonic() + self._timeouts.appear_s
         missing = list(names)
-        while missing := [name for name in missing if not self._clients[name].service_is_ready()]:
+        while missing := [name for name in missing if not self._answers(name)]:
             if time.monotonic() > deadline:
                 raise BringUpError(f"{missing[0]}: did not appear within {self._timeouts.appear_s:g} s")
             self._pause()
+
+    def _answers(self, name: str) -> bool:
+        client = self._states[name]
+        if not client.service_is_ready():
+            return False
+        call, patience = client.call_async(GetState.Request()), time.monotonic() + ANSWER_S
+        while not call.done() and time.monotonic() < patience:
+            self._pause()
+        if not call.done():
+            client.remove_pending_request(call)
+        return call.done()
 
     def change(self, names: Iterable[str], transition: int) -> None:
         """One transition of all `names` at once; BringUpError names the first node that refused."""

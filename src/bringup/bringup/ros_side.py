@@ -40,6 +40,10 @@ class RosSide:
         """Publishes the stop from whatever thread noticed the reason; latched for those that come late."""
         self._estop.publish(Bool(data=True))
 
+    def listeners(self) -> int:
+        """How many hear the emergency stop."""
+        return self._estop.get_subscription_count()
+
     def close(self) -> None:
         self._executor.shutdown(timeout_sec=1.0)
         self._thread.join(timeout=1.0)

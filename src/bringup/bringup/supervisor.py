@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 
 from bringup.executables import node_command
@@ -20,9 +21,11 @@ from bringup.monitor import Monitor
 from bringup.paths import RunDirectory
 from bringup.processes import Exit, Processes, tail
 from bringup.ros_side import RosSide
+from bringup.shared_memory import remove, segments_of
 
 BRAKING_S = 0.5  # what drivers get to bring the robots to rest before their processes end
 GRACE_S = 4.0
+LISTENERS_S = 15.0
 
 
 class StoppedError(Exception):
@@ -54,6 +57,7 @@ class Supervisor:
         self._ros: RosSide | None = None
         self._processes = Processes(self._on_death)
         self._manager: LifecycleManager | None = None
+        self._segments: dict[str, list[Path]] = {}
 
     def __enter__(self) -> Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -91,7 +95,18 @@ class Supervisor:
         """All nodes active; raises BringUpError, NodeDiedError or StoppedError."""
         assert self._ros is not None, "start() comes first"
         self._manager = LifecycleManager(self._ros.node, stages(self._nodes), self.check, self.reason)
-        self._manager.bring_up(progress)
+        self._manager.bring_up(progress, self._await_listeners)
+        self._segments = {name: segments_of(pid) for name, pid in self.running().items()}
+
+    def _await_listeners(self) -> None:
+        """A stop that a driver has not discovered yet would not reach it: until then nothing moves."""
+        assert self._ros is not None
+        wanted, deadline = sum(node.moves for node in self._nodes), time.monotonic() + LISTENERS_S
+        while (heard := self._ros.listeners()) < wanted:
+            self.check()
+            if time.monotonic() > deadline:
+                raise BringUpError(f"/estop: found {heard} listeners after {LISTENERS_S:g} s, expected {wanted}")
+            time.sleep(0.01)
 
     def check(self) -> None:
         """Raises NodeDiedError or StoppedError when the run is to end before its time."""
@@ -134,9 +149,11 @@ class Supervisor:
         """Ends every process in reverse order of the stages; idempotent, bounded, leaves nothing behind."""
         if self._death.is_set() and self._processes.running():
             time.sleep(BRAKING_S)
+        killed = [end.name for end in self.died]
         for names in reversed(stages(self._nodes)):
-            self._processes.stop(names, GRACE_S)
-        self._processes.close()
+            killed += self._processes.stop(names, GRACE_S)
+        killed += self._processes.close()
+        remove(segment for name in killed for segment in self._segments.get(name, ()))
         if self._ros is not None:
             self._ros.close()
             self._ros = None

@@ -7,6 +7,4 @@ from bringup.launching import launch_description
 
 
 def generate_launch_description():
-    return launch_description(
-        station="dual_xarm7", arguments=("left_hand", "right_hand", "task", "backend", "seconds", "port")
-    )
+    return launch_description("dual_xarm7")

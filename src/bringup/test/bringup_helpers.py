@@ -9,14 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 
 from latent_codec import bundle
-from node_kit.qos import LATCHED
+from node_kit.qos import LATCHED, STATE
 
 FAKES = Path(__file__).parent / "fakes"
+CODEC = Path(__file__).parents[3] / "models" / "codec"
+AT_REST_RAD_PER_S = 0.02
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
@@ -102,9 +106,46 @@ class EmergencyStops:
         self._thread = threading.Thread(target=self._executor.spin, daemon=True)
         self._thread.start()
 
+    def connected(self) -> bool:
+        """Whether someone who may stop motion has been discovered."""
+        return self._node.count_publishers("/estop") > 0
+
     def _receive(self, message: Bool) -> None:
         if message.data:
             self.at.append(time.monotonic())
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self._thread.join(2.0)
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+
+class ArmSpeeds:
+    """Fastest joint of all arms, as their drivers report it."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, tuple[float, float]] = {}
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context)
+        self._node = rclpy.create_node("speeds", context=self._context)
+        for side in ("left", "right"):
+            topic = f"/{side}/arm/joint_states"
+            self._node.create_subscription(JointState, topic, lambda m, s=side: self._receive(s, m), STATE)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+
+    def _receive(self, side: str, message: JointState) -> None:
+        self._newest[side] = (time.monotonic(), float(np.max(np.abs(message.velocity))))
+
+    def moving(self) -> bool:
+        return len(self._newest) == 2 and all(speed > AT_REST_RAD_PER_S for _, speed in self._newest.values())
+
+    def at_rest_since(self, at: float) -> bool:
+        """Whether both arms have reported rest after `at`."""
+        return all(when > at and speed < AT_REST_RAD_PER_S for when, speed in self._newest.values())
 
     def close(self) -> None:
         self._executor.shutdown()

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 # Before anything imports ROS: tests of several packages run at the same time and must not hear each other.
-os.environ["ROS_DOMAIN_ID"] = str(101 + os.getpid() % 100)
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 sys.path.insert(0, str(Path(__file__).parent))  # for bringup_helpers
 
-from bringup_helpers import EmergencyStops  # noqa: E402
+from bringup_helpers import ArmSpeeds, EmergencyStops  # noqa: E402
 
 from bringup import paths  # noqa: E402
 
@@ -46,3 +46,11 @@ def emergency_stops() -> Iterator[EmergencyStops]:
     listener = EmergencyStops()
     yield listener
     listener.close()
+
+
+@pytest.fixture
+def speeds() -> Iterator[ArmSpeeds]:
+    """How fast the arms move, as their drivers report it."""
+    speeds = ArmSpeeds()
+    yield speeds
+    speeds.close()

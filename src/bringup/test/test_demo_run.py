@@ -7,26 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import rclpy
-from bringup_helpers import alive, nodes_of, until
+from bringup_helpers import CODEC, ArmSpeeds, alive, nodes_of, until
 from drifting_policy import write_policy
-from rclpy.executors import SingleThreadedExecutor
-from sensor_msgs.msg import JointState
 
-from bringup import paths
-from node_kit.qos import STATE
-
-CODEC = paths.workspace() / "models" / "codec"
 pytestmark = pytest.mark.skipif(not (CODEC / "manifest.yaml").exists(), reason="the codec bundle is not there")
-
-AT_REST_RAD_PER_S = 0.02
 
 
 class Demo:
@@ -48,46 +36,6 @@ class Demo:
         return json.loads(self.report_file.read_text())
 
 
-class Speeds:
-    """Fastest joint of all arms, as their drivers report it."""
-
-    def __init__(self) -> None:
-        self._newest: dict[str, tuple[float, float]] = {}
-        self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context)
-        self._node = rclpy.create_node("speeds", context=self._context)
-        for side in ("left", "right"):
-            topic = f"/{side}/arm/joint_states"
-            self._node.create_subscription(JointState, topic, lambda m, s=side: self._receive(s, m), STATE)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
-        self._thread.start()
-
-    def _receive(self, side: str, message: JointState) -> None:
-        self._newest[side] = (time.monotonic(), float(np.max(np.abs(message.velocity))))
-
-    def moving(self) -> bool:
-        return len(self._newest) == 2 and all(speed > AT_REST_RAD_PER_S for _, speed in self._newest.values())
-
-    def at_rest_since(self, at: float) -> bool:
-        """Whether both arms have reported rest after `at`."""
-        return all(when > at and speed < AT_REST_RAD_PER_S for when, speed in self._newest.values())
-
-    def close(self) -> None:
-        self._executor.shutdown()
-        self._thread.join(2.0)
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
-
-
-@pytest.fixture
-def speeds() -> Iterator[Speeds]:
-    speeds = Speeds()
-    yield speeds
-    speeds.close()
-
-
 def test_the_demo_leaves_a_report_a_video_and_a_bag(tmp_path: Path, free_port: int) -> None:
     demo = Demo(tmp_path, free_port, seconds=4.0)
     status, out, errors = demo.finish(90.0)
@@ -106,7 +54,7 @@ def test_the_demo_leaves_a_report_a_video_and_a_bag(tmp_path: Path, free_port: i
 
 
 def test_a_killed_policy_stops_motion_within_300_ms_and_is_reported(
-    tmp_path: Path, free_port: int, speeds: Speeds
+    tmp_path: Path, free_port: int, speeds: ArmSpeeds
 ) -> None:
     demo = Demo(tmp_path, free_port, seconds=60.0)
     assert until(speeds.moving, 60.0)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bringup_helpers import FAKES, EmergencyStops, alive, nodes_of, until
+from bringup_helpers import CODEC, FAKES, ArmSpeeds, EmergencyStops, alive, nodes_of, until
+from drifting_policy import write_policy
 
 from bringup import graph, station
 
@@ -80,31 +81,58 @@ def test_a_killed_node_of_a_launch_stops_motion_within_300_ms(
     launched: Launched, emergency_stops: EmergencyStops
 ) -> None:
     assert until(lambda: launched.said("the graph is active"), 30), launched.output.read_text()
+    assert until(emergency_stops.connected)
     other, at = launched.node("second"), time.monotonic()
     os.kill(launched.node("first"), signal.SIGKILL)
-    assert until(lambda: bool(emergency_stops.at), 2.0)
+    assert until(lambda: bool(emergency_stops.at), 2.0), launched.output.read_text()
     assert emergency_stops.at[0] - at < 0.3
     launched.process.wait(20)
     assert launched.said("emergency stop: first")
     assert not alive(other)
 
 
+INCLUDE = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+arguments = [tuple(argument.split(":=")) for argument in sys.argv[2:]]
+included = IncludeLaunchDescription(PythonLaunchDescriptionSource(sys.argv[1]), launch_arguments=arguments)
+service = LaunchService()
+service.include_launch_description(LaunchDescription([included]))
+sys.exit(service.run())
+"""
+
+
+def started(file: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """What `ros2 launch FILE ARGUMENTS` does, as a process whose output is in `folder`/output."""
+    env = {**os.environ, "ROS_LOG_DIR": str(folder / "ros"), "CROSSHAND_WS": str(folder)}
+    with (folder / "output").open("wb") as output:
+        argv = [sys.executable, "-c", INCLUDE, str(file), *arguments]
+        return subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, env=env)
+
+
 @pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda file: file.stem)
 def test_a_launch_file_refuses_an_unknown_hand_in_one_line(file: Path, tmp_path: Path) -> None:
-    script = (
-        "import sys; from launch import LaunchService, LaunchDescription;"
-        "from launch.actions import IncludeLaunchDescription;"
-        "from launch.launch_description_sources import PythonLaunchDescriptionSource as Source;"
-        "service = LaunchService();"
-        "included = IncludeLaunchDescription(Source(sys.argv[1]), launch_arguments=[('left_hand', 'octopus')]);"
-        "service.include_launch_description(LaunchDescription([included])); sys.exit(service.run())"
-    )
-    env = {**os.environ, "ROS_LOG_DIR": str(tmp_path), "CROSSHAND_WS": str(tmp_path)}
-    argv = [sys.executable, "-c", script, str(file)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=env)
-    assert done.returncode != 0
-    assert "left_hand: found 'octopus', expected one of" in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    launch = started(file, tmp_path, "left_hand:=octopus")
+    assert launch.wait(60) != 0
+    output = (tmp_path / "output").read_text()
+    assert "left_hand: found 'octopus', expected one of" in output
+    assert "Traceback" not in output
+
+
+def test_the_launched_station_moves_and_ctrl_c_ends_it(tmp_path: Path, free_port: int, speeds: ArmSpeeds) -> None:
+    policy = write_policy(tmp_path / "policy", CODEC)
+    file = next(file for file in LAUNCH_FILES if file.name == "dual_arm.launch.py")
+    launch = started(file, tmp_path, f"codec:={CODEC}", f"policy:={policy}", f"port:={free_port}")
+    moved = until(speeds.moving, 60.0)
+    nodes = nodes_of(launch.pid)
+    launch.send_signal(signal.SIGINT)
+    launch.wait(20)
+    output = (tmp_path / "output").read_text()
+    assert moved, output
+    assert "policy" in nodes and not any(alive(pid) for pid in nodes.values())
+    assert "Traceback" not in output
 
 
 def test_the_launch_adds_no_node_of_its_own_but_the_manager(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from bringup_helpers import FAKES, EmergencyStops, alive, fake, until
 
+from bringup import supervisor as supervisor_module
 from bringup.graph import NodeDescription
 from bringup.lifecycle import BringUpError
 from bringup.paths import RunDirectory
+from bringup.shared_memory import segments_of
 from bringup.supervisor import NodeDiedError, Supervisor
 
 NODES = [NodeDescription(name, "fake", "node", {}, stage) for name, stage in (("sim", 0), ("left", 1), ("right", 1))]
@@ -52,6 +54,8 @@ def test_a_killed_node_stops_motion_within_300_ms_and_is_named(
         supervisor.start()
         supervisor.bring_up()
         pids = supervisor.running()
+        segments = segments_of(pids["left"])
+        assert until(emergency_stops.connected)
         at = time.monotonic()
         os.kill(pids["left"], signal.SIGKILL)
         with pytest.raises(NodeDiedError, match="left was killed by SIGKILL"):
@@ -60,6 +64,19 @@ def test_a_killed_node_stops_motion_within_300_ms_and_is_named(
     assert emergency_stops.at[0] - at < 0.3
     assert [end.name for end in supervisor.died] == ["left"]
     assert not any(alive(pid) for pid in pids.values())
+    assert segments and not any(segment.exists() for segment in segments)
+
+
+def test_nothing_moves_before_every_driver_hears_the_emergency_stop(
+    run_directory: RunDirectory, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "LISTENERS_S", 0.5)
+    deaf = [NodeDescription("driver", "fake", "node", {}, 0, moves=True), NodeDescription("eye", "fake", "node", {}, 1)]
+    with Supervisor(deaf, run_directory, command) as supervisor:
+        supervisor.start()
+        with pytest.raises(BringUpError, match="^/estop: found 0 listeners after 0.5 s, expected 1"):
+            supervisor.bring_up()
+    assert "eye" not in notes.read_text()
 
 
 def test_a_node_that_refuses_to_configure_is_named_with_its_own_words(
