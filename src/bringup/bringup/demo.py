@@ -74,7 +74,9 @@ def watch(session: Session, supervisor: Supervisor, hashes: Mapping[str, str]) -
     monitor.begin()
     with View() as view:
         try:
-            supervisor.wait(seconds, lambda elapsed: view.show(f"{elapsed:.0f} of {seconds:g} s", monitor.snapshot()))
+            title = ", ".join(f"{side} {parts.hand.embodiment}" for side, parts in session.station.sides.items())
+            show = lambda t: view.show(f"{title}: {t:.0f} of {seconds:g} s", monitor.snapshot())  # noqa: E731
+            supervisor.wait(seconds, show)
         except NodeDiedError as error:
             explain(session, supervisor, error)
     # All but the images is read here: stopping the cameras makes drivers hold, which is not part of the run.

@@ -22,7 +22,7 @@ FIGURES: dict[str, tuple[tuple[str, str], ...]] = {
     "driver": (
         ("rate_hz", "Hz"),
         ("period_jitter_ms_p99", "ms jitter p99"),
-        ("camera_to_command_ms_p50", "ms camera to command"),
+        ("camera_to_command_ms_p50", "ms from camera"),
         ("limited", "limited"),
         ("held", "held"),
         ("refused", "refused"),
