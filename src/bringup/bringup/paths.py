@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-STATIONS = Path(__file__).parent / "stations"
+from node_kit.station import STATIONS
 
 
 def workspace() -> Path:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from node_kit.yaml_file import FileError, read_mapping, validate
 
 StationError = FileError
+STATIONS = Path(__file__).parent / "stations"  # the shipped ones
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Vector3 = Annotated[tuple[float, float, float], Field(description="x, y, z")]
 SideName = Literal["left", "right"]

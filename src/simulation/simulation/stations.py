@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import node_kit.station
-from node_kit.station import Station, load_station
+from node_kit.station import STATIONS, Station, load_station
 
-DEFAULT_STATION = Path(node_kit.station.__file__).parents[2] / "bringup/bringup/stations/dual_xarm7.yaml"
+DEFAULT_STATION = STATIONS / "dual_xarm7.yaml"
 
 
 def station_with_hands(path: Path, left: str, right: str, task: str) -> Station:
