@@ -36,7 +36,11 @@ class Demonstrations:
 
     def chunks(self, frames: np.ndarray, horizon: int) -> np.ndarray:
         """Actions (B, horizon, dims) that follow frames (B,): point i is i + 1 frames later, or the episode's last."""
-        later = frames[:, None] + np.arange(1, horizon + 1)
+        return self.ahead(frames, np.arange(1, horizon + 1))
+
+    def ahead(self, frames: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Actions (B, P, dims) so many frames (P,) after frames (B,), or the episode's last."""
+        later = frames[:, None] + points
         return self.action[np.minimum(later, self.last[frames][:, None])]
 
 

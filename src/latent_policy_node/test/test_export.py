@@ -26,7 +26,7 @@ SIZE = (24, 32)
 def sampler(tmp_path_factory: pytest.TempPathFactory) -> Sampler:
     data = demonstrations(episodes=4, steps=8)
     trainer = Trainer(PolicyConfig.model_validate(TINY), data, tmp_path_factory.mktemp("run") / "checkpoint.npz")
-    return Sampler(trainer.average, trainer.state_scale, trainer.action_scale)
+    return Sampler(trainer.average, trainer.scale)
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,8 @@ def test_mirrored_batches_are_batches_of_the_mirrored_station() -> None:
     """The toy task is drawn from its own vectors, so a mirrored sample must look as if it had been drawn so."""
     data = demonstrations(seed=3)
     plain, mirrored = (
-        Sampler(data, np.arange(6), 4, AugmentConfig(mirror=p, side_mix=0, **QUIET), seed=5).batch(8) for p in (0, 1)
+        Sampler(data, np.arange(6), range(1, 5), AugmentConfig(mirror=p, side_mix=0, **QUIET), seed=5).batch(8)
+        for p in (0, 1)
     )
     np.testing.assert_allclose(mirrored.state, mirror_vectors(plain.state), atol=1e-6)
     np.testing.assert_allclose(mirrored.chunk, mirror_vectors(plain.chunk), atol=1e-6)
@@ -72,7 +73,7 @@ def test_mixed_batches_join_each_side_with_its_own_half_of_the_image() -> None:
     data = demonstrations(seed=4)
     half = data.images.shape[2] // 2
     axes = data.dims // 2
-    batch = Sampler(data, np.arange(6), 4, AugmentConfig(mirror=0, side_mix=1, **QUIET), seed=6).batch(16)
+    batch = Sampler(data, np.arange(6), range(1, 5), AugmentConfig(mirror=0, side_mix=1, **QUIET), seed=6).batch(16)
     for image, state in zip(batch.images, batch.state, strict=True):
         right = np.flatnonzero((data.images[:, :, :half] == image[:, :half]).all((1, 2, 3)))
         left = np.flatnonzero((data.images[:, :, half:] == image[:, half:]).all((1, 2, 3)))

@@ -47,7 +47,7 @@ def test_held_out_episodes_are_of_every_pair_and_never_trained_on() -> None:
 def test_each_pair_of_hands_weighs_the_same_however_many_episodes_it_has() -> None:
     data = demonstrations(episodes=6, steps=10)
     episodes = np.array([0, 1, 2, 4])  # pair 0 three times, pair 1 once
-    sampler = Sampler(data, episodes, 4, AugmentConfig(), seed=0)
+    sampler = Sampler(data, episodes, [1], AugmentConfig(), seed=0)
     pairs = data.pair[data.episode[sampler.frames(4000)]]
     assert abs(pairs.mean() - 0.5) < 0.03
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from .config import AugmentConfig
 
 @dataclass(frozen=True)
 class Batch:
-    """images (B, h, w, 3) uint8; state (B, 2 * axes) and chunk (B, horizon, 2 * axes) in raw units."""
+    """images (B, h, w, 3) uint8; state (B, 2 * axes) and chunk (B, points, 2 * axes) in raw units."""
 
     images: np.ndarray
     state: np.ndarray
@@ -21,12 +22,12 @@ class Batch:
 
 
 class Sampler:
-    """Draws augmented batches from the frames of the given episodes."""
+    """Draws augmented batches from the frames of the given episodes; `points` are the frames ahead to predict."""
 
     def __init__(
-        self, data: Demonstrations, episodes: np.ndarray, horizon: int, augment: AugmentConfig, seed: int
+        self, data: Demonstrations, episodes: np.ndarray, points: Sequence[int], augment: AugmentConfig, seed: int
     ) -> None:
-        self.data, self.horizon, self.augment = data, horizon, augment
+        self.data, self.points, self.augment = data, np.asarray(points), augment
         self.rng = np.random.default_rng(seed)
         chosen = np.isin(data.episode, episodes)
         pair = data.pair[data.episode]
@@ -44,7 +45,7 @@ class Sampler:
         other = np.where(mixed, other, own)
         mirrored = self.rng.random(size) < self.augment.mirror
         state = self._join(self.data.state[own], self.data.state[other])
-        chunk = self._join(self.data.chunks(own, self.horizon), self.data.chunks(other, self.horizon))
+        chunk = self._join(self.data.ahead(own, self.points), self.data.ahead(other, self.points))
         state[mirrored], chunk[mirrored] = mirror_vectors(state[mirrored]), mirror_vectors(chunk[mirrored])
         return Batch(self._images(own, other, mirrored), self._jitter(state), chunk)
 

@@ -31,7 +31,7 @@ class ModelConfig(_Section):
     unet_channels: tuple[int, ...] = (96, 192)
     kernel: int = Field(3, ge=3, le=7)
     condition: int = Field(256, ge=32, le=1024)
-    auxiliary: bool = True
+    far_points: tuple[int, ...] = Field((20, 24, 32, 40, 48), description="frames ahead of the auxiliary task")
     diffusion_steps: int = Field(100, ge=10, le=1000)
     inference_steps: int = Field(8, ge=1, le=50)
 

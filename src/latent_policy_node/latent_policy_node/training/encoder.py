@@ -7,6 +7,10 @@ from torch import Tensor, nn
 
 from .config import EncoderConfig
 
+# Untrained features differ little over the image; without this factor every keypoint starts in its centre and takes
+# thousands of samples to leave it (position error after 13 k samples: 17 mm without, 6 mm with, 6 mm at 20).
+SHARPNESS = 8.0
+
 
 def coordinate_grid(height: int, width: int) -> Tensor:
     """Pixel coordinates (2, height, width), x then y, each in [-1, 1]."""
@@ -24,7 +28,7 @@ class SpatialSoftmax(nn.Module):
     def __init__(self, height: int, width: int, channels: int) -> None:
         super().__init__()
         self.register_buffer("grid", coordinate_grid(height, width).reshape(2, -1).T.contiguous(), persistent=False)
-        self.temperature = nn.Parameter(torch.ones(channels, 1))
+        self.temperature = nn.Parameter(torch.full((channels, 1), SHARPNESS))
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, 3C): C times x, y and peak."""

@@ -46,17 +46,16 @@ class Sampler(nn.Module):
     The state is clipped to 1.5 times its range in the demonstrations, where the network knows what it means.
     """
 
-    def __init__(self, network: PolicyNetwork, state: Normaliser, action: Normaliser) -> None:
+    def __init__(self, network: PolicyNetwork, scale: Normaliser) -> None:
         super().__init__()
-        self.network, self.bound = network, action.bound
-        for name, scaling in (("state", state), ("action", action)):
-            self.register_buffer(f"{name}_centre", torch.from_numpy(scaling.centre))
-            self.register_buffer(f"{name}_scale", torch.from_numpy(scaling.scale))
+        self.network, self.bound = network, scale.bound
+        self.register_buffer("centre", torch.from_numpy(scale.centre))
+        self.register_buffer("scale", torch.from_numpy(scale.scale))
 
     def forward(self, image: Tensor, state: Tensor, noise: Tensor) -> Tensor:
-        known = ((state - self.state_centre) / self.state_scale).clamp(-STATE_BOUND, STATE_BOUND)
+        known = ((state - self.centre) / self.scale).clamp(-STATE_BOUND, STATE_BOUND)
         chunk = self.network.sample(scale_image(image), known, noise, self.bound)
-        return chunk * self.action_scale + self.action_centre
+        return chunk * self.scale + self.centre
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def example(sampler: Sampler, size: tuple[int, int], seed: int) -> tuple[Tensor,
     generator = torch.Generator().manual_seed(seed)
     network = sampler.network
     image = torch.randint(0, 256, (1, *size, 3), generator=generator, dtype=torch.uint8)
-    state = sampler.state_centre + sampler.state_scale * torch.randn(1, network.dims, generator=generator)
+    state = sampler.centre + sampler.scale * torch.randn(1, network.dims, generator=generator)
     return image, state, torch.randn(1, network.config.horizon, network.dims, generator=generator)
 
 
@@ -145,10 +144,7 @@ def _manifest(
     metrics: Mapping[str, Any],
 ) -> Manifest:
     config = sampler.network.config
-    scaling = {
-        name: tuple(getattr(sampler, name).tolist())
-        for name in ("state_centre", "state_scale", "action_centre", "action_scale")
-    }
+    scaling = {name: tuple(getattr(sampler, name).tolist()) for name in ("centre", "scale")}
     return Manifest(
         kind="policy",
         id=content_id(origin.name, content),

@@ -73,7 +73,7 @@ def write_bundle(trainer: Trainer, codec: Path, out: Path, console: Console) -> 
         options={"task": config.task, "denoising_steps": config.model.inference_steps},
     )
     size = (config.image_height, config.image_width)
-    manifest = export(Sampler(trainer.average, trainer.state_scale, trainer.action_scale), size, origin, out)
+    manifest = export(Sampler(trainer.average, trainer.scale), size, origin, out)
     console.print(
         f"wrote {out}: {manifest.id}, {manifest.files['policy.onnx'].bytes / 1e6:.1f} MB, "
         f"ONNX within {manifest.metrics['onnx_parity']:.1e} of PyTorch",

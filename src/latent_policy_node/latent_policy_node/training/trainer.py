@@ -40,11 +40,11 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(train.seed)
         self.training, self.validation = split(data, train.holdout, train.seed)
         frames = np.isin(data.episode, self.training)
-        self.state_scale, self.action_scale = fit(data.state[frames]), fit(data.action[frames])
-        self.sampler = Sampler(data, self.training, config.model.horizon, config.augment, train.seed)
+        self.scale = fit(np.concatenate([data.state[frames], data.action[frames]]))
         height, width = data.images.shape[1:3]
         self.relight = Relight(config.augment, train.batch * height * width * 3, self.generator)
         self.network = PolicyNetwork(config.model, data.dims, height, width)
+        self.sampler = Sampler(data, self.training, self.network.points, config.augment, train.seed)
         self.average = PolicyNetwork(config.model, data.dims, height, width).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(
@@ -95,8 +95,8 @@ class Trainer:
 
     def _optimise(self, batch: Batch) -> float:
         image = self.relight(torch.from_numpy(batch.images))
-        state = torch.from_numpy(self.state_scale.apply(batch.state))
-        chunk = torch.from_numpy(self.action_scale.apply(batch.chunk))
+        state = torch.from_numpy(self.scale.apply(batch.state))
+        chunk = torch.from_numpy(self.scale.apply(batch.chunk))
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.train.bf16):
             loss = self._loss(image, state, chunk)
         self.optimizer.zero_grad(set_to_none=True)
@@ -108,15 +108,13 @@ class Trainer:
     def _loss(self, image: Tensor, state: Tensor, chunk: Tensor) -> Tensor:
         """Error of the predicted clean chunk over several noise draws of each encoded observation."""
         draws, model = self.config.train.draws, self.network
-        condition = model.observe(image, state)
-        clean = chunk.repeat(draws, 1, 1)
+        seen = model.observe(image, state)
+        clean = chunk[:, : model.config.horizon].repeat(draws, 1, 1)
         steps = torch.randint(len(model.power), (len(clean),), generator=self.generator)
         noise = torch.randn(clean.shape, generator=self.generator)
         noisy = add_noise(clean, noise, steps, model.power)
-        loss = self._error(model.denoise(noisy, steps, condition.repeat(draws, 1)), clean)
-        if model.auxiliary is not None:
-            loss = loss + self.config.loss.auxiliary * self._error(model.regress(condition), chunk)
-        return loss
+        denoised = self._error(model.denoise(noisy, steps, seen.repeat(draws)), clean)
+        return denoised + self.config.loss.auxiliary * self._error(model.regress(seen), chunk)
 
     def _error(self, predicted: Tensor, target: Tensor) -> Tensor:
         return ((predicted.float() - target).square() * self.weights).mean()
@@ -126,7 +124,7 @@ class Trainer:
         loss, axes = self.config.loss, self.data.dims // 2
         side = np.full(axes, loss.latent)
         side[:3], side[3:9] = loss.position, loss.rotation
-        moving = np.where(self.action_scale.scale <= scale_floor(self.data.dims) * 1.001, 0.25, 1.0)
+        moving = np.where(self.scale.scale <= scale_floor(self.data.dims) * 1.001, 0.25, 1.0)
         weights = np.tile(side, 2) * moving
         return (weights / weights.mean()).astype(np.float32)
 
@@ -153,11 +151,11 @@ class Trainer:
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """Chunks (B, horizon, dims) in raw units for frames (B,) of the data, by DDIM with fixed noise, float32."""
         image = scale_image(torch.from_numpy(self.data.images[frames]))
-        state = torch.from_numpy(self.state_scale.apply(self.data.state[frames]))
+        state = torch.from_numpy(self.scale.apply(self.data.state[frames]))
         shape = (len(frames), self.config.model.horizon, self.data.dims)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-        chunk = self.average.sample(image, state, noise, self.action_scale.bound)
-        return self.action_scale.undo(chunk.numpy())
+        chunk = self.average.sample(image, state, noise, self.scale.bound)
+        return self.scale.undo(chunk.numpy())
 
     def _validation_frames(self) -> np.ndarray:
         frames = np.flatnonzero(np.isin(self.data.episode, self.validation))

@@ -30,11 +30,11 @@ class FilmBlock(nn.Module):
 
 
 class UNet1d(nn.Module):
-    """(B, dims, horizon) with condition (B, c) -> (B, dims, horizon). Horizon divisible by 2 for each resolution."""
+    """(B, inputs, horizon), condition (B, c) -> (B, dims, horizon). Horizon divisible by 2 for each resolution."""
 
-    def __init__(self, dims: int, channels: tuple[int, ...], condition: int, kernel: int) -> None:
+    def __init__(self, inputs: int, dims: int, channels: tuple[int, ...], condition: int, kernel: int) -> None:
         super().__init__()
-        widths = (dims, *channels)
+        widths = (inputs, *channels)
         pairs = list(zip(widths[:-1], widths[1:], strict=True))
         self.down = nn.ModuleList([FilmBlock(a, b, condition, kernel) for a, b in pairs])
         self.shrink = nn.ModuleList([nn.Conv1d(b, b, 3, stride=2, padding=1) for _, b in pairs])
@@ -42,7 +42,7 @@ class UNet1d(nn.Module):
         self.middle = FilmBlock(top, top, condition, kernel)
         self.grow = nn.ModuleList([nn.ConvTranspose1d(b, b, 4, stride=2, padding=1) for _, b in reversed(pairs)])
         self.up = nn.ModuleList(
-            [FilmBlock(2 * b, a if a != dims else b, condition, kernel) for a, b in reversed(pairs)]
+            [FilmBlock(2 * b, a if a != inputs else b, condition, kernel) for a, b in reversed(pairs)]
         )
         self.output = nn.Conv1d(channels[0], dims, 1)
 
