@@ -1,0 +1,145 @@
+"""Reads a camera in a thread of its own, watches it from another, and opens it again when it is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from camera_node.monitor import FrameMonitor, State
+from camera_node.source import Frame, Source, SourceEnded
+
+FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.5, 8.0
+JOIN_S = 2.0
+IDLE_S = 0.2
+
+
+class Capture:
+    """Runs a source. New frames go to `on_frame`, changes of the state are told to `on_change`, both from threads.
+
+    A camera that fails, or gives nothing new for `reopen_after_s`, is closed and opened again with growing pauses.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        monitor: FrameMonitor,
+        on_frame: Callable[[Frame], None],
+        on_change: Callable[[], None],
+        reopen_after_s: float = 2.0,
+    ) -> None:
+        self._source, self._monitor = source, monitor
+        self._on_frame, self._on_change = on_frame, on_change
+        self._reopen_after_s = reopen_after_s
+        self._lock = threading.Lock()  # guards the monitor and the fields below
+        self._problem = ""
+        self._ended = False
+        self._told = ""
+        self.frames = self.repeated = self.opened = 0
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._threads = [threading.Thread(target=f, daemon=True, name=f.__name__) for f in (self._read, self._watch)]
+
+    def start(self) -> None:
+        """Start both threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop both threads; a source that hangs is left to its fate after a bounded time."""
+        self._stop.set()
+        self._wake.set()
+        for thread in self._threads:
+            thread.join(JOIN_S)
+
+    @property
+    def problem(self) -> str:
+        """Why the camera is closed; empty while it is open."""
+        return self._problem
+
+    @property
+    def rate_hz(self) -> float:
+        """Measured frames per second."""
+        with self._lock:
+            return self._monitor.rate_hz
+
+    @property
+    def state(self) -> str:
+        """One of starting, streaming, stopped, frozen, lost (closed, to be opened again), ended."""
+        if self._ended:
+            return "ended"
+        if self._problem:
+            return "lost"
+        with self._lock:
+            return str(self._monitor.state(time.monotonic()))
+
+    def _read(self) -> None:
+        pause = FIRST_BACKOFF_S
+        while not self._stop.is_set() and not self._ended:
+            before = self.frames
+            self._session()
+            pause = FIRST_BACKOFF_S if self.frames > before else min(2 * pause, LAST_BACKOFF_S)
+            self._tell()
+            if not self._ended:
+                self._stop.wait(pause)
+
+    def _session(self) -> None:
+        """Open, read until something is wrong, close."""
+        try:
+            self._source.open()
+            self.opened += 1
+            with self._lock:
+                self._monitor.restart()
+            self._problem = ""
+            self._stream()
+        except SourceEnded:
+            self._ended = True
+        except Exception as error:  # any driver may raise anything; the camera is then lost and opened again
+            self._problem = " ".join(str(error).split()) or type(error).__name__
+        finally:
+            self._close()
+
+    def _stream(self) -> None:
+        fresh = time.monotonic()
+        while not self._stop.is_set():
+            frame = self._source.read()
+            now = time.monotonic()
+            if frame is not None and self._take(frame, now):
+                fresh = now
+            elif now - fresh > self._reopen_after_s:
+                self._problem = f"no new frame for {now - fresh:.1f} s"
+                return
+
+    def _take(self, frame: Frame, now: float) -> bool:
+        with self._lock:
+            new = self._monitor.accept(frame, now)
+        if not new:
+            self.repeated += 1
+            return False
+        self._on_frame(frame)
+        self.frames += 1
+        self._wake.set()
+        return True
+
+    def _close(self) -> None:
+        try:
+            self._source.close()
+        except Exception as error:  # closing what is broken may fail too
+            self._problem = self._problem or " ".join(str(error).split()) or type(error).__name__
+
+    def _watch(self) -> None:
+        """Sleep until the next frame is overdue; a frame that comes in time wakes it and sets the next deadline."""
+        while not self._stop.is_set():
+            with self._lock:
+                overdue = self._monitor.overdue_s
+            left = IDLE_S if overdue is None else overdue - time.monotonic()
+            self._wake.wait(left if left > 0 else IDLE_S)
+            self._wake.clear()
+            self._tell()
+
+    def _tell(self) -> None:
+        """Report a change of the state once."""
+        state = self.state
+        if state != self._told and state != State.STARTING.value:
+            self._told = state
+            self._on_change()

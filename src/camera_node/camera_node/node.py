@@ -1,0 +1,119 @@
+"""The camera node: one source, published as image_raw and camera_info, watched by the frame."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from sensor_msgs.msg import CameraInfo, Image
+
+from camera_node.capture import Capture
+from camera_node.info import calibrated, load_calibration, pinhole
+from camera_node.monitor import FrameMonitor
+from camera_node.source import GROUP, Frame, Source, SourceError
+from node_kit import diagnostics, messages, plugins, qos
+from node_kit.lifecycle import Lifecycle
+from node_kit.main import spin
+from node_kit.parameters import Parameters as Schema
+
+FINE = ("starting", "streaming", "ended")
+
+
+class CameraParameters(Schema):
+    """Parameters of the camera node."""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="of the camera: topics are /camera/<name>/...")
+    source: str = Field(min_length=1, description="camera plug-in, such as v4l2, replay or simulated")
+    options: str = Field("{}", description="JSON object of the plug-in's options")
+    rate_hz: float = Field(0.0, ge=0, le=1000, description="expected frames per second; 0 asks the source or measures")
+    frame_id: str = Field("", description="frame of the images; the camera's name by default")
+    calibration: str = Field("", description="calibration file as written by camera_calibration")
+    reopen_after_s: float = Field(2.0, ge=0.1, le=60, description="without a new frame for so long, open it again")
+
+
+class CameraNode(Lifecycle):
+    """Publishes a camera. While it is frozen or stopped nothing is published and diagnostics say so at once."""
+
+    Parameters = CameraParameters
+
+    def configure(self, parameters: CameraParameters) -> None:
+        self._settings = parameters
+        self._capture: Capture | None = None
+        self._published = 0
+        factory = plugins.load(GROUP, parameters.source)
+        self._source: Source = factory(_options(parameters.options))
+        self._calibration = load_calibration(Path(parameters.calibration)) if parameters.calibration else None
+        self._info: CameraInfo | None = None
+        topic = f"/camera/{parameters.name}"
+        self._images = self.keep(self.create_publisher(Image, f"{topic}/image_raw", qos.IMAGE))
+        self._infos = self.keep(self.create_publisher(CameraInfo, f"{topic}/camera_info", qos.IMAGE))
+        self._diagnostics = self.keep(diagnostics.DiagnosticsPublisher(self, f"camera/{parameters.name}", self._report))
+
+    def activate(self) -> None:
+        rate = self._settings.rate_hz or getattr(self._source, "rate_hz", 0.0)
+        monitor = FrameMonitor(rate, getattr(self._source, "always_changes", False))
+        self._capture = Capture(
+            self._source, monitor, self._publish, self._diagnostics.publish, self._settings.reopen_after_s
+        )
+        self._capture.start()
+
+    def deactivate(self) -> None:
+        if self._capture is not None:
+            self._capture.stop()
+        self._capture = None
+
+    def _publish(self, frame: Frame) -> None:
+        """Called by the capture thread; publishing is safe from any thread."""
+        image = messages.image(frame.rgb, frame.stamp_ns, self._settings.frame_id or self._settings.name)
+        info = self._camera_info(frame)
+        info.header = image.header
+        self._images.publish(image)
+        self._infos.publish(info)
+        self._published += 1
+
+    def _camera_info(self, frame: Frame) -> CameraInfo:
+        height, width = frame.rgb.shape[:2]
+        if self._info is None or (self._info.height, self._info.width) != (height, width):
+            fovy = float(getattr(self._source, "fovy_deg", 0.0))
+            self._info = calibrated(self._calibration) if self._calibration else pinhole(width, height, fovy)
+        if (self._info.height, self._info.width) != (height, width):
+            found = f"images {width}x{height}, calibration {self._info.width}x{self._info.height}"
+            raise SourceError(f"{self._settings.calibration}: {found}")
+        return self._info
+
+    def _report(self) -> diagnostics.Report:
+        capture = self._capture
+        if capture is None:
+            return diagnostics.OK, "inactive", {"published": self._published}
+        state = capture.state
+        values: dict[str, Any] = {
+            "published": self._published,
+            "rate_hz": capture.rate_hz,
+            "state": state,
+            "repeated": capture.repeated,
+            "opened": capture.opened,
+            "problem": capture.problem,
+        }
+        level = diagnostics.OK if state in FINE else diagnostics.ERROR
+        return level, f"{state}: {capture.problem}" if capture.problem else state, values
+
+
+def _options(text: str) -> dict[str, Any]:
+    try:
+        options = json.loads(text or "{}")
+    except ValueError as error:
+        raise SourceError(f"parameter 'options': found {text!r}, expected a JSON object ({error})") from None
+    if not isinstance(options, dict):
+        raise SourceError(f"parameter 'options': found {text!r}, expected a JSON object")
+    return options
+
+
+def main() -> int:
+    """Entry point."""
+    return spin(CameraNode, "camera")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,117 @@
+"""A recorded bag or a video file as a camera."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from camera_node.source import Frame, SourceEnded, SourceError, parse_options
+from episodes import messages
+from episodes.bag import EpisodeReader, is_complete
+from episodes.metadata import EpisodeError
+
+WAIT_S = 0.1
+DEFAULT_RATE_HZ = 30.0
+Picture = tuple[int, np.ndarray]  # recorded stamp in ns, (H, W, 3) uint8 RGB
+
+
+class ReplayOptions(BaseModel):
+    """What to play and how. Frames are never skipped: a late one is followed by the next at once."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    path: str = Field(min_length=1, description="bag folder, .mcap file or video file")
+    camera: str = Field("", description="camera in the bag; the first by default")
+    loop: bool = Field(False, description="start again at the end")
+    rate_hz: float = Field(0.0, ge=0, le=1000, description="frames per second; 0 keeps the recorded times")
+    stamps: Literal["now", "recorded"] = Field("now", description="stamp frames with the time of replay or as recorded")
+    always_changes: bool = Field(False, description="the recording is a real sensor's: equal frames mean frozen")
+
+
+class ReplaySource:
+    """Plays frames at their times."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = parse_options(ReplayOptions, options)
+        self.path = Path(self._options.path)
+        if not self.path.exists():
+            raise SourceError(f"option 'path': found {self.path}, expected a bag or a video file, there is none")
+        self.rate_hz = self._options.rate_hz
+        self.always_changes = self._options.always_changes
+        self._pictures: Iterator[Picture] | None = None
+        self._next: Picture | None = None
+
+    def open(self) -> None:
+        """Begin at the beginning. Raises SourceError if nothing can be read."""
+        self._pictures = self._play()
+        self._next = next(self._pictures, None)
+        if self._next is None:
+            raise SourceError(f"{self.path}: no frames")
+        self._first_ns, self._count, self._started_s = self._next[0], 0, time.monotonic()
+
+    def read(self) -> Frame | None:
+        """The next frame at its time; None when that is more than a moment away."""
+        if self._next is None or self._pictures is None:
+            raise SourceEnded(f"{self.path}: played to the end")
+        left = self._started_s + self._due_s() - time.monotonic()
+        if left > WAIT_S:
+            time.sleep(WAIT_S)
+            return None
+        time.sleep(max(left, 0.0))
+        stamp_ns, rgb = self._next
+        self._next = next(self._pictures, None)
+        self._count += 1
+        return Frame(time.time_ns() if self._options.stamps == "now" else stamp_ns, rgb)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._pictures = self._next = None
+
+    def _due_s(self) -> float:
+        assert self._next is not None
+        return self._count / self.rate_hz if self.rate_hz else (self._next[0] - self._first_ns) * 1e-9
+
+    def _play(self) -> Iterator[Picture]:
+        """Pictures with stamps that keep growing from one round of a loop to the next."""
+        shift = last = interval = 0
+        while True:
+            empty = True
+            for stamp, rgb in self._once():
+                if empty and last:
+                    shift = last + interval - stamp
+                empty, interval, last = False, max(stamp + shift - last, 1), stamp + shift
+                yield last, rgb
+            if empty or not self._options.loop:
+                return
+
+    def _once(self) -> Iterator[Picture]:
+        is_bag = self.path.suffix == ".mcap" or is_complete(self.path)
+        return _bag(self.path, self._options.camera) if is_bag else _video(self.path)
+
+
+def _bag(path: Path, camera: str) -> Iterator[Picture]:
+    try:
+        with EpisodeReader(path) as reader:
+            for record in reader.records({reader.camera_topic(camera)}):
+                yield messages.header_stamp_ns(record.raw), messages.image_array(record.decode())
+    except EpisodeError as error:
+        raise SourceError(str(error)) from None
+
+
+def _video(path: Path) -> Iterator[Picture]:
+    capture = cv2.VideoCapture(str(path))
+    try:
+        if not capture.isOpened():
+            raise SourceError(f"{path}: neither a bag nor a video that can be read")
+        rate, count = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE_HZ, 0
+        while (taken := capture.read())[0]:
+            yield round(count * 1e9 / rate), cv2.cvtColor(taken[1], cv2.COLOR_BGR2RGB)
+            count += 1
+    finally:
+        capture.release()

@@ -1,0 +1,80 @@
+"""A webcam or another Video4Linux device, through OpenCV."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import cv2
+from pydantic import BaseModel, ConfigDict, Field
+
+from camera_node.source import Frame, SourceError, parse_options
+
+PLAUSIBLE_DELAY_S = 1.0
+READ_TIMEOUT_MS = 1000
+
+
+class V4L2Options(BaseModel):
+    """Which device, and what to ask of it; 0 and an empty text leave the device's own choice."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    device: str = Field("/dev/video0", min_length=1, description="device file")
+    width: int = Field(0, ge=0, le=8192, description="pixels")
+    height: int = Field(0, ge=0, le=8192, description="pixels")
+    rate_hz: float = Field(0.0, ge=0, le=240, description="frames per second")
+    fourcc: str = Field("MJPG", pattern="^(....)?$", description="pixel format on the wire, four letters")
+
+
+class V4L2Source:
+    """Frames stamped with the kernel's time of acquisition where the driver tells it, else with that of reading."""
+
+    always_changes = True
+
+    def __init__(self, options: Mapping[str, Any], capture: Callable[..., Any] = cv2.VideoCapture) -> None:
+        self._options = parse_options(V4L2Options, options)
+        self._make = capture
+        self._capture: Any = None
+        self.rate_hz = self._options.rate_hz
+
+    def open(self) -> None:
+        """Open the device and ask for size, rate and format. Raises SourceError."""
+        options = self._options
+        self._capture = self._make(options.device, cv2.CAP_V4L2)
+        if not self._capture.isOpened():
+            self.close()
+            raise SourceError(f"{options.device}: cannot be opened as a camera (absent, in use or not permitted)")
+        wishes = {
+            cv2.CAP_PROP_FOURCC: cv2.VideoWriter_fourcc(*options.fourcc) if options.fourcc else 0,
+            cv2.CAP_PROP_FRAME_WIDTH: options.width,
+            cv2.CAP_PROP_FRAME_HEIGHT: options.height,
+            cv2.CAP_PROP_FPS: options.rate_hz,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC: READ_TIMEOUT_MS,
+        }
+        for key, value in wishes.items():
+            if value:
+                self._capture.set(key, value)
+
+    def read(self) -> Frame | None:
+        """The next frame. Raises SourceError when the device gives none, as when it was unplugged."""
+        good, bgr = self._capture.read()
+        if not good:
+            raise SourceError(f"{self._options.device}: no frame within {READ_TIMEOUT_MS} ms")
+        stamp_ns = acquisition_ns(self._capture.get(cv2.CAP_PROP_POS_MSEC), time.monotonic(), time.time_ns())
+        return Frame(stamp_ns, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+
+    def close(self) -> None:
+        """Release the device."""
+        if self._capture is not None:
+            self._capture.release()
+        self._capture = None
+
+
+def acquisition_ns(buffer_ms: float, monotonic_s: float, now_ns: int) -> int:
+    """System time (ns) of a buffer whose driver stamped it `buffer_ms` on the monotonic clock.
+
+    Drivers that stamp with another clock, or not at all, give implausible delays: then it is now.
+    """
+    delay_s = monotonic_s - buffer_ms * 1e-3
+    return now_ns - round(delay_s * 1e9) if 0.0 <= delay_s < PLAUSIBLE_DELAY_S else now_ns
