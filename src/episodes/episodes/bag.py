@@ -5,6 +5,7 @@ metadata.yaml is written last and atomically, so a folder that has one is comple
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StorageP
 from episodes import messages
 from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata, parse_metadata
 
+CAMERA_TOPIC = re.compile(r"^/camera/([^/]+)/image_raw$")
 BAG_VERSION = 9  # what Jazzy's rosbag2 writes
 
 
@@ -174,6 +176,20 @@ class EpisodeReader:
         """What the episode is about; None for bags of other recorders."""
         text = self.custom.get(METADATA_KEY)
         return None if text is None else parse_metadata(text, str(self.path / "metadata.yaml"))
+
+    @property
+    def cameras(self) -> dict[str, str]:
+        """Image topics by camera name, sorted."""
+        return {found.group(1): topic for topic in sorted(self.topics) if (found := CAMERA_TOPIC.match(topic))}
+
+    def camera_topic(self, camera: str = "") -> str:
+        """Image topic of a camera, of the first one if unnamed. Raises EpisodeError naming the cameras there are."""
+        cameras = self.cameras
+        if not cameras:
+            raise EpisodeError(f"{self.path}: missing stream /camera/<name>/image_raw")
+        if camera and camera not in cameras:
+            raise EpisodeError(f"{self.path}: camera {camera!r}, expected one of {', '.join(cameras)}")
+        return cameras[camera] if camera else next(iter(cameras.values()))
 
     @property
     def span_ns(self) -> tuple[int, int]:

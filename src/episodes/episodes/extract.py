@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from episodes import messages, sampling, streams
 from episodes.bag import EpisodeReader
 from episodes.dataset import PARTS, EpisodeEntry, Joints, resize_area
 from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata
-
-CAMERA_TOPIC = re.compile(r"^/camera/([^/]+)/image_raw$")
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,8 @@ def _extract(
     reader: EpisodeReader, settings: Settings, file: str, source: str
 ) -> tuple[EpisodeEntry, dict[str, np.ndarray]]:
     metadata = _checked(reader)
-    cameras = _cameras(reader)
+    reader.camera_topic()  # refuses a bag without any
+    cameras = reader.cameras
     records = streams.load(reader, _wanted(metadata, list(cameras.values())))
     images = {name: streams.image_stream(topic, records[topic]) for name, topic in cameras.items()}
     joints = _joint_streams(metadata, records)
@@ -64,13 +62,6 @@ def _checked(reader: EpisodeReader) -> EpisodeMetadata:
     if without:
         raise EpisodeError(f"metadata.yaml: field bases: missing {', '.join(without)}")
     return metadata
-
-
-def _cameras(reader: EpisodeReader) -> dict[str, str]:
-    cameras = {m.group(1): topic for topic in sorted(reader.topics) if (m := CAMERA_TOPIC.match(topic))}
-    if not cameras:
-        raise EpisodeError("missing stream /camera/<name>/image_raw")
-    return cameras
 
 
 def _wanted(metadata: EpisodeMetadata, cameras: list[str]) -> dict[str, str]:

@@ -13,7 +13,6 @@ import typer
 
 from episodes import messages
 from episodes.bag import EpisodeReader
-from episodes.extract import CAMERA_TOPIC
 from episodes.metadata import EpisodeError, EpisodeMetadata
 
 CODEC = "mp4v"
@@ -30,7 +29,7 @@ def film(bag: Path, out: Path, camera: str = "", scale: int = 2) -> int:
     The caption below the picture tells task, hands and time. Raises EpisodeError.
     """
     with EpisodeReader(bag) as reader:
-        topic = _topic(reader, camera)
+        topic = reader.camera_topic(camera)
         rate = _rate_hz(reader, topic)
         writer, count = None, 0
         try:
@@ -51,7 +50,7 @@ def frame(bag: Path, out: Path, at_s: float, camera: str = "", scale: int = 2) -
     """Write the first frame at or after `at_s` seconds (else the last) as a picture; returns its time in seconds."""
     with EpisodeReader(bag) as reader:
         chosen = None
-        for chosen in _frames(reader, _topic(reader, camera)):
+        for chosen in _frames(reader, reader.camera_topic(camera)):
             if chosen[0] >= at_s:
                 break
         if chosen is None:
@@ -76,15 +75,6 @@ def caption(metadata: EpisodeMetadata | None, seconds: float) -> str:
     """Task, hands and time of a frame."""
     about = f"{metadata.task}   {metadata.hands}   " if metadata else ""
     return f"{about}{seconds:6.2f} s"
-
-
-def _topic(reader: EpisodeReader, camera: str) -> str:
-    cameras = {m.group(1): topic for topic in sorted(reader.topics) if (m := CAMERA_TOPIC.match(topic))}
-    if not cameras:
-        raise EpisodeError(f"{reader.path}: missing stream /camera/<name>/image_raw")
-    if camera and camera not in cameras:
-        raise EpisodeError(f"{reader.path}: camera {camera!r}, expected one of {', '.join(cameras)}")
-    return cameras[camera] if camera else next(iter(cameras.values()))
 
 
 def _frames(reader: EpisodeReader, topic: str) -> Iterator[tuple[float, np.ndarray]]:
