@@ -30,7 +30,6 @@ FRAME_EVERY = 5  # control steps between camera frames: the 10 Hz a policy is tr
 CHECK_EVERY = 3
 HOME_NOISE_RAD = 0.06
 REST_S = 1.0  # seconds at home with the work done: a policy has to learn to stay there
-EPOCH_NS = 1_000_000_000  # simulated time starts here, so that no stamp is 0
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def record(world: World, renderers: dict[str, Renderer], job: Job) -> dict[str, 
 
 def write_frame(bag: EpisodeWriter, world: World, renderers: dict[str, Renderer], sides: Sequence[Side]) -> None:
     """Images, measured joints and commands of this instant, under the live graph's topic names."""
-    stamp_ns = EPOCH_NS + round(world.time_s * 1e9)
+    stamp_ns = world.stamp_ns
     for name, renderer in renderers.items():
         bag.write_image(f"/camera/{name}/image_raw", stamp_ns, renderer.render(world.data.qpos), name)
     for side in sides:

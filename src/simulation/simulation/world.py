@@ -12,6 +12,8 @@ from node_kit.station import Station
 from simulation.scene import TIMESTEP_S, Mounted, build, mounted
 from simulation.task import Task
 
+EPOCH_NS = 1_000_000_000
+
 
 @dataclass(frozen=True)
 class Part:
@@ -42,6 +44,11 @@ class World:
     def time_s(self) -> float:
         """Simulated time."""
         return float(self.data.time)
+
+    @property
+    def stamp_ns(self) -> int:
+        """Simulated time as a stamp, for those who do not run in real time; never 0."""
+        return EPOCH_NS + round(self.time_s * 1e9)
 
     def reset(self) -> None:
         """Every robot at rest in its home posture, hands open, objects where the model has them."""
