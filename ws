@@ -10,7 +10,7 @@ usage() {
   demo [left_hand:=HAND right_hand:=HAND task:=TASK seconds:=N] [--json FILE]
                         the simulated dual-arm station with the shipped models; video, report and bag in out/
   test [PACKAGE...]     colcon test of all or some packages
-  bench codec [--json FILE]
+  bench codec|policy [--json FILE]
                         measure; print a table
   train codec|policy [--config FILE]
                         train, evaluate and export a bundle into models/; an interrupted run resumes
@@ -311,8 +311,10 @@ main() {
         demo) prepare runtime; check_rendering; exec python -m bringup.demo "$@" ;;
         test) run_tests "$@" ;;
         bench)
-            [[ ${1:-} == codec ]] || die "./ws bench codec [--json FILE]; got '${1:-}'"
-            prepare runtime; exec python -m latent_codec.bench --bundle "$ROOT/models/codec" "${@:2}" ;;
+            local -A packages=([codec]=latent_codec [policy]=latent_policy_node)
+            local package=${packages[${1:-none}]:-}
+            [[ $package ]] || die "./ws bench codec|policy [--json FILE]; got '${1:-}'"
+            prepare runtime; exec python -m "$package.bench" --bundle "$ROOT/models/$1" "${@:2}" ;;
         train) train "$@" ;;
         record) prepare runtime; exec python -m bringup.record "$@" ;;
         inspect | convert) prepare runtime; exec python -m "episodes.$command" "$@" ;;
