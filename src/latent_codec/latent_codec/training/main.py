@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="train codec", description="Train a shared latent space and export it.")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="training configuration (YAML)")
     parser.add_argument("--out", type=Path, default=Path("models/codec"), help="where the bundle goes")
-    parser.add_argument("--work", type=Path, default=Path("out/training/codec"), help="where checkpoints go")
+    parser.add_argument("--work", type=Path, default=Path("out/train/codec"), help="where checkpoints go")
     options = parser.parse_args(arguments)
     try:
         train(options.config, options.out, options.work)
