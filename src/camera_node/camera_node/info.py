@@ -6,13 +6,11 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from sensor_msgs.msg import CameraInfo
 
 from camera_node.source import SourceError
-
-_MAX_BYTES = 1 << 16
+from node_kit.yaml_file import FileError, read_mapping, validate
 
 
 def _matrix(rows: int, columns: int) -> type[BaseModel]:
@@ -53,17 +51,9 @@ class Calibration(BaseModel):
 def load_calibration(path: Path) -> Calibration:
     """Read a calibration file. Raises SourceError of one line naming file and field."""
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise SourceError(f"{path}: larger than {_MAX_BYTES} bytes")
-        return Calibration.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except OSError as error:
-        raise SourceError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        item = error.errors()[0]
-        field = ".".join(str(part) for part in item["loc"])
-        raise SourceError(f"{path}: {field}: found {item['input']!r}, {item['msg']}") from None
+        return validate(Calibration, read_mapping(path), path)
+    except FileError as error:
+        raise SourceError(str(error)) from None
 
 
 def calibrated(calibration: Calibration) -> CameraInfo:
