@@ -17,7 +17,8 @@ IDLE_S = 0.2
 class Capture:
     """Runs a source. New frames go to `on_frame`, changes of the state are told to `on_change`, both from threads.
 
-    A camera that fails, or gives nothing new for `reopen_after_s`, is closed and opened again with growing pauses.
+    A camera that fails, or gives nothing new for `reopen_after_s`, is closed and opened again with growing pauses;
+    with None it is waited for without end, and a failure is final.
     """
 
     def __init__(
@@ -26,7 +27,7 @@ class Capture:
         monitor: FrameMonitor,
         on_frame: Callable[[Frame], None],
         on_change: Callable[[], None],
-        reopen_after_s: float = 2.0,
+        reopen_after_s: float | None = 2.0,
     ) -> None:
         self._source, self._monitor = source, monitor
         self._on_frame, self._on_change = on_frame, on_change
@@ -35,6 +36,7 @@ class Capture:
         self._problem = ""
         self._ended = False
         self._told = ""
+        self._telling = threading.Lock()
         self.frames = self.repeated = self.opened = 0
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -45,12 +47,15 @@ class Capture:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
-        """Stop both threads; a source that hangs is left to its fate after a bounded time."""
+    def stop(self) -> bool:
+        """Stop both threads; nothing is told afterwards. False if the source hangs: its thread is then left behind."""
         self._stop.set()
         self._wake.set()
-        for thread in self._threads:
-            thread.join(JOIN_S)
+        deadline = time.monotonic() + JOIN_S
+        started = [thread for thread in self._threads if thread.ident is not None]
+        for thread in started:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in started)
 
     @property
     def problem(self) -> str:
@@ -75,13 +80,15 @@ class Capture:
 
     def _read(self) -> None:
         pause = FIRST_BACKOFF_S
-        while not self._stop.is_set() and not self._ended:
+        while not self._stop.is_set():
             before = self.frames
             self._session()
-            pause = FIRST_BACKOFF_S if self.frames > before else min(2 * pause, LAST_BACKOFF_S)
             self._tell()
-            if not self._ended:
-                self._stop.wait(pause)
+            if self._ended or self._reopen_after_s is None:
+                return
+            pause = FIRST_BACKOFF_S if self.frames > before else pause
+            self._stop.wait(pause)
+            pause = min(2 * pause, LAST_BACKOFF_S)
 
     def _session(self) -> None:
         """Open, read until something is wrong, close."""
@@ -106,11 +113,13 @@ class Capture:
             now = time.monotonic()
             if frame is not None and self._take(frame, now):
                 fresh = now
-            elif now - fresh > self._reopen_after_s:
+            elif self._reopen_after_s is not None and now - fresh > self._reopen_after_s:
                 self._problem = f"no new frame for {now - fresh:.1f} s"
                 return
 
     def _take(self, frame: Frame, now: float) -> bool:
+        if self._stop.is_set():  # a read that hung may come back when nobody listens any more
+            return False
         with self._lock:
             new = self._monitor.accept(frame, now)
         if not new:
@@ -139,7 +148,8 @@ class Capture:
 
     def _tell(self) -> None:
         """Report a change of the state once."""
-        state = self.state
-        if state != self._told and state != State.STARTING.value:
-            self._told = state
-            self._on_change()
+        with self._telling:
+            state = self.state
+            if state not in (self._told, State.STARTING.value) and not self._stop.is_set():
+                self._told = state
+                self._on_change()

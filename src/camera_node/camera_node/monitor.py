@@ -36,12 +36,12 @@ class FrameMonitor:
     def __init__(self, rate_hz: float = 0.0, always_changes: bool = False) -> None:
         self._nominal_s = 1.0 / rate_hz if rate_hz > 0 else 0.0
         self._always_changes = always_changes
+        self._last: Frame | None = None
         self.restart()
 
     def restart(self) -> None:
-        """Forget everything, as after the camera was opened anew."""
-        self._last: Frame | None = None
-        self._last_s = 0.0
+        """Forget all times, since the camera was opened anew; a frozen one still gives the picture it gave before."""
+        self._last_s: float | None = None
         self._repeats = 0
         self._intervals: deque[float] = deque(maxlen=WINDOW)
 
@@ -50,7 +50,7 @@ class FrameMonitor:
         if self._last is not None and not self._is_new(frame, self._last):
             self._repeats += 1
             return False
-        if self._last is not None:
+        if self._last is not None and self._last_s is not None:
             self._intervals.append((frame.stamp_ns - self._last.stamp_ns) * 1e-9)
         self._last, self._last_s, self._repeats = frame, now_s, 0
         return True
@@ -70,18 +70,18 @@ class FrameMonitor:
     @property
     def overdue_s(self) -> float | None:
         """When the camera will count as stopped unless a new frame comes; None before the first."""
-        return None if self._last is None else self._last_s + PATIENCE * self.period_s
+        return None if self._last_s is None else self._last_s + PATIENCE * self.period_s
 
     def state(self, now_s: float) -> State:
         """The camera's state at a time."""
         overdue = self.overdue_s
-        if overdue is None:
-            return State.STARTING
-        if now_s < overdue:
+        if overdue is not None and now_s < overdue:
             return State.STREAMING
+        if overdue is None and not self._repeats:
+            return State.STARTING
         return State.FROZEN if self._repeats else State.STOPPED
 
     def _is_new(self, frame: Frame, last: Frame) -> bool:
-        if frame.stamp_ns <= last.stamp_ns:
+        if self._last_s is not None and frame.stamp_ns <= last.stamp_ns:
             return False
         return not (self._always_changes and np.array_equal(frame.rgb, last.rgb))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,10 @@ class CameraNode(Lifecycle):
         self._settings = parameters
         self._capture: Capture | None = None
         self._published = 0
+        self._was_lost = False
         factory = plugins.load(GROUP, parameters.source)
-        self._source: Source = factory(_options(parameters.options))
+        self._make: Callable[[], Source] = partial(factory, _options(parameters.options))
+        self._source = self._make()
         self._calibration = load_calibration(Path(parameters.calibration)) if parameters.calibration else None
         self._info: CameraInfo | None = None
         topic = f"/camera/{parameters.name}"
@@ -54,14 +58,14 @@ class CameraNode(Lifecycle):
     def activate(self) -> None:
         rate = self._settings.rate_hz or getattr(self._source, "rate_hz", 0.0)
         monitor = FrameMonitor(rate, getattr(self._source, "always_changes", False))
-        self._capture = Capture(
-            self._source, monitor, self._publish, self._diagnostics.publish, self._settings.reopen_after_s
-        )
+        patience = self._settings.reopen_after_s if getattr(self._source, "reopens", True) else None
+        self._capture = Capture(self._source, monitor, self._publish, self._changed, patience)
         self._capture.start()
 
     def deactivate(self) -> None:
-        if self._capture is not None:
-            self._capture.stop()
+        if self._capture is not None and not self._capture.stop():
+            self.get_logger().warning("the camera does not answer, its thread is left behind")
+            self._source = self._make()  # the old one is still in the hands of that thread
         self._capture = None
 
     def _publish(self, frame: Frame) -> None:
@@ -72,6 +76,15 @@ class CameraNode(Lifecycle):
         self._images.publish(image)
         self._infos.publish(info)
         self._published += 1
+
+    def _changed(self) -> None:
+        """Called by the capture's threads: diagnostics at once; the log tells when a camera is lost and found."""
+        self._diagnostics.publish()
+        capture = self._capture
+        lost = capture is not None and capture.state == "lost"
+        if capture is not None and lost != self._was_lost:
+            self._was_lost = lost
+            self.get_logger().warning(f"lost: {capture.problem}" if lost else f"{capture.state} again")
 
     def _camera_info(self, frame: Frame) -> CameraInfo:
         height, width = frame.rgb.shape[:2]
