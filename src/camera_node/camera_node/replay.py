@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from camera_node.source import Frame, SourceEnded, SourceError, parse_options
 from episodes import messages
-from episodes.bag import EpisodeReader, is_complete
+from episodes.bag import EpisodeReader
 from episodes.metadata import EpisodeError
 
 WAIT_S = 0.1
 DEFAULT_RATE_HZ = 30.0
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with a file is said here, in one line
 Picture = tuple[int, np.ndarray]  # recorded stamp in ns, (H, W, 3) uint8 RGB
 
 
@@ -35,7 +37,9 @@ class ReplayOptions(BaseModel):
 
 
 class ReplaySource:
-    """Plays frames at their times."""
+    """Plays frames at their times. The constructor raises SourceError for what cannot be played."""
+
+    reopens = False  # it would begin again from the beginning
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = parse_options(ReplayOptions, options)
@@ -44,8 +48,10 @@ class ReplaySource:
             raise SourceError(f"option 'path': found {self.path}, expected a bag or a video file, there is none")
         self.rate_hz = self._options.rate_hz
         self.always_changes = self._options.always_changes
-        self._pictures: Iterator[Picture] | None = None
+        self._pictures: Generator[Picture, None, None] | None = None
         self._next: Picture | None = None
+        self.open()
+        self.close()
 
     def open(self) -> None:
         """Begin at the beginning. Raises SourceError if nothing can be read."""
@@ -57,48 +63,56 @@ class ReplaySource:
 
     def read(self) -> Frame | None:
         """The next frame at its time; None when that is more than a moment away."""
-        if self._next is None or self._pictures is None:
+        if self._next is None:
+            self._next = next(self._pictures or iter(()), None)
+        if self._next is None:
             raise SourceEnded(f"{self.path}: played to the end")
         left = self._started_s + self._due_s() - time.monotonic()
         if left > WAIT_S:
             time.sleep(WAIT_S)
             return None
         time.sleep(max(left, 0.0))
-        stamp_ns, rgb = self._next
-        self._next = next(self._pictures, None)
+        (stamp_ns, rgb), self._next = self._next, None
         self._count += 1
         return Frame(time.time_ns() if self._options.stamps == "now" else stamp_ns, rgb)
 
     def close(self) -> None:
         """Release the file."""
+        if self._pictures is not None:
+            self._pictures.close()
         self._pictures = self._next = None
 
     def _due_s(self) -> float:
         assert self._next is not None
         return self._count / self.rate_hz if self.rate_hz else (self._next[0] - self._first_ns) * 1e-9
 
-    def _play(self) -> Iterator[Picture]:
+    def _play(self) -> Generator[Picture, None, None]:
         """Pictures with stamps that keep growing from one round of a loop to the next."""
-        shift = last = interval = 0
+        last, interval = None, round(1e9 / DEFAULT_RATE_HZ)
         while True:
-            empty = True
+            shift = None
             for stamp, rgb in self._once():
-                if empty and last:
-                    shift = last + interval - stamp
-                empty, interval, last = False, max(stamp + shift - last, 1), stamp + shift
+                if shift is None:
+                    shift = 0 if last is None else last + interval - stamp
+                elif stamp + shift > last:
+                    interval = stamp + shift - last
+                last = stamp + shift
                 yield last, rgb
-            if empty or not self._options.loop:
+            if shift is None or not self._options.loop:
                 return
 
     def _once(self) -> Iterator[Picture]:
-        is_bag = self.path.suffix == ".mcap" or is_complete(self.path)
+        is_bag = self.path.suffix == ".mcap" or self.path.is_dir()
         return _bag(self.path, self._options.camera) if is_bag else _video(self.path)
 
 
 def _bag(path: Path, camera: str) -> Iterator[Picture]:
     try:
         with EpisodeReader(path) as reader:
-            for record in reader.records({reader.camera_topic(camera)}):
+            topic = reader.camera_topic(camera)
+            if (found := reader.topics[topic].msgtype) != messages.IMAGE:
+                raise SourceError(f"{path}: topic {topic}: found {found}, expected {messages.IMAGE}")
+            for record in reader.records({topic}):
                 yield messages.header_stamp_ns(record.raw), messages.image_array(record.decode())
     except EpisodeError as error:
         raise SourceError(str(error)) from None
