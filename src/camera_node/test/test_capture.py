@@ -1,0 +1,216 @@
+"""Capture: a camera read in a thread, watched from another, opened again when it is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from camera_node import capture as module
+from camera_node.capture import Capture
+from camera_node.monitor import FrameMonitor
+from camera_node.source import Frame, SourceEnded, SourceError
+
+PERIOD_S = 0.02
+PATIENCE_S = 10.0
+
+
+class Camera:
+    """Gives a frame a period while its mood is fine; else it is silent, frozen, hangs, breaks or ends."""
+
+    def __init__(self) -> None:
+        self.mood, self.away = "fine", False
+        self.opened_s: list[float] = []
+        self.closed = self.count = 0
+        self.released = threading.Event()
+
+    def open(self) -> None:
+        self.opened_s.append(time.monotonic())
+        if self.away:
+            raise SourceError("nobody\n  answers")
+
+    def read(self) -> Frame | None:
+        time.sleep(PERIOD_S)
+        if self.mood == "broken":
+            raise OSError("the cable is out")
+        if self.mood == "over":
+            raise SourceEnded("played to the end")
+        if self.mood == "hanging":
+            self.released.wait(PATIENCE_S)
+        self.count += self.mood in ("fine", "hanging")
+        return None if self.mood == "silent" else Frame(time.time_ns(), np.full((2, 2, 3), self.count % 256, np.uint8))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Bench:
+    """A capture of the camera, and all it tells."""
+
+    def __init__(self, reopen_after_s: float | None) -> None:
+        self.camera = Camera()
+        self.frames: list[Frame] = []
+        self.told: list[tuple[float, str]] = []
+        monitor = FrameMonitor(1 / PERIOD_S / 2, always_changes=True)  # generous: two periods of 40 ms
+        self.capture = Capture(self.camera, monitor, self.frames.append, self._on_change, reopen_after_s)
+
+    def _on_change(self) -> None:
+        self.told.append((time.monotonic(), self.capture.state))
+
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not happen; told {self.told}"
+            time.sleep(0.005)
+
+    def wait_for_state(self, state: str) -> float:
+        """When it was told."""
+        self.wait_for(lambda: any(told == state for _, told in self.told), f"the state {state}")
+        return next(when for when, told in self.told if told == state)
+
+    def stream(self) -> Bench:
+        self.capture.start()
+        self.wait_for(lambda: len(self.frames) >= 5, "the first frames")
+        return self
+
+    def change(self, mood: str) -> float:
+        """Change the camera's mood, forget what was told, and say when it was."""
+        self.told.clear()
+        self.camera.mood = mood
+        return time.monotonic()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_BACKOFF_S", 0.05)
+    monkeypatch.setattr(module, "LAST_BACKOFF_S", 0.2)
+    monkeypatch.setattr(module, "JOIN_S", 0.5)
+
+
+@pytest.fixture
+def make_bench() -> Iterator[Callable[..., Bench]]:
+    made: list[Bench] = []
+
+    def make(reopen_after_s: float | None = 0.6) -> Bench:
+        made.append(Bench(reopen_after_s))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.camera.released.set()
+        each.capture.stop()
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench]) -> Bench:
+    return make_bench().stream()
+
+
+def test_frames_are_handed_on_in_order_and_the_state_is_told_once(bench):
+    bench.wait_for(lambda: len(bench.frames) >= 20, "twenty frames")
+    assert bench.capture.stop()
+    assert (np.diff([frame.stamp_ns for frame in bench.frames]) > 0).all()
+    assert [state for _, state in bench.told].count("streaming") >= 1 and bench.told[0][1] == "streaming"
+    assert bench.capture.frames == len(bench.frames) and bench.capture.repeated == 0
+    assert 10 < bench.capture.rate_hz <= 1 / PERIOD_S
+    assert bench.camera.closed == len(bench.camera.opened_s) == 1
+
+
+def test_a_camera_that_raises_is_told_as_lost_closed_and_opened_again(bench):
+    bench.change("broken")
+    bench.wait_for_state("lost")
+    assert bench.capture.problem == "the cable is out"
+    assert bench.camera.closed >= 1
+    before = len(bench.frames)
+    bench.change("fine")
+    bench.wait_for_state("streaming")
+    bench.wait_for(lambda: len(bench.frames) > before, "new frames")
+    assert bench.capture.problem == "" and bench.capture.opened >= 2
+
+
+def test_a_camera_that_is_away_is_tried_again_with_growing_pauses(make_bench):
+    bench = make_bench()
+    bench.camera.away = True
+    bench.capture.start()
+    bench.wait_for(lambda: len(bench.camera.opened_s) >= 6, "six attempts")
+    assert bench.capture.problem == "nobody answers", "one line"
+    pauses = np.diff(bench.camera.opened_s[:6])
+    assert (pauses >= [0.05, 0.1, 0.2, 0.2, 0.2]).all()
+    assert pauses.sum() < PATIENCE_S / 2
+    assert bench.capture.opened == 0 and [state for _, state in bench.told] == ["lost"]
+
+
+@pytest.mark.parametrize(("mood", "state"), [("silent", "stopped"), ("frozen", "frozen"), ("hanging", "stopped")])
+def test_a_camera_without_new_frames_is_told_at_once(bench, mood, state):
+    since = bench.change(mood)
+    # Two periods; the rest is for a busy machine, and less than the 200 ms at which it would look anyway.
+    assert bench.wait_for_state(state) - since < 4 * PERIOD_S + PERIOD_S + 0.15
+
+
+@pytest.mark.parametrize("mood", ["silent", "frozen"])
+def test_a_camera_without_new_frames_is_opened_again_and_shows_nothing_old(bench, mood):
+    bench.change(mood)
+    bench.wait_for_state("lost")
+    assert bench.capture.problem.startswith("no new frame for 0.")
+    shown = len(bench.frames)
+    bench.wait_for(lambda: bench.capture.opened >= 3, "two more attempts")
+    assert len(bench.frames) == shown
+    bench.change("fine")
+    bench.wait_for(lambda: len(bench.frames) > shown and bench.capture.state == "streaming", "new frames")
+
+
+def test_a_camera_that_hangs_does_not_hold_up_the_stop_and_is_not_heard_again(bench):
+    bench.change("hanging")
+    bench.wait_for_state("stopped")
+    told, frames, began_s = len(bench.told), len(bench.frames), time.monotonic()
+    assert bench.capture.stop() is False
+    assert time.monotonic() - began_s < 2.0
+    bench.camera.released.set()
+    bench.wait_for(lambda: bench.camera.closed, "the end of the thread")
+    assert bench.capture.stop() is True
+    assert len(bench.told) == told and len(bench.frames) == frames
+
+
+def test_a_recording_that_ends_is_closed_and_not_begun_again(bench):
+    bench.change("over")
+    bench.wait_for_state("ended")
+    assert bench.capture.problem == "" and bench.camera.closed == 1
+    assert bench.capture.stop()
+    assert len(bench.camera.opened_s) == 1 and bench.told[-1][1] == "ended"
+
+
+def test_a_recording_that_breaks_is_lost_for_good(make_bench):
+    bench = make_bench(reopen_after_s=None).stream()
+    bench.change("broken")
+    bench.wait_for_state("lost")
+    bench.wait_for(lambda: threading.active_count() and not bench.capture._threads[0].is_alive(), "the end of reading")
+    assert len(bench.camera.opened_s) == bench.camera.closed == 1
+    assert bench.capture.problem == "the cable is out" and bench.capture.state == "lost"
+
+
+def test_the_silence_of_a_recording_is_waited_out(make_bench):
+    bench = make_bench(reopen_after_s=None).stream()
+    bench.change("silent")
+    bench.wait_for_state("stopped")
+    bench.change("fine")
+    bench.wait_for_state("streaming")
+    assert len(bench.camera.opened_s) == 1
+
+
+def test_frames_that_cannot_be_shown_are_a_problem_of_the_camera(make_bench):
+    bench = make_bench()
+
+    def refuse(frame: Frame) -> None:
+        raise SourceError("front.yaml: images 2x2, calibration 640x480")
+
+    bench.capture = Capture(bench.camera, FrameMonitor(), refuse, bench._on_change, 0.6)
+    bench.capture.start()
+    bench.wait_for_state("lost")
+    assert bench.capture.problem == "front.yaml: images 2x2, calibration 640x480"
+
+
+def test_stopping_what_was_never_started_is_harmless(make_bench):
+    assert make_bench().capture.stop() is True

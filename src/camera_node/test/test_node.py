@@ -1,0 +1,172 @@
+"""The camera node as the graph sees it: a real process, real topics."""
+
+from __future__ import annotations
+
+import signal
+
+import numpy as np
+import pytest
+from camera_process import write_plugin
+from lifecycle_msgs.msg import Transition
+from recordings import FRAMES, HEIGHT, STEP_NS, WIDTH, number
+
+from node_kit import messages
+
+# Gives numbered pictures; files beside it tell it to freeze, to hang, and how large, fast and many they are.
+PLUGIN = """
+import time
+from pathlib import Path
+import numpy as np
+from camera_node.source import Frame, SourceEnded
+
+class Camera:
+    always_changes = True
+    fovy_deg = 60.0
+    def __init__(self, options):
+        self.directory = Path(options["directory"])
+        self.height, self.width = options.get("size", (24, 32))
+        self.rate_hz, self.most = options.get("rate_hz", 20.0), options.get("most", 0)
+        self.number = 0
+    def open(self): self.due = time.monotonic()
+    def close(self): (self.directory / "closed").touch()
+    def read(self):
+        if self.most and self.number == self.most:
+            raise SourceEnded("no more")
+        while (self.directory / "hang").exists():
+            time.sleep(0.1)
+        self.due += 1 / self.rate_hz
+        time.sleep(max(0.0, self.due - time.monotonic()))
+        self.number += not (self.directory / "freeze").exists()
+        rgb = np.zeros((self.height, self.width, 3), np.uint8)
+        rgb[0, 0] = self.number % 256, self.number // 256, 77
+        return Frame(time.time_ns(), rgb)
+"""
+
+
+@pytest.fixture
+def start_bench(start_camera, tmp_path):
+    """Starts nodes with the camera above."""
+    write_plugin(tmp_path, "bench", PLUGIN)
+
+    def start(options=None, **parameters):
+        options = {"directory": str(tmp_path), **(options or {})}
+        return start_camera(source="bench", options=options, **parameters).begin()
+
+    return start
+
+
+def stamps(heard) -> list[int]:
+    return [messages.stamp_ns(message.header) for message in heard]
+
+
+def pixels(image) -> np.ndarray:
+    rgb, status = messages.image_array(image)
+    assert status is messages.MessageStatus.OK
+    return rgb
+
+
+def test_every_frame_of_a_bag_arrives_with_its_camera_info(start_camera, bag):
+    camera = start_camera(options={"path": str(bag)}).begin()
+    camera.wait_for_state("ended")
+    camera.wait_for(lambda: len(camera.images) == len(camera.infos) == FRAMES, "the last frame")
+    assert [number(pixels(image)) for image in camera.images] == list(range(FRAMES))
+    assert {(image.encoding, image.height, image.width, image.step) for image in camera.images} == {
+        ("rgb8", HEIGHT, WIDTH, 3 * WIDTH)
+    }
+    assert {message.header.frame_id for message in camera.images + camera.infos} == {"front"}
+    assert (np.diff(stamps(camera.images)) > 0).all()
+    assert stamps(camera.infos) == stamps(camera.images)
+    assert {(info.height, info.width) for info in camera.infos} == {(HEIGHT, WIDTH)}
+    assert camera.status["published"] == str(FRAMES) and camera.status["message"] == "ended"
+    assert float(camera.status["rate_hz"]) == pytest.approx(1e9 / STEP_NS, rel=0.5)
+
+
+def test_images_of_640_by_480_at_30_hz_arrive_in_another_process_without_loss(start_bench):
+    camera = start_bench({"size": (480, 640), "rate_hz": 30.0, "most": 120})
+    camera.wait_for_state("ended")
+    assert camera.status["published"] == "120"
+    camera.wait_for(lambda: len(camera.images) >= 120, "the last of 120 images")
+    assert [int(pixels(image)[0, 0, 0]) for image in camera.images] == list(range(1, 121))
+    assert stamps(camera.infos) == stamps(camera.images)
+
+
+def test_a_frozen_camera_is_told_within_two_frame_periods_and_shows_nothing_old(start_bench, tmp_path):
+    camera = start_bench()
+    camera.wait_for_state("streaming")
+    (tmp_path / "freeze").touch()
+    camera.wait_for_state("frozen")
+    seen, last = len(camera.images), stamps(camera.images)[-1]
+    # Two periods of 50 ms; the rest is for a busy machine.
+    assert 0.09 <= (camera.told[-1][0] - last) * 1e-9 < 0.1 + 0.15
+    camera.wait_for(lambda: int(camera.status["repeated"]) > 10, "repeated frames")
+    assert len(camera.images) == seen
+    (tmp_path / "freeze").unlink()
+    camera.wait_for_state("streaming")
+    camera.wait_for(lambda: len(camera.images) > seen, "new frames")
+
+
+def test_camera_info_follows_the_field_of_view_and_frame_id_the_parameter(start_bench):
+    camera = start_bench(frame_id="front_optical")
+    camera.wait_for(lambda: camera.infos and camera.images, "frames")
+    focal = 24 / 2 / np.tan(np.radians(30.0))
+    assert list(camera.infos[0].k) == pytest.approx([focal, 0, 16, 0, focal, 12, 0, 0, 1])
+    assert camera.infos[0].header.frame_id == camera.images[0].header.frame_id == "front_optical"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order(start_bench, tmp_path, number):
+    camera = start_bench()
+    camera.wait_for(lambda: camera.images, "frames")
+    assert camera.signal(number) == 0
+    assert (tmp_path / "closed").exists()
+    assert camera.stderr == ""
+
+
+def test_a_camera_that_hangs_does_not_keep_the_process_from_ending(start_bench, tmp_path):
+    camera = start_bench()
+    camera.wait_for(lambda: camera.images, "frames")
+    (tmp_path / "hang").touch()
+    camera.wait_for_state("stopped")
+    assert camera.signal(signal.SIGTERM) == 0
+    assert "Traceback" not in camera.stderr and camera.stderr.count("\n") == 1
+    assert "the camera does not answer" in camera.stderr
+
+
+def test_the_lifecycle_can_be_gone_through_again_and_again(start_bench):
+    camera = start_bench()
+    for _ in range(2):
+        camera.wait_for(lambda: camera.images, "frames")
+        assert camera.change_state(Transition.TRANSITION_DEACTIVATE)
+        camera.images.clear()
+        assert camera.change_state(Transition.TRANSITION_ACTIVATE)
+    assert camera.change_state(Transition.TRANSITION_DEACTIVATE)
+    assert camera.change_state(Transition.TRANSITION_CLEANUP)
+    camera.images.clear()
+    camera.begin()
+    camera.wait_for(lambda: camera.images, "frames")
+
+
+def test_a_missing_file_leaves_the_node_unconfigured_and_a_given_one_mends_it(start_camera, bag, tmp_path):
+    camera = start_camera(options={"path": str(tmp_path / "later")})
+    assert not camera.change_state(Transition.TRANSITION_CONFIGURE)
+    assert not camera.change_state(Transition.TRANSITION_ACTIVATE), "it is unconfigured"
+    bag.rename(tmp_path / "later")
+    camera.begin().wait_for_state("ended")
+    assert camera.stderr.startswith("error: node /front_camera: option 'path': found ")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"options": {"path": "/nowhere/bag"}}, "option 'path': found /nowhere/bag, expected a bag or a video file"),
+        ({"source": "replai"}, "camera_node.sources: found 'replai', expected one of:"),
+        ({"options": ["path"]}, "parameter 'options': found '[\"path\"]', expected a JSON object"),
+        ({"name": "front camera"}, "parameter 'name': found 'front camera', expected:"),
+    ],
+    ids=["missing file", "unknown source", "options", "name"],
+)
+def test_what_cannot_be_a_camera_ends_with_one_clear_line(start_camera, parameters, expected):
+    camera = start_camera(autostart=True, **parameters)
+    assert camera.process.wait(20.0) == 1
+    assert camera.stderr.count("\n") == 1
+    assert camera.stderr.startswith("error: ") and expected in camera.stderr
