@@ -149,8 +149,7 @@ def test_the_lifecycle_can_be_gone_through_again_and_again(start_bench):
 def test_a_missing_file_leaves_the_node_unconfigured_and_a_given_one_mends_it(start_camera, bag, tmp_path):
     camera = start_camera(options={"path": str(tmp_path / "later")})
     assert not camera.change_state(Transition.TRANSITION_CONFIGURE)
-    assert not camera.change_state(Transition.TRANSITION_ACTIVATE), "it is unconfigured"
-    bag.rename(tmp_path / "later")
+    bag.rename(tmp_path / "later")  # an unconfigured node may be configured again
     camera.begin().wait_for_state("ended")
     assert camera.stderr.startswith("error: node /front_camera: option 'path': found ")
 
