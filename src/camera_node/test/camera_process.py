@@ -17,7 +17,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from node_kit import messages
@@ -61,6 +61,13 @@ class CameraProcess:
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not happen; status {self.status}; stderr: {self.stderr}"
             self._executor.spin_once(timeout_sec=0.02)
+
+    def listen_best_effort(self) -> list[Image]:
+        """Images as a second reader gets them, one that does not ask for what was lost."""
+        heard: list[Image] = []
+        reader = QoSProfile(depth=READER.depth, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self.node.create_subscription(Image, f"{TOPIC}/image_raw", heard.append, reader)
+        return heard
 
     def wait_for_state(self, state: str) -> None:
         self.wait_for(lambda: self.status.get("state") == state, f"the state {state}")

@@ -8,79 +8,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from capture_bench import EXPECTED_S, PATIENCE_S, PERIOD_S, Bench
 
 from camera_node import capture as module
 from camera_node.capture import Capture
 from camera_node.monitor import FrameMonitor
-from camera_node.source import Frame, SourceEnded, SourceError
-
-PERIOD_S = 0.02
-PATIENCE_S = 10.0
-
-
-class Camera:
-    """Gives a frame a period while its mood is fine; else it is silent, frozen, hangs, breaks or ends."""
-
-    def __init__(self) -> None:
-        self.mood, self.away = "fine", False
-        self.opened_s: list[float] = []
-        self.closed = self.count = 0
-        self.released = threading.Event()
-
-    def open(self) -> None:
-        self.opened_s.append(time.monotonic())
-        if self.away:
-            raise SourceError("nobody\n  answers")
-
-    def read(self) -> Frame | None:
-        time.sleep(PERIOD_S)
-        if self.mood == "broken":
-            raise OSError("the cable is out")
-        if self.mood == "over":
-            raise SourceEnded("played to the end")
-        if self.mood == "hanging":
-            self.released.wait(PATIENCE_S)
-        self.count += self.mood in ("fine", "hanging")
-        return None if self.mood == "silent" else Frame(time.time_ns(), np.full((2, 2, 3), self.count % 256, np.uint8))
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-class Bench:
-    """A capture of the camera, and all it tells."""
-
-    def __init__(self, reopen_after_s: float | None) -> None:
-        self.camera = Camera()
-        self.frames: list[Frame] = []
-        self.told: list[tuple[float, str]] = []
-        monitor = FrameMonitor(1 / PERIOD_S / 2, always_changes=True)  # generous: two periods of 40 ms
-        self.capture = Capture(self.camera, monitor, self.frames.append, self._on_change, reopen_after_s)
-
-    def _on_change(self) -> None:
-        self.told.append((time.monotonic(), self.capture.state))
-
-    def wait_for(self, condition: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < deadline, f"{what} did not happen; told {self.told}"
-            time.sleep(0.005)
-
-    def wait_for_state(self, state: str) -> float:
-        """When it was told."""
-        self.wait_for(lambda: any(told == state for _, told in self.told), f"the state {state}")
-        return next(when for when, told in self.told if told == state)
-
-    def stream(self) -> Bench:
-        self.capture.start()
-        self.wait_for(lambda: len(self.frames) >= 5, "the first frames")
-        return self
-
-    def change(self, mood: str) -> float:
-        """Change the camera's mood, forget what was told, and say when it was."""
-        self.told.clear()
-        self.camera.mood = mood
-        return time.monotonic()
+from camera_node.source import Frame, SourceError
 
 
 @pytest.fixture(autouse=True)
@@ -146,8 +79,8 @@ def test_a_camera_that_is_away_is_tried_again_with_growing_pauses(make_bench):
 @pytest.mark.parametrize(("mood", "state"), [("silent", "stopped"), ("frozen", "frozen"), ("hanging", "stopped")])
 def test_a_camera_without_new_frames_is_told_at_once(bench, mood, state):
     since = bench.change(mood)
-    # Two periods; the rest is for a busy machine, and less than the 200 ms at which it would look anyway.
-    assert bench.wait_for_state(state) - since < 4 * PERIOD_S + PERIOD_S + 0.15
+    # Two periods after the last frame; the rest is for a busy machine.
+    assert bench.wait_for_state(state) - since < 2 * EXPECTED_S + 0.15
 
 
 @pytest.mark.parametrize("mood", ["silent", "frozen"])
@@ -186,7 +119,7 @@ def test_a_recording_that_breaks_is_lost_for_good(make_bench):
     bench = make_bench(reopen_after_s=None).stream()
     bench.change("broken")
     bench.wait_for_state("lost")
-    bench.wait_for(lambda: threading.active_count() and not bench.capture._threads[0].is_alive(), "the end of reading")
+    bench.wait_for(lambda: "_read" not in [thread.name for thread in threading.enumerate()], "the end of reading")
     assert len(bench.camera.opened_s) == bench.camera.closed == 1
     assert bench.capture.problem == "the cable is out" and bench.capture.state == "lost"
 

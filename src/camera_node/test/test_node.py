@@ -48,9 +48,10 @@ def start_bench(start_camera, tmp_path):
     """Starts nodes with the camera above."""
     write_plugin(tmp_path, "bench", PLUGIN)
 
-    def start(options=None, **parameters):
+    def start(options=None, begin=True, **parameters):
         options = {"directory": str(tmp_path), **(options or {})}
-        return start_camera(source="bench", options=options, **parameters).begin()
+        camera = start_camera(source="bench", options=options, **parameters)
+        return camera.begin() if begin else camera
 
     return start
 
@@ -82,12 +83,14 @@ def test_every_frame_of_a_bag_arrives_with_its_camera_info(start_camera, bag):
 
 
 def test_images_of_640_by_480_at_30_hz_arrive_in_another_process_without_loss(start_bench):
-    camera = start_bench({"size": (480, 640), "rate_hz": 30.0, "most": 120})
-    camera.wait_for_state("ended")
+    camera = start_bench({"size": (480, 640), "rate_hz": 30.0, "most": 120}, begin=False)
+    # Nothing is sent twice to a best-effort reader: without the Fast DDS profile it gets one image in eight.
+    once = camera.listen_best_effort()
+    camera.begin().wait_for_state("ended")
     assert camera.status["published"] == "120"
-    camera.wait_for(lambda: len(camera.images) >= 120, "the last of 120 images")
+    camera.wait_for(lambda: min(len(camera.images), len(once)) >= 120, "the last of 120 images")
     assert [int(pixels(image)[0, 0, 0]) for image in camera.images] == list(range(1, 121))
-    assert stamps(camera.infos) == stamps(camera.images)
+    assert stamps(camera.infos) == stamps(camera.images) == stamps(once)
 
 
 def test_a_frozen_camera_is_told_within_two_frame_periods_and_shows_nothing_old(start_bench, tmp_path):

@@ -1,0 +1,82 @@
+"""A camera with moods, and a capture of it that keeps all it tells."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from camera_node.capture import Capture
+from camera_node.monitor import FrameMonitor
+from camera_node.source import Frame, SourceEnded, SourceError
+
+PERIOD_S = 0.02
+EXPECTED_S = 2 * PERIOD_S  # what the monitor expects: generous, so that a busy machine does not pass for a slow camera
+PATIENCE_S = 10.0
+
+
+class Camera:
+    """Gives a frame a period while its mood is fine; else it is silent, frozen, hangs, breaks or ends."""
+
+    def __init__(self) -> None:
+        self.mood, self.away = "fine", False
+        self.opened_s: list[float] = []
+        self.closed = self.count = 0
+        self.released = threading.Event()
+
+    def open(self) -> None:
+        self.opened_s.append(time.monotonic())
+        if self.away:
+            raise SourceError("nobody\n  answers")
+
+    def read(self) -> Frame | None:
+        time.sleep(PERIOD_S)
+        if self.mood == "broken":
+            raise OSError("the cable is out")
+        if self.mood == "over":
+            raise SourceEnded("played to the end")
+        if self.mood == "hanging":
+            self.released.wait(PATIENCE_S)
+        self.count += self.mood in ("fine", "hanging")
+        return None if self.mood == "silent" else Frame(time.time_ns(), np.full((2, 2, 3), self.count % 256, np.uint8))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Bench:
+    """A capture of the camera, and all it tells."""
+
+    def __init__(self, reopen_after_s: float | None) -> None:
+        self.camera = Camera()
+        self.frames: list[Frame] = []
+        self.told: list[tuple[float, str]] = []
+        monitor = FrameMonitor(1 / EXPECTED_S, always_changes=True)
+        self.capture = Capture(self.camera, monitor, self.frames.append, self._on_change, reopen_after_s)
+
+    def _on_change(self) -> None:
+        self.told.append((time.monotonic(), self.capture.state))
+
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not happen; told {self.told}"
+            time.sleep(0.005)
+
+    def wait_for_state(self, state: str) -> float:
+        """When it was told."""
+        self.wait_for(lambda: any(told == state for _, told in self.told), f"the state {state}")
+        return next(when for when, told in self.told if told == state)
+
+    def stream(self) -> Bench:
+        self.capture.start()
+        self.wait_for(lambda: len(self.frames) >= 5, "the first frames")
+        return self
+
+    def change(self, mood: str) -> float:
+        """Change the camera's mood, forget what was told, and say when it was."""
+        self.told.clear()
+        self.camera.mood = mood
+        return time.monotonic()
