@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +23,14 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StorageP
 from episodes import messages
 from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata, parse_metadata
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd  # what rosbags itself compresses with
+
 CAMERA_TOPIC = re.compile(r"^/camera/([^/]+)/image_raw$")
 BAG_VERSION = 9  # what Jazzy's rosbag2 writes
+_CHECKED = {zstd.CompressionParameter.checksum_flag: 1}
 
 
 def is_complete(path: Path) -> bool:
@@ -34,7 +43,8 @@ def discard_incomplete(path: Path) -> None:
     path = Path(path)
     if not path.exists():
         return
-    if path.is_file() or is_complete(path) or any(entry.suffix != ".mcap" for entry in path.iterdir()):
+    ours = {f"{path.name}.mcap", "metadata.yaml.tmp"}  # all that a writer may leave behind
+    if not path.is_dir() or any(entry.name not in ours or not entry.is_file() for entry in path.iterdir()):
         raise EpisodeError(f"{path}: exists and is not an unfinished bag, not overwriting")
     shutil.rmtree(path)
 
@@ -61,6 +71,8 @@ class EpisodeWriter:
         self._writer = Writer(self.path, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
+        # rosbags writes no chunk checksums; zstd's own make every reader notice damaged bytes
+        self._writer.storage.compressor = lambda raw: zstd.compress(raw, options=_CHECKED)
 
     def add_topic(self, topic: str, msgtype: str, qos: Sequence[Qos] = ()) -> None:
         """Announce a topic; `write` does it by itself for topics without a QoS to remember."""
@@ -204,14 +216,22 @@ class EpisodeReader:
         if not chosen:
             return
         stream = self._reader.messages(chosen)
+        seen: Counter[str] = Counter()
         while True:
             try:
                 connection, log_ns, raw = next(stream)
             except StopIteration:
-                return
+                break
             except Exception as error:
                 raise self._error(error) from None
+            seen[connection.topic] += 1
             yield Record(connection.topic, connection.msgtype, log_ns, raw)
+        self._check_counts(seen, {c.topic for c in chosen})
+
+    def _check_counts(self, seen: Counter[str], topics: Collection[str]) -> None:
+        for topic in sorted(topics):
+            if seen[topic] != (expected := self.topics[topic].count):
+                raise EpisodeError(f"{self.path}: {topic}: found {seen[topic]} messages, expected {expected}; damaged")
 
     def close(self) -> None:
         """Release the file."""
@@ -233,7 +253,7 @@ class EpisodeReader:
 
 def read(path: Path | str, topics: Iterable[str] | None = None) -> Iterator[tuple[str, int, Any]]:
     """Iterate over (topic, log time ns, message) of a bag in the order of reception. Raises EpisodeError."""
-    with EpisodeReader(path) as reader:
+    with naming(path), EpisodeReader(path) as reader:
         for record in reader.records(None if topics is None else set(topics)):
             yield record.topic, record.log_ns, record.decode()
 
@@ -245,6 +265,16 @@ def read_metadata(path: Path | str) -> EpisodeMetadata:
     if found is None:
         raise EpisodeError(f"{path}: field {METADATA_KEY} of custom_data in metadata.yaml: missing")
     return found
+
+
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Put the path before an EpisodeError that does not begin with it yet."""
+    try:
+        yield
+    except EpisodeError as error:
+        text = str(error)
+        raise EpisodeError(text if text.startswith(str(path)) else f"{path}: {text}") from None
 
 
 def _one_line(error: Exception) -> str:

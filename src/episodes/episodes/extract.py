@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from episodes import messages, sampling, streams
-from episodes.bag import EpisodeReader
+from episodes.bag import EpisodeReader, naming
 from episodes.dataset import PARTS, EpisodeEntry, Joints, resize_area
 from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata
 
@@ -27,12 +27,8 @@ def extract(bag: Path, settings: Settings, file: str, source: str) -> tuple[Epis
 
     `file` and `source` only go into the entry. Raises EpisodeError of one line naming the bag and the stream at fault.
     """
-    try:
-        with EpisodeReader(bag) as reader:
-            return _extract(reader, settings, file, source)
-    except EpisodeError as error:
-        text = str(error)
-        raise EpisodeError(text if text.startswith(str(bag)) else f"{bag}: {text}") from None
+    with naming(bag), EpisodeReader(bag) as reader:
+        return _extract(reader, settings, file, source)
 
 
 def _extract(

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from episodes.bag import EpisodeReader
+from episodes.bag import EpisodeReader, naming
 from episodes.convert import find_bags
 from episodes.metadata import EpisodeError, EpisodeMetadata
 from episodes.statistics import TopicFigures, as_json, figures
@@ -21,7 +21,7 @@ COLUMNS = ("topic", "messages", "rate Hz", "max gap ms", "at s", "holes", "age p
 
 def inspect(path: Path) -> dict[str, Any]:
     """Metadata, duration and figures of a bag as plain values. Raises EpisodeError."""
-    with EpisodeReader(path) as reader:
+    with naming(path), EpisodeReader(path) as reader:
         metadata, (first, last), found = reader.metadata, reader.span_ns, figures(reader)
     return {
         "bag": str(path),
@@ -81,15 +81,15 @@ def command(
     """Print what is in recorded bags."""
     try:
         reports = [inspect(bag) for bag in find_bags(bags)]
-    except EpisodeError as error:
+        text = json.dumps(reports, indent=2)
+        if json_file == "-":
+            print(text)
+            return
+        if json_file:
+            Path(json_file).write_text(text + "\n", "utf-8")
+    except (EpisodeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    text = json.dumps(reports, indent=2)
-    if json_file == "-":
-        print(text)
-        return
-    if json_file:
-        Path(json_file).write_text(text + "\n", "utf-8")
     # wide enough for every column even where the output is a pipe
     console = Console() if sys.stdout.isatty() else Console(width=140)
     for report in reports:
