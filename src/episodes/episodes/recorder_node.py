@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 from std_srvs.srv import Trigger
@@ -21,12 +26,13 @@ from node_kit.station import Station, load_station
 
 DISCOVERY_S = 0.2
 STOP_DEADLINE_S = 3.0
+Topic = Annotated[str, Field(pattern=r"^(/[A-Za-z_][A-Za-z0-9_]*)+$", max_length=255)]
 
 
 class RecorderParameters(Schema):
     """Parameters of the recorder node."""
 
-    topics: list[str] = Field(min_length=1, max_length=256, description="names of the topics to record")
+    topics: list[Topic] = Field(min_length=1, max_length=256, description="full names of the topics to record")
     directory: str = Field("out/bags", min_length=1, description="folder in which bags are created")
     station: str = Field("", description="station file; task, robots and bases are taken from it")
     metadata: str = Field("", description="JSON of the episode's metadata, instead of a station")
@@ -49,13 +55,15 @@ class RecorderNode(Lifecycle):
         self._taps: Taps | None = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
-        self._lock = threading.Lock()  # guards _recording between the services and the polling thread
+        self._lock = threading.Lock()  # guards _recording and _taps between the services and the polling thread
+        self._trouble = ""
         self.keep(self.create_service(Trigger, "~/start", self._on_start))
         self.keep(self.create_service(Trigger, "~/stop", self._on_stop))
         self.keep(diagnostics.DiagnosticsPublisher(self, "recorder", self._report))
 
     def activate(self) -> None:
         self._ended.clear()
+        self._trouble = ""
         self._taps = Taps(self._settings.topics, self.context)
         if self._settings.autorecord:
             self._begin()
@@ -72,19 +80,32 @@ class RecorderNode(Lifecycle):
         self._taps = self._thread = None
 
     def _poll(self) -> None:
+        self._guarded(self._poll_until_ended)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # the boundary of the thread: the node reports it and still closes the bag
+            self._trouble = " ".join(str(error).split()) or type(error).__name__
+            print(f"error: node {self.get_fully_qualified_name()}: {self._trouble}", file=sys.stderr, flush=True)
+
+    def _poll_until_ended(self) -> None:
         due = 0.0
-        while True:
+        last = False
+        while not last:
             last = self._ended.wait(self._settings.poll_s)
-            if time.monotonic() >= due:
-                self._taps.discover()
-                due = time.monotonic() + DISCOVERY_S
             with self._lock:
-                for message in self._taps.poll():
-                    if self._recording is not None:
-                        self._recording.offer(*message)
-                self._account()
-            if last:
-                return
+                if time.monotonic() >= due:
+                    self._taps.discover()
+                    due = time.monotonic() + DISCOVERY_S
+                self._drain()
+
+    def _drain(self) -> None:
+        """Hand over everything that has arrived; the lock is held."""
+        for message in self._taps.poll():
+            if self._recording is not None:
+                self._recording.offer(*message)
+        self._account()
 
     def _account(self) -> None:
         """Note what was lost since the recording began (the taps count from activation)."""
@@ -95,6 +116,7 @@ class RecorderNode(Lifecycle):
         with self._lock:
             if self._recording is not None:
                 return f"already recording {self._recording.path}"
+            self._drain()  # what came before is not of this episode
             self._lost_before = self._taps.lost.copy()
             path = new_path(Path(self._settings.directory), self._metadata)
             self._recording = Recording(path, self._metadata, min_free_bytes=self._settings.min_free_bytes)
@@ -102,6 +124,8 @@ class RecorderNode(Lifecycle):
 
     def _end(self) -> Path | None:
         with self._lock:
+            if self._recording is not None:
+                self._guarded(self._drain)
             recording, self._recording = self._recording, None
         if recording is None:
             return None
@@ -109,7 +133,10 @@ class RecorderNode(Lifecycle):
         return recording.path
 
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        problem = self._begin() if self.active else "the recorder is not active"
+        try:
+            problem = self._begin() if self.active else "the recorder is not active"
+        except (EpisodeError, OSError) as error:
+            problem = str(error)
         response.success = not problem
         response.message = problem or str(self._recording.path)
         return response
@@ -122,6 +149,8 @@ class RecorderNode(Lifecycle):
 
     def _report(self) -> diagnostics.Report:
         recording, taps = self._recording, self._taps
+        if self._trouble:
+            return diagnostics.ERROR, f"failed: {self._trouble}", {}
         if recording is None or taps is None:
             return diagnostics.OK, "stopped", {}
         values = {
@@ -140,7 +169,8 @@ def _state(recording: Recording, taps: Taps) -> tuple[bytes, str]:
         return diagnostics.ERROR, f"failed: {recording.failure}"
     if taps.unreadable:
         return diagnostics.WARN, f"recording without {', '.join(sorted(taps.unreadable))}: unknown message types"
-    if gone := recording.lost + recording.dropped:
+    # copies: the polling thread goes on counting
+    if gone := Counter(dict(recording.lost)) + Counter(dict(recording.dropped)):
         return diagnostics.WARN, "recording with losses: " + ", ".join(f"{t} {n}" for t, n in sorted(gone.items()))
     return diagnostics.OK, "recording"
 
@@ -169,7 +199,8 @@ def station_metadata(station: Station, source: str = "policy") -> EpisodeMetadat
 def new_path(directory: Path, metadata: EpisodeMetadata, now: datetime | None = None) -> Path:
     """A folder that does not exist yet, named by time, task and hands."""
     hands = "-".join(parts.hand for _, parts in sorted(metadata.embodiments.items()))
-    stem = f"{now or datetime.now():%Y%m%d-%H%M%S}_{metadata.task}_{hands}"
+    about = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{metadata.task}_{hands}")[:100]  # a task is free text
+    stem = f"{now or datetime.now():%Y%m%d-%H%M%S}_{about}"
     tries = (directory / (stem if i == 0 else f"{stem}_{i}") for i in range(1000))
     return next(path for path in tries if not path.exists())
 

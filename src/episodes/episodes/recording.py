@@ -17,6 +17,7 @@ from episodes.metadata import LOSSES_KEY, EpisodeMetadata, Losses
 QUEUE_BYTES = 64 << 20  # 9 s of 320x240 images at 30 Hz
 MIN_FREE_BYTES = 1 << 30
 WAIT_S = 0.5
+_ITEM_BYTES = 256  # what a queued message costs beside its bytes
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,15 @@ class _Item:
     raw: bytes
     qos: Sequence[Qos]
 
+    @property
+    def cost(self) -> int:
+        return len(self.raw) + _ITEM_BYTES
+
 
 class Recording:
     """One bag being written. `offer` never blocks: what does not fit in the queue is dropped and counted by topic.
 
-    `lost` is for the caller to fill: messages that never arrived. Both counts are written into the bag.
+    `queue_bytes` bounds what waits to be written, including the messages being written at the moment. `lost` is for the caller to fill: messages that never arrived. Both counts are written into the bag.
     A full disk or another failure of writing ends the recording with `failure` set; the bag is closed as it is.
     """
 
@@ -69,11 +74,12 @@ class Recording:
     def offer(self, topic: str, msgtype: str, log_ns: int, raw: bytes, qos: Sequence[Qos] = ()) -> bool:
         """Hand over one serialized message; False (and counted) if the queue is full or the recording has ended."""
         with self._condition:
-            if self._closing or self.failure or self._queued + len(raw) > self._limit:
+            item = _Item(topic, msgtype, log_ns, raw, qos)
+            if self._closing or self.failure or self._queued + item.cost > self._limit:
                 self.dropped[topic] += 1
                 return False
-            self._queue.append(_Item(topic, msgtype, log_ns, raw, qos))
-            self._queued += len(raw)
+            self._queue.append(item)
+            self._queued += item.cost
             self._condition.notify()
         return True
 
@@ -86,23 +92,26 @@ class Recording:
 
     def _run(self) -> None:
         try:
-            while batch := self._take():
+            while self._wait():
                 self._check_space()
-                for item in batch:
-                    self._write(item)
+                self._write_all()
         except Exception as error:  # the boundary of the thread: recording ends, the node reports it
             self._fail(error)
         self._finish()
 
-    def _take(self) -> list[_Item]:
-        """Everything queued, waiting for something; empty once closing and nothing is left."""
+    def _wait(self) -> bool:
+        """Wait for something to write; False once closing and nothing is left."""
         with self._condition:
             while not self._queue and not self._closing:
                 self._condition.wait(WAIT_S)
-            batch = list(self._queue)
-            self._queue.clear()
-            self._queued = 0
-            return batch
+            return bool(self._queue)
+
+    def _write_all(self) -> None:
+        """Write what is queued now. A message leaves the queue when it is in the bag, and counts until then."""
+        for _ in range(len(self._queue)):
+            self._write(self._queue[0])
+            with self._condition:
+                self._queued -= self._queue.popleft().cost
 
     def _write(self, item: _Item) -> None:
         if item.topic not in self._writer.counts:

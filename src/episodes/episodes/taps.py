@@ -18,6 +18,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
+from episodes import messages
+
 DEPTH = 200  # messages kept by the middleware between two polls, per topic
 IMAGE_DEPTH = 30
 _FOREVER = QosTime(9223372036, 854775807)
@@ -99,12 +101,14 @@ class Taps:
             return
         if tap.publishers == 1 and 0 < tap.sequence < sequence - 1:
             self.lost[tap.topic] += sequence - 1 - tap.sequence
-        tap.sequence = sequence
+        tap.sequence = sequence if tap.publishers == 1 else 0  # of several, the next may be of another one
 
 
 def message_type(name: str) -> Any:
-    """The message class of a type name such as `sensor_msgs/msg/Image`."""
+    """The message class of a type name such as `sensor_msgs/msg/Image`. Raises ValueError if bags do not know it."""
     package, kind, message = name.split("/")
+    if name not in messages.typestore().fielddefs:
+        raise ValueError("not one of the standard types")
     return getattr(importlib.import_module(f"{package}.{kind}"), message)
 
 
