@@ -190,7 +190,7 @@ def command(
     try:
         report = convert(find_bags(bags), out, settings, include_failures=include_failures, workers=workers)
         total = len(load_dataset(out).episodes)
-    except EpisodeError as error:
+    except (EpisodeError, OSError) as error:  # OSError: a full disk, a folder that may not be written
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     for reason in report.refused:

@@ -36,7 +36,8 @@ class _Item:
 class Recording:
     """One bag being written. `offer` never blocks: what does not fit in the queue is dropped and counted by topic.
 
-    `queue_bytes` bounds what waits to be written, including the messages being written at the moment. `lost` is for the caller to fill: messages that never arrived. Both counts are written into the bag.
+    `queue_bytes` bounds what waits to be written, including the messages being written at the moment.
+    `lost` is for the caller to fill: messages that never arrived. Both counts are written into the bag.
     A full disk or another failure of writing ends the recording with `failure` set; the bag is closed as it is.
     """
 

@@ -148,6 +148,8 @@ def command_stream(topic: str, records: list[Record], names: tuple[str, ...]) ->
     except EpisodeError as error:
         raise EpisodeError(f"{topic}: {error}") from None
     points = [chunk[1][:, columns] for chunk in chunks]
+    if not all((np.diff(chunk[0]) > 0).all() for chunk in chunks):
+        raise EpisodeError(f"{topic}: points whose times do not ascend")
     if not all(np.isfinite(p).all() for p in points):
         raise EpisodeError(f"{topic}: points that are not finite")
     arrivals = np.array([record.log_ns for record in records], dtype=np.int64)
@@ -158,6 +160,8 @@ def command_stream(topic: str, records: list[Record], names: tuple[str, ...]) ->
 def _constant_names(topic: str, names: list[tuple[str, ...]]) -> tuple[str, ...]:
     if len(set(names)) != 1 or not names[0]:
         raise EpisodeError(f"{topic}: joint names are empty or change during the episode")
+    if len(set(names[0])) != len(names[0]):
+        raise EpisodeError(f"{topic}: joint named twice among {', '.join(names[0])}")
     return names[0]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from episodes import messages
-from episodes.bag import EpisodeReader
+from episodes.bag import EpisodeReader, naming
 from episodes.metadata import EpisodeError, EpisodeMetadata
 
 CODEC = "mp4v"
@@ -28,33 +28,23 @@ def film(bag: Path, out: Path, camera: str = "", scale: int = 2) -> int:
 
     The caption below the picture tells task, hands and time. Raises EpisodeError.
     """
-    with EpisodeReader(bag) as reader:
+    with naming(bag), EpisodeReader(bag) as reader:
         topic = reader.camera_topic(camera)
-        rate = _rate_hz(reader, topic)
-        writer, count = None, 0
-        try:
-            for seconds, rgb in _frames(reader, topic):
-                picture = captioned(rgb, caption(reader.metadata, seconds), scale)
-                writer = writer or _open(out, rate, picture.shape)
-                writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-                count += 1
-        finally:
-            if writer is not None:
-                writer.release()
-    if not count:
-        raise EpisodeError(f"{bag}: {topic}: no frames")
+        count = _write(_captioned_frames(reader, topic, scale), out, _rate_hz(reader, topic))
+        if not count:
+            raise EpisodeError(f"{topic}: no frames")
     return count
 
 
 def frame(bag: Path, out: Path, at_s: float, camera: str = "", scale: int = 2) -> float:
     """Write the first frame at or after `at_s` seconds (else the last) as a picture; returns its time in seconds."""
-    with EpisodeReader(bag) as reader:
+    with naming(bag), EpisodeReader(bag) as reader:
         chosen = None
         for chosen in _frames(reader, reader.camera_topic(camera)):
             if chosen[0] >= at_s:
                 break
         if chosen is None:
-            raise EpisodeError(f"{bag}: no frames")
+            raise EpisodeError("no frames")
         picture = captioned(chosen[1], caption(reader.metadata, chosen[0]), scale)
     out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(out), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
@@ -75,6 +65,28 @@ def caption(metadata: EpisodeMetadata | None, seconds: float) -> str:
     """Task, hands and time of a frame."""
     about = f"{metadata.task}   {metadata.hands}   " if metadata else ""
     return f"{about}{seconds:6.2f} s"
+
+
+def _captioned_frames(reader: EpisodeReader, topic: str, scale: int) -> Iterator[np.ndarray]:
+    shape = None
+    for seconds, rgb in _frames(reader, topic):
+        if rgb.shape != (shape := shape or rgb.shape):  # a video codec would leave the frame out without a word
+            raise EpisodeError(f"{topic}: frame of {rgb.shape[1]}x{rgb.shape[0]}, expected {shape[1]}x{shape[0]}")
+        yield captioned(rgb, caption(reader.metadata, seconds), scale)
+
+
+def _write(pictures: Iterator[np.ndarray], out: Path, rate_hz: float) -> int:
+    """Write pictures (H, W, 3) RGB of one size as a video; returns how many."""
+    writer, count = None, 0
+    try:
+        for picture in pictures:
+            writer = writer or _open(out, rate_hz, picture.shape)
+            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            count += 1
+    finally:
+        if writer is not None:
+            writer.release()
+    return count
 
 
 def _frames(reader: EpisodeReader, topic: str) -> Iterator[tuple[float, np.ndarray]]:
@@ -113,7 +125,7 @@ def film_command(bag: Bag, out: Out = Path("episode.mp4"), camera: Camera = "", 
     """Write a bag's camera as an mp4 with captions."""
     try:
         count = film(bag, out, camera, scale)
-    except EpisodeError as error:
+    except (EpisodeError, OSError) as error:
         _fail(error)
     print(f"{out}: {count} frames")
 
@@ -129,12 +141,12 @@ def frame_command(
     """Write one frame of a bag as a picture."""
     try:
         seconds = frame(bag, out, at, camera, scale)
-    except EpisodeError as error:
+    except (EpisodeError, OSError) as error:
         _fail(error)
     print(f"{out}: frame at {seconds:.2f} s")
 
 
-def _fail(error: EpisodeError) -> None:
+def _fail(error: Exception) -> None:
     print(f"error: {error}", file=sys.stderr)
     raise typer.Exit(1)
 
