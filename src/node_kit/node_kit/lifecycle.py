@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.client import Client
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.publisher import Publisher
@@ -120,6 +121,15 @@ class Lifecycle(LifecycleNode):
     def on_error(self, state: LifecycleState) -> Result:
         self.stop()
         return Result.SUCCESS  # back to unconfigured: may be configured anew
+
+    def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:  # noqa: N802
+        """Answer the change_state service. rclpy's own handler lets a transition that the present state does not
+        allow escape as an exception, which would end the process: here it is refused."""
+        try:
+            return super()._LifecycleNodeMixin__on_change_state(request, response)
+        except RCLError:
+            response.success = False
+            return response
 
     def _release(self) -> None:
         self._configured = False

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from pydantic import Field
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import Bool
@@ -101,6 +104,18 @@ def test_a_wrong_parameter_refuses_to_configure(make_node, capfd):
 def test_autostart_tells_whether_the_node_is_active(make_node, fail, started):
     node = make_node(Probe, "-p", f"fail:={fail or 'nothing'}")
     assert autostart(node) is started and node.active is started
+
+
+def test_a_transition_the_state_does_not_allow_is_refused_and_survived(make_node):
+    node = make_node(Probe)
+    client = node.create_client(ChangeState, f"{node.get_name()}/change_state")
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    assert client.wait_for_service(5.0)
+    for transition, allowed in ((Transition.TRANSITION_ACTIVATE, False), (Transition.TRANSITION_CONFIGURE, True)):
+        answer = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        executor.spin_until_future_complete(answer, 5.0)
+        assert answer.result().success is allowed
 
 
 def test_stop_undoes_what_was_done_whatever_the_state(make_node):
