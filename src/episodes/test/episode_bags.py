@@ -1,0 +1,86 @@
+"""Small episodes in which every value tells when it was current."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from episodes.bag import EpisodeWriter
+from episodes.metadata import EpisodeMetadata
+
+START_NS = 1_700_000_000_000_000_000
+MS = 1_000_000
+IMAGE = "/camera/front/image_raw"
+SIZE = (24, 32)
+ARM, HAND = ("joint1", "joint2"), ("thumb", "index", "middle")
+STREAMS = tuple(f"/left/{part}/{name}" for part in ("arm", "hand") for name in ("joint_states", "command"))
+Keep = Callable[[int], bool]
+
+
+def metadata(success: bool | None = True, **changes: object) -> EpisodeMetadata:
+    content = {
+        "task": "pick_place",
+        "embodiments": {"left": {"arm": "xarm7", "hand": "inspire"}},
+        "bases": {"left": np.eye(4).tolist()},
+        "success": None if success is None else {"left": success},
+        "station": "bench",
+        "seed": 7,
+        "policy_sha256": "ab" * 32,
+    }
+    return EpisodeMetadata.model_validate(content | changes)
+
+
+def names_of(topic: str) -> tuple[str, ...]:
+    return ARM if "/arm/" in topic else HAND
+
+
+def sentinel(topic: str, at_ms: int) -> np.ndarray:
+    """Joint values that tell stream and instant: seconds since the start, plus 100 for each column and stream."""
+    return at_ms * 1e-3 + 100.0 * STREAMS.index(topic) + 1000.0 * np.arange(len(names_of(topic)))
+
+
+def picture(at_ms: int) -> np.ndarray:
+    """(24, 32, 3) whose red tells the time in units of 20 ms."""
+    rgb = np.zeros((*SIZE, 3), dtype=np.uint8)
+    rgb[..., 0], rgb[..., 2] = at_ms // 20 % 256, 7
+    return rgb
+
+
+@dataclass
+class Episode:
+    """Frames every 100 ms, joints and commands every 20 ms, 5 ms after the frames; `kept` says what is recorded."""
+
+    seconds: float = 2.0
+    success: bool | None = True
+    without: tuple[str, ...] = ()
+    kept: dict[str, Keep] = field(default_factory=dict)
+    changes: dict[str, object] = field(default_factory=dict)
+
+    def instants(self, topic: str, every_ms: int, offset_ms: int) -> Iterable[int]:
+        keep = self.kept.get(topic, lambda _: True)
+        if topic in self.without:
+            return []
+        return [at for at in range(offset_ms, round(self.seconds * 1000), every_ms) if keep(at)]
+
+
+def write_episode(path: Path, episode: Episode) -> Path:
+    events: list[tuple[int, str]] = [(at, IMAGE) for at in episode.instants(IMAGE, 100, 0)]
+    for topic in STREAMS:
+        events += [(at, topic) for at in episode.instants(topic, 20, -15)]
+    with EpisodeWriter(path, metadata(episode.success, **episode.changes)) as writer:
+        for at, topic in sorted(events):
+            _write(writer, topic, at)
+    return path
+
+
+def _write(writer: EpisodeWriter, topic: str, at_ms: int) -> None:
+    stamp = START_NS + at_ms * MS
+    if topic == IMAGE:
+        writer.write_image(topic, stamp, picture(at_ms), "front")
+    elif topic.endswith("joint_states"):
+        writer.write_joint_state(topic, stamp, names_of(topic), sentinel(topic, at_ms))
+    else:
+        writer.write_trajectory(topic, stamp, names_of(topic), [0.0], sentinel(topic, at_ms)[None])

@@ -1,0 +1,196 @@
+"""Bags are written and read back whole, or refused in one line that names the file."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from episode_bags import IMAGE, START_NS, metadata, picture
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rosbags.highlevel import AnyReader
+
+from episodes import messages
+from episodes.bag import EpisodeReader, EpisodeWriter, is_complete, read, read_metadata
+from episodes.metadata import EpisodeError
+
+STATES, COMMANDS = "/left/arm/joint_states", "/left/arm/command"
+NAMES = ("b", "a")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    with EpisodeWriter(tmp_path / "small", metadata()) as writer:
+        writer.write_image(IMAGE, START_NS, picture(40), "front")
+        writer.write_joint_state(STATES, START_NS + 1, NAMES, np.array([0.5, -1.5]), effort=np.array([2.0, 3.0]))
+        points = np.arange(6.0).reshape(3, 2)
+        writer.write_trajectory(COMMANDS, START_NS + 2, NAMES, [0.1, 0.2, 1.3], points)
+    return tmp_path / "small"
+
+
+def check(content: list[tuple[str, int, object]]) -> None:
+    (_, at_image, image), (_, at_state, state), (_, at_command, command) = content
+    assert (at_image, at_state, at_command) == (START_NS, START_NS + 1, START_NS + 2)
+    assert np.array_equal(messages.image_array(image), picture(40))
+    assert image.header.frame_id == "front"
+    assert messages.stamp_ns(state) == START_NS + 1
+    assert tuple(state.name) == NAMES
+    assert (state.position.tolist(), state.velocity.tolist(), state.effort.tolist()) == ([0.5, -1.5], [], [2.0, 3.0])
+    times, points = messages.trajectory_arrays(command)
+    assert times == pytest.approx([0.1, 0.2, 1.3], abs=1e-9)
+    assert np.array_equal(points, np.arange(6.0).reshape(3, 2))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(EpisodeError) as caught:
+        list(read(path))
+    text = str(caught.value)
+    assert text.startswith(f"{path}: ")
+    assert "\n" not in text
+    return text
+
+
+def test_images_joint_states_and_trajectories_come_back_as_they_were_written(small):
+    check(list(read(small)))
+
+
+def test_another_reader_of_bags_finds_the_same(small):
+    with AnyReader([small], default_typestore=messages.typestore()) as reader:
+        check([(c.topic, at, reader.deserialize(raw, c.msgtype)) for c, at, raw in reader.messages()])
+
+
+def test_topics_are_read_one_by_one_and_counted(small):
+    with EpisodeReader(small) as reader:
+        assert {name: topic.count for name, topic in reader.topics.items()} == {IMAGE: 1, STATES: 1, COMMANDS: 1}
+        assert [record.topic for record in reader.records({STATES})] == [STATES]
+        assert reader.span_ns == (START_NS, START_NS + 2)
+
+
+def test_metadata_survives(small):
+    assert read_metadata(small) == metadata()
+
+
+def test_a_bare_mcap_file_is_read_and_says_that_its_metadata_is_elsewhere(small):
+    check(list(read(small / "small.mcap")))
+    with pytest.raises(EpisodeError, match=r"small\.mcap: field episode .* missing"):
+        read_metadata(small / "small.mcap")
+
+
+def test_metadata_and_notes_set_while_writing_are_kept(tmp_path):
+    with EpisodeWriter(tmp_path / "bag", metadata(None)) as writer:
+        writer.write_image(IMAGE, START_NS, picture(0))
+        writer.metadata = metadata(False)
+        writer.notes["remark"] = "lights off"
+    with EpisodeReader(tmp_path / "bag") as reader:
+        assert reader.metadata.succeeded is False
+        assert reader.custom["remark"] == "lights off"
+
+
+def test_ros2_bag_info_reads_it(small):
+    if shutil.which("ros2") is None:
+        pytest.skip("no ros2 command here")
+    told = subprocess.run(["ros2", "bag", "info", str(small)], capture_output=True, text=True, timeout=30, check=True)
+    assert IMAGE in told.stdout
+
+
+def test_a_bag_without_messages_is_a_bag(tmp_path):
+    with EpisodeWriter(tmp_path / "empty", metadata()):
+        pass
+    assert list(read(tmp_path / "empty")) == []
+    assert read_metadata(tmp_path / "empty") == metadata()
+
+
+def test_a_bag_left_by_an_exception_is_unfinished_and_refused(tmp_path):
+    path = tmp_path / "bag"
+    with pytest.raises(KeyError), EpisodeWriter(path, metadata()) as writer:
+        writer.write_image(IMAGE, START_NS, picture(0))
+        raise KeyError("robot")
+    assert not is_complete(path)
+    assert "no metadata.yaml" in refusal(path)
+
+
+def test_a_bag_that_does_not_exist_is_refused(tmp_path):
+    assert "no such bag" in refusal(tmp_path / "none")
+
+
+@settings(max_examples=30)
+@given(fraction=st.floats(0.0, 0.999))
+def test_a_truncated_bag_is_refused(tmp_path_factory, fraction):
+    path = _noisy(tmp_path_factory.mktemp("bags") / "bag")
+    file = path / "bag.mcap"
+    content = file.read_bytes()
+    file.write_bytes(content[: int(fraction * len(content))])
+    assert "truncated or damaged" in refusal(path)
+
+
+@settings(max_examples=60)
+@given(fraction=st.floats(0.0, 0.999), change=st.integers(1, 255))
+def test_a_damaged_byte_is_refused_or_changes_no_message(tmp_path_factory, fraction, change):
+    path = _noisy(tmp_path_factory.mktemp("bags") / "bag")
+    file = path / "bag.mcap"
+    before = _raw(path)
+    content = bytearray(file.read_bytes())
+    content[int(fraction * len(content))] ^= change
+    file.write_bytes(content)
+    try:
+        assert _raw(path) == before
+    except EpisodeError as error:
+        assert str(error).startswith(f"{path}: ")
+        assert "\n" not in str(error)
+
+
+def test_a_message_that_is_not_what_its_type_says_is_refused(tmp_path):
+    with EpisodeWriter(tmp_path / "bag", metadata()) as writer:
+        writer.write(STATES, messages.JOINT_STATE, START_NS, b"\x00\x01\x00\x00garbage")
+    assert STATES in refusal(tmp_path / "bag")
+
+
+def test_an_existing_path_is_never_overwritten(small):
+    before = _raw(small)
+    for overwrite in (False, True):
+        with pytest.raises(EpisodeError, match="not overwriting"):
+            EpisodeWriter(small, metadata(), overwrite_incomplete=overwrite)
+    assert _raw(small) == before
+
+
+def test_an_unfinished_bag_is_overwritten_only_when_asked(tmp_path):
+    EpisodeWriter(tmp_path / "bag", metadata()).abort()
+    with pytest.raises(EpisodeError, match="not overwriting"):
+        EpisodeWriter(tmp_path / "bag", metadata())
+    with EpisodeWriter(tmp_path / "bag", metadata(), overwrite_incomplete=True) as writer:
+        writer.write_image(IMAGE, START_NS, picture(0))
+    assert len(list(read(tmp_path / "bag"))) == 1
+
+
+@pytest.mark.parametrize("foreign", ["notes.txt", "other.mcap"])
+def test_a_folder_with_anything_else_in_it_is_not_removed(tmp_path, foreign):
+    EpisodeWriter(tmp_path / "bag", metadata()).abort()
+    (tmp_path / "bag" / foreign).write_text("mine")
+    with pytest.raises(EpisodeError, match="not overwriting"):
+        EpisodeWriter(tmp_path / "bag", metadata(), overwrite_incomplete=True)
+    assert (tmp_path / "bag" / foreign).read_text() == "mine"
+
+
+def test_metadata_of_another_schema_is_refused_with_file_and_field(small):
+    file = small / "metadata.yaml"
+    file.write_text(file.read_text().replace("pick_place", "").replace('"seed":7', '"seed":"x"'))
+    with pytest.raises(EpisodeError, match=r"metadata\.yaml: field task: .*found ''") as caught:
+        read_metadata(small)
+    assert "\n" not in str(caught.value)
+
+
+def _noisy(path: Path) -> Path:
+    """Pictures that do not compress, so that most of the file is their bytes."""
+    noise = np.random.default_rng(0).integers(0, 256, (4, *picture(0).shape), dtype=np.uint8)
+    with EpisodeWriter(path, metadata()) as writer:
+        for index, rgb in enumerate(noise):
+            writer.write_image(IMAGE, START_NS + index, rgb)
+    return path
+
+
+def _raw(path: Path) -> list[tuple[str, int, bytes]]:
+    with EpisodeReader(path) as reader:
+        return [(record.topic, record.log_ns, bytes(record.raw)) for record in reader.records()]

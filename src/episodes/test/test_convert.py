@@ -1,0 +1,176 @@
+"""Bags become training episodes whole and aligned, or are refused by name; nothing is converted twice."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from episode_bags import IMAGE, MS, SIZE, START_NS, STREAMS, Episode, sentinel, write_episode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from episodes.convert import Report, convert, find_bags
+from episodes.dataset import load_arrays, load_dataset
+from episodes.extract import Settings, extract
+from episodes.metadata import EpisodeError
+from episodes.sampling import Limits
+
+SETTINGS = Settings(size=SIZE)
+STATE, COMMAND = "/left/arm/joint_states", "/left/hand/command"
+
+
+def key_of(topic: str) -> str:
+    _, side, part, name = topic.split("/")
+    return f"{side}.{part}.{'position' if name == 'joint_states' else 'command'}"
+
+
+def run(folder: Path, out: Path, **options: object) -> Report:
+    return convert(find_bags([folder]), out, SETTINGS, **options)
+
+
+def refusal(tmp_path: Path, episode: Episode) -> str:
+    """Why an episode is refused; it must leave nothing behind."""
+    bag = write_episode(tmp_path / "refused", episode)
+    report = run(bag, tmp_path / "data")
+    assert (report.converted, len(report.refused)) == (0, 1)
+    assert load_dataset(tmp_path / "data").episodes == []
+    assert list((tmp_path / "data").glob("*.npz")) == []
+    assert report.refused[0].startswith(f"{bag}: ")
+    return report.refused[0]
+
+
+@settings(max_examples=15)
+@given(offset=st.integers(0, 60), every=st.sampled_from([20, 40, 100]))
+def test_every_value_at_a_frame_is_the_newest_not_newer_than_the_frame(tmp_path_factory, offset, every):
+    keep = lambda at: at >= offset and at % every < 20  # noqa: E731
+    episode = Episode(kept={topic: keep for topic in STREAMS})
+    bag = write_episode(tmp_path_factory.mktemp("bags") / "bag", episode)
+    entry, arrays = extract(bag, SETTINGS, "episode_00000.npz", "bag")
+    frames = (arrays["stamp_ns"] - START_NS) // MS
+    assert entry.length == len(frames) >= 18
+    assert (arrays["image.front"][:, 0, 0, 0] == frames // 20).all()
+    for topic in STREAMS:
+        instants = np.array([at for at in range(-15, 2000, 20) if keep(at)])
+        expected = [sentinel(topic, int(instants[instants <= at].max())) for at in frames]
+        assert arrays[key_of(topic)] == pytest.approx(np.array(expected), abs=1e-12)
+
+
+def test_an_episode_goes_into_the_dataset_with_all_it_tells_about_itself(bag, tmp_path):
+    assert run(bag, tmp_path / "data").converted == 1
+    dataset = load_dataset(tmp_path / "data")
+    (entry,) = dataset.episodes
+    assert (dataset.period_s, dataset.cameras) == (0.1, {"front": SIZE})
+    assert (entry.task, entry.success, entry.length) == ("pick_place", {"left": True}, 20)
+    assert entry.embodiments["left"].hand == "inspire"
+    assert entry.joints["left"].arm == ["joint1", "joint2"]
+    assert (tmp_path / "data" / entry.source).resolve() == bag.resolve()
+    arrays = load_arrays(tmp_path / "data", entry)
+    assert {name: array.shape[1:] for name, array in arrays.items()} == {
+        "stamp_ns": (),
+        "image.front": (*SIZE, 3),
+        "left.arm.position": (2,),
+        "left.arm.command": (2,),
+        "left.hand.position": (3,),
+        "left.hand.command": (3,),
+    }
+
+
+@pytest.mark.parametrize("topic", [IMAGE, *STREAMS])
+def test_a_missing_stream_is_refused_by_name(tmp_path, topic):
+    text = refusal(tmp_path, Episode(without=(topic,)))
+    assert "missing stream" in text
+    assert (topic if topic != IMAGE else "/camera/") in text
+
+
+@pytest.mark.parametrize(("topic", "pause_ms"), [(IMAGE, 150), (STATE, 300), (COMMAND, 700)])
+def test_a_gap_is_refused_by_name_and_never_filled(tmp_path, topic, pause_ms):
+    text = refusal(tmp_path, Episode(kept={topic: lambda at: not 900 <= at < 900 + pause_ms}))
+    assert f"{topic}: gap" in text
+
+
+def test_a_short_gap_keeps_the_newest_value_and_no_zero(tmp_path):
+    episode = Episode(kept={STATE: lambda at: not 900 <= at < 1040})
+    _, arrays = extract(write_episode(tmp_path / "bag", episode), SETTINGS, "a.npz", "bag")
+    at = (arrays["stamp_ns"] - START_NS) // MS
+    assert arrays["left.arm.position"][at == 1000] == pytest.approx(sentinel(STATE, 885)[None])
+
+
+def test_a_state_that_is_always_stale_is_refused(tmp_path):
+    bag = write_episode(tmp_path / "bag", Episode())
+    strict = Settings(size=SIZE, limits=Limits(state_age_s=0.001))
+    report = convert([bag], tmp_path / "data", strict)
+    assert "joint_states: never younger than 0.015 s" in report.refused[0]
+
+
+def test_the_ends_without_all_streams_are_cut(tmp_path):
+    late = Episode(kept={COMMAND: lambda at: at > 420, STATE: lambda at: at < 1700})
+    _, arrays = extract(write_episode(tmp_path / "bag", late), SETTINGS, "a.npz", "bag")
+    at = (arrays["stamp_ns"] - START_NS) // MS
+    assert (at[0], at[-1]) == (500, 1800)
+    assert np.isfinite(arrays["left.hand.command"]).all()
+
+
+def test_an_episode_too_short_or_without_bases_is_refused(tmp_path):
+    assert "5 steps, expected 10 or more" in refusal(tmp_path / "short", Episode(seconds=0.5))
+    assert "bases: missing left" in refusal(tmp_path / "unplaced", Episode(changes={"bases": {}}))
+
+
+def test_unsuccessful_episodes_are_skipped_unless_asked_for(tmp_path):
+    for name, success in (("bad", False), ("good", True), ("unknown", None)):
+        write_episode(tmp_path / "bags" / name, Episode(success=success))
+    report = run(tmp_path / "bags", tmp_path / "data")
+    assert (report.converted, [Path(path).name for path in report.skipped]) == (1, ["bad", "unknown"])
+    report = run(tmp_path / "bags", tmp_path / "data", include_failures=True)
+    assert (report.converted, report.present) == (2, 1)
+    assert [entry.success for entry in load_dataset(tmp_path / "data").episodes] == [
+        {"left": True},
+        {"left": False},
+        None,
+    ]
+
+
+def test_a_second_run_converts_nothing_and_changes_no_file(bag, tmp_path):
+    run(bag, tmp_path / "data")
+    before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in (tmp_path / "data").glob("*.npz")}
+    report = run(bag.parent, tmp_path / "data")
+    assert (report.converted, report.present) == (0, 1)
+    assert before == {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in before}
+    write_episode(bag.parent / "more", Episode())
+    assert run(bag.parent, tmp_path / "data").converted == 1
+    assert len(load_dataset(tmp_path / "data").episodes) == 2
+
+
+def test_a_bag_recorded_anew_or_an_episode_deleted_is_converted_again(bag, tmp_path):
+    run(bag, tmp_path / "data")
+    newer = (tmp_path / "data" / "episode_00000.npz").stat().st_mtime + 10
+    os.utime(bag / "metadata.yaml", (newer, newer))
+    assert run(bag, tmp_path / "data").converted == 1
+    os.utime(bag / "metadata.yaml", (0, 0))
+    (tmp_path / "data" / "episode_00000.npz").unlink()
+    assert run(bag, tmp_path / "data").converted == 1
+    assert len(load_dataset(tmp_path / "data").episodes) == 1
+
+
+def test_a_damaged_bag_does_not_stop_the_others(bag, tmp_path):
+    broken = write_episode(bag.parent / "broken", Episode())
+    file = broken / "broken.mcap"
+    file.write_bytes(file.read_bytes()[:-400])
+    report = run(bag.parent, tmp_path / "data")
+    assert report.converted == 1
+    assert report.refused[0].startswith(f"{broken}: ")
+
+
+def test_other_settings_than_the_dataset_has_are_refused(bag, tmp_path):
+    run(bag, tmp_path / "data")
+    with pytest.raises(EpisodeError, match=r"dataset\.yaml: .*convert to a new folder"):
+        convert([bag], tmp_path / "data", Settings(size=(12, 16)))
+
+
+def test_unfinished_bags_in_a_folder_are_left_out_and_an_empty_folder_is_refused(bag, tmp_path):
+    (bag.parent / "unfinished").mkdir()
+    (bag.parent / "unfinished" / "unfinished.mcap").write_bytes(b"")
+    assert find_bags([bag.parent, bag]) == [bag]
+    with pytest.raises(EpisodeError, match="no bag here"):
+        find_bags([bag.parent / "unfinished"])
