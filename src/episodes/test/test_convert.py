@@ -45,7 +45,7 @@ def refusal(tmp_path: Path, episode: Episode) -> str:
 @given(offset=st.integers(0, 60), every=st.sampled_from([20, 40, 100]))
 def test_every_value_at_a_frame_is_the_newest_not_newer_than_the_frame(tmp_path_factory, offset, every):
     keep = lambda at: at >= offset and at % every < 20  # noqa: E731
-    episode = Episode(kept={topic: keep for topic in STREAMS})
+    episode = Episode(kept=dict.fromkeys(STREAMS, keep))
     bag = write_episode(tmp_path_factory.mktemp("bags") / "bag", episode)
     entry, arrays = extract(bag, SETTINGS, "episode_00000.npz", "bag")
     frames = (arrays["stamp_ns"] - START_NS) // MS
