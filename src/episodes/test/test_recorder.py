@@ -1,0 +1,118 @@
+"""The recorder as the graph sees it: a real process, real topics, real signals."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from episode_bags import metadata
+
+pytest.importorskip("rclpy")
+
+from recorder_process import IMAGE, STATES  # noqa: E402
+from sensor_msgs.msg import Image, JointState  # noqa: E402
+
+from episodes import messages  # noqa: E402
+from episodes.bag import EpisodeReader, read, read_metadata  # noqa: E402
+from episodes.statistics import losses  # noqa: E402
+
+
+def numbers(bag: Path, topic: str) -> list[int]:
+    """The stamps, which are the numbers of the messages."""
+    return [messages.stamp_ns(message) for _, _, message in read(bag, {topic})]
+
+
+def dropped_and_lost(bag: Path) -> tuple[dict[str, int], dict[str, int]]:
+    with EpisodeReader(bag) as reader:
+        found = losses(reader)
+    return found.dropped, found.lost
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_every_published_message_is_in_the_bag_that_a_signal_leaves(start_recorder, number):
+    recorder = start_recorder()
+    states, images = recorder.publisher(JointState, STATES), recorder.publisher(Image, IMAGE)
+    recorder.send_states(states, 300)
+    recorder.send_images(images, 60)
+    recorder.wait_for_messages(360)
+    assert recorder.status["dropped"] == recorder.status["lost"] == "0"
+    assert recorder.message == "recording"
+    assert recorder.signal(number) == 0
+    (bag,) = recorder.recorded()
+    assert numbers(bag, STATES) == list(range(300))
+    assert numbers(bag, IMAGE) == list(range(60))
+    assert dropped_and_lost(bag) == ({}, {})
+    assert read_metadata(bag) == metadata(None)
+    assert recorder.stderr == ""
+    content = [message for _, _, message in read(bag, {STATES})]
+    assert all(np.array_equal(message.position, [n, n]) for n, message in enumerate(content))
+
+
+def test_a_topic_that_appears_later_is_recorded(start_recorder):
+    recorder = start_recorder()
+    recorder.wait_for(lambda: recorder.status.get("missing") == f"{IMAGE} {STATES}", "the wait for both topics")
+    recorder.send_states(recorder.publisher(JointState, STATES), 20)
+    recorder.wait_for(lambda: recorder.status.get("missing") == IMAGE, "the wait for the other topic")
+    recorder.send_images(recorder.publisher(Image, IMAGE), 20)
+    recorder.wait_for_messages(40)
+    assert recorder.signal(signal.SIGTERM) == 0
+    assert numbers(recorder.recorded()[0], IMAGE) == list(range(20))
+
+
+def test_every_start_is_a_new_bag_and_a_stop_keeps_what_came_before_it(start_recorder):
+    recorder = start_recorder(autorecord=False)
+    states = recorder.publisher(JointState, STATES)
+    recorder.send_states(states, 5, first=900)
+    for first in (0, 100):
+        started = recorder.trigger("start")
+        assert started.success, started.message
+        assert recorder.trigger("start").message == f"already recording {started.message}"
+        recorder.send_states(states, 50, first)
+        stopped = recorder.trigger("stop")
+        assert (stopped.success, stopped.message) == (True, started.message)
+        assert numbers(Path(stopped.message), STATES) == list(range(first, first + 50))
+    assert recorder.trigger("stop").message == "not recording"
+    assert len(recorder.recorded()) == 2
+
+
+def test_a_start_that_fails_says_why_and_the_recorder_goes_on(start_recorder):
+    recorder = start_recorder(autorecord=False)
+    recorder.publisher(JointState, STATES)
+    recorder.bags.rmdir()
+    recorder.bags.touch()
+    refused = recorder.trigger("start")
+    assert not refused.success
+    assert str(recorder.bags) in refused.message
+    recorder.bags.unlink()
+    assert recorder.trigger("start").success
+
+
+def test_a_task_with_any_characters_stays_in_the_folder(start_recorder):
+    task = "../../put the can / down"
+    recorder = start_recorder(metadata=metadata(None, task=task).model_dump_json())
+    recorder.wait_for(lambda: recorder.status.get("path"), "the start")
+    assert recorder.signal(signal.SIGTERM) == 0
+    (bag,) = recorder.recorded()
+    assert read_metadata(bag).task == task
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"topics": ["left arm"]}, "parameter 'topics.0'"),
+        ({"poll_s": 5.0}, "parameter 'poll_s'"),
+        ({"directory": "/dev/null"}, "/dev/null"),
+        ({"metadata": ""}, "parameter 'station'"),
+        ({"metadata": json.dumps({"task": 3})}, "parameter 'metadata': field task"),
+        ({"topic": ["/a"]}, "parameter 'topic': unknown"),
+    ],
+)
+def test_bad_parameters_give_one_line(start_recorder, parameters, reason):
+    recorder = start_recorder(**parameters)
+    assert recorder.process.wait(20.0) == 1
+    assert recorder.stderr.startswith("error: ")
+    assert recorder.stderr.count("\n") == 1
+    assert reason in recorder.stderr
