@@ -18,7 +18,7 @@ from episode_bags import ARM, metadata, picture
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
 from node_kit import messages, qos
@@ -81,10 +81,11 @@ class RecorderProcess:
             publisher.publish(messages.joint_state(ARM, number, np.full(2, float(number))))
             self._pace(0.005)
 
-    def send_images(self, publisher: Publisher, count: int) -> None:
+    def send_images(self, publisher: Publisher, count: int, pace_s: float = 0.02) -> None:
+        """Images whose stamp is their number, 50 a second unless told otherwise."""
         for number in range(count):
             publisher.publish(messages.image(picture(20 * number), number, "front"))
-            self._pace(0.005)
+            self._pace(pace_s)
 
     def trigger(self, service: str) -> Trigger.Response:
         client = self.node.create_client(Trigger, f"/recorder/{service}")

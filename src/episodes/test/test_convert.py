@@ -162,6 +162,17 @@ def test_a_damaged_bag_does_not_stop_the_others(bag, tmp_path):
     assert report.refused[0].startswith(f"{broken}: ")
 
 
+def test_two_processes_make_the_same_dataset_as_one(bag, tmp_path):
+    write_episode(bag.parent / "other", Episode(seconds=1.5))
+    assert run(bag.parent, tmp_path / "one").converted == run(bag.parent, tmp_path / "two", workers=2).converted == 2
+    one, two = load_dataset(tmp_path / "one"), load_dataset(tmp_path / "two")
+    assert one == two
+    for entry in one.episodes:
+        expected, found = load_arrays(tmp_path / "one", entry), load_arrays(tmp_path / "two", entry)
+        assert expected.keys() == found.keys()
+        assert all(np.array_equal(expected[name], found[name]) for name in expected)
+
+
 def test_other_settings_than_the_dataset_has_are_refused(bag, tmp_path):
     run(bag, tmp_path / "data")
     with pytest.raises(EpisodeError, match=r"dataset\.yaml: .*convert to a new folder"):

@@ -18,6 +18,7 @@ from sensor_msgs.msg import Image, JointState  # noqa: E402
 from episodes import messages  # noqa: E402
 from episodes.bag import EpisodeReader, read, read_metadata  # noqa: E402
 from episodes.statistics import losses  # noqa: E402
+from episodes.taps import message_type  # noqa: E402
 
 
 def numbers(bag: Path, topic: str) -> list[int]:
@@ -36,14 +37,14 @@ def test_every_published_message_is_in_the_bag_that_a_signal_leaves(start_record
     recorder = start_recorder()
     states, images = recorder.publisher(JointState, STATES), recorder.publisher(Image, IMAGE)
     recorder.send_states(states, 300)
-    recorder.send_images(images, 60)
-    recorder.wait_for_messages(360)
+    recorder.send_images(images, 40)
+    recorder.wait_for_messages(340)
     assert recorder.status["dropped"] == recorder.status["lost"] == "0"
     assert recorder.message == "recording"
     assert recorder.signal(number) == 0
     (bag,) = recorder.recorded()
     assert numbers(bag, STATES) == list(range(300))
-    assert numbers(bag, IMAGE) == list(range(60))
+    assert numbers(bag, IMAGE) == list(range(40))
     assert dropped_and_lost(bag) == ({}, {})
     assert read_metadata(bag) == metadata(None)
     assert recorder.stderr == ""
@@ -60,6 +61,29 @@ def test_a_topic_that_appears_later_is_recorded(start_recorder):
     recorder.wait_for_messages(40)
     assert recorder.signal(signal.SIGTERM) == 0
     assert numbers(recorder.recorded()[0], IMAGE) == list(range(20))
+
+
+def test_messages_that_never_arrived_are_counted_and_told_in_the_bag(start_recorder):
+    recorder = start_recorder(poll_s=0.2)
+    images = recorder.publisher(Image, IMAGE)
+    recorder.send_images(images, 1)
+    recorder.wait_for_messages(1)
+    recorder.send_images(images, 200, pace_s=0.0)  # faster than they are taken
+    recorder.wait_for(lambda: int(recorder.status["lost"]) > 0, "the count of losses")
+    recorder.send_images(images, 1)  # only a later message tells how many are missing before it
+    told = lambda: int(recorder.status["messages"]) + int(recorder.status["lost"])  # noqa: E731
+    recorder.wait_for(lambda: told() == 202, "the account of every message")
+    assert recorder.message.startswith(f"recording with losses: {IMAGE} ")
+    assert recorder.signal(signal.SIGTERM) == 0
+    (bag,) = recorder.recorded()
+    dropped, lost = dropped_and_lost(bag)
+    assert (len(numbers(bag, IMAGE)) + lost[IMAGE], dropped) == (202, {})
+
+
+def test_a_type_that_bags_do_not_know_is_refused_before_it_is_recorded():
+    with pytest.raises(ValueError, match="not one of the standard types"):
+        message_type("somewhere_msgs/msg/Thing")
+    assert message_type("sensor_msgs/msg/JointState") is JointState
 
 
 def test_every_start_is_a_new_bag_and_a_stop_keeps_what_came_before_it(start_recorder):
