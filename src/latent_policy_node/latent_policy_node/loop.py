@@ -31,7 +31,7 @@ class LoopSettings(BaseModel):
     frozen_motion_m: float = Field(0.01, ge=0, le=1, description="they do so once a wrist has moved this far meanwhile")
     min_period_s: float = Field(0.1, ge=0, le=1, description="least time between the images of two inferences")
     crossfade_s: float = Field(0.3, ge=0, le=1, description="time in which a new chunk takes over from the old one")
-    seed: int = Field(0, ge=0, description="seed of the noise; it stays the same, so that chunks are consistent")
+    seed: int = Field(0, ge=0, description="seed of the noise, drawn anew for each chunk")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class PolicyLoop:
 
     def __init__(self, policy: Policy, settings: LoopSettings) -> None:
         self.policy, self.settings = policy, settings
-        self._noise = policy.noise(settings.seed)
+        self._rng = np.random.default_rng(settings.seed)
         self._lock = threading.Lock()
         self.reset()
 
@@ -123,7 +123,9 @@ class PolicyLoop:
             state_stamp_ns={side: state.stamp_ns for side, state in states.items()},
         )
         began = time.perf_counter()
-        actions, status = self.policy.infer(observation, self._noise)
+        # Always the same noise would make the policy a fixed function of what it sees: where nothing moves (a hand
+        # closed on an object), it would answer the same for ever instead of sooner or later choosing to go on.
+        actions, status = self.policy.infer(observation, self.policy.noise(self._rng))
         inference_ms = 1e3 * (time.perf_counter() - began)
         now_ns, fade = clock(), self.settings.crossfade_s
         chunks = {}

@@ -54,7 +54,7 @@ class Policy:
         self.sides: tuple[str, ...] = contract.sides
         self.cameras: dict[str, tuple[int, int]] = dict(contract.observation.cameras)
         self._session = session
-        self._noise = self.noise(0)
+        self._noise = self.noise(np.random.default_rng(0))
 
     @classmethod
     def load(
@@ -71,10 +71,10 @@ class Policy:
         """Times (horizon,) of a chunk's points in seconds after the observation's stamp."""
         return self.period_s * np.arange(1, self.horizon + 1)
 
-    def noise(self, seed: int) -> np.ndarray:
-        """The noise (1, horizon, sides * axes) that sampling starts from. The same noise gives consistent chunks."""
+    def noise(self, rng: np.random.Generator) -> np.ndarray:
+        """A draw of the noise (1, horizon, sides * axes) that sampling starts from."""
         shape = (1, self.horizon, len(self.sides) * len(self.axes))
-        return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+        return rng.standard_normal(shape, dtype=np.float32)
 
     def prepare(self, image: np.ndarray, camera: str | None = None) -> np.ndarray:
         """An image (H, W, 3) uint8 in the size the network was trained with; the converter calls the same function."""

@@ -66,6 +66,15 @@ def test_the_same_observation_gives_the_same_chunk(bundle: Path) -> None:
     np.testing.assert_array_equal(decisions[0].chunks["left"].points, decisions[1].chunks["left"].points)
 
 
+def test_a_scene_that_stands_still_is_answered_anew_each_time(bundle: Path) -> None:
+    bench, ends = Bench(bundle, frozen_frames=0), []
+    for _ in range(3):
+        bench.see(np.full((*SIZE, 3), 99, np.uint8))
+        ends.append(bench.step().chunks["left"].points[-1])
+        bench.advance(100)
+    assert np.abs(np.diff(ends, axis=0)).max(axis=1).min() > 0
+
+
 def test_consecutive_chunks_meet_at_the_seam(bench: Bench) -> None:
     bench.see(wrist=0.3)
     first = bench.step().chunks["left"]
