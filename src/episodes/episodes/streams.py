@@ -70,7 +70,9 @@ class CommandStream:
     def sample(self, at_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The target in force at each of `at_ns` (T,): values (T, n), NaN before the first, and ages (T,) s.
 
-        The newest received chunk is interpolated; before its first point and after its last one those hold.
+        The newest received chunk is interpolated. Its first point, while still ahead, is approached in a line from
+        the target in force when the chunk came, as drivers do; of the very first chunk it holds, and so does the last
+        point of any.
         """
         index = newest(self.arrivals, at_ns)
         values = np.full((len(at_ns), len(self.names)), np.nan)
@@ -81,8 +83,7 @@ class CommandStream:
 
     def _at(self, chunk: int, at_ns: int) -> np.ndarray:
         elapsed = (at_ns - int(self.origins[chunk])) * _NS
-        times, points = self.times[chunk], self.points[chunk]
-        return np.array([np.interp(elapsed, times, column) for column in points.T])
+        return _interpolate(elapsed, self.times[chunk], self.points[chunk])
 
 
 def newest(stamps: np.ndarray, at_ns: np.ndarray) -> np.ndarray:
@@ -154,7 +155,30 @@ def command_stream(topic: str, records: list[Record], names: tuple[str, ...]) ->
         raise EpisodeError(f"{topic}: points that are not finite")
     arrivals = np.array([record.log_ns for record in records], dtype=np.int64)
     origins = np.array([messages.stamp_ns(message) for message in decoded], dtype=np.int64)
-    return CommandStream(topic, names, arrivals, origins, [chunk[0] for chunk in chunks], points)
+    times, points = _joined((arrivals - origins) * _NS, np.diff(arrivals) * _NS, [chunk[0] for chunk in chunks], points)
+    return CommandStream(topic, names, arrivals, origins, times, points)
+
+
+def _joined(
+    received: np.ndarray, between: np.ndarray, times: list[np.ndarray], points: list[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Chunks whose first point was still ahead when they came begin with the target then in force.
+
+    `received` (K,) is the seconds from each origin to the reception, `between` (K-1,) those between receptions.
+    """
+    times, points = list(times), list(points)
+    for chunk in range(1, len(times)):
+        if times[chunk][0] > received[chunk]:
+            elapsed = received[chunk - 1] + between[chunk - 1]
+            before = _interpolate(elapsed, times[chunk - 1], points[chunk - 1])
+            times[chunk] = np.concatenate([received[chunk : chunk + 1], times[chunk]])
+            points[chunk] = np.vstack([before, points[chunk]])
+    return times, points
+
+
+def _interpolate(elapsed: float, times: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(n,) at `elapsed` seconds of points (H, n) at ascending `times` (H,); the ends hold."""
+    return np.array([np.interp(elapsed, times, column) for column in points.T])
 
 
 def _constant_names(topic: str, names: list[tuple[str, ...]]) -> tuple[str, ...]:

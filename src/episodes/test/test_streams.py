@@ -73,6 +73,14 @@ def test_a_chunk_received_during_another_one_replaces_it_at_once():
     assert ages == pytest.approx([0.199, 0.0, 0.1])
 
 
+def test_a_first_point_still_ahead_is_approached_from_the_target_in_force():
+    old = chunk_record(0, 0, [0.0, 0.4], [[0.0, 0.0], [4.0, 8.0]])
+    new = chunk_record(200 * MS, 180 * MS, [0.12, 0.22], [[5.0, 5.0], [6.0, 6.0]])
+    last = chunk_record(250 * MS, 240 * MS, [0.11], [[0.0, 0.0]])
+    values, _ = streams.command_stream("/c", [old, new, last], NAMES).sample(np.array([200, 225, 300, 350]) * MS)
+    assert values == pytest.approx(np.array([[2.0, 4.0], [2.75, 4.25], [1.75, 2.25], [0.0, 0.0]]))
+
+
 def test_command_columns_follow_the_order_of_the_state():
     chunk = chunk_record(0, 0, [0.0], [[1.0, 2.0]], names=("b", "a"))
     values, _ = streams.command_stream("/c", [chunk], NAMES).sample(np.array([0]))
