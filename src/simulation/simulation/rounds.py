@@ -11,7 +11,7 @@ from simulation.world import World
 
 REST_CHECKS = 5  # a success has to hold for this many checks in a row
 HOME_TOLERANCE_M = 0.08
-LONGEST_RETURN_S = 3.0  # after this, a new round begins wherever the arms are
+LONGEST_RETURN_S = 6.0  # after this, a new round begins wherever the arms are
 
 
 @dataclass
@@ -26,13 +26,13 @@ class Rounds:
     results: list[dict[str, bool]] = field(default_factory=list)
     _held: dict[str, int] = field(default_factory=dict)
     _start_s: float = 0.0
-    _done_s: float = np.inf
+    _ended_s: float | None = None
 
     def begin(self) -> None:
         """Scatter the objects and start the clock of a new round."""
         self.task.scatter(self.world, self.rng)
         self._held = dict.fromkeys(self.world.sides, 0)
-        self._start_s, self._done_s = self.world.time_s, np.inf
+        self._start_s, self._ended_s = self.world.time_s, None
 
     def done(self, side: str) -> bool:
         """Whether `side` has succeeded in this round (a success once seen stays)."""
@@ -44,15 +44,11 @@ class Rounds:
         return self.world.time_s - self._start_s
 
     def update(self) -> bool:
-        """Look at the world, a few times a second; True when the round is over: all done and back home, or too late."""
+        """Look at the world, a few times a second; True when the round is over: everyone is done, or it is too late."""
         for side in self.world.sides:
             if not self.done(side):
                 self._held[side] = self._held[side] + 1 if self.task.succeeded(self.world, side) else 0
-        if all(self.done(side) for side in self.world.sides):
-            self._done_s = min(self._done_s, self.elapsed_s)
-        returned = all(self._at_home(side) for side in self.world.sides)
-        finished = self.elapsed_s > self._done_s + (0.0 if returned else LONGEST_RETURN_S)
-        return finished or self.elapsed_s > self.task.time_limit_s
+        return all(self.done(side) for side in self.world.sides) or self.elapsed_s > self.task.time_limit_s
 
     def finish(self) -> dict[str, bool]:
         """Count the round and return each side's outcome."""
@@ -61,6 +57,18 @@ class Rounds:
         self.picks += len(result)
         self.successes += sum(result.values())
         return result
+
+    def advance(self) -> None:
+        """Keep rounds going in a world that is never reset. Between two of them the objects lie where they belong, as
+        a person would tidy up, until the arms have gone home: the next object must not appear under a hand."""
+        if self._ended_s is None:
+            if self.update():
+                for side, success in self.finish().items():
+                    if not success:
+                        self.task.tidy(self.world, side)
+                self._ended_s = self.elapsed_s
+        elif all(map(self._at_home, self.world.sides)) or self.elapsed_s > self._ended_s + LONGEST_RETURN_S:
+            self.begin()
 
     def _at_home(self, side: str) -> bool:
         robots = self.world.sides[side]

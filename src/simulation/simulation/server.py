@@ -13,8 +13,8 @@ from simulation.rounds import Rounds
 from simulation.wire import MAX_DATAGRAM, Op, Request, WireError, pack_error, pack_reply, unpack_request
 from simulation.world import World
 
-TICK_S = 0.004
-CHECK_EVERY = 12  # ticks between looks at the task: about 20 a second
+TICK_S = 0.002
+CHECK_EVERY = 25  # ticks between looks at the task: about 20 a second
 LONGEST_LAG_S = 0.25  # further behind than this, time is given up and the real-time factor shows it
 
 
@@ -80,9 +80,8 @@ class Server:
             self._stamp_ns = time.time_ns()
             self._simulated_s += TICK_S
             ticks += 1
-            if ticks % CHECK_EVERY == 0 and self._rounds.update():
-                self._rounds.finish()
-                self._rounds.begin()
+            if ticks % CHECK_EVERY == 0:
+                self._rounds.advance()
 
     def _serve_until(self, deadline: float) -> None:
         """Answer datagrams until the deadline, and at least those that are waiting."""

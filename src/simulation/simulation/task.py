@@ -27,6 +27,9 @@ class Task(Protocol):
     def scatter(self, world: World, rng: np.random.Generator) -> None:
         """Put every object at a random start."""
 
+    def tidy(self, world: World, side: str) -> None:
+        """Put the object of `side` where it belongs, as a person would after a failure."""
+
     def succeeded(self, world: World, side: str) -> bool:
         """Whether `side` has done its part, at this instant."""
 
@@ -37,7 +40,7 @@ class PickPlace:
 
     name: str = "pick_place"
     sides: tuple[str, ...] = ("left", "right")
-    time_limit_s: float = 14.0
+    time_limit_s: float = 12.0
     start_xy: tuple[float, float] = (0.50, 0.30)
     start_half_m: float = 0.06
     tray_xy: tuple[float, float] = (0.50, 0.52)
@@ -69,10 +72,12 @@ class PickPlace:
             offset = rng.uniform(-self.start_half_m, self.start_half_m, 2)
             centre = np.array([self.start_xy[0], _sign(side) * self.start_xy[1]]) + offset
             yaw = rng.uniform(-np.pi, np.pi)
-            joint = world.data.joint(self.can(side))
-            joint.qpos[:] = [*centre, self.can_half_height_m + 0.001, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]
-            joint.qvel[:] = 0.0
+            self._stand(world, side, centre, yaw)
         mujoco.mj_forward(world.model, world.data)
+
+    def tidy(self, world: World, side: str) -> None:
+        """The can upright in the middle of its tray."""
+        self._stand(world, side, self.tray_centre(side)[:2], 0.0)
 
     def succeeded(self, world: World, side: str) -> bool:
         """The can is inside the tray and at rest, the hand is open and does not touch it."""
@@ -87,6 +92,11 @@ class PickPlace:
             and closure(world, side) < self.open_fraction
             and not world.object_touched_by(self.can(side), f"{side}/hand/")
         )
+
+    def _stand(self, world: World, side: str, centre: np.ndarray, yaw: float) -> None:
+        joint = world.data.joint(self.can(side))
+        joint.qpos[:] = [*centre, self.can_half_height_m + 0.003, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]
+        joint.qvel[:] = 0.0
 
     def _add_can(self, spec: mujoco.MjSpec, side: str) -> None:
         body = spec.worldbody.add_body(
