@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
@@ -27,6 +28,8 @@ from node_kit.station import Station, load_station
 DISCOVERY_S = 0.2
 STOP_DEADLINE_S = 3.0
 Topic = Annotated[str, Field(pattern=r"^(/[A-Za-z_][A-Za-z0-9_]*)+$", max_length=255)]
+
+NICENESS = 5  # a recording must not delay the motion it records
 
 
 class RecorderParameters(Schema):
@@ -207,6 +210,7 @@ def new_path(directory: Path, metadata: EpisodeMetadata, now: datetime | None = 
 
 def main() -> int:
     """Entry point."""
+    os.nice(NICENESS)
     return spin(RecorderNode, "recorder")
 
 
