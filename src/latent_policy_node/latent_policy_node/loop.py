@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .gates import Frame, GateStatus, State, check_age, check_frozen, check_states, follow, state_at
 from .policy import Observation, Policy
-from .schedule import SECOND, Chunk, blend, hold
+from .schedule import SECOND, Chunk, ahead, blend, hold
 
 STATE_HISTORY = 64
 # A camera's jitter must not turn "every third frame" into "every fourth".
@@ -31,6 +31,7 @@ class LoopSettings(BaseModel):
     frozen_motion_m: float = Field(0.01, ge=0, le=1, description="they do so once a wrist has moved this far meanwhile")
     min_period_s: float = Field(0.1, ge=0, le=1, description="least time between the images of two inferences")
     crossfade_s: float = Field(0.3, ge=0, le=1, description="time in which a new chunk takes over from the old one")
+    ahead_s: float = Field(0.8, gt=0, le=10, description="how far a chunk reaches that is handed out; see `ahead`")
     seed: int = Field(0, ge=0, description="seed of the noise, drawn anew for each chunk")
 
 
@@ -133,7 +134,8 @@ class PolicyLoop:
             new = Chunk(frame.stamp_ns, self.policy.times_s, points)
             chunks[side] = blend(self._running(side, states[side], now_ns), new, now_ns, fade)
         self._chunks = chunks or self._chunks
-        return Decision(str(status), frame.stamp_ns, chunks, inference_ms)
+        sent = {side: ahead(chunk, now_ns, self.settings.ahead_s) for side, chunk in chunks.items()}
+        return Decision(str(status), frame.stamp_ns, sent, inference_ms)
 
     def _running(self, side: str, state: State, now_ns: int) -> Chunk:
         """What the robot follows now: the last chunk while it lasts, else it stands where it was seen."""

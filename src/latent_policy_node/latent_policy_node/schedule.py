@@ -35,6 +35,17 @@ def hold(point: np.ndarray, stamp_ns: int) -> Chunk:
     return Chunk(stamp_ns, np.zeros(1), np.array(point, dtype=float)[None])
 
 
+def ahead(chunk: Chunk, now_ns: int, seconds: float) -> Chunk:
+    """The points up to `seconds` from now, the first in any case.
+
+    Drivers brake a quarter of a second after the last chunk, so points far ahead are never reached; but decoding
+    them costs time before the first one moves anything.
+    """
+    wanted = chunk.times_s <= (now_ns - chunk.stamp_ns) / SECOND + seconds
+    count = max(1, int(wanted.sum()))
+    return Chunk(chunk.stamp_ns, chunk.times_s[:count], chunk.points[:count])
+
+
 def sample(chunk: Chunk, times_s: np.ndarray, since_ns: int) -> np.ndarray:
     """Values (K, n) at times_s (K,) after since_ns: linear between points, the first or last one outside of them."""
     local = np.asarray(times_s, dtype=float) + (since_ns - chunk.stamp_ns) / SECOND

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latent_policy_node.schedule import SECOND, Chunk, blend, hold, sample, weights
+from latent_policy_node.schedule import SECOND, Chunk, ahead, blend, hold, sample, weights
 
 PERIOD, HORIZON, DIMS = 0.1, 16, 3
 TIMES = PERIOD * np.arange(1, HORIZON + 1)
@@ -98,3 +98,15 @@ def test_samples_outside_a_chunk_are_its_ends() -> None:
 @pytest.mark.parametrize("fade", [0.0, -1.0])
 def test_no_fade_switches_at_the_seam(fade: float) -> None:
     np.testing.assert_array_equal(weights(np.array([0.1, 0.2, 0.3]), 0.2, fade), [0, 0, 1])
+
+
+@given(seeds, st.integers(0, 3000), st.floats(0.05, 3.0))
+def test_what_is_handed_out_is_the_beginning_of_the_chunk(seed: int, later_ms: int, seconds: float) -> None:
+    chunk = random_chunk(seed, 10**15)
+    now_ns = chunk.stamp_ns + later_ms * 10**6
+    part = ahead(chunk, now_ns, seconds)
+    count = len(part.times_s)
+    assert count >= 1
+    np.testing.assert_array_equal(part.points, chunk.points[:count])
+    assert (part.times_s[1:] <= later_ms / 1000 + seconds).all()
+    assert count == len(chunk.times_s) or chunk.times_s[count] > later_ms / 1000 + seconds
