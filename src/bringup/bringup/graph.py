@@ -18,7 +18,7 @@ import yaml
 from node_kit.station import Camera, Part, Station
 
 SIMULATION, DRIVERS, CODECS, POLICY, CAMERAS = range(5)
-ARM_PUBLISH_HZ, HAND_PUBLISH_HZ = 100.0, 50.0
+PUBLISH_HZ = 50.0  # of joint states; the servo loop is faster
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _driver(station: Station, side: str, part: str) -> NodeDescription:
         "rate_hz": station.servo.rate_hz,
         "command_timeout_s": station.servo.command_timeout_s,
         "priority": station.servo.priority,
-        "publish_rate_hz": ARM_PUBLISH_HZ if part == "arm" else HAND_PUBLISH_HZ,
+        "publish_rate_hz": PUBLISH_HZ,
     }
     return NodeDescription(f"{side}_{part}_driver", "hand_drivers", "driver_node", parameters, DRIVERS, moves=True)
 

@@ -31,7 +31,7 @@ class LoopSettings(BaseModel):
     frozen_motion_m: float = Field(0.01, ge=0, le=1, description="they do so once a wrist has moved this far meanwhile")
     min_period_s: float = Field(0.1, ge=0, le=1, description="least time between the images of two inferences")
     crossfade_s: float = Field(0.3, ge=0, le=1, description="time in which a new chunk takes over from the old one")
-    ahead_s: float = Field(0.8, gt=0, le=10, description="how far a chunk reaches that is handed out; see `ahead`")
+    ahead_s: float = Field(0.5, gt=0, le=10, description="how far a chunk reaches that is handed out; see `ahead`")
     seed: int = Field(0, ge=0, description="seed of the noise, drawn anew for each chunk")
 
 

@@ -48,8 +48,13 @@ def ahead(chunk: Chunk, now_ns: int, seconds: float) -> Chunk:
 
 def sample(chunk: Chunk, times_s: np.ndarray, since_ns: int) -> np.ndarray:
     """Values (K, n) at times_s (K,) after since_ns: linear between points, the first or last one outside of them."""
-    local = np.asarray(times_s, dtype=float) + (since_ns - chunk.stamp_ns) / SECOND
-    return np.stack([np.interp(local, chunk.times_s, column) for column in chunk.points.T], axis=-1)
+    local, times = np.asarray(times_s, dtype=float) + (since_ns - chunk.stamp_ns) / SECOND, chunk.times_s
+    if len(times) == 1:
+        return np.repeat(chunk.points, len(local), axis=0)
+    after = np.clip(np.searchsorted(times, local), 1, len(times) - 1)
+    before = after - 1
+    share = np.clip((local - times[before]) / (times[after] - times[before]), 0.0, 1.0)[:, None]
+    return chunk.points[before] + share * (chunk.points[after] - chunk.points[before])
 
 
 def weights(times_s: np.ndarray, seam_s: float, fade_s: float) -> np.ndarray:

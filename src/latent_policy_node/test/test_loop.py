@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from policy_bundle import AXES, HORIZON, SIZE
+from policy_bundle import AXES, SIZE
 
 from latent_policy_node.loop import LoopSettings, PolicyLoop
 from latent_policy_node.policy import Policy
@@ -49,7 +49,7 @@ def test_chunk_carries_the_stamp_of_its_image(bench: Bench) -> None:
     decision = bench.step()
     assert decision.status == "ok"
     assert {chunk.stamp_ns for chunk in decision.chunks.values()} == {bench.now_ns}
-    assert decision.chunks["left"].points.shape == (HORIZON + 1, len(AXES))
+    assert decision.chunks["left"].points.shape == (len(decision.chunks["left"].times_s), len(AXES))
 
 
 def test_first_chunk_starts_at_the_measured_state(bench: Bench) -> None:
