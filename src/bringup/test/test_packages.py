@@ -15,6 +15,8 @@ PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/package.xml"))
 
 # import name -> rosdep key, where the two differ (a ROS package is imported by its own name)
 KEYS = {
+    "backports": "python3-rosbags-pip",  # the zstd that rosbags brings along; `compression` is its name in Python 3.14
+    "compression": "python3-rosbags-pip",
     "cv2": "python3-opencv",
     "mujoco": "python3-mujoco-pip",
     "numpy": "python3-numpy",

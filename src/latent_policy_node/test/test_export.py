@@ -59,7 +59,7 @@ def test_exported_bundle_gives_what_the_network_gives(sampler: Sampler, exported
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
     state = {side: rng.normal(size=len(policy.axes)).astype(np.float32) for side in policy.sides}
-    noise = policy.noise(3)
+    noise = policy.noise(np.random.default_rng(3))
     actions, status = policy.infer(Observation(0, {"front": image}, state, {}), noise)
     assert status is PolicyStatus.OK
     with torch.no_grad():
