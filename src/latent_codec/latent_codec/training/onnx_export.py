@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
@@ -50,12 +51,22 @@ def export_network(
             verbose=False,
         )
         program.save(str(path), external_data=False)
+    strip(path)
     with torch.no_grad():
         wanted = network(example) if wanted is None else wanted
     error = parity(path, source, example, wanted)
     if not error <= PARITY:
         raise ExportError(f"{path.name}: parity: found a difference of {error:.2e}, expected at most {PARITY:.0e}")
     return error
+
+
+def strip(path: Path) -> None:
+    """Take out the exporter's notes of which file and line each operation came from: they are of one machine."""
+    model = onnx.load(path)
+    for item in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.functions):
+        item.ClearField("metadata_props")
+        item.ClearField("doc_string")
+    onnx.save(model, path)
 
 
 def parity(path: Path, source: str, example: Tensor, wanted: Tensor) -> float:

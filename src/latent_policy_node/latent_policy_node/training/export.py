@@ -25,6 +25,7 @@ from latent_codec.bundle import (
     describe_file,
     write_manifest,
 )
+from latent_codec.training.onnx_export import strip
 
 from .model import PolicyNetwork
 from .normalise import Normaliser
@@ -116,6 +117,7 @@ def write_onnx(sampler: Sampler, size: tuple[int, int], path: Path) -> None:
         verbose=False,
     )
     program.save(str(path), external_data=False)
+    strip(path)
 
 
 def parity(sampler: Sampler, size: tuple[int, int], path: Path, trials: int = 5) -> float:
