@@ -49,6 +49,24 @@ def make_plan(chain: Chain, links: Sequence[str]) -> Plan:
     return Plan(tuple(levels), [frames.index(anchors[link][0]) for link in wanted], ends)
 
 
+def serial(chain: Chain, link: str) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """The way from the root to `link` as one serial chain, joints about or along their own z.
+
+    Returns the D moving joints, the constants (D, 4, 4) from each joint's frame (first: the root) to the next, and the
+    position (4,) of the link in the last joint's frame. Raises KeyError for a link that does not exist.
+    """
+    index = chain.link_index(link)
+    anchor, end = _anchor(chain, index)
+    moving = [anchor] if anchor else []
+    while moving and (above := _anchor(chain, chain.parent[moving[0]])[0]):
+        moving.insert(0, above)
+    constants = [
+        _anchor(chain, chain.parent[link])[1] @ chain.constant[link - 1] @ _align(chain.axis[link - 1])
+        for link in moving
+    ]
+    return [link - 1 for link in moving], np.array(constants).reshape(-1, 4, 4), end[:, 3]
+
+
 def _level(chain: Chain, links: list[int], above: list[int], anchors: dict[int, tuple[int, np.ndarray]]) -> Level:
     constants = []
     for link in links:
