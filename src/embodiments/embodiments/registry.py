@@ -1,7 +1,12 @@
-"""Looks robots up by name and hands them out checked: `load("inspire", "left")`."""
+"""Looks robots up by name and hands them out checked: `load("inspire", "left")`.
+
+Beside the robots of this package there are those of the folders that the environment variable `CROSSHAND_EMBODIMENTS`
+lists, separated like `PATH`; `./ws` sets it to `robots/` of the workspace. A name is one robot: two of it are refused.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -20,6 +25,7 @@ from embodiments.urdf import parse
 
 SIDES = ("left", "right")
 DATA = Path(__file__).parent / "data"
+FOLDERS_VARIABLE = "CROSSHAND_EMBODIMENTS"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +64,33 @@ class Embodiment:
         return Kinematics(self.urdf, self.joints, self.tips, self.name)
 
 
+def folders() -> tuple[Path, ...]:
+    """The folders that are searched, this package's own first. A relative one is ignored: nodes start anywhere."""
+    listed = (Path(text) for text in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if text)
+    return (DATA, *dict.fromkeys(folder.resolve() for folder in listed if folder.is_absolute()))
+
+
 def names(kind: str | None = None) -> tuple[str, ...]:
-    """Return the names of all known embodiments, or those of one kind ("arm", "hand", "gripper"), sorted."""
-    return tuple(p.stem for p in sorted(DATA.glob("*.yaml")) if kind is None or read(p).kind == kind)
+    """Return the names of all known embodiments, or those of one kind ("arm", "hand", "gripper", "human")."""
+    files = sorted((p for folder in folders() for p in folder.glob("*.yaml")), key=lambda path: path.stem)
+    return tuple(dict.fromkeys(p.stem for p in files if kind is None or read(p).kind == kind))
 
 
-@lru_cache(maxsize=64)
 def load(name: str, side: str = "right") -> Embodiment:
     """Return a known embodiment. Raises EmbodimentError; for an unknown name it lists the known ones."""
     known = names()
     if name not in known:
         raise EmbodimentError(f"embodiment '{name}'", "name", name, f"one of {', '.join(known)}")
-    return load_file(DATA / f"{name}.yaml", side)
+    files = [path for folder in folders() if (path := folder / f"{name}.yaml").is_file()]
+    if len(files) > 1:
+        raise EmbodimentError(str(files[1]), "name", name, f"a name of its own, which {files[0]} does not have already")
+    return _load(files[0], files[0].stat().st_mtime_ns, side)
+
+
+@lru_cache(maxsize=64)
+def _load(path: Path, changed_ns: int, side: str) -> Embodiment:
+    """The robot of a file as it was at `changed_ns`: a file that is written anew is read anew."""
+    return load_file(path, side)
 
 
 def load_file(path: str | Path, side: str = "right") -> Embodiment:

@@ -51,10 +51,13 @@ class SidePostures(_Strict):
 
 
 class EmbodimentData(_Strict):
-    """Everything about a robot that its URDF does not say."""
+    """Everything about a robot that its URDF does not say.
+
+    Kind "human" is a hand that no station can mount: like a hand in all else, but never listed among the hands.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    kind: Literal["arm", "hand", "gripper"]
+    kind: Literal["arm", "hand", "gripper", "human"]
     description: str
     urdf: str
     joints: Annotated[list[JointData], Field(min_length=1)]

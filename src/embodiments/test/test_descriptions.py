@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 import embodiments
 from embodiments import EmbodimentError
+from embodiments.mirror import mirror_pose
 from embodiments.registry import DATA
 
 
@@ -85,8 +87,22 @@ def test_text_that_is_no_yaml_and_a_missing_file_are_named(tmp_path):
 
 def test_known_robots_are_listed_by_kind():
     assert embodiments.names("arm") == ("xarm7",)
-    assert embodiments.names("hand") == ("ability", "inspire", "xhand")
+    assert embodiments.names("hand") == ("ability", "dexh13", "inspire", "xhand")
     assert embodiments.names("gripper") == ("franka_gripper", "xarm_gripper")
+
+
+def test_a_human_hand_is_described_like_a_hand_but_is_none_to_mount(description):
+    left, right = (description(lambda data: data.update(kind="human"), side) for side in embodiments.SIDES)
+    assert right.kind == "human"
+    assert right.kinematics.tip_positions(right.postures["grasp"]).shape == (5, 3)
+    np.testing.assert_allclose(left.mount, mirror_pose(right.mount))
+    for kind in ("hand", "gripper", "arm"):
+        assert "human" not in embodiments.names(kind)
+
+
+def test_a_human_hand_needs_tips_and_postures_too(description):
+    with pytest.raises(EmbodimentError, match="of kind 'human' need pregrasp"):
+        description(lambda data: (data.update(kind="human"), data["postures"].pop("pregrasp")))
 
 
 @pytest.mark.parametrize("name", embodiments.names())
