@@ -24,7 +24,7 @@ TINY = {
     "warmup_steps": 4,
     "checkpoint_every": 10,
     "evaluation_poses": 50,
-    "settings": {"encoder": [24], "decoder": [24], "batch": 20, "anchors": 8, "pool": 400},
+    "settings": {"encoder": {"widths": [24]}, "decoder": {"widths": [24]}, "batch": 20, "anchors": 8, "pool": 400},
 }
 
 

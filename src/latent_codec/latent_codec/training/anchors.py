@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from embodiments import Embodiment
 from latent_codec import poses
-from latent_codec.training import losses
+from latent_codec.training.group import HandGroup
 
 
 class Anchors:
@@ -20,18 +20,17 @@ class Anchors:
     gripper has too few joints to tell the latter from the line, so there its latent is not asked to.
     """
 
-    def __init__(self, hands: Mapping[str, Embodiment], count: int) -> None:
-        self.hands = hands
+    def __init__(self, hands: Sequence[Embodiment], group: HandGroup, count: int) -> None:
         self.line = count // 2
         self.path = (count - self.line) // 2
         self.inside = count - self.line - self.path
-        speaks = np.ones((len(hands), count), dtype=np.float32)
-        for row, hand in enumerate(hands.values()):
-            speaks[row, self.line :] = hand.kind != "gripper"
-        self.speaks = torch.from_numpy(speaks)
+        postures = [torch.tensor(np.stack([hand.postures[p] for p in poses.POSTURES])) for hand in hands]
+        self.postures = group.pad(postures).float()
+        self.speaks = torch.ones(len(hands), count)
+        self.speaks[[row for row, hand in enumerate(hands) if hand.kind == "gripper"], self.line :] = 0
 
-    def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Joints (K, n) of each hand."""
+    def draw(self, rng: np.random.Generator) -> Tensor:
+        """Joints (H, K, J)."""
         weights = np.concatenate(
             [
                 poses.line_weights(self.line, rng),
@@ -39,14 +38,15 @@ class Anchors:
                 poses.simplex_weights(self.inside, rng),
             ]
         )
-        return {n: torch.tensor(poses.blend(hand, weights), dtype=torch.float32) for n, hand in self.hands.items()}
+        return torch.tensor(weights, dtype=torch.float32) @ self.postures
 
-    def latent_error(self, latents: Mapping[str, Tensor]) -> Tensor:
-        """Spread over hands of the latents (K, N) of the same anchors, of those that each hand can tell apart."""
-        everyone = losses.spread(torch.stack([latent[: self.line] for latent in latents.values()]))
-        able = [latents[name][self.line :] for name, hand in self.hands.items() if hand.kind != "gripper"]
-        return everyone + losses.spread(torch.stack(able)) if able else everyone
+    def latent_error(self, latents: Tensor) -> Tensor:
+        """Spread over hands of the latents (H, K, N) of the same anchors, of those that each hand can tell apart."""
+        weight = self.speaks[..., None]
+        mean = (weight * latents).sum(0) / weight.sum(0).clamp(min=1)
+        return (weight * (latents - mean).square()).sum() / (weight.sum() * latents.shape[-1])
 
-    def joint_error(self, errors: Tensor) -> Tensor:
-        """Mean of squared errors (S, K) of anchors decoded from the latents of S hands, where those may speak."""
-        return (errors * self.speaks).sum() / self.speaks.sum()
+    def joint_error(self, errors: Tensor, sources: Tensor) -> Tensor:
+        """Mean of squared errors (H, S, K) of anchors decoded from the latents of hands `sources` (H, S) that may."""
+        speaks = self.speaks[sources]
+        return (errors * speaks).sum() / speaks.sum()

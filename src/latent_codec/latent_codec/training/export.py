@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from embodiments import Embodiment
 from latent_codec import poses
@@ -28,7 +27,9 @@ from latent_codec.bundle import (
 from latent_codec.codec import Codec
 from latent_codec.metrics import measure
 from latent_codec.training.checkpoint import weights_digest
-from latent_codec.training.onnx_export import export_network, exportable
+from latent_codec.training.model import Space
+from latent_codec.training.onnx_export import export_network
+from latent_codec.training.pools import padded
 from latent_codec.training.trainer import Trainer
 
 BOUND_FACTOR = 1.5
@@ -56,28 +57,28 @@ def export_bundle(trainer: Trainer, robots: Sequence[Embodiment], hashes: dict[s
     return manifest
 
 
-def _export_hands(
-    space: nn.Module, robots: Sequence[Embodiment], directory: Path
-) -> tuple[dict[str, HandEntry], float]:
-    entries, largest = {}, 0.0
+def _export_hands(space: Space, robots: Sequence[Embodiment], directory: Path) -> tuple[dict[str, HandEntry], float]:
+    space.eval()
     rng = np.random.default_rng(0)
-    for robot in robots:
-        networks = space.hands[robot.name].eval()
-        joints = torch.tensor(poses.uniform(robot, SAMPLES, rng), dtype=torch.float32)
-        with torch.no_grad():
-            latent = networks.encoder(joints)
-        largest = max(largest, float(latent.abs().max()))
-        encoder, decoder = f"{robot.name}_encoder.onnx", f"{robot.name}_decoder.onnx"
-        export_network(exportable(networks.encoder, robot), joints, "joints", "latent", directory / encoder, latent)
-        export_network(networks.decoder, latent, "latent", "joints", directory / decoder)
+    with torch.no_grad():
+        joints = padded(space.group, [poses.uniform(robot, SAMPLES, rng) for robot in robots])
+        latents = space.encode(joints)
+        decoded = space.decode(latents)
+    entries = {}
+    for row, robot in enumerate(robots):
+        count = len(robot.joints)
+        encoder, decoder = space.member(row, robot)
+        own, files = joints[row, :, :count], (f"{robot.name}_encoder.onnx", f"{robot.name}_decoder.onnx")
+        export_network(encoder, own, latents[row], "joints", "latent", directory / files[0])
+        export_network(decoder, latents[row], decoded[row, :, :count], "latent", "joints", directory / files[1])
         entries[robot.name] = HandEntry(
             joints=tuple(robot.joints),
             lower=tuple(map(float, robot.lower)),
             upper=tuple(map(float, robot.upper)),
-            encoder=encoder,
-            decoder=decoder,
+            encoder=files[0],
+            decoder=files[1],
         )
-    return entries, round(BOUND_FACTOR * largest, 3)
+    return entries, round(BOUND_FACTOR * float(latents.abs().max()), 3)
 
 
 def _manifest(trainer: Trainer, hashes: dict[str, str], contract: CodecContract, directory: Path) -> Manifest:

@@ -1,4 +1,4 @@
-"""The terms that make latents of different hands mean the same. All take tensors in SI units and return scalars."""
+"""The terms that make latents of different hands mean the same. All take tensors in SI units."""
 
 from __future__ import annotations
 
@@ -11,26 +11,31 @@ def pseudo_huber(squared: Tensor, scale: float) -> Tensor:
     return 2 * scale**2 * (torch.sqrt(1 + squared / scale**2) - 1)
 
 
-def thumb_vector_terms(source: Tensor, target: Tensor, decay: float, distance_scale: float, chord_scale: float):
-    """Mismatch of thumb-to-finger vectors (..., F, 3) in m: (distance term in m^2, direction term in 1 - cos).
-
-    Weighted by exp(-decay * source distance): what happens close to the thumb is what grasps.
-    """
+def thumb_vector_errors(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Mismatch (..., F) of thumb-to-finger vectors (..., F, 3) in m: squared distance error in m^2, and 1 - cos."""
     source_distance = torch.linalg.vector_norm(source, dim=-1)
     # the small constant keeps the gradient finite where two fingertips meet
     target_distance = torch.sqrt(target.square().sum(-1) + 1e-8)
-    weight = torch.exp(-decay * source_distance)
-    distance = pseudo_huber((target_distance - source_distance).square(), distance_scale)
     cosine = (source * target).sum(-1) / ((source_distance + 1e-4) * target_distance)
-    direction = pseudo_huber(2 * (1 - cosine), chord_scale) / 2
-    return (weight * distance).sum(-1).mean(), (weight * direction).sum(-1).mean()
+    return (target_distance - source_distance).square(), 1 - cosine
+
+
+def nearness(vectors: Tensor, decay: float) -> Tensor:
+    """Weights exp(-decay * distance) of thumb-to-finger vectors (..., F, 3) in m: what is near the thumb grasps."""
+    return torch.exp(-decay * torch.linalg.vector_norm(vectors, dim=-1))
 
 
 def unit_statistics(latent: Tensor) -> Tensor:
-    """Distance of the mean and the variance of each dimension of latents (B, N) from 0 and 1."""
-    return latent.mean(0).square().mean() + (latent.var(0) - 1).square().mean()
+    """Distance of mean and variance of each dimension of latents (H, M, N) from 0 and 1, of each hand by itself."""
+    return latent.mean(1).square().mean() + (latent.var(1) - 1).square().mean()
 
 
-def spread(latents: Tensor) -> Tensor:
-    """Squared distance of latents (S, K, N), which S hands give to the same K poses, from their mean over hands."""
-    return (latents - latents.mean(0, keepdim=True)).square().mean()
+def moment_gap(latents: Tensor) -> Tensor:
+    """How far apart the first two moments of latents (H, M, N) of H hands are: what tells hands apart in a crowd."""
+    mean = latents.mean(1, keepdim=True)
+    centred = latents - mean
+    covariance = centred.transpose(1, 2) @ centred / latents.shape[1]
+    dimensions = latents.shape[2]
+    first = (mean - mean.mean(0)).square().mean() * len(latents)
+    second = (covariance - covariance.mean(0)).square().sum((1, 2)).mean() / dimensions
+    return first + second

@@ -1,14 +1,16 @@
-"""The first recipe: reconstruct each hand, share thumb-to-finger vectors across hands, tie the grasp postures.
+"""Crosshand: reconstruct each hand, share thumb-to-finger vectors, and let no hand be recognised by its latents.
 
 Terms: joint reconstruction; cross-hand thumb-to-finger distance and direction through differentiable kinematics, in the
 grasp frame (after L2 of XL-VLA, arXiv 2603.10158, with a robust loss); unit variance of the latent under training
-noise; re-encoding a decoded pose gives back its latent on the first `cycle_dims` dimensions (what is shared lives
-there); and anchors: open, pregrasp, grasp of every hand and blends of them share one latent and decode to each other.
+noise; a decoded pose encodes back to the latent it came from, as far as the hand could do what was meant; the latents
+of one hand's and of another's versions of the same poses have the same moments; and anchors: open, pregrasp, grasp of
+every hand and blends of them share one latent and decode to each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -20,20 +22,20 @@ from embodiments import Embodiment
 from latent_codec.training import losses
 from latent_codec.training.anchors import Anchors
 from latent_codec.training.config import Strict, TrainingConfig
-from latent_codec.training.hands import HandFrames, thumb_vectors
-from latent_codec.training.model import HandNetworks, Space
+from latent_codec.training.group import thumb_vectors
+from latent_codec.training.grouped_mlp import Layout
+from latent_codec.training.model import Space
 from latent_codec.training.pools import Pools, PoolSettings
-
-Batch = dict[str, tuple[Tensor, Tensor]]  # hand -> joints (B, n), fingertips (B, F, 3)
 
 
 class Settings(Strict):
     """Sizes and weights of the recipe; distances in m."""
 
-    encoder: tuple[int, ...] = (128, 128, 128)
-    decoder: tuple[int, ...] = (192, 192, 192)
-    batch: int = Field(128, ge=4)
+    encoder: Layout = Layout(widths=(128, 128, 128), skip=True)
+    decoder: Layout = Layout(widths=(192, 192, 192), skip=True)
+    batch: int = Field(160, ge=5)
     anchors: int = Field(32, ge=4)
+    sources: int = Field(4, ge=1, description="hands whose latents each decoder gets in a step, its own among them")
     pool: int = Field(65536, ge=64)
     pinch_keep: float = Field(0.01, gt=0, le=1)
     pinch_noise: float = Field(0.05, ge=0)
@@ -48,9 +50,26 @@ class Settings(Strict):
     gripper_share: float = Field(0.3, ge=0)
     statistics: float = 0.1
     cycle: float = 0.2
-    cycle_dims: int = Field(8, ge=1)
+    reach_distance: float = Field(0.004, gt=0)
+    reach_chord: float = Field(0.07, gt=0)
+    moments: float = 0.1
     anchor_latent: float = 10.0
     anchor_joints: float = 40.0
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What H decoders made of latents of S hands each, B poses a hand.
+
+    sources: (H, S) rows of those hands, first the decoder's own. latents: (H, S, B, N) before noise.
+    wanted: (H, S, B, 5, 3) fingertips of the poses they stand for. joints: (H, S, B, J), tips: (H, S, B, 5, 3) decoded.
+    """
+
+    sources: Tensor
+    latents: Tensor
+    wanted: Tensor
+    joints: Tensor
+    tips: Tensor
 
 
 class Crosshand:
@@ -63,86 +82,98 @@ class Crosshand:
         self.seed = config.seed
         torch.manual_seed(config.seed)
         self.space = Space(hands, config.latent_dim, s.encoder, s.decoder)
-        self.anchors = Anchors({hand.name: hand for hand in hands}, s.anchors)
-        rng = np.random.default_rng(config.seed)
+        self.group = self.space.group
+        self.hands = self.group.of_kind("hand", "human") or list(range(len(hands)))
+        self.anchors = Anchors(hands, self.group, s.anchors)
         pool_settings = PoolSettings(s.pool, s.pinch_keep, s.pinch_noise, s.near_noise)
-        self.pools = {hand.name: Pools(hand, pool_settings, rng) for hand in hands}
+        self.pools = Pools(hands, self.group, pool_settings, np.random.default_rng(config.seed))
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss and parts of one step."""
         s, rng = self.settings, np.random.default_rng([self.seed, step])
-        batch = {name: pools.batch(s.batch, rng) for name, pools in self.pools.items()}
-        latents = {name: self._networks(name).encoder.from_tips(*batch[name]) for name in batch}
+        joints, tips = self.pools.batch(s.batch, rng)
         anchors = self.anchors.draw(rng)
-        anchor_latents = {name: self._networks(name).encoder(joints) for name, joints in anchors.items()}
-        everything = torch.cat([*latents.values(), *anchor_latents.values()])
-        per_hand = [self._decoding_terms(name, batch, anchors[name], self._noisy(everything, rng)) for name in batch]
-        parts = {key: torch.stack([t[key] for t in per_hand if key in t]).mean() for key in _keys(per_hand)}
-        parts["statistics"] = s.statistics * self._statistics(latents)
-        parts["anchor_latent"] = s.anchor_latent * self.anchors.latent_error(anchor_latents)
+        latents, anchor_latents = self.space.encode(joints, tips), self.space.encode(anchors)
+        decoded, again = self._decode(latents, tips, anchor_latents, self._sources(rng), rng)
+        own = self._unit_error(decoded.joints[:, 0], joints)
+        tied = self._unit_error(again, anchors[:, None])
+        parts = {
+            "reconstruction": s.reconstruction * own.mean(),
+            "anchor_joints": s.anchor_joints * self.anchors.joint_error(tied, decoded.sources),
+            "anchor_latent": s.anchor_latent * self.anchors.latent_error(anchor_latents),
+            "statistics": s.statistics * losses.unit_statistics(latents[self.hands]),
+            **self._vector_terms(decoded),
+            **self._sharing_terms(decoded),
+        }
         return torch.stack(list(parts.values())).sum(), parts
 
-    def _decoding_terms(self, target: str, batch: Batch, anchors: Tensor, latents: Tensor) -> dict[str, Tensor]:
-        """Terms of one hand decoding all `latents`: the batches of all hands one after the other, then the anchors."""
-        s, networks, names = self.settings, self._networks(target), list(batch)
-        frames, size = networks.frames, len(batch[target][0])
-        joints = networks.decoder(latents)
-        free, tied = joints[: size * len(names)], joints[size * len(names) :].unflatten(0, (len(names), -1))
-        own = free[names.index(target) * size :][:size]
-        tips = frames.tips(free)
-        terms = {
-            "reconstruction": s.reconstruction * _unit_error(frames, own, batch[target][0]).mean(),
-            "anchor_joints": s.anchor_joints * self.anchors.joint_error(_unit_error(frames, tied, anchors)),
-        }
-        terms |= self._vector_terms(target, batch, thumb_vectors(tips).unflatten(0, (len(names), size)))
-        if not frames.gripper:
-            again = networks.encoder.from_tips(free, tips)
-            terms["cycle"] = s.cycle * self._cycle_error(again, latents[: len(again)], names)
-        return terms
+    def _sources(self, rng: np.random.Generator) -> Tensor:
+        """(H, S) rows of the hands whose latents each decoder gets: its own, then others in random order."""
+        count = len(self.group.names)
+        others = [rng.permutation(np.delete(np.arange(count), row)) for row in range(count)]
+        return torch.tensor([[row, *others[row][: self.settings.sources - 1]] for row in range(count)])
 
-    def _vector_terms(self, target: str, batch: Batch, decoded: Tensor) -> dict[str, Tensor]:
-        """Cross-hand terms of one target; `decoded` (S, B, F - 1, 3) are its thumb vectors for latents of each hand."""
-        s, frames, distances, directions = self.settings, self._networks(target).frames, [], []
-        for index, (name, (_, tips)) in enumerate(batch.items()):
-            source = self._networks(name).frames
-            common = [finger for finger in frames.fingers[1:] if finger in source.fingers]
-            mine, theirs = ([f.fingers.index(finger) - 1 for finger in common] for f in (frames, source))
-            share = s.gripper_share if frames.gripper or source.gripper else 1.0
-            distance, direction = losses.thumb_vector_terms(
-                thumb_vectors(tips)[:, theirs], decoded[index][:, mine], s.decay, s.distance_scale, s.chord_scale
-            )
-            distances.append(share * distance)
-            directions.append(share * direction)
+    def _decode(
+        self, latents: Tensor, tips: Tensor, anchors: Tensor, sources: Tensor, rng: np.random.Generator
+    ) -> tuple[Decoded, Tensor]:
+        """Decode noisy latents (H, B, N) and anchors (H, K, N) of the sources; the latter come back (H, S, K, J)."""
+        size = latents.shape[1]
+        given = torch.cat([latents, anchors], dim=1)[sources]
+        noise = torch.from_numpy(rng.standard_normal(tuple(given.shape), dtype=np.float32))
+        joints = self.space.decode((given + self.settings.latent_noise * noise).flatten(1, 2))
+        joints = joints.unflatten(1, given.shape[1:3])
+        free = joints[:, :, :size]
+        decoded_tips = self.group.tips(free.flatten(1, 2)).unflatten(1, free.shape[1:3])
+        return Decoded(sources, given[:, :, :size], tips[sources], free, decoded_tips), joints[:, :, size:]
+
+    def _vector_terms(self, decoded: Decoded) -> dict[str, Tensor]:
+        """Cross-hand mismatch of thumb vectors, weighted by nearness to the thumb; grippers count less."""
+        s, wanted = self.settings, thumb_vectors(decoded.wanted)
+        distance, direction = losses.thumb_vector_errors(wanted, thumb_vectors(decoded.tips))
+        weight = losses.nearness(wanted, s.decay) * self._common(decoded)
+        weight = weight * self._share(decoded)
+        distance = weight * losses.pseudo_huber(distance, s.distance_scale)
+        direction = weight * losses.pseudo_huber(2 * direction, s.chord_scale) / 2
+        return {"distance": s.distance * distance.sum(-1).mean(), "direction": s.direction * direction.sum(-1).mean()}
+
+    def _sharing_terms(self, decoded: Decoded) -> dict[str, Tensor]:
+        """Decoded poses encode back to where they came from if that was within reach, and hands look alike."""
+        s, rows = self.settings, self.hands
+        again = self.space.encode(decoded.joints.flatten(1, 2), decoded.tips.flatten(1, 2))
+        again = again.unflatten(1, decoded.joints.shape[1:3])
+        real = torch.zeros(len(self.group.names))
+        real[rows] = 1
+        reach = self._reach(decoded) * real[:, None, None] * real[decoded.sources][..., None]
+        error = (again - decoded.latents).square().mean(-1)
+        cycle = (reach * error).sum() / reach.sum().clamp(min=1)
         return {
-            "distance": s.distance * torch.stack(distances).mean(),
-            "direction": s.direction * torch.stack(directions).mean(),
+            "cycle": s.cycle * cycle,
+            "moments": s.moments * losses.moment_gap(again[rows].flatten(1, 2)),
         }
 
-    def _cycle_error(self, again: Tensor, latents: Tensor, names: Sequence[str]) -> Tensor:
-        """How far re-encoded latents (S * B, N) are from what was decoded, on the shared dimensions, of real hands."""
-        shared = self.settings.cycle_dims
-        error = (again - latents)[:, :shared].square().mean(1).unflatten(0, (len(names), -1)).mean(1)
-        hands = [index for index, name in enumerate(names) if not self._networks(name).frames.gripper]
-        return error[hands].mean()
+    def _reach(self, decoded: Decoded) -> Tensor:
+        """(H, S, B) of 0 .. 1: how nearly the decoded pose does what its latent stands for; without gradient."""
+        s = self.settings
+        with torch.no_grad():
+            distance, direction = losses.thumb_vector_errors(thumb_vectors(decoded.wanted), thumb_vectors(decoded.tips))
+            error = distance / s.reach_distance**2 + 2 * direction / s.reach_chord**2
+            common = self._common(decoded)
+            return torch.exp(-(error * common).sum(-1) / common.sum(-1) / 2)
 
-    def _statistics(self, latents: dict[str, Tensor]) -> Tensor:
-        """Distance of each real hand's latents from zero mean and unit variance."""
-        hands = [value for name, value in latents.items() if not self._networks(name).frames.gripper]
-        return torch.stack([losses.unit_statistics(value) for value in hands or list(latents.values())]).mean()
+    def _common(self, decoded: Decoded) -> Tensor:
+        """(H, S, 1, 4) of 0 and 1: fingers besides the thumb that both target and source have."""
+        mask = self.group.finger_mask[:, 1:]
+        return (mask[:, None] & mask[decoded.sources])[:, :, None].float()
 
-    def _noisy(self, latents: Tensor, rng: np.random.Generator) -> Tensor:
-        noise = rng.standard_normal(tuple(latents.shape), dtype=np.float32)
-        return latents + self.settings.latent_noise * torch.from_numpy(noise)
+    def _share(self, decoded: Decoded) -> Tensor:
+        """(H, S, 1, 1): what a pair counts; less where one of the two is a gripper."""
+        gripper = torch.tensor([kind == "gripper" for kind in self.group.kinds])
+        mixed = gripper[:, None] | gripper[decoded.sources]
+        return torch.where(mixed, self.settings.gripper_share, 1.0)[..., None, None]
 
-    def _networks(self, name: str) -> HandNetworks:
-        return self.space.hands[name]
-
-
-def _keys(terms: Sequence[Mapping[str, Tensor]]) -> list[str]:
-    """Names of all terms, in the order in which they first appear."""
-    return list(dict.fromkeys(key for term in terms for key in term))
-
-
-def _unit_error(frames: HandFrames, joints: Tensor, wanted: Tensor) -> Tensor:
-    """Mean squared error over joints, in units of half the range of each."""
-    return ((joints - wanted) / frames.half_range).square().mean(-1)
+    def _unit_error(self, joints: Tensor, wanted: Tensor) -> Tensor:
+        """Mean squared error (H, ...) over joints (H, ..., J), in units of half the range of each."""
+        shape = (len(joints), *[1] * (joints.dim() - 2), -1)
+        mask = self.group.joint_mask.view(shape)
+        error = ((joints - wanted) / self.group.half_range.view(shape)).square() * mask
+        return error.sum(-1) / mask.sum(-1)
