@@ -1,0 +1,51 @@
+"""Matched poses: a random pose of one hand and the best that every other hand can do for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from latent_codec.measure.encoded import Encoded
+from latent_codec.measure.oracle import Best, Oracle
+
+Bests = Mapping[tuple[str, str], Best]
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """The same R poses on H hands, a share of them from each hand.
+
+    Attributes:
+        hands: their names, in the order of `latents`.
+        latents: (H, R, N), each hand's encoding of its own version of pose r.
+        reachable: (H, R), whether hand h matches the pose within 2 degrees and 2 mm; true for the hand it comes from.
+    """
+
+    hands: tuple[str, ...]
+    latents: np.ndarray
+    reachable: np.ndarray
+
+
+def best_of(encoded: Encoded, oracle: Oracle) -> dict[tuple[str, str], Best]:
+    """The oracle of all pairs. Raises OracleError."""
+    return {pair: oracle.best(encoded.sets[pair[0]], encoded.hand(pair[1])) for pair in encoded.pairs()}
+
+
+def match(encoded: Encoded, bests: Bests, hands: Sequence[str], count: int) -> Matched:
+    """The first `count` random poses of each of `hands`, matched on all of them."""
+    latents, reachable = [], []
+    for hand in hands:
+        parts = [_of(encoded, bests, source, hand, count) for source in hands]
+        latents.append(np.concatenate([part[0] for part in parts]))
+        reachable.append(np.concatenate([part[1] for part in parts]))
+    return Matched(tuple(hands), np.stack(latents), np.stack(reachable))
+
+
+def _of(encoded: Encoded, bests: Bests, source: str, hand: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    if source == hand:
+        latents = encoded.latents[hand][:count]
+        return latents, np.ones(len(latents), dtype=bool)
+    best = bests[source, hand]
+    return encoded.space.encode(hand, best.joints[:count]), best.reachable_rows[:count]
