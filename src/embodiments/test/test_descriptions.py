@@ -87,8 +87,8 @@ def test_text_that_is_no_yaml_and_a_missing_file_are_named(tmp_path):
 
 def test_known_robots_are_listed_by_kind():
     assert embodiments.names("arm") == ("xarm7",)
-    assert embodiments.names("hand") == ("ability", "dexh13", "inspire", "xhand")
-    assert embodiments.names("gripper") == ("franka_gripper", "xarm_gripper")
+    assert embodiments.names("hand") == ("ability", "allegro", "dex3", "dexh13", "faive", "inspire", "xhand")
+    assert embodiments.names("gripper") == ("franka_gripper", "robotiq_2f85", "xarm_gripper")
 
 
 def test_a_human_hand_is_described_like_a_hand_but_is_none_to_mount(description):

@@ -84,10 +84,11 @@ def test_forward_is_base_times_flange_times_mount_times_grasp_frame(key):
 
 @pytest.mark.parametrize("hand", embodiments.names("hand"))
 def test_home_holds_hands_upright_facing_forward_above_the_table(hand):
+    """Long or short: the can of the shortest hand (Dex3) stands 8 cm behind and below that of the longest."""
     for side in embodiments.SIDES:
         grasp = inverse(BASE) @ SOLVERS[hand, side].forward(ARMS[side].postures["home"])
         metres, radians = distance(grasp, pose((0.44, 0.0, 0.25)))
-        assert metres < 0.06 and radians < 0.01
+        assert metres < 0.085 and radians < 0.01
 
 
 def test_targets_out_of_reach_say_so():
