@@ -19,6 +19,7 @@ _PALM = [0, *(LANDMARKS.index(f"{finger}_{parts[0]}") for finger, parts in _BONE
 _CHUNK = 1024
 _SMALLEST = 1e-3  # m, RMS distance of the six palm landmarks from their centre, below which a pose is no hand
 _DAMPING = (1e-7, 1e-12, 1.0)  # m2: first, least, largest
+_SETTLED = 1e-12  # m2 by which the sum of squares changes when a pose is done
 
 
 def landmarks(hand: Embodiment, q: np.ndarray) -> np.ndarray:
@@ -92,9 +93,12 @@ def _fit(hand: Embodiment, points: np.ndarray, iterations: int) -> tuple[np.ndar
         seen, _ = _aligned(points, moved)
         price = _cost(seen, moved)
         better = price < cost
+        changed = np.abs(cost - price)
         q[better], model[better], jacobian[better] = tried[better], moved[better], slope[better]
         aligned[better], cost[better] = seen[better], price[better]
         damping = np.clip(np.where(better, damping / 4, damping * 8), *_DAMPING[1:])
+        if (changed < _SETTLED).all():
+            break
     aligned, scale = _aligned(points, model)
     return q, np.sqrt(_cost(aligned, model) / len(LANDMARKS)) * scale
 
