@@ -87,7 +87,7 @@ def test_text_that_is_no_yaml_and_a_missing_file_are_named(tmp_path):
 
 def test_known_robots_are_listed_by_kind():
     assert embodiments.names("arm") == ("xarm7",)
-    assert embodiments.names("hand") == ("ability", "allegro", "dex3", "dexh13", "faive", "inspire", "xhand")
+    assert embodiments.names("hand") == ("ability", "allegro", "dex3", "dexh13", "faive", "inspire", "mimic", "xhand")
     assert embodiments.names("gripper") == ("franka_gripper", "robotiq_2f85", "xarm_gripper")
 
 
