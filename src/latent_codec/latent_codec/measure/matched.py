@@ -33,19 +33,18 @@ def best_of(encoded: Encoded, oracle: Oracle) -> dict[tuple[str, str], Best]:
     return {pair: oracle.best(encoded.sets[pair[0]], encoded.hand(pair[1])) for pair in encoded.pairs()}
 
 
-def match(encoded: Encoded, bests: Bests, hands: Sequence[str], count: int) -> Matched:
-    """The first `count` random poses of each of `hands`, matched on all of them."""
+def match(encoded: Encoded, bests: Bests, hands: Sequence[str]) -> Matched:
+    """The random poses of each of `hands`, matched on all of them."""
     latents, reachable = [], []
     for hand in hands:
-        parts = [_of(encoded, bests, source, hand, count) for source in hands]
+        parts = [_of(encoded, bests, source, hand) for source in hands]
         latents.append(np.concatenate([part[0] for part in parts]))
         reachable.append(np.concatenate([part[1] for part in parts]))
     return Matched(tuple(hands), np.stack(latents), np.stack(reachable))
 
 
-def _of(encoded: Encoded, bests: Bests, source: str, hand: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _of(encoded: Encoded, bests: Bests, source: str, hand: str) -> tuple[np.ndarray, np.ndarray]:
     if source == hand:
-        latents = encoded.latents[hand][:count]
-        return latents, np.ones(len(latents), dtype=bool)
+        return encoded.latents[hand], np.ones(len(encoded.latents[hand]), dtype=bool)
     best = bests[source, hand]
-    return encoded.space.encode(hand, best.joints[:count]), best.reachable_rows[:count]
+    return encoded.space.encode(hand, best.joints), best.reachable_rows

@@ -28,7 +28,7 @@ def measure_space(space: LatentSpace, count: int = COUNT, seed: int = SEED, orac
     encoded = encode(space, count, seed)
     bests = best_of(encoded, oracle) if oracle is not None else {}
     hands = {name: table5.own(encoded, name) for name in encoded.sets}
-    pairs = {pair: _pair(encoded, pair, bests.get(pair)) for pair in encoded.pairs()}
+    pairs = {pair: _known(_pair(encoded, pair, bests.get(pair))) for pair in encoded.pairs()}
     shared = _probes(encoded, bests)
     return {
         "mean": _means(encoded, hands, pairs) | shared,
@@ -49,6 +49,10 @@ def _pair(encoded: Encoded, pair: tuple[str, str], best: Best | None) -> Row:
         return row
     row |= sharedness.path(encoded, source, target) | sharedness.reencoding(encoded, source, target, best)
     return row | (sharedness.retrieval(encoded, source, best) if best is not None else {})
+
+
+def _known(row: Row) -> Row:
+    return {name: value for name, value in row.items() if not np.isnan(value)}
 
 
 def _against(errors: Errors, best: Best, pinch: np.ndarray) -> Row:
@@ -76,8 +80,7 @@ def _probes(encoded: Encoded, bests: Bests) -> Row:
     hands = encoded.hands
     if not bests or len(hands) < 2:
         return {}
-    count = -(-sharedness.PROBE_POSES // len(hands))
-    return sharedness.probe_accuracies(match(encoded, bests, hands, count), encoded.seed)
+    return sharedness.probe_accuracies(match(encoded, bests, hands), encoded.seed)
 
 
 def _means(encoded: Encoded, hands: Mapping[str, Row], pairs: Mapping[tuple[str, str], Row]) -> Row:
@@ -89,10 +92,9 @@ def _means(encoded: Encoded, hands: Mapping[str, Row], pairs: Mapping[tuple[str,
 
 
 def mean_of(rows: Iterable[Row]) -> Row:
-    """Mean of each metric over the rows that have it; rows where it is NaN do not count."""
+    """Mean of each metric over the rows that have it."""
     values: dict[str, list[float]] = {}
     for row in rows:
         for name, value in row.items():
-            if not np.isnan(value):
-                values.setdefault(name, []).append(value)
+            values.setdefault(name, []).append(value)
     return {name: float(np.mean(found)) for name, found in values.items()}

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from embodiments.registry import Embodiment
-from latent_codec.inputs import input_hash
-from latent_codec.measure.posesets import SEED, PoseSet, generator
+from latent_codec.measure.posesets import SEED, PoseSet, generator, pose_set
 from latent_codec.measure.vectors import Errors, common_fingers, compare, thumb_vectors
 
 CACHE = Path("out/cache/oracle")
 VERSION = 1  # raise it when the optimisation changes
+SAMPLES = 64
 SETTINGS = {"starts": 4, "library": 8192, "iterations": 20}
 
 
@@ -88,10 +88,16 @@ class Oracle:
         ]
 
     def key(self, source: PoseSet, target: Embodiment) -> str:
-        """Names of the two hands and 16 digits of a hash of hands, poses, seed and settings."""
+        """Names of the two hands and 16 digits of a hash of what is wanted, how the target moves, seed and settings.
+
+        How a hand moves is read off its fingertips in a few poses, so that new postures or masses change nothing.
+        """
         digest = hashlib.sha256(f"{VERSION} {self.seed} {sorted(self.settings.items())}".encode())
-        digest.update(f" {input_hash(source.hand)} {input_hash(target)} ".encode())
-        digest.update(np.round(source.joints, 9).astype("<f8").tobytes())
+        fingers = common_fingers(source.hand, target)
+        samples = pose_set(target, SAMPLES, seed=0).joints
+        vectors = (thumb_vectors(source.hand, source.joints, fingers), thumb_vectors(target, samples, fingers))
+        for values in (target.lower, target.upper, *vectors):
+            digest.update(np.round(values, 7).astype("<f8").tobytes())
         return f"{source.hand.name}-{target.name}-{digest.hexdigest()[:16]}"
 
     def _compute(self, source: PoseSet, target: Embodiment) -> np.ndarray:

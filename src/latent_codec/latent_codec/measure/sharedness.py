@@ -4,7 +4,8 @@
   of the poses; no pose is in both parts). `*_reachable`: on the poses that every hand matches within 2 degrees and
   2 mm; where a hand cannot do the pose, what it does instead tells which hand it is. Chance is 1 / number of hands.
 - `path_direction_deg`, `path_distance_mm`: D_u(E_t(D_t(z))) against D_u(z), z = E_s(q), over triples of hands.
-- `reencoding_std`: RMS of E_t(D_t(z)) - z per dimension, in the latent's RMS standard deviations; `reencoding_reachable_std`: over the poses whose every finger the target can match.
+- `reencoding_std`: RMS of E_t(D_t(z)) - z per dimension, in the latent's RMS standard deviations;
+  `reencoding_reachable_std`: over the poses whose every finger the target can match.
 - `retrieval_top1`: of 1000 matched poses, the share whose nearest latent of the other hand is that of the same pose;
   `retrieval_reachable_top1`: for the queries that the hand can match.
 - `opening_correlation`: Spearman's rank correlation of a gripper's opening with the source's thumb-index distance.
@@ -16,7 +17,7 @@ import numpy as np
 
 from latent_codec.measure import probes
 from latent_codec.measure.encoded import Encoded
-from latent_codec.measure.matched import Bests, Matched
+from latent_codec.measure.matched import Matched
 from latent_codec.measure.oracle import Best
 from latent_codec.measure.posesets import generator
 from latent_codec.measure.vectors import common_fingers, compare, thumb_vectors
@@ -24,18 +25,19 @@ from latent_codec.measure.vectors import common_fingers, compare, thumb_vectors
 GALLERY = 1000
 PROBE_POSES = 4000
 TEST_SHARE = 0.2
+FEWEST = 100
 
 
 def probe_accuracies(matched: Matched, seed: int) -> dict[str, float]:
-    """What the probes reach, on all matched poses and on those that every hand can do (NaN: fewer than 50)."""
-    rows = generator(seed, "probe").permutation(matched.latents.shape[1])[:PROBE_POSES]
+    """What the probes reach, on all matched poses and on those that every hand can do, where there are 100 of them."""
+    rows = generator(seed, "probe").permutation(matched.latents.shape[1])
     result = {}
     for suffix, chosen in (("", rows), ("_reachable", rows[matched.reachable[:, rows].all(axis=0)])):
+        chosen = chosen[:PROBE_POSES]
         cut = round(TEST_SHARE * len(chosen))
-        for name, probe in (("linear", probes.linear), ("mlp", probes.mlp)):
-            enough = len(chosen) >= 50
-            value = probes.accuracy(probe, matched.latents, chosen[cut:], chosen[:cut]) if enough else float("nan")
-            result[f"probe_{name}{suffix}"] = value
+        if len(chosen) >= FEWEST:
+            for name, probe in (("linear", probes.linear), ("mlp", probes.mlp)):
+                result[f"probe_{name}{suffix}"] = probes.accuracy(probe, matched.latents, chosen[cut:], chosen[:cut])
     return result
 
 
