@@ -157,6 +157,9 @@ def _add_servos(child: mujoco.MjSpec, robot: Embodiment) -> None:
     servo = ACTUATION[robot.kind]
     for joint in child.joints:
         joint.armature = servo.armature if robot.kind != "gripper" else 0.05
+        # A second limit behind the servo's own, here the URDF's effort, is unknown to the implicit integrator: a wrist
+        # that is to stop then swings between the two ends of it for ever.
+        joint.actfrclimited = mujoco.mjtLimited.mjLIMITED_FALSE
         if robot.kind == "hand":
             joint.damping = [HAND_JOINT_DAMPING, 0.0, 0.0]
     for equality in child.equalities:

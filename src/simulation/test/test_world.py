@@ -40,6 +40,16 @@ def test_a_robot_goes_where_it_is_sent_and_stays_within_its_limits(world):
     assert (position <= arm.upper + 0.05).all()
 
 
+@pytest.mark.parametrize("joint", range(7))
+def test_a_moving_joint_that_is_told_to_stop_comes_to_rest(world, joint):
+    world.reset()
+    arm = world.parts["left/arm"]
+    world.data.qvel[arm.velocity[joint]] = 0.5
+    world.write("left/arm", world.read("left/arm")[0])
+    world.step(round(0.15 / world.model.opt.timestep))
+    assert np.abs(world.read("left/arm")[1]).max() < 0.02
+
+
 def test_moving_one_part_leaves_the_others_where_they_were(world):
     before = {part: world.read(part)[0] for part in world.parts}
     world.write("right/hand", world.sides["right"].hand.postures["grasp"])
