@@ -173,7 +173,11 @@ export_environment() {
 
 # Rendering needs EGL and a driver for it, which pip cannot bring.
 check_rendering() {
-    [[ $MUJOCO_GL == egl ]] || return 0
+    case $MUJOCO_GL in
+        egl) ;;
+        osmesa | glfw) return 0 ;;
+        *) die "MUJOCO_GL: found '$MUJOCO_GL', expected egl (or osmesa, glfw)" ;;
+    esac
     python - <<'PY' || exit 1
 import ctypes, glob, sys
 

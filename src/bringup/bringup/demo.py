@@ -17,6 +17,7 @@ from bringup import graph, outputs, report, station
 from bringup.cpu import CpuMeter
 from bringup.monitor import Status
 from bringup.session import FAILED, FAILURES, FINE, INTERRUPTED, REFUSALS, REFUSED, Session, explain, prepare
+from bringup.station import ArgumentError
 from bringup.supervisor import NodeDiedError, StoppedError, Supervisor
 from bringup.table import View
 
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the demo of a command line; the exit status."""
     options = _parse(arguments)
     try:
+        if options.json is not None:
+            _check_writable(options.json)
         session = prepare(options.arguments, SECONDS)
         hashes = {kind: report.sha256_of(Path(getattr(session.station, kind))) for kind in ("policy", "codec")}
     except REFUSALS as error:
@@ -48,6 +51,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("arguments", nargs="*", metavar="name:=value", help=known)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report there")
     return parser.parse_args(arguments)
+
+
+def _check_writable(path: Path) -> None:
+    """A report that cannot be written is no news for the end of the run."""
+    try:
+        outputs.check_writable(path)
+    except OSError as error:
+        reason = (error.strerror or "an error").lower()
+        raise ArgumentError(f"--json: found {str(path)!r} ({reason}), expected a file that can be written") from None
 
 
 def run(session: Session, hashes: Mapping[str, str]) -> tuple[int, report.Report | None]:

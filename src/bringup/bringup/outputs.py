@@ -12,6 +12,16 @@ from bringup.report import Report
 VIDEO_TIMEOUT_S = 120.0
 
 
+def check_writable(path: Path) -> None:
+    """That a file can be written later; OSError when not. A file that was not there is not there afterwards either."""
+    existed = path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a"):
+        pass
+    if not existed:
+        path.unlink()
+
+
 def write_report(report: Report, run: RunDirectory, copy: Path | None = None) -> None:
     """Writes the report into the run's folder, and to `copy` when given."""
     for path in filter(None, (run.path / "report.json", copy)):

@@ -14,7 +14,7 @@ from bringup.graph import NodeDescription
 from node_kit import plugins
 from node_kit.station import Station
 
-EGL_TEST = "import mujoco; context = mujoco.GLContext(16, 16); context.make_current(); context.free()"
+EGL_TEST = "import mujoco; mujoco.Renderer(mujoco.MjModel.from_xml_string('<mujoco/>'), 16, 16).close()"
 EGL_HINT = "apt-get install libegl1 libgl1-mesa-dri"
 EGL_TIMEOUT_S = 30.0
 
@@ -31,6 +31,7 @@ def check(station: Station, nodes: Sequence[NodeDescription]) -> None:
         check_bundles(station)
         check_executables(nodes)
         check_port(station)
+        check_task(station)
 
 
 def check_embodiments(station: Station) -> None:
@@ -97,8 +98,16 @@ def check_port(station: Station) -> None:
             ) from None
 
 
+def check_task(station: Station) -> None:
+    """The simulated world knows the task."""
+    if station.backend == "sim":
+        from simulation.task import TASKS
+
+        _expect_known("task", station.task, TASKS)
+
+
 class _EglCheck:
-    """Makes an OpenGL context in a process of its own, which may fail in ways no exception tells."""
+    """Renders nothing, but with all that takes, in a process of its own, which may fail in ways no exception tells."""
 
     def __init__(self, station: Station) -> None:
         self._process: subprocess.Popen[str] | None = None

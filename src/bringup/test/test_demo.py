@@ -105,5 +105,21 @@ def test_a_machine_without_egl_is_told_what_to_install(demo: Demo) -> None:
     assert "apt-get install libegl1" in line
 
 
+def test_opengl_that_makes_a_context_but_cannot_render_is_noticed(demo: Demo) -> None:
+    line = demo.refusal(env={"MUJOCO_GL": "glfw", "DISPLAY": "", "WAYLAND_DISPLAY": ""})
+    assert line.startswith("error: EGL: found no offscreen rendering")
+
+
+def test_an_unknown_task_is_answered_with_the_known_ones(demo: Demo) -> None:
+    assert "task: found 'pick_plac', expected one of pick_place" in demo.refusal("task:=pick_plac")
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_run(demo: Demo) -> None:
+    path = demo.folder / "lab.txt" / "report.json"
+    path.parent.touch()
+    line = demo.refusal("--json", str(path))
+    assert f"--json: found '{path}' (" in line
+
+
 def test_a_mistyped_argument_is_named(demo: Demo) -> None:
     assert "argument: found 'rihgt_hand', expected 'right_hand'" in demo.refusal("rihgt_hand:=inspire")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +18,11 @@ import numpy as np
 import typer
 from rich.progress import track
 
-from latent_codec.bundle import BundleError, bundle_sha256
+from latent_codec.bundle import MANIFEST_NAME, BundleError, bundle_sha256
 from latent_codec.codec import Codec
 from latent_policy_node.loop import LoopSettings, PolicyLoop
 from latent_policy_node.policy import Policy
-from simulation.render import Renderer
+from simulation.render import Renderer, RenderError
 from simulation.rollout import Rollout, Side
 from simulation.rounds import Rounds
 from simulation.stations import DEFAULT_STATION, station_with_hands
@@ -38,31 +40,48 @@ def wilson(successes: int, count: int, z: float = 1.959964) -> tuple[float, floa
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+@dataclass(frozen=True)
+class Bench:
+    """A world and everything that drives it, ready to roll out; `labels` say in the report what it is."""
+
+    world: World
+    sides: list[Side]
+    rollout: Rollout
+    labels: dict[str, Any]
+
+
 def evaluate(left: str, right: str, task: str, episodes: int, seed: int, bundles: tuple[Path, Path]) -> dict[str, Any]:
     """Roll the policy out `episodes` times; the report that the command prints."""
+    return roll_out(assemble(left, right, task, bundles), episodes, seed)
+
+
+def assemble(left: str, right: str, task: str, bundles: tuple[Path, Path]) -> Bench:
+    """Load all that an evaluation needs; ValueError, OSError or RenderError when something is wrong with it."""
     station = station_with_hands(DEFAULT_STATION, left, right, task)
     policy, codec = Policy.load(bundles[0]), Codec.load(bundles[1], {left, right})
     if policy.latent_space != codec.latent_space:
-        raise BundleError(bundles[0], "latent_space", policy.latent_space, codec.latent_space)
+        raise BundleError(bundles[0] / MANIFEST_NAME, "latent_space", policy.latent_space, codec.latent_space)
     world = World(station, load_task(task, station.sides))
     camera = next(iter(policy.cameras))
     renderer = Renderer(world.model, camera, station.cameras[camera].width, station.cameras[camera].height)
     sides = [Side(world, side, codec) for side in world.sides]
-    rollout = Rollout(world, PolicyLoop(policy, LoopSettings()), sides, renderer)
-    rounds = Rounds(world, world.task, np.random.default_rng(seed))
+    hashes = {"policy_sha256": bundle_sha256(bundles[0]), "codec_sha256": bundle_sha256(bundles[1])}
+    labels = {"task": task, "left_hand": left, "right_hand": right, **hashes}
+    return Bench(world, sides, Rollout(world, PolicyLoop(policy, LoopSettings()), sides, renderer), labels)
+
+
+def roll_out(bench: Bench, episodes: int, seed: int) -> dict[str, Any]:
+    """The report of `episodes` on what `assemble` has made."""
+    rounds = Rounds(bench.world, bench.world.task, np.random.default_rng(seed))
     began, simulated = time.monotonic(), 0.0
-    for _ in track(range(episodes), description=f"{left} | {right}"):
-        rollout.run(rounds)
-        simulated += world.time_s
+    for _ in track(range(episodes), description=f"{bench.labels['left_hand']} | {bench.labels['right_hand']}"):
+        bench.rollout.run(rounds)
+        simulated += bench.world.time_s
     return {
-        "task": task,
-        "left_hand": left,
-        "right_hand": right,
+        **bench.labels,
         "episodes": episodes,
         "seed": seed,
-        "policy_sha256": bundle_sha256(bundles[0]),
-        "codec_sha256": bundle_sha256(bundles[1]),
-        **summary(rounds, sides),
+        **summary(rounds, bench.sides),
         "times_real_time": round(simulated / (time.monotonic() - began), 2),
     }
 
@@ -92,14 +111,21 @@ def run(
     report: Annotated[Path | None, typer.Option("--json", help="write the report here")] = None,
 ) -> None:
     """Success rate of a policy with any two hands, with its 95 % Wilson interval."""
-    result = evaluate(left, right, task, episodes, seed, (policy, codec))
+    try:
+        bench = assemble(left, right, task, (policy, codec))
+        if report is not None:  # better now than after the work
+            report.parent.mkdir(parents=True, exist_ok=True)
+            report.touch()
+    except (ValueError, OSError, RenderError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    result = roll_out(bench, episodes, seed)
     low, high = result["wilson_95"]
     print(
         f"{left} | {right}: {result['successes']}/{result['picks']} picks succeed, 95 % interval {low:.2f}-{high:.2f}"
     )
     print(f"{result['times_real_time']} x real time; by side {result['successes_by_side']}")
     if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(result, indent=2) + "\n")
 
 

@@ -6,8 +6,15 @@ import mujoco
 import numpy as np
 
 
+class RenderError(RuntimeError):
+    """This machine cannot render; one line."""
+
+
 class Renderer:
-    """Renders one named camera of a model; to be used from the thread that created it (OpenGL contexts are)."""
+    """Renders one named camera of a model; to be used from the thread that created it (OpenGL contexts are).
+
+    Raises RenderError where there is no OpenGL to render with.
+    """
 
     def __init__(self, model: mujoco.MjModel, camera: str, width: int, height: int) -> None:
         self._model = model
@@ -15,7 +22,11 @@ class Renderer:
         self._camera = camera
         model.vis.global_.offwidth = max(width, model.vis.global_.offwidth)
         model.vis.global_.offheight = max(height, model.vis.global_.offheight)
-        self._renderer = mujoco.Renderer(model, height, width)
+        try:
+            self._renderer = mujoco.Renderer(model, height, width)
+        except Exception as error:  # each platform of OpenGL fails with an exception of its own
+            reason = " ".join(str(error).split())
+            raise RenderError(f"EGL: found no offscreen rendering ({reason}), expected it to work") from error
         self.render(self._data.qpos)  # the first frame can take a second: not later, when time counts
 
     @property

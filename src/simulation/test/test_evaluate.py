@@ -1,6 +1,9 @@
 """The evaluation without ROS: honest intervals, matching bundles, and the shipped policy on two different hands."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +41,41 @@ def test_bundles_of_two_latent_spaces_are_refused(tmp_path):
     manifest.write_text(yaml.safe_dump(content, sort_keys=False))
     with pytest.raises(BundleError, match="other@0123456789ab"):
         evaluate("inspire", "ability", "pick_place", 1, 0, (tmp_path / "policy", MODELS / "codec"))
+
+
+def refusal(*arguments):
+    """The one line with which the command refuses `arguments`, as `./ws run simulation evaluate` prints it."""
+    argv = [sys.executable, "-m", "simulation.evaluate", "--episodes", "1", *arguments]
+    given = {"--policy": MODELS / "policy", "--codec": MODELS / "codec"}
+    argv += [str(word) for name, path in given.items() if name not in arguments for word in (name, path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def test_wrong_input_is_answered_in_one_line(tmp_path):
+    assert "octopus" in refusal("--left", "octopus")
+    assert "expected one of pick_place" in refusal("--task", "pick_plac")
+    assert f"{tmp_path / 'manifest.yaml'}: content" in refusal("--policy", str(tmp_path))
+    (tmp_path / "file").touch()
+    assert str(tmp_path / "file") in refusal("--json", str(tmp_path / "file" / "report.json"))
+
+
+def test_a_changed_byte_is_answered_in_one_line(tmp_path):
+    shutil.copytree(MODELS / "policy", tmp_path / "policy")
+    file = tmp_path / "policy" / "policy.onnx"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    line = refusal("--policy", str(tmp_path / "policy"))
+    assert f"{file}: sha256" in line
+
+
+def test_a_machine_that_cannot_render_is_told_so_in_one_line(monkeypatch):
+    monkeypatch.setenv("__EGL_VENDOR_LIBRARY_FILENAMES", os.devnull)
+    monkeypatch.setenv("EGL_PLATFORM", "surfaceless")
+    assert "EGL: found no offscreen rendering" in refusal()
 
 
 def test_a_part_of_a_world_is_a_device():
