@@ -67,7 +67,7 @@ def _export_hands(space: Space, robots: Sequence[Embodiment], directory: Path) -
     entries = {}
     for row, robot in enumerate(robots):
         count = len(robot.joints)
-        encoder, decoder = space.member(row, robot)
+        encoder, decoder = space.member(row)
         own, files = joints[row, :, :count], (f"{robot.name}_encoder.onnx", f"{robot.name}_decoder.onnx")
         export_network(encoder, own, latents[row], "joints", "latent", directory / files[0])
         export_network(decoder, latents[row], decoded[row, :, :count], "latent", "joints", directory / files[1])

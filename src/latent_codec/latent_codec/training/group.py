@@ -18,13 +18,14 @@ class HandGroup(nn.Module):
     be compared across hands.
 
     Attributes:
-        names, kinds, joint_counts: of the hands, in order.
+        hands, names, kinds, joint_counts: of the hands, in order.
         joint_mask: (H, J), finger_mask: (H, 5) over thumb .. little; true where there is one.
         middle, half_range: (H, 1, J) of the limits in rad (m for prismatic joints); 0 and 1 where padded.
     """
 
     def __init__(self, hands: Sequence[Embodiment]) -> None:
         super().__init__()
+        self.hands = tuple(hands)
         self.names = tuple(hand.name for hand in hands)
         self.kinds = tuple(hand.kind for hand in hands)
         self.joint_counts = tuple(len(hand.joints) for hand in hands)

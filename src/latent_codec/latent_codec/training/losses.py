@@ -39,3 +39,14 @@ def moment_gap(latents: Tensor) -> Tensor:
     first = (mean - mean.mean(0)).square().mean() * len(latents)
     second = (covariance - covariance.mean(0)).square().sum((1, 2)).mean() / dimensions
     return first + second
+
+
+def contrast(latents: Tensor, source: Tensor, temperature: float) -> Tensor:
+    """InfoNCE by distance: of latents `source` (K, N), the nearest to latents (H, K, N) of pose k is that of pose k.
+
+    `temperature` is in units of the mean squared distance per dimension (after LAD, arXiv 2506.14608, stage 1).
+    """
+    size, dimensions = source.shape
+    squared = latents.square().sum(-1, keepdim=True) + source.square().sum(-1) - 2 * latents @ source.T
+    logits = -squared / (dimensions * temperature)
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), torch.arange(size).repeat(len(latents)))

@@ -78,12 +78,12 @@ class Space(nn.Module):
         unit = self.decoders(latents)
         return self.group.denormalise(unit if self.squash is None else self.squash * torch.tanh(unit))
 
-    def member(self, row: int, hand: Embodiment) -> tuple[nn.Module, nn.Module]:
+    def member(self, row: int) -> tuple[nn.Module, nn.Module]:
         """Encoder and decoder of one hand as modules of their own: (M, n) to (M, N) and back."""
         known = self.features.mask[row].nonzero()[:, 0]
         encoder = self.encoders.member(row, known, slice(0, self.latent_dim))
         decoder = self.decoders.member(row, outputs=slice(0, self.group.joint_counts[row]))
-        features = Features(HandGroup([hand]), self.features.with_tips)
+        features = Features(HandGroup([self.group.hands[row]]), self.features.with_tips)
         return Encoder(features, encoder).eval(), Decoder(features.group, decoder, self.squash).eval()
 
     def trainable(self) -> dict[str, Tensor]:

@@ -24,6 +24,7 @@ from latent_codec.training.anchors import Anchors
 from latent_codec.training.config import Strict, TrainingConfig
 from latent_codec.training.group import thumb_vectors
 from latent_codec.training.grouped_mlp import Layout
+from latent_codec.training.matched import MatchedPoses
 from latent_codec.training.model import Space
 from latent_codec.training.pools import Pools, PoolSettings
 
@@ -52,7 +53,12 @@ class Settings(Strict):
     cycle: float = 0.2
     reach_distance: float = Field(0.004, gt=0)
     reach_chord: float = Field(0.07, gt=0)
-    moments: float = 0.1
+    matched: int = Field(2048, ge=0, description="poses of each hand that are matched on all others by optimisation")
+    matched_batch: int = Field(128, ge=2)
+    moments: float = 1.0
+    align: float = 0.1
+    contrast: float = 0.02
+    temperature: float = Field(0.05, gt=0)
     anchor_latent: float = 10.0
     anchor_joints: float = 40.0
 
@@ -87,6 +93,8 @@ class Crosshand:
         self.anchors = Anchors(hands, self.group, s.anchors)
         pool_settings = PoolSettings(s.pool, s.pinch_keep, s.pinch_noise, s.near_noise)
         self.pools = Pools(hands, self.group, pool_settings, np.random.default_rng(config.seed))
+        count = s.matched if len(self.hands) > 1 else 0
+        self.matched = MatchedPoses(self.group, self.hands, count, config.seed)
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss and parts of one step."""
@@ -104,6 +112,7 @@ class Crosshand:
             "statistics": s.statistics * losses.unit_statistics(latents[self.hands]),
             **self._vector_terms(decoded),
             **self._sharing_terms(decoded),
+            **self._matched_terms(rng),
         }
         return torch.stack(list(parts.values())).sum(), parts
 
@@ -143,21 +152,36 @@ class Crosshand:
         again = again.unflatten(1, decoded.joints.shape[1:3])
         real = torch.zeros(len(self.group.names))
         real[rows] = 1
-        reach = self._reach(decoded) * real[:, None, None] * real[decoded.sources][..., None]
+        reach = self._reach(decoded.wanted, decoded.tips, self._common(decoded))
+        reach = reach * real[:, None, None] * real[decoded.sources][..., None]
         error = (again - decoded.latents).square().mean(-1)
         cycle = (reach * error).sum() / reach.sum().clamp(min=1)
+        return {"cycle": s.cycle * cycle, "moments": s.moments * losses.moment_gap(again[rows].flatten(1, 2))}
+
+    def _matched_terms(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """The same poses, as each hand does them best, look alike, are near each other and far from other poses."""
+        s, rows = self.settings, self.hands
+        if not self.matched.matches:
+            return {}
+        match = self.matched.draw(s.matched_batch, rng)
+        latents = self.space.encode(match.joints, match.tips)
+        source, latents = latents[match.source], latents[rows]
+        mask = self.group.finger_mask[:, 1:]
+        common = (mask & mask[match.source])[:, None].float()
+        reach = self._reach(match.tips[match.source], match.tips, common)[rows]
+        error = (latents - source).square().mean(-1)
         return {
-            "cycle": s.cycle * cycle,
-            "moments": s.moments * losses.moment_gap(again[rows].flatten(1, 2)),
+            "align": s.align * (reach * error).sum() / reach.sum().clamp(min=1),
+            "contrast": s.contrast * losses.contrast(latents, source, s.temperature),
+            "matched_moments": s.moments * losses.moment_gap(latents),
         }
 
-    def _reach(self, decoded: Decoded) -> Tensor:
-        """(H, S, B) of 0 .. 1: how nearly the decoded pose does what its latent stands for; without gradient."""
+    def _reach(self, wanted: Tensor, found: Tensor, common: Tensor) -> Tensor:
+        """(...) of 0 .. 1: how nearly fingertips (..., 5, 3) do what was wanted; without gradient."""
         s = self.settings
         with torch.no_grad():
-            distance, direction = losses.thumb_vector_errors(thumb_vectors(decoded.wanted), thumb_vectors(decoded.tips))
+            distance, direction = losses.thumb_vector_errors(thumb_vectors(wanted), thumb_vectors(found))
             error = distance / s.reach_distance**2 + 2 * direction / s.reach_chord**2
-            common = self._common(decoded)
             return torch.exp(-(error * common).sum(-1) / common.sum(-1) / 2)
 
     def _common(self, decoded: Decoded) -> Tensor:
