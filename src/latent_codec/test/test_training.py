@@ -92,7 +92,7 @@ def test_a_network_that_differs_from_its_export_is_refused(tiny_config, tmp_path
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"recipe": "alchemy"}, "recipe: found alchemy, expected one of crosshand"),
+        ({"recipe": "alchemy"}, "recipe: found alchemy, expected one of crosshand, "),
         ({"settings": {"batsch": 3}}, "settings.batsch: found 3"),
         ({"steps": 0}, "steps: found 0"),
         ({"hands": ["inspire", "inspire"]}, "hands: found"),

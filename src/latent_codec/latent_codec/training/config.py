@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -22,7 +22,10 @@ class Strict(BaseModel):
 
 
 class TrainingConfig(Strict):
-    """One training run. `name` becomes the first half of the latent space's id; `settings` belong to the recipe."""
+    """One training run. `name` becomes the first half of the latent space's id; `settings` belong to the recipe.
+
+    `schedule` is what follows the warm-up: a cosine to zero at the last step, or nothing. No `clip_norm`: no clipping.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     recipe: str
@@ -32,8 +35,9 @@ class TrainingConfig(Strict):
     steps: int = Field(ge=1)
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
     warmup_steps: int = Field(200, ge=0)
-    clip_norm: float = Field(5.0, gt=0)
+    clip_norm: float | None = Field(5.0, gt=0)
     checkpoint_every: int = Field(500, ge=1)
     threads: int = Field(1, ge=1)
     evaluation_poses: int = Field(2000, ge=10)

@@ -26,11 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="train codec", description="Train a shared latent space and export it.")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="training configuration (YAML)")
-    parser.add_argument("--out", type=Path, default=Path("models/codec"), help="where the bundle goes")
-    parser.add_argument("--work", type=Path, default=Path("out/train/codec"), help="where checkpoints go")
+    parser.add_argument("--root", type=Path, default=Path(), help="of the workspace")
+    parser.add_argument(
+        "--out", type=Path, help="where the bundle goes: models/codec, or out/codec/NAME of another configuration"
+    )
+    parser.add_argument("--work", type=Path, help="where checkpoints go: out/train/codec, or a folder NAME in it")
     options = parser.parse_args(arguments)
     try:
-        train(options.config, options.out, options.work)
+        out, work = places(options.config, options.root)
+        train(options.config, options.out or out, options.work or work)
     except (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -38,6 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("stopped; the same command continues at the last checkpoint", file=sys.stderr)
         return 130
     return 0
+
+
+def places(config_path: Path, root: Path) -> tuple[Path, Path]:
+    """Where bundle and checkpoints of a configuration go; models/codec is for the shipped one. Raises ConfigError."""
+    config = load_config(config_path)
+    if config == load_config(DEFAULT_CONFIG):
+        return root / "models" / "codec", root / "out" / "train" / "codec"
+    return root / "out" / "codec" / config.name, root / "out" / "train" / "codec" / config.name
 
 
 def train(config_path: Path, out: Path, work: Path) -> None:

@@ -1,4 +1,4 @@
-"""The training loop: AdamW, warm-up and cosine, clipping, progress, checkpoints, resume. Knows no recipe."""
+"""The training loop: AdamW, learning rates, clipping, progress, checkpoints, resume. Knows no recipe."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ class Trainer:
         self.recipe, self.config, self.fingerprint = recipe, config, fingerprint
         self.path = Path(work) / CHECKPOINT_NAME
         self.parameters = recipe.space.trainable()
-        self.optimizer = torch.optim.AdamW(
-            list(self.parameters.values()), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        self.optimizer = torch.optim.AdamW(by_part(self.parameters), weight_decay=config.weight_decay)
+        self.rates = getattr(recipe, "learning_rates", lambda step: {})
         restored = checkpoint.restore(self.path, fingerprint, self.parameters, self.optimizer)
         self.step, self.seconds = restored or (0, 0.0)
 
@@ -42,16 +41,20 @@ class Trainer:
         """Train up to the configured number of steps, or at most `steps` more. Returns the last loss and its parts."""
         last = self.config.steps if steps is None else min(self.step + steps, self.config.steps)
         parts: dict[str, float] = {}
-        started, before = time.monotonic(), self.seconds
+        started, before, first = time.monotonic(), self.seconds, self.step
+        self.recipe.space.train()
         with _progress(console) as progress:
             task = progress.add_task("training", total=self.config.steps, completed=self.step, detail="")
             while self.step < last:
                 parts = self._advance()
                 self.seconds = before + time.monotonic() - started
-                progress.update(task, completed=self.step, detail=f"loss {parts['loss']:.3g}")
+                speed = (self.step - first) / max(self.seconds - before, 1e-6)
+                detail = f"loss {parts['loss']:.3g}, {speed:.1f} steps/s"
+                progress.update(task, completed=self.step, detail=detail)
                 if self.step % self.config.checkpoint_every == 0 or self.step == last:
                     self._save()
-                    progress.console.print(f"step {self.step}, {self.seconds:.0f} s: {_summary(parts)}", soft_wrap=True)
+                    text = f"step {self.step}, {self.seconds:.0f} s, {speed:.1f} steps/s: {_summary(parts)}"
+                    progress.console.print(text, soft_wrap=True)
         return parts
 
     def _save(self) -> None:
@@ -59,24 +62,37 @@ class Trainer:
 
     def _advance(self) -> dict[str, float]:
         """One optimiser step."""
+        rates, usual = self.rates(self.step), learning_rate(self.step, self.config)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.step, self.config)
+            group["lr"] = rates.get(group["name"], usual)
+        torch.manual_seed((self.config.seed * 2**32 + self.step) % 2**63)
         loss, parts = self.recipe.loss(self.step)
         values = {"loss": float(loss.detach()), **_floats(parts)}
         if not math.isfinite(values["loss"]):
             raise TrainingError(f"step {self.step}: loss: found {values}, expected a finite value")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), self.config.clip_norm)
+        if self.config.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), self.config.clip_norm)
         self.optimizer.step()
         self.step += 1
         return values
 
 
+def by_part(parameters: Mapping[str, Tensor]) -> list[dict]:
+    """Parameter groups of an optimiser, one for each part of a space (the first word of a name), in order."""
+    parts: dict[str, list[Tensor]] = {}
+    for name, value in parameters.items():
+        parts.setdefault(name.split(".")[0], []).append(value)
+    return [{"name": name, "params": values} for name, values in parts.items()]
+
+
 def learning_rate(step: int, config: TrainingConfig) -> float:
-    """Linear warm-up, then a cosine to zero at the last step."""
+    """Linear warm-up, then constant or a cosine to zero at the last step."""
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
+    if config.schedule == "constant":
+        return config.learning_rate
     share = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     return config.learning_rate * (1 + math.cos(math.pi * share)) / 2
 

@@ -14,13 +14,19 @@ from embodiments.registry import Embodiment
 from latent_codec.training.config import Strict, TrainingConfig
 from latent_codec.training.model import Space
 from latent_codec.training.recipes.crosshand import Crosshand
+from latent_codec.training.recipes.xl_vla_code import XlVlaCode
+from latent_codec.training.recipes.xl_vla_paper import XlVlaPaper
 
 
 class Recipe(Protocol):
     """What the trainer needs: networks, and the loss of one step.
 
     `Settings` checks the configuration's `settings`. `loss(step)` must depend on nothing but the networks, the
-    configuration and the step, so that a resumed training continues as if it had not stopped.
+    configuration and the step, so that a resumed training continues as if it had not stopped; torch's own random
+    numbers (dropout) are seeded by the trainer before each step.
+
+    A recipe may also have `learning_rates(step)`: part of the space ("encoders", "decoders") -> learning rate, instead
+    of the configuration's. A part that the loss gives no gradient stands still.
     """
 
     Settings: ClassVar[type[Strict]]
@@ -33,4 +39,4 @@ class Recipe(Protocol):
         ...
 
 
-RECIPES: dict[str, type[Recipe]] = {"crosshand": Crosshand}
+RECIPES: dict[str, type[Recipe]] = {"crosshand": Crosshand, "xl_vla_code": XlVlaCode, "xl_vla_paper": XlVlaPaper}
