@@ -70,6 +70,8 @@ def environment() -> dict[str, str]:
         # Images of one machine go through shared memory in segments they fit into.
         "FASTRTPS_DEFAULT_PROFILES_FILE": str(Path(__file__).parent / "config" / "fastdds.xml"),
         "MUJOCO_GL": "egl",
+        # Its cache's thread has the lowest priority, and a killed camera is not gone before it: seconds if all is busy.
+        "MESA_SHADER_CACHE_DISABLE": "true",
         "OMP_NUM_THREADS": "1",
     }
     return {name: value for name, value in wanted.items() if name not in os.environ}

@@ -21,6 +21,7 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 WATCH_PERIOD_S = 0.02
 TAIL_BYTES = 8192
+_EXIT_CODE = 49  # in /proc/PID/stat after the name, see proc(5)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -92,18 +93,18 @@ class Processes:
 
     def _reap(self) -> None:
         for name, pid in self.running().items():
-            status = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if status is None:
+            code = _exit_code(pid)
+            if code is None:
                 continue
             # Not reaped yet, so the id still belongs to this group: whatever it left behind goes now.
             _signal_group(pid, signal.SIGKILL)
-            self._note(name)
+            self._note(Exit(name, code))
 
-    def _note(self, name: str) -> None:
+    def _note(self, end: Exit) -> None:
+        name = end.name
         with self._lock:
             if name in self._ended:
                 return
-            end = Exit(name, self._children[name].wait())
             self._ended[name] = end
             expected = name in self._stopping
         if not expected:
@@ -133,11 +134,25 @@ class Processes:
         return True
 
     def close(self, grace_s: float = 2.0) -> list[str]:
-        """Ends every child still there and the watching."""
+        """Ends every child still there and the watching; returns when no thread of any child is left, or late."""
         killed = self.stop(list(self._children), grace_s)
         self._closed.set()
         self._watcher.join()
+        deadline = time.monotonic() + grace_s
+        for child in self._children.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(max(0.0, deadline - time.monotonic()))
         return killed
+
+
+def _exit_code(pid: int) -> int | None:
+    """How a child has ended that is not reaped yet; None while it runs.
+
+    Its main thread counts: waiting for the child would take until its last thread is gone, and one of the lowest
+    priority, such as OpenGL drivers have, does not come to its own end for seconds on a busy machine.
+    """
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return os.waitstatus_to_exitcode(int(stat[_EXIT_CODE])) if stat[0] in "ZX" else None
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -53,6 +53,35 @@ def test_killed_children_are_noticed_within_50_ms_and_named(family: Family) -> N
     assert list(family.processes.running()) == ["other"]
 
 
+IDLER = """
+import os, threading, time
+def idle():
+    print("there", flush=True)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    while True: pass
+threading.Thread(target=idle, daemon=True).start()
+time.sleep(600)
+"""
+BUSY = "import os; os.sched_setaffinity(0, {{{0}}}); print('there', flush=True)\nwhile True: pass"
+
+
+def test_a_child_is_dead_when_a_thread_of_no_priority_has_not_come_to_its_end(family: Family) -> None:
+    core = min(os.sched_getaffinity(0))
+    busy = [sys.executable, "-c", BUSY.format(core)]
+    pid = family.start("camera", [sys.executable, "-c", f"import os; os.sched_setaffinity(0, {{{core}}})\n{IDLER}"])
+    assert until(lambda: bool(tail(family.log)))
+    for number in range(3):
+        family.start(f"busy_{number}", busy)
+    assert until(lambda: len(tail(family.log)) == 4)
+    time.sleep(0.3)
+    at = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: bool(family.deaths))
+    noticed, end = family.deaths[0]
+    assert str(end) == "camera was killed by SIGKILL"
+    assert noticed - at < 0.25
+
+
 def test_a_child_that_fails_is_reported_with_its_exit_status(family: Family) -> None:
     family.start("codec", [sys.executable, "-c", "raise SystemExit(3)"])
     assert until(lambda: bool(family.deaths))
