@@ -1,100 +1,125 @@
-"""`python -m latent_codec.bench [--bundle DIR] [--json FILE]`: quality and speed of a codec bundle, measured here."""
+"""`./ws bench codec [--recipe NAME ...] [--poses N] [--json FILE]`: quality and speed of codec bundles, measured here.
+
+Writes `{"recipes": {NAME: {"mean": {METRIC: value}, "hands": {HAND: {...}}, "pairs": {"s>t": {...}}}}, "oracle": {...},
+"speed": {NAME: {HAND: {...}}}}`; what the metrics mean stands in `measure.table5` and `measure.sharedness`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.progress import track
 
 import embodiments
 from latent_codec.bundle import BundleError, bundle_sha256
 from latent_codec.codec import Codec
 from latent_codec.inputs import changed_hands
-from latent_codec.metrics import Metrics, measure
+from latent_codec.measure.measure import COUNT, measure_space, oracle_report, pairs_to_solve
+from latent_codec.measure.oracle import Oracle, OracleError
+from latent_codec.measure.places import PlaceError, bundles
+from latent_codec.measure.posesets import SEED
+from latent_codec.measure.selfcheck import SelfCheckError, self_check
+from latent_codec.measure.space import CodecSpace
+from latent_codec.measure.speed import decode_speed
+from latent_codec.measure.tables import across_table, column_table, hand_table, metrics_table, shared_table
 
-CHUNK_POSES = 16
+__all__ = ["main", "metrics_table", "run"]
+FEWEST = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="bench codec", description="Measure a codec bundle.")
-    parser.add_argument("--bundle", type=Path, default=Path("models/codec"))
-    parser.add_argument("--poses", type=int, default=2000, help="random poses a hand")
-    parser.add_argument("--json", type=Path, default=None, help="write the same figures here")
-    options = parser.parse_args(arguments)
-    if options.poses < 10:
-        parser.error(f"--poses: found {options.poses}, expected at least 10")
+    options = _parser().parse_args(arguments)
+    if options.poses < FEWEST:
+        print(f"error: --poses: found {options.poses}, expected at least {FEWEST}", file=sys.stderr)
+        return 2
+    console = Console()
     try:
-        report = run(options.bundle, options.poses)
-    except BundleError as error:
+        codecs = {
+            name: Codec.load(path) for name, path in bundles(options.bundle, options.recipe, options.root).items()
+        }
+        oracle = None if options.no_oracle else Oracle(options.root / "out" / "cache" / "oracle")
+        report = run(codecs, options.poses, oracle, console)
+        if options.self_check:
+            check(codecs, report, options.poses, oracle)
+    except (BundleError, OracleError, PlaceError, SelfCheckError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    console = Console()
-    console.print(f"{report['latent_space']}  {options.bundle}")
-    console.print(metrics_table(report["metrics"], report["decode_ms"]))
-    if report["changed_since_training"]:
-        console.print(f"changed since training: {', '.join(report['changed_since_training'])}; ./ws train codec")
+    show(console, codecs, report)
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return 0
 
 
-def run(bundle: Path, poses: int) -> dict:
-    """Verify and measure a bundle."""
-    codec = Codec.load(bundle)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench codec", description="Measure latent spaces on one scale.")
+    parser.add_argument("--bundle", type=Path, nargs="+", help="bundles to measure (default: models/codec)")
+    parser.add_argument(
+        "--recipe", nargs="+", default=[], metavar="NAME", help="configurations, trained to out/codec/NAME, beside them"
+    )
+    parser.add_argument("--poses", type=int, default=COUNT, help="random poses a hand")
+    parser.add_argument("--json", type=Path, help="write the same figures here")
+    parser.add_argument("--root", type=Path, default=Path(), help="of the workspace")
+    parser.add_argument("--no-oracle", action="store_true", help="leave out what is read against the best possible")
+    parser.add_argument("--self-check", action="store_true", help="fail if a metric cannot tell untrained networks")
+    return parser
+
+
+def run(codecs: Mapping[str, Codec], poses: int, oracle: Oracle | None, console: Console | None = None) -> dict:
+    """Measure codecs by name; computes first what the oracle lacks. Raises OracleError."""
+    spaces = {name: CodecSpace(codec) for name, codec in codecs.items()}
+    if oracle is not None:
+        todo = oracle.missing(pairs_to_solve(spaces.values(), poses))
+        for source, target in track(todo, "oracle", console=console, disable=not todo or console is None):
+            oracle.best(source, target)
     return {
-        "latent_space": codec.latent_space,
-        "codec_sha256": bundle_sha256(bundle),
-        "changed_since_training": changed_hands(codec.manifest, [embodiments.load(hand) for hand in codec.hands]),
-        "metrics": measure(codec, poses),
-        "decode_ms": {hand: decode_speed(codec, hand) for hand in codec.hands},
+        "poses": poses,
+        "seed": SEED,
+        "bundles": {name: _origin(codec) for name, codec in codecs.items()},
+        "recipes": {name: measure_space(space, poses, SEED, oracle) for name, space in spaces.items()},
+        "oracle": {} if oracle is None else oracle_report(spaces.values(), poses, oracle),
+        "speed": {name: {hand: decode_speed(codec, hand) for hand in codec.hands} for name, codec in codecs.items()},
     }
 
 
-def decode_speed(codec: Codec, hand: str, repeats: int = 1000) -> dict[str, float]:
-    """Milliseconds to decode the 16 poses of a chunk: p50, p99, max."""
-    latent = np.random.default_rng(0).normal(size=(CHUNK_POSES, codec.latent_dim)).clip(-1, 1)
-    times = np.empty(repeats)
-    for index in range(repeats):
-        start = time.perf_counter()
-        codec.decode(hand, latent)
-        times[index] = 1e3 * (time.perf_counter() - start)
-    return {"p50": float(np.median(times)), "p99": float(np.percentile(times, 99)), "max": float(times.max())}
+def _origin(codec: Codec) -> dict:
+    hands = [embodiments.load(hand) for hand in codec.hands]
+    return {
+        "latent_space": codec.latent_space,
+        "codec_sha256": bundle_sha256(codec.directory),
+        "training_steps": codec.manifest.training.steps,
+        "training_seconds": codec.manifest.training.seconds,
+        "changed_since_training": changed_hands(codec.manifest, hands),
+    }
 
 
-def metrics_table(metrics: Metrics, speed: Mapping[str, Mapping[str, float]] | None = None) -> Table:
-    """One row a hand, and the figures across hands below. `speed`: hand -> p50, p99 of decoding 16 poses, ms."""
-    cross, mixed, anchors = metrics["cross"], metrics["cross_gripper"], metrics["anchors"]
-    lines = [
-        "own, cross: worst joint error at the postures, from own and from any hand's latent, rad",
-        _cross_text("hand to hand", cross),
-        _cross_text("hand and gripper", mixed),
-        f"latent gap at anchors {anchors['latent_gap']:.3f}, re-encoding {metrics['cycle_std']:.2f} std",
-    ]
-    table = Table(caption="\n".join(lines), caption_justify="left")
-    for column in ("hand", "joint rad", "tip mm", "own", "cross", "p50 ms", "p99 ms"):
-        table.add_column(column, justify="left" if column == "hand" else "right")
-    for name, row in metrics["hands"].items():
-        times = [f"{speed[name][key]:.3f}" if speed else "-" for key in ("p50", "p99")]
-        own, across = anchors["own_joint"][name], anchors["cross_joint"][name]
-        table.add_row(name, f"{row['joint_rad']:.4f}", f"{row['tip_mm']:.2f}", f"{own:.4f}", f"{across:.4f}", *times)
-    return table
+def check(codecs: Mapping[str, Codec], report: Mapping, poses: int, oracle: Oracle | None) -> None:
+    """Measure the same networks untrained and compare. Raises SelfCheckError; OracleError without torch and onnx."""
+    try:
+        from latent_codec.measure.untrained import UntrainedSpace
+    except ModuleNotFoundError as error:
+        raise OracleError(f"{error.name}: found none, expected it for --self-check; ./ws setup train") from None
+    for name, codec in codecs.items():
+        untrained = measure_space(UntrainedSpace(codec), poses, SEED, oracle)
+        self_check(report["recipes"][name]["mean"], untrained["mean"])
 
 
-def _cross_text(label: str, cross: Mapping[str, float]) -> str:
-    if not cross:
-        return f"{label}: -"
-    random = f"{cross['random_direction_deg']:.2f} deg {cross['random_distance_mm']:.2f} mm"
-    pinch = f"{cross['pinch_direction_deg']:.2f} deg {cross['pinch_distance_mm']:.2f} mm"
-    return f"{label}: random {random}, pinch {pinch}"
+def show(console: Console, codecs: Mapping[str, Codec], report: Mapping) -> None:
+    """Print all tables."""
+    recipes = report["recipes"]
+    for table in (column_table(recipes), across_table(recipes), shared_table(recipes)):
+        console.print(table)
+    for name, codec in codecs.items():
+        console.print(hand_table(f"{name}: {codec.latent_space}", recipes[name]["hands"], report["speed"][name]))
+        changed = report["bundles"][name]["changed_since_training"]
+        if changed:
+            console.print(f"{name}: changed since training: {', '.join(changed)}; ./ws train codec")
 
 
 if __name__ == "__main__":

@@ -1,39 +1,62 @@
-"""The benchmark's figures."""
+"""The benchmark's command line and figures."""
 
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
 import embodiments
-from latent_codec.bench import main, run
+from latent_codec.bench import main, metrics_table
 from latent_codec.inputs import changed_hands
+from latent_codec.measure import oracle, speed, table5
+from latent_codec.measure.places import bundles
+from latent_codec.measure.table5 import COLUMNS
+from latent_codec.metrics import measure
 
 
-def test_the_file_has_the_figures_of_the_bundle(shipped, tmp_path, capsys):
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(speed.decode_speed, "__defaults__", (20,))
+    monkeypatch.setattr(table5, "LINES", 10)
+    monkeypatch.setitem(oracle.SETTINGS, "starts", 1)
+    monkeypatch.setitem(oracle.SETTINGS, "library", 128)
+    monkeypatch.setitem(oracle.SETTINGS, "iterations", 4)
+
+
+def test_the_file_has_the_figures_of_the_bundle(shipped, codec, tmp_path, capsys):
     path = tmp_path / "out" / "codec.json"
-    assert main(["--bundle", str(shipped), "--poses", "200", "--json", str(path)]) == 0
+    command = ["--bundle", str(shipped), "--poses", "40", "--no-oracle", "--json", str(path)]
+    assert main(command) == 0
     report, printed = json.loads(path.read_text(encoding="utf-8")), capsys.readouterr().out
-    assert report["latent_space"] in printed and len(report["codec_sha256"]) == 64
-    for hand in ("inspire", "ability", "xhand", "xarm_gripper", "franka_gripper"):
-        assert hand in printed
-        times = report["decode_ms"][hand]
-        assert 0 < times["p50"] <= times["p99"] <= times["max"]
-        assert f"{report['metrics']['hands'][hand]['joint_rad']:.4f}" in printed
+    assert {"recipes", "oracle", "speed"} <= set(report)
+    (name, found), *_ = report["recipes"].items()
+    assert codec.latent_space.startswith(name) and name in printed
+    assert all(found["mean"][column] > 0 for column in COLUMNS)
+    assert set(found["hands"]) == set(codec.hands) and "inspire>xhand" in found["pairs"]
+    times = report["speed"][name]["inspire"]
+    assert 0 < times["p50_ms"] <= times["p99_ms"] <= times["max_ms"]
+    assert report["bundles"][name]["latent_space"] == codec.latent_space
 
 
-def test_measuring_again_gives_what_the_manifest_says(shipped, codec):
-    metrics = codec.manifest.metrics
-    again = run(shipped, int(metrics["poses"]))["metrics"]
-    assert again["cross"] == pytest.approx(metrics["cross"], rel=0.02)
+def test_with_the_oracle_errors_are_read_against_it(shipped, tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "codec.json"
+    assert main(["--bundle", str(shipped), "--poses", "12", "--root", str(tmp_path), "--json", str(path)]) == 0
+    report = json.loads(path.read_text(encoding="utf-8"))
+    (found,) = report["recipes"].values()
+    best = report["oracle"]["pairs"]["xhand>inspire"]
+    assert found["pairs"]["xhand>inspire"]["oracle_random_distance_mm"] == best["random_distance_mm"]
+    assert report["oracle"]["mean"]["random_direction_deg"] > 0
+    assert list((tmp_path / "out" / "cache" / "oracle").glob("xhand-inspire-*.npz"))
 
 
-def test_the_shipped_space_is_shared_across_hands(codec):
-    cross = codec.manifest.metrics["cross"]
-    assert cross["random_direction_deg"] < 10 and cross["random_distance_mm"] < 7
-    assert cross["pinch_direction_deg"] < 13 and cross["pinch_distance_mm"] < 5
-    assert codec.manifest.metrics["anchors"]["latent_gap"] < 0.1
+def test_what_the_manifest_carries_is_measured_and_shown(codec):
+    metrics = measure(codec, 30)
+    assert metrics["poses"] == 30 and metrics["hands"]["inspire"]["joint_rmse_rad"] < 0.1
+    assert metrics["anchors"]["latent_gap"] < 0.2
+    assert metrics_table(metrics).row_count == len(codec.hands)
 
 
 def test_the_shipped_space_was_trained_on_the_robots_as_they_are(codec):
@@ -41,5 +64,29 @@ def test_the_shipped_space_was_trained_on_the_robots_as_they_are(codec):
 
 
 def test_no_bundle_is_one_line_and_a_failure(tmp_path, capsys):
-    assert main(["--bundle", str(tmp_path)]) == 1
+    assert main(["--bundle", str(tmp_path), "--no-oracle"]) == 1
     assert capsys.readouterr().err.startswith(f"error: {tmp_path}/manifest.yaml: content: found No such file")
+
+
+def test_a_recipe_that_does_not_exist_is_refused_with_those_that_do(tmp_path, capsys):
+    assert main(["--recipe", "telepathy", "--root", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("error: --recipe: found telepathy, expected one of crosshand, ")
+
+
+def test_a_recipe_that_is_not_trained_names_the_command(tmp_path, capsys):
+    assert main(["--recipe", "xl_vla_code", "--root", str(tmp_path)]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: {tmp_path}/out/codec/xl_vla_code: found no bundle; ./ws train codec --config ")
+    assert message.endswith("configs/xl_vla_code.yaml\n")
+
+
+def test_a_trained_recipe_is_measured_beside_the_shipped_space(shipped, codec, tmp_path):
+    trained = tmp_path / "out" / "codec" / "xl_vla_code"
+    shutil.copytree(shipped, trained)
+    name = codec.latent_space.split("@")[0]
+    assert bundles([shipped], ["xl_vla_code"], tmp_path) == {name: shipped, "xl_vla_code": trained}
+
+
+def test_two_bundles_of_one_name_are_told_apart(shipped, damaged, codec):
+    name = codec.latent_space.split("@")[0]
+    assert bundles([shipped, damaged], [], shipped) == {name: shipped, codec.latent_space: damaged}

@@ -16,7 +16,7 @@ def anchors(space: LatentSpace) -> dict[str, float | dict[str, float]]:
     """Errors in rad (m of prismatic joints), the largest of all joints.
 
     `own_joint` by hand: at the three postures, from its own latent. `cross_joint`: on the line open - grasp, from any
-    hand's latent. `latent_gap`: largest distance, in one dimension, of two hands' latents of the same point of the line.
+    hand's latent. `latent_gap`: largest distance, in one dimension, of two hands' latents of the same blend.
     """
     robots = {name: embodiments.load(name) for name in space.hands}
     corners, line = np.eye(3), _line()

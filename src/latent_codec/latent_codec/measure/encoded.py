@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -41,11 +41,9 @@ class Encoded:
         """Whether the embodiment of that name is a gripper."""
         return self.hand(name).kind == "gripper"
 
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """All ordered pairs (source, target), but for two grippers, which have nothing to share but a width."""
-        for source, target in permutations(self.sets, 2):
-            if not (self.is_gripper(source) and self.is_gripper(target)):
-                yield source, target
+    def pairs(self) -> list[tuple[str, str]]:
+        """Names of `hand_pairs`."""
+        return [(a.name, b.name) for a, b in hand_pairs([poses.hand for poses in self.sets.values()])]
 
     def across(self, source: str, target: str) -> np.ndarray:
         """Joints (M, n) of `target` decoded from the latents of `source`."""
@@ -58,6 +56,11 @@ def encode(space: LatentSpace, count: int, seed: int = SEED) -> Encoded:
     latents = {name: space.encode(name, poses.joints) for name, poses in sets.items()}
     hands = [name for name, poses in sets.items() if poses.hand.kind != "gripper"] or list(sets)
     return Encoded(space, sets, latents, rms_std(np.concatenate([latents[name] for name in hands])), seed)
+
+
+def hand_pairs(hands: Sequence[Embodiment]) -> list[tuple[Embodiment, Embodiment]]:
+    """All ordered pairs (source, target), but for two grippers, which have nothing to share but a width."""
+    return [pair for pair in permutations(hands, 2) if any(hand.kind != "gripper" for hand in pair)]
 
 
 def rms_std(latents: np.ndarray) -> float:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+import embodiments
+from embodiments.registry import Embodiment
 from latent_codec.measure import sharedness, table5
-from latent_codec.measure.encoded import Encoded, encode
+from latent_codec.measure.encoded import Encoded, encode, hand_pairs
 from latent_codec.measure.matched import Bests, best_of, match
 from latent_codec.measure.oracle import Best, Oracle
-from latent_codec.measure.posesets import SEED
+from latent_codec.measure.posesets import SEED, PoseSet, pose_set
 from latent_codec.measure.space import LatentSpace
 from latent_codec.measure.vectors import Errors
 
@@ -57,15 +59,15 @@ def _known(row: Row) -> Row:
 
 def _against(errors: Errors, best: Best, pinch: np.ndarray) -> Row:
     """What the space loses against the oracle, and what it makes of the cases that the oracle can do."""
-    row = oracle_row(best, pinch)
+    row = oracle_row(best)
     found = table5.summary(errors, pinch)
     row |= {f"excess_{name}": value - row[f"oracle_{name}"] for name, value in found.items()}
     return row | table5.named("reach", errors.mean(best.reachable))
 
 
-def oracle_row(best: Best, pinch: np.ndarray) -> Row:
+def oracle_row(best: Best) -> Row:
     """What the target does at best, and the share of cases that it can do."""
-    row = {f"oracle_{name}": value for name, value in table5.summary(best.errors, pinch).items()}
+    row = {f"oracle_{name}": value for name, value in table5.summary(best.errors, best.source.pinch).items()}
     return (
         row
         | table5.named("oracle_reach", best.errors.mean(best.reachable))
@@ -98,3 +100,27 @@ def mean_of(rows: Iterable[Row]) -> Row:
         for name, value in row.items():
             values.setdefault(name, []).append(value)
     return {name: float(np.mean(found)) for name, found in values.items()}
+
+
+def pairs_to_solve(spaces: Iterable[LatentSpace], count: int, seed: int = SEED) -> list[tuple[PoseSet, Embodiment]]:
+    """Sources and targets of all pairs of hands that one of `spaces` has, each once."""
+    found: dict[tuple[str, str], tuple[PoseSet, Embodiment]] = {}
+    for space in spaces:
+        hands = [embodiments.load(name) for name in space.hands]
+        for source, target in hand_pairs(hands):
+            key = source.name, target.name
+            found[key] = found.get(key) or (pose_set(source, count, seed), target)
+    return list(found.values())
+
+
+def oracle_report(spaces: Iterable[LatentSpace], count: int, oracle: Oracle) -> Report:
+    """What the hands can do at best: `mean` (over pairs without grippers) and `pairs`, as in `measure_space`."""
+    solved = [oracle.best(source, target) for source, target in pairs_to_solve(spaces, count, oracle.seed)]
+    rows = {(best.source.hand, best.target): _known(oracle_row(best)) for best in solved}
+    plain = [row for pair, row in rows.items() if all(hand.kind != "gripper" for hand in pair)]
+    named = {f"{source.name}>{target.name}": _bare(row) for (source, target), row in rows.items()}
+    return {"mean": _bare(mean_of(plain)), "pairs": named}
+
+
+def _bare(row: Row) -> Row:
+    return {name.removeprefix("oracle_"): value for name, value in row.items()}

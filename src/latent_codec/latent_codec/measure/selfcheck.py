@@ -52,14 +52,14 @@ class SelfCheckError(AssertionError):
 def self_check(trained: Mapping[str, float], untrained: Mapping[str, float], *, shared: bool = False) -> None:
     """Compare two means of `measure_space`; raises SelfCheckError that names each metric that fails.
 
-    A metric passes that moves by a tenth of the larger value in the direction that `MOVES` gives it. Metrics that the
-    space does not have (no gripper, no oracle) are not asked for, the ten columns are.
+    A metric passes that moves by a tenth of the larger value in the direction that `MOVES` gives it. Metrics that one
+    does not have (no gripper, no oracle) are not asked for, the ten columns are.
     """
     moves = MOVES | (SHARED_MOVES if shared else {})
     failed = [
         _text(name, trained[name], untrained[name], move)
         for name, move in moves.items()
-        if name in trained and not _moved(trained[name], untrained[name], move)
+        if name in trained and name in untrained and not _moved(trained[name], untrained[name], move)
     ]
     missing = [f"{name}: found none, expected a value" for name in COLUMNS if name not in trained]
     if failed or missing:

@@ -1,0 +1,58 @@
+"""A metric that cannot tell training from none is found out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from latent_codec.measure.joint_space import JointSpace
+from latent_codec.measure.measure import measure_space
+from latent_codec.measure.selfcheck import MOVES, SHARED_MOVES, SelfCheckError, self_check
+from latent_codec.measure.space import CodecSpace
+from latent_codec.measure.table5 import COLUMNS
+
+
+@pytest.fixture(scope="module")
+def means():
+    return measure_space(JointSpace(), 80)["mean"], measure_space(JointSpace(silent=True), 80)["mean"]
+
+
+def test_every_column_says_which_way_training_moves_it():
+    assert set(COLUMNS) <= set(MOVES) and not set(MOVES) & set(SHARED_MOVES)
+
+
+def test_a_space_that_works_passes_against_one_that_does_not(means):
+    self_check(*means)
+
+
+def test_a_column_that_cannot_tell_is_named(means):
+    trained, untrained = means
+    same = {**trained, "tip_jerk_mm": untrained["tip_jerk_mm"]}
+    with pytest.raises(SelfCheckError, match=r"^tip_jerk_mm: found 0 trained and 0 untrained, expected that it rises$"):
+        self_check(same, untrained)
+
+
+def test_an_untrained_space_does_not_pass_for_a_trained_one(means):
+    with pytest.raises(SelfCheckError, match="joint_rmse_rad: .*random_distance_mm: "):
+        self_check(means[1], means[1])
+
+
+def test_a_missing_column_is_named(means):
+    lacking = {name: value for name, value in means[0].items() if name != "pinch_distance_mm"}
+    with pytest.raises(SelfCheckError, match="pinch_distance_mm: found none"):
+        self_check(lacking, means[1])
+
+
+def test_the_shipped_space_differs_from_its_own_networks_untrained(codec):
+    untrained = pytest.importorskip("latent_codec.measure.untrained")
+    trained = measure_space(CodecSpace(codec), 40)["mean"]
+    self_check(trained, measure_space(untrained.UntrainedSpace(codec), 40)["mean"])
+
+
+def test_an_exported_decoder_does_the_same_in_eager_torch(codec):
+    eager = pytest.importorskip("latent_codec.measure.eager")
+    network = eager.EagerNetwork.of(codec, codec.manifest.codec.hands["inspire"].decoder)
+    latent = np.random.default_rng(0).normal(size=(4, codec.latent_dim)).astype(np.float32)
+    entry = codec.manifest.codec.hands["inspire"]
+    found = np.clip(network(latent), entry.lower, entry.upper)
+    assert np.abs(found - CodecSpace(codec).decode("inspire", latent)).max() < 1e-5
