@@ -22,6 +22,7 @@ setup(
         "console_scripts": [
             "codec_node = latent_codec.node:main",
             "bench = latent_codec.bench:main",
+            "gallery = latent_codec.gallery.main:main",
         ],
     },
 )

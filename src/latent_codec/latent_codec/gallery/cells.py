@@ -1,0 +1,73 @@
+"""Cells: what a decoder makes of a latent, drawn, with a soft shadow behind and a word if it was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from latent_codec.codec import Codec, DecodeStatus
+from latent_codec.gallery import palette, text
+from latent_codec.gallery.scene import HandScene
+
+SHADOW, SHADOW_BLUR, SHADOW_SHIFT = 0.20, 0.035, (0.025, 0.03)  # strength; shares of the cell's width
+MARGIN_M = 0.013  # around the hand, which leaves room for its shadow
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One latent decoded: joints (n,) in rad and whether they are to be executed."""
+
+    joints: np.ndarray
+    status: DecodeStatus
+
+    @property
+    def refused(self) -> bool:
+        return self.status is not DecodeStatus.OK
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a cell shows of the hand: the centre (right, up), the width and the height, all in m."""
+
+    centre: np.ndarray
+    width_m: float
+    height_m: float
+
+
+def decode_each(codec: Codec, hand: str, latents: np.ndarray, fallback: np.ndarray) -> list[Decoded]:
+    """Latents (M, N) decoded one by one; a refused one keeps the joints before it, at first `fallback` (n,)."""
+    result: list[Decoded] = []
+    for latent in latents:
+        joints, status = codec.decode(hand, latent[None])
+        held = result[-1].joints if result else fallback
+        result.append(Decoded(joints[0] if status is DecodeStatus.OK else held, status))
+    return result
+
+
+def frames(extents: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Frame]:
+    """One frame a hand, as wide as that hand needs and as high as the highest; from (smallest, largest) corners."""
+    height = max(float(high[1] - low[1]) for low, high in extents) + 2 * MARGIN_M
+    return [Frame((low + high) / 2, float(high[0] - low[0]) + 2 * MARGIN_M, height) for low, high in extents]
+
+
+def draw(scene: HandScene, decoded: Decoded, frame: Frame, size: tuple[int, int], shadow: float = SHADOW) -> np.ndarray:
+    """Cell (H, W, 3) uint8 RGB on white; `size` is its width and height in pixels, `shadow` the wall's darkness."""
+    layer = scene.render(decoded.joints, size, frame.centre, frame.height_m, decoded.refused)
+    shade = shadow * _blurred(layer[..., 3])
+    picture = layer[..., :3] + (1 - layer[..., 3:]) * (1 - shade[..., None])
+    cell = np.clip(np.rint(255 * picture), 0, 255).astype(np.uint8)
+    if decoded.refused:
+        place = (size[0] / 2, size[1] - 0.04 * size[1])
+        text.write(cell, "refused", place, max(12, size[0] // 8), palette.REFUSED, text.BOLD, align=0.5)
+    return cell
+
+
+def _blurred(coverage: np.ndarray) -> np.ndarray:
+    """Where the wall behind is in shadow, (H, W) in 0..1."""
+    width = coverage.shape[1]
+    shift = np.float32([[1, 0, SHADOW_SHIFT[0] * width], [0, 1, SHADOW_SHIFT[1] * width]])
+    moved = cv2.warpAffine(coverage, shift, (width, coverage.shape[0]))
+    return cv2.GaussianBlur(moved, (0, 0), SHADOW_BLUR * width)

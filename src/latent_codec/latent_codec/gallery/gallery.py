@@ -1,0 +1,111 @@
+"""All hands of a bundle on one wall: decodes the same latents with every hand's decoder and draws what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import embodiments
+from latent_codec.codec import Codec
+from latent_codec.gallery import film, layout
+from latent_codec.gallery.cells import Decoded, decode_each, draw, frames
+from latent_codec.gallery.offscreen import GalleryError
+from latent_codec.gallery.poses import PATH, SEED, source_poses
+from latent_codec.gallery.scene import HandScene
+
+KINDS = ("human", "hand", "gripper")  # from left to right
+PREFERRED_SOURCE = "xhand"
+
+
+class Gallery:
+    """A context manager: it holds one OpenGL context a hand.
+
+    Attributes:
+        source: the hand whose encoder made the latents.
+        hands: names in the order of the columns.
+        poses: row -> joints (n,) of the source.
+        latents: row -> (N,), within the space's bound.
+    """
+
+    def __init__(self, codec: Codec, source: str | None = None, seed: int = SEED) -> None:
+        self.codec = codec
+        self.source = source or (PREFERRED_SOURCE if PREFERRED_SOURCE in codec.hands else codec.hands[0])
+        if self.source not in codec.hands:
+            raise GalleryError(f"source: found {self.source}, expected one of {', '.join(codec.hands)}")
+        robots = sorted((embodiments.load(name) for name in codec.hands), key=lambda hand: KINDS.index(hand.kind))
+        self.hands = tuple(robot.name for robot in robots)
+        self.poses = source_poses(embodiments.load(self.source), seed)
+        self.latents = {row: codec.encode(self.source, pose[None])[0] for row, pose in self.poses.items()}
+        self._stack = ExitStack()
+        self._scenes = [self._stack.enter_context(HandScene(robot)) for robot in robots]
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def grid(self, max_width: int = layout.MAX_WIDTH) -> np.ndarray:
+        """The picture (H, W, 3) uint8 RGB: a row a latent, a column a hand."""
+        decoded = self.decode(np.array(list(self.latents.values())))
+        views = frames(self._extents(decoded))
+        room = max_width - layout.LABELS - layout.RIGHT
+        shelf = layout.Shelf.place(views, layout.scale_to_fit(views, room), layout.LABELS)
+        columns = [
+            [draw(scene, cell, view, (width, shelf.height)) for cell in cells]
+            for scene, view, cells, width in zip(self._scenes, views, decoded, shelf.widths, strict=True)
+        ]
+        rows = dict(zip(self.latents, zip(*columns, strict=True), strict=True))
+        return layout.compose(shelf, self.hands, rows, self._notes())
+
+    def picture(self, out: Path, max_width: int = layout.MAX_WIDTH) -> None:
+        """Write the grid. Raises GalleryError, OSError."""
+        out.parent.mkdir(parents=True, exist_ok=True)
+        picture = cv2.cvtColor(self.grid(max_width), cv2.COLOR_RGB2BGR)
+        if out.suffix != ".png" or not cv2.imwrite(str(out), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
+            raise GalleryError(f"out: found {out}, expected a .png file that can be written")
+
+    def film(self, video: Path | None, animation: Path | None, settings: film.Settings | None = None) -> None:
+        """Write the path open - pinch - power - point - open, straight in the latent space, of all hands at once.
+
+        Without shadows on the wall: compressed, they leave traces. Raises GalleryError, OSError.
+        """
+        settings = settings or film.Settings()
+        times = film.places(len(PATH) - 1, settings)
+        corners = np.array([self.latents[row] for row in PATH])
+        decoded = self.decode(film.along(corners, times))
+        views = frames(self._extents(decoded, every=settings.rate_hz // 3))
+        stage = film.Stage.fit(self.hands, views, settings.width)
+        pictures = (
+            stage.picture(
+                PATH,
+                place,
+                [draw(*cell, shadow=0.0) for cell in zip(self._scenes, now, views, stage.sizes, strict=True)],
+            )
+            for place, now in zip(times, zip(*decoded, strict=True), strict=True)
+        )
+        film.write(pictures, settings, video, animation)
+
+    def decode(self, latents: np.ndarray) -> list[list[Decoded]]:
+        """Latents (M, N) decoded by every hand, in the order of `hands`."""
+        fallbacks = [scene.hand.postures["open"] for scene in self._scenes]
+        return [
+            decode_each(self.codec, name, latents, open_) for name, open_ in zip(self.hands, fallbacks, strict=True)
+        ]
+
+    def _extents(self, decoded: Sequence[Sequence[Decoded]], every: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [
+            scene.extent(np.array([cell.joints for cell in cells[::every]]))
+            for scene, cells in zip(self._scenes, decoded, strict=True)
+        ]
+
+    def _notes(self) -> list[str]:
+        source = self.source.replace("_", " ")
+        return [
+            f"Each row is one latent: a pose of {source}, encoded once, then decoded by every hand's own decoder.",
+            f"All hands to one scale, grasp frames aligned. Space {self.codec.latent_space}.",
+        ]
