@@ -14,6 +14,8 @@ usage() {
                         measure; print a table
   train codec|policy [--config FILE]
                         train, evaluate and export a bundle into models/; an interrupted run resumes
+  add-hand --urdf FILE --name NAME --tips thumb=LINK index=LINK...
+                        a new hand in the shipped latent space, nothing else retrained; --help for more
   record [left_hand:=HAND ...]
                         record a running graph, started with the same arguments, until Ctrl-C
   inspect BAG..., convert BAG... --out DIR
@@ -163,6 +165,8 @@ export_environment() {
         export LD_LIBRARY_PATH=$libs${LD_LIBRARY_PATH:-}
     fi
     export PATH=$VENV/bin:$PATH VIRTUAL_ENV=$VENV CROSSHAND_WS=$ROOT
+    # where add-hand puts robots; every node looks there
+    export CROSSHAND_EMBODIMENTS=$ROOT/robots${CROSSHAND_EMBODIMENTS:+:$CROSSHAND_EMBODIMENTS}
     export ROS_AUTOMATIC_DISCOVERY_RANGE=${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
     local profile=$ROOT/src/bringup/bringup/config/fastdds.xml
     export FASTRTPS_DEFAULT_PROFILES_FILE=${FASTRTPS_DEFAULT_PROFILES_FILE:-$profile}
@@ -283,6 +287,12 @@ train() {
     exec python -m "$package.training.main" "${options[@]}" "${@:2}"
 }
 
+add_hand() {
+    local folders=(--codec "$ROOT/models/codec" --robots "$ROOT/robots" --work "$ROOT/out/train/added")
+    prepare runtime train
+    exec python -m latent_codec.training.add_hand "${folders[@]}" "$@"
+}
+
 run_tests() {
     local status=0 name selected=()
     for name in "$@"; do
@@ -320,6 +330,7 @@ main() {
             [[ $package ]] || die "./ws bench codec|policy [--json FILE]; got '${1:-}'"
             prepare runtime; exec python -m "$package.bench" --bundle "$ROOT/models/$1" "${@:2}" ;;
         train) train "$@" ;;
+        add-hand) add_hand "$@" ;;
         record) prepare runtime; exec python -m bringup.record "$@" ;;
         inspect | convert) prepare runtime; exec python -m "episodes.$command" "$@" ;;
         run) prepare runtime; run_executable "$@" ;;

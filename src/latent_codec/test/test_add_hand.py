@@ -1,0 +1,232 @@
+"""A hand joins a space: what was there stays byte for byte, and a failure changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import embodiments
+from embodiments import registry
+from latent_codec import poses
+from latent_codec.bundle import load_manifest
+from latent_codec.codec import Codec, DecodeStatus
+from latent_codec.inputs import changed_hands
+from latent_codec.training import add_bundle, main
+from latent_codec.training.add_hand import main as add_hand
+from latent_codec.training.added import AddedHand
+from latent_codec.training.config import TrainingConfig
+from latent_codec.training.frozen import load_frozen
+from latent_codec.training.onnx_export import ExportError
+from latent_codec.training.recipes.crosshand import Settings
+
+TINY = {
+    "name": "tiny",
+    "recipe": "crosshand",
+    "hands": ["inspire", "xarm_gripper"],
+    "latent_dim": 6,
+    "steps": 10,
+    "warmup_steps": 4,
+    "evaluation_poses": 50,
+    "settings": {"encoder": {"widths": [24]}, "decoder": {"widths": [24]}, "batch": 20, "anchors": 8, "pool": 400},
+}
+STEPS = ["--steps", "6"]
+FINGER = """
+  <link name="{f}_a"/><link name="{f}_b"/><link name="{f}_tip"/>
+  <joint name="{f}_1" type="revolute"><parent link="palm"/><child link="{f}_a"/><origin xyz="{at}"/>
+    <axis xyz="{axis} 0 0"/><limit lower="{low}" upper="1.5" velocity="2"/></joint>
+  <joint name="{f}_2" type="revolute"><parent link="{f}_a"/><child link="{f}_b"/><origin xyz="0 0 0.04"/>
+    <axis xyz="{axis} 0 0"/><limit lower="0" upper="1.5" velocity="2"/></joint>
+  <joint name="{f}_t" type="fixed"><parent link="{f}_b"/><child link="{f}_tip"/><origin xyz="0 0 0.04"/></joint>"""
+TOY = (
+    '<robot name="toy"><link name="palm"/>'
+    + FINGER.format(f="thumb", at="0 0.02 0.02", axis="1", low="-1.2")
+    + FINGER.format(f="index", at="-0.02 0 0.1", axis="-1", low="0")
+    + FINGER.format(f="middle", at="0.02 0 0.1", axis="-1", low="0")
+    + "</robot>"
+)
+TIPS = ["--tips", "thumb=thumb_tip", "index=index_tip", "middle=middle_tip"]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """sha256 of every file."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def places(folder: Path) -> list[str]:
+    return ["--codec", str(folder / "codec"), "--robots", str(folder / "robots"), "--work", str(folder / "work")]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    """A folder with the bundle of a tiny space; do not change it."""
+    folder = tmp_path_factory.mktemp("tiny")
+    config = folder / "tiny.yaml"
+    config.write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    assert main.main(["--config", str(config), "--out", str(folder / "codec"), "--work", str(folder / "work")]) == 0
+    shutil.rmtree(folder / "work")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def grown(tiny, tmp_path_factory) -> Path:
+    """The same with a hand made of a URDF added; do not change it."""
+    folder = Path(shutil.copytree(tiny, tmp_path_factory.mktemp("grown") / "all"))
+    (folder / "toy.urdf").write_text(TOY, encoding="utf-8")
+    assert add_hand(["--urdf", str(folder / "toy.urdf"), "--name", "toy", *TIPS, *STEPS, *places(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def copy(grown, tmp_path) -> Path:
+    """A copy of that to change."""
+    return Path(shutil.copytree(grown, tmp_path / "all"))
+
+
+@pytest.fixture
+def knows_toy(grown, monkeypatch):
+    """The registry finds the added hand, as `./ws` sees to."""
+    monkeypatch.setenv(registry.FOLDERS_VARIABLE, str(grown / "robots"))
+
+
+def test_the_files_that_were_there_are_byte_identical(tiny, grown):
+    before, after = digests(tiny / "codec"), digests(grown / "codec")
+    assert {"toy_encoder.onnx", "toy_decoder.onnx"} <= set(after) - set(before)
+    assert all(name.startswith("toy_") for name in set(after) - set(before))
+    assert {name for name in before if before[name] != after[name]} == {"manifest.yaml"}
+    assert sorted(path.name for path in grown.iterdir()) == ["codec", "robots", "tiny.yaml", "toy.urdf", "work"]
+
+
+def test_only_the_new_hand_and_the_id_change_in_the_manifest(tiny, grown):
+    before, after = (load_manifest(folder / "codec", "codec") for folder in (tiny, grown))
+    assert after.latent_space == before.latent_space and after.id != before.id
+    for name, entry in before.codec.hands.items():
+        assert after.codec.hands[name] == entry
+    left = [manifest.codec.model_dump(exclude={"hands"}) for manifest in (before, after)]
+    assert left[0] == left[1]
+    assert after.metrics["added"]["toy"]["steps"] == 6
+    assert {k: v for k, v in after.metrics.items() if k != "added"} == before.metrics
+
+
+@pytest.mark.usefixtures("knows_toy")
+def test_the_new_hand_encodes_and_decodes_with_the_others(grown):
+    codec = Codec.load(grown / "codec")
+    assert codec.hands == ("inspire", "xarm_gripper", "toy")
+    toy, inspire = embodiments.load("toy"), embodiments.load("inspire")
+    joints, status = codec.decode("toy", codec.encode("inspire", poses.uniform(inspire, 20, np.random.default_rng(0))))
+    assert status is DecodeStatus.OK
+    assert ((joints >= toy.lower) & (joints <= toy.upper)).all()
+    assert changed_hands(codec.manifest, [toy, inspire]) == []
+
+
+@pytest.mark.usefixtures("knows_toy")
+def test_networks_read_from_their_files_compute_what_onnxruntime_does(grown):
+    manifest = load_manifest(grown / "codec", "codec")
+    robots = [embodiments.load(name) for name in manifest.codec.hands]
+    space = load_frozen(grown / "codec", manifest, robots).space  # refuses more than 1e-5
+    codec, row = Codec.load(grown / "codec"), 2
+    joints = poses.uniform(robots[row], 50, np.random.default_rng(1))
+    encoder, _ = space.member(row)
+    with torch.no_grad():
+        latents = encoder(torch.tensor(joints, dtype=torch.float32)).numpy()
+    np.testing.assert_allclose(latents, codec.encode("toy", joints), atol=1e-5)
+
+
+def test_training_lowers_the_loss_and_leaves_the_others_alone(tiny):
+    manifest = load_manifest(tiny / "codec", "codec")
+    robots = [embodiments.load(name) for name in manifest.codec.hands]
+    frozen = load_frozen(tiny / "codec", manifest, robots)
+    before = [value.clone() for value in frozen.space.parameters()]
+    config = TrainingConfig(name="t", recipe="added", hands=("ability",), latent_dim=6, steps=40)
+    settings = Settings.model_validate(TINY["settings"])
+    recipe = AddedHand(embodiments.load("ability"), robots, frozen, config, settings)
+    optimizer = torch.optim.AdamW(recipe.space.parameters(), lr=3e-3)
+    losses = []
+    for step in range(40):
+        loss, _ = recipe.loss(step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+    for value, old in zip(frozen.space.parameters(), before, strict=True):
+        assert torch.equal(value, old) and value.grad is None
+
+
+def test_an_export_that_fails_changes_nothing(copy, monkeypatch, capsys):
+    def fail(*_: object) -> None:
+        raise ExportError("toy2_encoder.onnx: parity: found a difference of 1, expected less")
+
+    before = digests(copy / "codec") | digests(copy / "robots")
+    monkeypatch.setattr(add_bundle, "export_network", fail)
+    assert add_hand(["--urdf", str(copy / "toy.urdf"), "--name", "toy2", *TIPS, *STEPS, *places(copy)]) == 1
+    assert digests(copy / "codec") | digests(copy / "robots") == before
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: toy2_encoder.onnx: parity")
+
+
+def test_a_disk_that_fails_at_the_last_moment_changes_nothing(copy, grown, tmp_path, monkeypatch):
+    before = digests(copy / "codec")
+    work = tmp_path / "extended"
+    shutil.copytree(grown / "codec", work)
+    shutil.copyfile(work / "toy_encoder.onnx", work / "new_encoder.onnx")
+    shutil.copyfile(work / "toy_decoder.onnx", work / "new_decoder.onnx")
+    data = yaml.safe_load((work / "manifest.yaml").read_text())
+    data["codec"]["hands"]["new"] = data["codec"]["hands"]["toy"] | {
+        "encoder": "new_encoder.onnx",
+        "decoder": "new_decoder.onnx",
+    }
+    for part in ("encoder", "decoder"):
+        data["files"][f"new_{part}.onnx"] = data["files"][f"toy_{part}.onnx"]
+    (work / "manifest.yaml").write_text(yaml.safe_dump(data))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        add_bundle.install(work, copy / "codec")
+    assert digests(copy / "codec") == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", "inspire"], "codec.hands: found inspire, expected a hand that is not in it"),
+        (["--name", "inspire", "--replace"], "codec.hands: found inspire, expected a hand that is not in it"),
+        (["--name", "toy"], "codec.hands: found toy, expected a new name, or --replace"),
+        (
+            ["--name", "ability", "--urdf", "toy.urdf", *TIPS],
+            "name: found 'ability', expected a name that no robot has",
+        ),
+        (["--name", "nobody"], "found 'nobody', expected one of"),
+        (["--name", "toy2", "--urdf", "toy.urdf"], "--tips: give them with --urdf FILE"),
+        (["--name", "toy2", "--urdf", "none.urdf", *TIPS], "none.urdf: file: found 'no such file'"),
+        (["--name", "toy2", "--urdf", "toy.urdf", "--tips", "thumb"], "--tips: found 'thumb', expected FINGER=LINK"),
+    ],
+)
+def test_what_cannot_be_added_is_refused_in_one_line(grown, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(grown)
+    before = digests(grown)
+    assert add_hand([*arguments, *STEPS, *places(grown)]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
+    assert digests(grown) == before
+
+
+def test_an_added_hand_can_be_replaced_and_the_same_seed_gives_the_same_files(copy, monkeypatch):
+    before = digests(copy / "codec")
+    shutil.rmtree(copy / "work")
+    assert add_hand(["--name", "toy", "--replace", *STEPS, *places(copy)]) == 0
+    after = digests(copy / "codec")
+    assert "toy_encoder.onnx" not in after
+    assert after["toy_again_encoder.onnx"] == before["toy_encoder.onnx"]
+    assert after["toy_again_decoder.onnx"] == before["toy_decoder.onnx"]
+    monkeypatch.setenv(registry.FOLDERS_VARIABLE, str(copy / "robots"))
+    assert Codec.load(copy / "codec").hands == ("inspire", "xarm_gripper", "toy")
