@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from bringup.lifecycle import BringUpError, LifecycleManager
+from node_kit.main import ignore_signals
 
 
 class StoppedError(RuntimeError):
@@ -40,6 +41,7 @@ def main(args: Sequence[str] | None = None) -> int:
         executor.shutdown(timeout_sec=1.0)
         rclpy.try_shutdown()
         spinner.join(timeout=1.0)
+        ignore_signals()
 
 
 def _spin(executor: Any) -> None:

@@ -47,6 +47,7 @@ def spin(node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | 
     finally:
         wake.clear()
         _end(node)
+        ignore_signals()
 
 
 def _run(node: Lifecycle, executor: Any, end: threading.Event) -> int:
@@ -91,8 +92,20 @@ def _on_signal(notify: Callable[[], Any]) -> None:
         while ours.recv(1)[0] not in _SIGNALS:
             pass
         notify()
+        while ours.recv(1):  # both ends stay open: a signal written to a closed one would be complained about
+            pass
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
+
+
+def ignore_signals() -> None:
+    """From here on the process ends by itself: a further signal must not kill it, nor be complained about.
+
+    A Ctrl-C in a terminal comes twice under `ros2 launch`, from the terminal and from the launch.
+    """
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.set_wakeup_fd(-1)
 
 
 def _end(node: Lifecycle | None) -> None:

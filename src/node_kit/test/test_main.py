@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -65,6 +66,17 @@ def test_a_signal_stops_the_node_and_ends_with_0(start, number, executor):
     process = start(executor=executor)
     wait_until_active(process)
     process.send_signal(number)
+    output, errors = process.communicate(timeout=10.0)
+    assert (process.returncode, output, errors) == (0, "stopped\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_that_go_on_until_the_process_is_gone_change_nothing(start, number):
+    process = start()
+    wait_until_active(process)
+    while process.poll() is None:
+        process.send_signal(number)
+        time.sleep(0.002)
     output, errors = process.communicate(timeout=10.0)
     assert (process.returncode, output, errors) == (0, "stopped\n", "")
 
