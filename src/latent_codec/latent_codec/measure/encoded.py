@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import permutations
 
 import numpy as np
 
 import embodiments
 from embodiments.registry import Embodiment
+from latent_codec import poses
 from latent_codec.measure.posesets import SEED, PoseSet, pose_set
 from latent_codec.measure.space import LatentSpace
+from latent_codec.measure.vectors import from_thumb
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,7 @@ class Encoded:
     latents: Mapping[str, np.ndarray]
     scale: float
     seed: int
+    _across: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     @property
     def hands(self) -> tuple[str, ...]:
@@ -43,18 +46,30 @@ class Encoded:
 
     def pairs(self) -> list[tuple[str, str]]:
         """Names of `hand_pairs`."""
-        return [(a.name, b.name) for a, b in hand_pairs([poses.hand for poses in self.sets.values()])]
+        return [(a.name, b.name) for a, b in hand_pairs([own.hand for own in self.sets.values()])]
 
     def across(self, source: str, target: str) -> np.ndarray:
         """Joints (M, n) of `target` decoded from the latents of `source`."""
-        return self.space.decode(target, self.latents[source])
+        return self._decoded(source, target)[0]
+
+    def across_vectors(self, source: str, target: str, fingers: Sequence[str]) -> np.ndarray:
+        """Thumb-to-finger vectors (M, F, 3) in m of those poses."""
+        return from_thumb(self.hand(target), self._decoded(source, target)[1], fingers)
+
+    def _decoded(self, source: str, target: str) -> tuple[np.ndarray, np.ndarray]:
+        """Joints and fingertips, computed once."""
+        pair = source, target
+        if pair not in self._across:
+            joints = self.space.decode(target, self.latents[source])
+            self._across[pair] = joints, poses.grasp_tips(self.hand(target), joints)
+        return self._across[pair]
 
 
 def encode(space: LatentSpace, count: int, seed: int = SEED) -> Encoded:
     """`count` random poses of each hand of the space, encoded."""
     sets = {name: pose_set(embodiments.load(name), count, seed) for name in space.hands}
-    latents = {name: space.encode(name, poses.joints) for name, poses in sets.items()}
-    hands = [name for name, poses in sets.items() if poses.hand.kind != "gripper"] or list(sets)
+    latents = {name: space.encode(name, own.joints) for name, own in sets.items()}
+    hands = [name for name, own in sets.items() if own.hand.kind != "gripper"] or list(sets)
     return Encoded(space, sets, latents, rms_std(np.concatenate([latents[name] for name in hands])), seed)
 
 

@@ -23,7 +23,7 @@ from latent_codec.measure.posesets import generator
 from latent_codec.measure.vectors import common_fingers, compare, thumb_vectors
 
 GALLERY = 1000
-PROBE_POSES = 4000
+PROBE_LATENTS = 16000
 TEST_SHARE = 0.2
 FEWEST = 100
 
@@ -33,7 +33,7 @@ def probe_accuracies(matched: Matched, seed: int) -> dict[str, float]:
     rows = generator(seed, "probe").permutation(matched.latents.shape[1])
     result = {}
     for suffix, chosen in (("", rows), ("_reachable", rows[matched.reachable[:, rows].all(axis=0)])):
-        chosen = chosen[:PROBE_POSES]
+        chosen = chosen[: PROBE_LATENTS // len(matched.hands)]
         cut = round(TEST_SHARE * len(chosen))
         if len(chosen) >= FEWEST:
             for name, probe in (("linear", probes.linear), ("mlp", probes.mlp)):
@@ -48,9 +48,9 @@ def path(encoded: Encoded, source: str, target: str) -> dict[str, float]:
     for last in encoded.hands:
         if last not in (source, target):
             hand = encoded.hand(last)
-            straight, around = encoded.across(source, last), encoded.space.decode(last, detour)
-            fingers = common_fingers(hand)
-            rows.append(compare(thumb_vectors(hand, straight, fingers), thumb_vectors(hand, around, fingers)).mean())
+            fingers, around = common_fingers(hand), encoded.space.decode(last, detour)
+            straight = encoded.across_vectors(source, last, fingers)
+            rows.append(compare(straight, thumb_vectors(hand, around, fingers)).mean())
     if not rows:
         return {}
     direction, distance = np.mean(rows, axis=0)

@@ -114,7 +114,7 @@ def cross_errors(encoded: Encoded, source: str, target: str) -> tuple[np.ndarray
     hands = encoded.hand(source), encoded.hand(target)
     fingers = common_fingers(*hands)
     wanted = thumb_vectors(hands[0], encoded.sets[source].joints, fingers)
-    return wanted, compare(wanted, thumb_vectors(hands[1], encoded.across(source, target), fingers))
+    return wanted, compare(wanted, encoded.across_vectors(source, target, fingers))
 
 
 def summary(errors: Errors, pinch: np.ndarray) -> dict[str, float]:

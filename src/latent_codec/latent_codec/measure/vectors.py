@@ -22,7 +22,12 @@ def common_fingers(*hands: Embodiment) -> tuple[str, ...]:
 
 def thumb_vectors(hand: Embodiment, joints: np.ndarray, fingers: Sequence[str]) -> np.ndarray:
     """Vectors (M, F, 3) in m from the thumb's tip to those of `fingers`, in the grasp frame, at joints (M, n)."""
-    tips, order = poses.grasp_tips(hand, joints), list(hand.tips)
+    return from_thumb(hand, poses.grasp_tips(hand, joints), fingers)
+
+
+def from_thumb(hand: Embodiment, tips: np.ndarray, fingers: Sequence[str]) -> np.ndarray:
+    """The same from the fingertips (M, F, 3) of `hand`."""
+    order = list(hand.tips)
     return tips[:, [order.index(finger) for finger in fingers]] - tips[:, [order.index("thumb")]]
 
 
