@@ -31,8 +31,9 @@ HAND = {
     "p50_ms": "p50 ms",
     "p99_ms": "p99 ms",
     "max_ms": "max ms",
+    "cpu_p99_ms": "CPU p99 ms",
     "torch_p50_ms": "torch p50 ms",
-    "torch_p99_ms": "torch p99 ms",
+    "torch_cpu_p99_ms": "torch CPU p99 ms",
 }
 ACROSS = {
     "random": "random",
