@@ -144,7 +144,7 @@ def _grasped(robot: Embodiment) -> str:
     hand, postures = FloatingHand(robot), dict(robot.postures)
     tried = [hand.attempt(robot.grasp_frame, np.asarray(offset, float), postures) for offset in DISTURBANCES_M]
     held = sum(trial.lifted for trial in tried)
-    hint = "" if held == len(tried) else "; ./ws run simulation grasp_search may find a better grasp frame for its YAML"
+    hint = "" if held == len(tried) else f"; for a better frame: ./ws run simulation grasp_search {robot.name}"
     return f"check: a can is held in {held} of {len(tried)} simulated grasps{hint}"
 
 

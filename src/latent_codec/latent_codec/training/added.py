@@ -6,7 +6,6 @@ The others' poses are decoded by the new decoder and the new hand's by theirs; g
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,10 +13,10 @@ from torch import Tensor
 
 from embodiments import Embodiment
 from latent_codec.training import losses
+from latent_codec.training.added_terms import Pairs, cycle_error, vector_terms, within_reach
 from latent_codec.training.anchors import Anchors
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.frozen import Frozen
-from latent_codec.training.group import thumb_vectors
 from latent_codec.training.model import Space
 from latent_codec.training.pools import CHUNK, Pools, PoolSettings
 from latent_codec.training.recipes.crosshand import Settings
@@ -25,16 +24,6 @@ from latent_codec.training.recipes.crosshand import Settings
 POOL = 16384  # poses of each other hand to draw from
 OTHERS = 320  # poses of all other hands together that the new hand decodes in a step
 SHOWN = 48  # poses of the new hand that each other hand decodes in a step
-
-
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """What decoders made of latents: wanted, tips (H, B, 5, 3) m; common (H, 1, 4) 0 or 1; share (H, 1)."""
-
-    wanted: Tensor
-    tips: Tensor
-    common: Tensor
-    share: Tensor
 
 
 class AddedHand:
@@ -135,13 +124,13 @@ class AddedHand:
         tied = torch.cat([own_anchor, their_anchor[0].unflatten(0, target.shape[:2])])
         error = self._unit_error(tied, mine)
         speaks = torch.cat([anchors.speaks for anchors in self.anchors])
-        reach = self._reach(pairs) * self.real[:, None]
+        reach = within_reach(pairs, s) * self.real[:, None]
         parts = {
             "reconstruction": s.reconstruction * self._unit_error(own, joints).mean(),
             "anchor_joints": s.anchor_joints * (error * speaks).sum() / speaks.sum(),
-            "cycle": s.cycle * (reach * (again - theirs).square().mean(-1)).sum() / reach.sum().clamp(min=1),
+            "cycle": s.cycle * cycle_error(again, theirs, reach),
         }
-        one, other = self._vector_terms(same), self._vector_terms(pairs)
+        one, other = vector_terms(same, s), vector_terms(pairs, s)
         share = 1 / (1 + len(theirs))
         parts |= {name: share * one[name] + (1 - share) * other[name] for name in one}
         rows = self.real > 0
@@ -161,33 +150,16 @@ class AddedHand:
         found = self.frozen.group.tips(free)
         pairs = Pairs(tips.expand(count, -1, -1, -1), found, self.common, self.share)
         again = self.frozen.encode(free, found)
-        reach = self._reach(pairs) * self.real[:, None]
+        reach = within_reach(pairs, s) * self.real[:, None]
         mask = self.frozen.group.joint_mask[:, None]
         error = ((tied - others) / self.frozen.group.half_range).square() * mask
         error = error.sum(-1) / mask.sum(-1)
         speaks = self.anchors[0].speaks.expand_as(error)
         return {
             "anchor_joints": s.anchor_joints * (error * speaks).sum() / speaks.sum(),
-            "cycle": s.cycle * (reach * (again - latents).square().mean(-1)).sum() / reach.sum().clamp(min=1),
-            **self._vector_terms(pairs),
+            "cycle": s.cycle * cycle_error(again, latents, reach),
+            **vector_terms(pairs, s),
         }
-
-    def _vector_terms(self, pairs: Pairs) -> dict[str, Tensor]:
-        """Mismatch of thumb vectors, weighted by nearness to the thumb; grippers count less."""
-        s, wanted = self.settings, thumb_vectors(pairs.wanted)
-        distance, direction = losses.thumb_vector_errors(wanted, thumb_vectors(pairs.tips))
-        weight = losses.nearness(wanted, s.decay) * pairs.common * pairs.share[..., None]
-        distance = weight * losses.pseudo_huber(distance, s.distance_scale)
-        direction = weight * losses.pseudo_huber(2 * direction, s.chord_scale) / 2
-        return {"distance": s.distance * distance.sum(-1).mean(), "direction": s.direction * direction.sum(-1).mean()}
-
-    def _reach(self, pairs: Pairs) -> Tensor:
-        """(H, B) of 0 .. 1: how nearly the decoded pose does what its latent stands for; without gradient."""
-        s = self.settings
-        with torch.no_grad():
-            distance, direction = losses.thumb_vector_errors(thumb_vectors(pairs.wanted), thumb_vectors(pairs.tips))
-            error = distance / s.reach_distance**2 + 2 * direction / s.reach_chord**2
-            return torch.exp(-(error * pairs.common).sum(-1) / pairs.common.sum(-1) / 2)
 
     def _anchor_error(self, anchor: Tensor, target: Tensor) -> Tensor:
         """Distance of anchors' latents (K, N) from the mean of the other hands' (H, K, N), where both may speak."""
