@@ -31,7 +31,7 @@ def check(station: Station, nodes: Sequence[NodeDescription]) -> None:
         check_bundles(station)
         check_executables(nodes)
         check_port(station)
-        check_task(station)
+    check_task(station)  # loads what has just been seen to work
 
 
 def check_embodiments(station: Station) -> None:

@@ -110,6 +110,11 @@ def test_opengl_that_makes_a_context_but_cannot_render_is_noticed(demo: Demo) ->
     assert line.startswith("error: EGL: found no offscreen rendering")
 
 
+def test_an_opengl_that_cannot_even_be_loaded_is_told_in_one_line(demo: Demo) -> None:
+    line = demo.refusal(env={"MUJOCO_GL": "bogus"})
+    assert line.startswith("error: EGL: found no offscreen rendering") and "MUJOCO_GL: bogus" in line
+
+
 def test_an_unknown_task_is_answered_with_the_known_ones(demo: Demo) -> None:
     assert "task: found 'pick_plac', expected one of pick_place" in demo.refusal("task:=pick_plac")
 
