@@ -73,7 +73,7 @@ class TorchKinematics(nn.Module):
         """Poses (L, B, 3, 4) of the moving frames that the plan's links hang on."""
         positions = self._positions(q)
         sin, cos = torch.sin(positions), torch.cos(positions)
-        root = torch.eye(3, 4, dtype=q.dtype, device=q.device).expand(1, len(q), 3, 4)
+        root = torch.eye(3, 4, dtype=q.dtype, device=q.device).expand(1, q.shape[0], 3, 4)
         done = [root]
         for level in plan.levels:
             done.append(self._advance(done[-1], level, positions, sin, cos))
@@ -86,8 +86,9 @@ class TorchKinematics(nn.Module):
         turned = torch.bmm(parents[..., :3].reshape(-1, 3 * size, 3), self._constant(level.constants))
         x, y, z, shift = turned.unflatten(1, (size, 3)).unbind(-1)
         origin = parents[..., 3] + shift
-        revolute = torch.as_tensor(self._chain.revolute[level.joints], device=x.device)
-        if not revolute.all():
+        turning = self._chain.revolute[level.joints]
+        revolute = torch.as_tensor(turning, device=x.device)
+        if not turning.all():  # asked of the array: an export cannot branch on a tensor
             travel = torch.where(revolute[:, None], 0.0, positions[level.joints])
             origin = origin + travel[..., None] * z
         s = torch.where(revolute[:, None], sin[level.joints], 0.0)[..., None]
