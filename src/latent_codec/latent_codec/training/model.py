@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -38,12 +39,17 @@ class Features(nn.Module):
         points = torch.cat([tips, thumb_vectors(tips)], dim=2).flatten(2) * TIP_SCALE
         return torch.cat([unit, points * self.mask[:, None, unit.shape[2] :]], dim=2)
 
+    def alone(self, row: int) -> Features:
+        """The same for one hand by itself."""
+        return Features(HandGroup([self.group.hands[row]]), self.with_tips)
+
 
 class Space(nn.Module):
     """The networks of all hands of one latent space of `latent_dim` dimensions.
 
     `statistics` is how many numbers an encoder gives for each latent value: 1, or 2 where it gives mean and logarithm
-    of the variance. `squash`: joints pass through tanh and stay within the limits.
+    of the variance. `squash`: joints pass through tanh and stay within the limits. `features` makes what the encoders
+    see of a group of hands instead of the usual, with or without `tips`.
     """
 
     def __init__(
@@ -56,11 +62,12 @@ class Space(nn.Module):
         tips: bool = True,
         squash: float | None = OVERSHOOT,
         statistics: Literal[1, 2] = 1,
+        features: Callable[[HandGroup], Features] | None = None,
     ) -> None:
         super().__init__()
         self.group = HandGroup(hands)
         self.latent_dim, self.squash = latent_dim, squash
-        self.features = Features(self.group, tips)
+        self.features = (features or partial(Features, tips=tips))(self.group)
         known, width = self.features.mask.sum(1).tolist(), self.features.mask.shape[1]
         self.encoders = GroupedMLP(encoder, known, width, statistics * latent_dim)
         self.decoders = GroupedMLP(decoder, [latent_dim] * len(known), latent_dim, self.group.joint_mask.shape[1])
@@ -83,7 +90,7 @@ class Space(nn.Module):
         known = self.features.mask[row].nonzero()[:, 0]
         encoder = self.encoders.member(row, known, slice(0, self.latent_dim))
         decoder = self.decoders.member(row, outputs=slice(0, self.group.joint_counts[row]))
-        features = Features(HandGroup([self.group.hands[row]]), self.features.with_tips)
+        features = self.features.alone(row)
         return Encoder(features, encoder).eval(), Decoder(features.group, decoder, self.squash).eval()
 
     def trainable(self) -> dict[str, Tensor]:

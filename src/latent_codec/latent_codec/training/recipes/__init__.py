@@ -14,6 +14,7 @@ from embodiments.registry import Embodiment
 from latent_codec.training.config import Strict, TrainingConfig
 from latent_codec.training.model import Space
 from latent_codec.training.recipes.crosshand import Crosshand
+from latent_codec.training.recipes.lad import Lad
 from latent_codec.training.recipes.xl_vla_code import XlVlaCode
 from latent_codec.training.recipes.xl_vla_paper import XlVlaPaper
 
@@ -39,4 +40,9 @@ class Recipe(Protocol):
         ...
 
 
-RECIPES: dict[str, type[Recipe]] = {"crosshand": Crosshand, "xl_vla_code": XlVlaCode, "xl_vla_paper": XlVlaPaper}
+RECIPES: dict[str, type[Recipe]] = {
+    "crosshand": Crosshand,
+    "lad": Lad,
+    "xl_vla_code": XlVlaCode,
+    "xl_vla_paper": XlVlaPaper,
+}

@@ -24,7 +24,7 @@ from latent_codec.training.anchors import Anchors
 from latent_codec.training.config import Strict, TrainingConfig
 from latent_codec.training.group import thumb_vectors
 from latent_codec.training.grouped_mlp import Layout
-from latent_codec.training.matched import MatchedPoses
+from latent_codec.training.matched import Match, MatchedPoses
 from latent_codec.training.model import Space
 from latent_codec.training.pools import Pools, PoolSettings
 
@@ -53,9 +53,11 @@ class Settings(Strict):
     cycle: float = 0.2
     reach_distance: float = Field(0.004, gt=0)
     reach_chord: float = Field(0.07, gt=0)
-    matched: int = Field(2048, ge=0, description="poses of each hand that are matched on all others by optimisation")
+    matched: int = Field(8192, ge=0, description="poses of each hand that are matched on all others by optimisation")
     matched_batch: int = Field(128, ge=2)
     moments: float = 1.0
+    distill: float = 1.0
+    direct: float = 1.0
     align: float = 0.1
     contrast: float = 0.02
     temperature: float = Field(0.05, gt=0)
@@ -128,22 +130,17 @@ class Crosshand:
         """Decode noisy latents (H, B, N) and anchors (H, K, N) of the sources; the latter come back (H, S, K, J)."""
         size = latents.shape[1]
         given = torch.cat([latents, anchors], dim=1)[sources]
-        noise = torch.from_numpy(rng.standard_normal(tuple(given.shape), dtype=np.float32))
-        joints = self.space.decode((given + self.settings.latent_noise * noise).flatten(1, 2))
-        joints = joints.unflatten(1, given.shape[1:3])
+        joints = self.space.decode(self._noisy(given, rng).flatten(1, 2)).unflatten(1, given.shape[1:3])
         free = joints[:, :, :size]
         decoded_tips = self.group.tips(free.flatten(1, 2)).unflatten(1, free.shape[1:3])
         return Decoded(sources, given[:, :, :size], tips[sources], free, decoded_tips), joints[:, :, size:]
 
     def _vector_terms(self, decoded: Decoded) -> dict[str, Tensor]:
         """Cross-hand mismatch of thumb vectors, weighted by nearness to the thumb; grippers count less."""
-        s, wanted = self.settings, thumb_vectors(decoded.wanted)
-        distance, direction = losses.thumb_vector_errors(wanted, thumb_vectors(decoded.tips))
-        weight = losses.nearness(wanted, s.decay) * self._common(decoded)
-        weight = weight * self._share(decoded)
-        distance = weight * losses.pseudo_huber(distance, s.distance_scale)
-        direction = weight * losses.pseudo_huber(2 * direction, s.chord_scale) / 2
-        return {"distance": s.distance * distance.sum(-1).mean(), "direction": s.direction * direction.sum(-1).mean()}
+        wanted = thumb_vectors(decoded.wanted)
+        distance, direction = self._errors(wanted, thumb_vectors(decoded.tips))
+        weight = losses.nearness(wanted, self.settings.decay) * self._common(decoded) * self._share(decoded)
+        return {"distance": (weight * distance).sum(-1).mean(), "direction": (weight * direction).sum(-1).mean()}
 
     def _sharing_terms(self, decoded: Decoded) -> dict[str, Tensor]:
         """Decoded poses encode back to where they came from if that was within reach, and hands look alike."""
@@ -164,8 +161,8 @@ class Crosshand:
         if not self.matched.matches:
             return {}
         match = self.matched.draw(s.matched_batch, rng)
-        latents = self.space.encode(match.joints, match.tips)
-        source, latents = latents[match.source], latents[rows]
+        everyone = self.space.encode(match.joints, match.tips)
+        source, latents = everyone[match.source], everyone[rows]
         mask = self.group.finger_mask[:, 1:]
         common = (mask & mask[match.source])[:, None].float()
         reach = self._reach(match.tips[match.source], match.tips, common)[rows]
@@ -174,7 +171,31 @@ class Crosshand:
             "align": s.align * (reach * error).sum() / reach.sum().clamp(min=1),
             "contrast": s.contrast * losses.contrast(latents, source, s.temperature),
             "matched_moments": s.moments * losses.moment_gap(latents),
+            "distill": s.distill * self._distil(match, source, rng),
         }
+
+    def _distil(self, match: Match, source: Tensor, rng: np.random.Generator) -> Tensor:
+        """Latents (K, N) of the source decode to the best that each hand can do: a target that can always be met."""
+        s, rows = self.settings, self.hands
+        given = source.expand(len(self.group.names), -1, -1)
+        found = thumb_vectors(self.group.tips(self.space.decode(self._noisy(given, rng))))[rows]
+        best = thumb_vectors(match.tips)
+        mask = self.group.finger_mask[:, 1:]
+        common = (mask & mask[match.source])[rows, None].float()
+        distance, direction = self._errors(best[rows], found)
+        weight = losses.nearness(best[match.source], s.decay) * common
+        return (weight * (distance + direction)).sum(-1).mean()
+
+    def _errors(self, wanted: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
+        """Robust distance and direction terms (..., F) of thumb vectors (..., F, 3), each with its weight."""
+        s = self.settings
+        distance, direction = losses.thumb_vector_errors(wanted, found)
+        distance = s.distance * losses.pseudo_huber(distance, s.distance_scale)
+        return distance, s.direction * losses.pseudo_huber(2 * direction, s.chord_scale) / 2
+
+    def _noisy(self, latents: Tensor, rng: np.random.Generator) -> Tensor:
+        noise = torch.from_numpy(rng.standard_normal(tuple(latents.shape), dtype=np.float32))
+        return latents + self.settings.latent_noise * noise
 
     def _reach(self, wanted: Tensor, found: Tensor, common: Tensor) -> Tensor:
         """(...) of 0 .. 1: how nearly fingertips (..., 5, 3) do what was wanted; without gradient."""
@@ -193,7 +214,7 @@ class Crosshand:
         """(H, S, 1, 1): what a pair counts; less where one of the two is a gripper."""
         gripper = torch.tensor([kind == "gripper" for kind in self.group.kinds])
         mixed = gripper[:, None] | gripper[decoded.sources]
-        return torch.where(mixed, self.settings.gripper_share, 1.0)[..., None, None]
+        return torch.where(mixed, self.settings.gripper_share, self.settings.direct)[..., None, None]
 
     def _unit_error(self, joints: Tensor, wanted: Tensor) -> Tensor:
         """Mean squared error (H, ...) over joints (H, ..., J), in units of half the range of each."""

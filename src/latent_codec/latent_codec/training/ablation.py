@@ -1,0 +1,114 @@
+"""`python -m latent_codec.training.ablation [--config FILE] [--json FILE]`: the four rows of LAD's Table III.
+
+Trains the configuration with and without annealing and fine-tuning, and prints self- and cross-reconstruction on
+`--poses` human poses that were not trained on: SR and CR, mean over poses of the squared error summed over joints, in
+deg^2 of hands and in the square of the opening 0 .. 1 of grippers. An interrupted row continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import embodiments
+from embodiments.errors import EmbodimentError
+from latent_codec.inputs import input_hashes
+from latent_codec.measure.pairs import self_and_cross_reconstruction
+from latent_codec.measure.space import TorchSpace
+from latent_codec.training.config import ConfigError, TrainingConfig, load_config
+from latent_codec.training.main import build_recipe
+from latent_codec.training.recipes.lad import Lad, paired_joints
+from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
+
+ROWS: dict[str, dict[str, bool]] = {
+    "full": {},
+    "no temperature annealing": {"annealing": False},
+    "no fine-tuning": {"fine_tuning": False},
+    "neither": {"annealing": False, "fine_tuning": False},
+}
+CONFIG = Path(__file__).parent / "configs" / "lad_table3.yaml"
+HELD_OUT = 1_000_003  # added to the seed of the poses trained on
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="ablation", description="Train and measure the rows of LAD's Table III.")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="a configuration of the recipe lad (YAML)")
+    parser.add_argument("--poses", type=int, default=4000, help="held-out poses")
+    parser.add_argument("--work", type=Path, default=Path("out/train/ablation"), help="where checkpoints go")
+    parser.add_argument("--json", type=Path, help="write the same figures here")
+    options = parser.parse_args(arguments)
+    try:
+        rows = ablation(options.config, options.work, options.poses, Console())
+    except (ConfigError, EmbodimentError, TrainingError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return 0
+
+
+def ablation(path: Path, work: Path, poses: int, console: Console) -> dict[str, dict[str, float]]:
+    """Train all rows; figures such as "SR mimic" by row. Raises ConfigError."""
+    config = load_config(path)
+    if config.recipe != "lad":
+        raise ConfigError(f"{path}: recipe: found {config.recipe}, expected lad")
+    torch.set_num_threads(config.threads)
+    rows = {}
+    for name, changes in ROWS.items():
+        console.print(name)
+        changed = config.model_copy(update={"settings": {**config.settings, **changes}})
+        rows[name] = figures(trained(changed, path, work / name.replace(" ", "_"), console), config.seed, poses)
+    console.print(_table(rows))
+    return rows
+
+
+def trained(config: TrainingConfig, path: Path, work: Path, console: Console) -> Lad:
+    """The recipe after its training, or what of it was left to do."""
+    recipe = build_recipe(config, str(path))
+    hashes = input_hashes([embodiments.load(name) for name in config.hands])
+    Trainer(recipe, config, fingerprint(config, hashes), work).run(console=console)
+    return recipe
+
+
+def figures(recipe: Lad, seed: int, poses: int) -> dict[str, float]:
+    """SR by hand and CR by ordered pair of hands on held-out poses; the human is a source and target like any other."""
+    group = recipe.space.group
+    recipe.space.eval()
+    held_out = recipe.settings.model_copy(update={"pairs": poses})
+    paired = paired_joints(group.hands, held_out, seed + HELD_OUT)
+    space = TorchSpace.from_group(group.names, recipe.space)
+    own, crossed = self_and_cross_reconstruction(space, {name: paired[name] for name in group.names})
+    scale = units(recipe)
+    result = {f"SR {name}": value * scale[name] for name, value in own.items()}
+    return result | {f"CR {source}->{to}": value * scale[to] for (source, to), value in crossed.items()}
+
+
+def units(recipe: Lad) -> Mapping[str, float]:
+    """What squared errors in rad or m are multiplied by: to deg^2, or to the square of a gripper's opening."""
+    hands = recipe.space.group.hands
+    opening = {hand.name: float(np.square(hand.upper - hand.lower).sum()) for hand in hands}
+    return {hand.name: 1 / opening[hand.name] if hand.kind == "gripper" else np.degrees(1) ** 2 for hand in hands}
+
+
+def _table(rows: Mapping[str, Mapping[str, float]]) -> Table:
+    table = Table(title="LAD, Table III: deg^2; grippers: opening^2")
+    table.add_column("row")
+    for name in next(iter(rows.values())):
+        table.add_column(name, justify="right")
+    for name, row in rows.items():
+        table.add_row(name, *(f"{value:.3g}" for value in row.values()))
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
