@@ -65,8 +65,8 @@ def write_bundles(codec: Path, policy: Path, policy_space: str = "") -> None:
     """Bundles that are whole by every check made before the start; their networks are never loaded."""
     space = "space@aaaaaaaaaaaa"
     hands = {name: _hand(name) for name in ("inspire", "ability")}
-    files = [file for hand in hands.values() for file in (hand["encoder"], hand["decoder"])]
-    contract = {"latent_dim": 2, "latent_bound": 4.0, "hands": hands}
+    files = ["density.npz", *(file for hand in hands.values() for file in (hand["encoder"], hand["decoder"]))]
+    contract = {"latent_dim": 2, "hands": hands}
     _write_bundle(codec, files, {"kind": "codec", "latent_space": space, "codec": contract})
     observation = {"cameras": {"front": [96, 128]}, "max_age_s": 0.5}
     contract = {"model": "policy.onnx", "sides": ["left", "right"], "period_s": 0.1, "horizon": 4}
@@ -78,7 +78,8 @@ def write_bundles(codec: Path, policy: Path, policy_space: str = "") -> None:
 
 def _hand(name: str) -> dict[str, Any]:
     limits = {"joints": ["a"], "lower": [0.0], "upper": [1.0]}
-    return {**limits, "encoder": f"{name}_encoder.onnx", "decoder": f"{name}_decoder.onnx"}
+    density = {"density": "density.npz", "density_threshold": 0.0}
+    return {**limits, **density, "encoder": f"{name}_encoder.onnx", "decoder": f"{name}_decoder.onnx"}
 
 
 def _write_bundle(folder: Path, files: list[str], content: dict[str, Any]) -> None:

@@ -8,13 +8,9 @@ from enum import Enum
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
-import embodiments
-from embodiments.registry import EmbodimentError
-from latent_codec.bundle import MANIFEST_NAME, BundleError, HandEntry, Manifest, load_manifest, read_verified
-
-LIMIT_TOLERANCE = 1e-4
+from latent_codec.bundle import MANIFEST_NAME, BundleError, Manifest, load_manifest
+from latent_codec.hand_codec import HandCodec, load_hands
 
 
 class DecodeStatus(str, Enum):
@@ -26,14 +22,20 @@ class DecodeStatus(str, Enum):
 
 
 @dataclass(frozen=True)
-class HandCodec:
-    """Networks and limits of one hand; `lower`, `upper` (n,) in rad, m for prismatic joints."""
+class Verdict:
+    """Whether latents may be decoded. `point` is the row that is worst, or the first that is not finite.
 
-    entry: HandEntry
-    lower: np.ndarray
-    upper: np.ndarray
-    encoder: onnxruntime.InferenceSession
-    decoder: onnxruntime.InferenceSession
+    `score` is that row's under the density of the decoder's training (see `density`), refused below `threshold`.
+    """
+
+    status: DecodeStatus
+    point: int = 0
+    score: float = np.nan
+    threshold: float = np.nan
+
+    def __str__(self) -> str:
+        found = "" if np.isnan(self.score) else f", score {self.score:.3g}, threshold {self.threshold:.3g}"
+        return f"point {self.point}{found}"
 
 
 class Codec:
@@ -51,7 +53,6 @@ class Codec:
         self.latent_space: str = manifest.latent_space
         self.axes: tuple[str, ...] = manifest.axes
         self.latent_dim: int = contract.latent_dim
-        self.latent_bound: float = contract.latent_bound
         self.hands: tuple[str, ...] = tuple(hands)
         self._hands = hands
 
@@ -65,7 +66,7 @@ class Codec:
         for name in wanted:
             if name not in known:
                 raise BundleError(directory / MANIFEST_NAME, "codec.hands", name, f"one of {', '.join(known)}")
-        return cls(directory, manifest, {name: _load_hand(directory, manifest, name) for name in wanted})
+        return cls(directory, manifest, load_hands(directory, manifest, wanted))
 
     def joints(self, hand: str) -> tuple[str, ...]:
         """Joint order of `hand` in `encode` and `decode`."""
@@ -81,11 +82,12 @@ class Codec:
     def decode(self, hand: str, z: np.ndarray) -> tuple[np.ndarray, DecodeStatus]:
         """Latents (B, N) to joint positions (B, n) within the limits.
 
-        When the status is not OK the positions are NaN: there is nothing to execute.
+        When the status is not OK the positions are all NaN, although only one latent may be to blame: there is nothing
+        to execute. `verdict` says which it is.
         """
         codec = self._hand(hand)
         latent = _matrix("latent", z, self.latent_dim)
-        status = self._admissible(latent)
+        status = self.verdict(hand, latent).status
         if status is not DecodeStatus.OK:
             return np.full((len(latent), len(codec.lower)), np.nan), status
         joints = codec.decoder.run(None, {"latent": latent.astype(np.float32)})[0].astype(float)
@@ -93,61 +95,32 @@ class Codec:
             return np.full_like(joints, np.nan), DecodeStatus.NOT_FINITE
         return np.clip(joints, codec.lower, codec.upper), DecodeStatus.OK
 
-    def _admissible(self, latent: np.ndarray) -> DecodeStatus:
+    def verdict(self, hand: str, z: np.ndarray) -> Verdict:
+        """Whether the decoder of `hand` was trained on latents (B, N) like all of these, and which fits least."""
+        codec = self._hand(hand)
+        latent = _matrix("latent", z, self.latent_dim)
         if not np.isfinite(latent).all():
-            return DecodeStatus.NOT_FINITE
-        if latent.size and np.abs(latent).max() > self.latent_bound:
-            return DecodeStatus.OUTSIDE
-        return DecodeStatus.OK
+            return Verdict(DecodeStatus.NOT_FINITE, int(np.argmin(np.isfinite(latent).all(axis=1))))
+        if not len(latent):
+            return Verdict(DecodeStatus.OK)
+        scores, threshold = codec.density.score(latent), codec.entry.density_threshold
+        worst = int(scores.argmin())
+        status = DecodeStatus.OK if scores[worst] >= threshold else DecodeStatus.OUTSIDE
+        return Verdict(status, worst, float(scores[worst]), threshold)
+
+    def scores(self, hand: str, z: np.ndarray) -> np.ndarray:
+        """Scores (B,) of finite latents (B, N) under the density of the decoder of `hand`; higher is likelier."""
+        return self._hand(hand).density.score(_matrix("latent", z, self.latent_dim))
+
+    def threshold(self, hand: str) -> float:
+        """Below this score the decoder of `hand` refuses."""
+        return self._hand(hand).entry.density_threshold
 
     def _hand(self, name: str) -> HandCodec:
         try:
             return self._hands[name]
         except KeyError:
             raise KeyError(f"hand: found {name}, expected one of {', '.join(self.hands)}") from None
-
-
-def _load_hand(directory: Path, manifest: Manifest, name: str) -> HandCodec:
-    contract, path = manifest.codec, directory / MANIFEST_NAME
-    assert contract is not None
-    entry = contract.hands[name]
-    try:
-        embodiment = embodiments.load(name)
-    except EmbodimentError as error:
-        raise BundleError(path, f"codec.hands.{name}", str(error), "an embodiment that exists") from None
-    if entry.joints != tuple(embodiment.joints):
-        expected = " ".join(embodiment.joints)
-        raise BundleError(path, f"codec.hands.{name}.joints", " ".join(entry.joints), expected)
-    lower = np.maximum(entry.lower, embodiment.lower)
-    upper = np.minimum(entry.upper, embodiment.upper)
-    if np.any(lower > upper + LIMIT_TOLERANCE):
-        raise BundleError(path, f"codec.hands.{name}.lower", entry.lower, f"limits that meet {embodiment.lower}")
-    size, latent = len(entry.joints), contract.latent_dim
-    encoder = _session(directory, manifest, entry.encoder, ("joints", size), ("latent", latent))
-    decoder = _session(directory, manifest, entry.decoder, ("latent", latent), ("joints", size))
-    return HandCodec(entry, lower, upper, encoder, decoder)
-
-
-def _session(
-    directory: Path, manifest: Manifest, name: str, source: tuple[str, int], target: tuple[str, int]
-) -> onnxruntime.InferenceSession:
-    """One network; its input and output must be called and shaped (batch, size) as the manifest promises."""
-    content = read_verified(directory, manifest, name)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises bare C++ exceptions of many types
-        raise BundleError(directory / name, "content", type(error).__name__, "an ONNX model") from None
-    for field, ports, (port, size) in (
-        ("input", session.get_inputs(), source),
-        ("output", session.get_outputs(), target),
-    ):
-        found = [(item.name, *item.shape[1:]) for item in ports]
-        if found != [(port, size)]:
-            raise BundleError(directory / name, field, found, [(port, size)])
-    return session
 
 
 def _matrix(name: str, value: np.ndarray, size: int) -> np.ndarray:

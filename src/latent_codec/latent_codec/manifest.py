@@ -29,11 +29,11 @@ class FileEntry(Strict):
 
 
 class HandEntry(Strict):
-    """One hand of a codec: joint order and limits it was trained with (rad, m for prismatic joints), its two networks.
+    """One hand of a codec: joint order and limits it was trained with (rad, m for prismatic joints), its networks.
 
     The encoder maps `joints` (B, n) to `latent` (B, N), the decoder `latent` (B, N) to `joints` (B, n), both in
-    physical units: normalisation by the limits is inside the graphs. `latent_bound` is the largest absolute value a
-    latent of this space may have before it is refused as outside of what was trained.
+    physical units: normalisation by the limits is inside the graphs. `density` is the file of the latents that the
+    decoder was trained on, which hands may share; a latent with a score below `density_threshold` is refused.
     """
 
     joints: tuple[str, ...] = Field(min_length=1)
@@ -41,6 +41,8 @@ class HandEntry(Strict):
     upper: tuple[float, ...]
     encoder: FileName
     decoder: FileName
+    density: FileName
+    density_threshold: float
 
     @model_validator(mode="after")
     def _limits_fit_the_joints(self) -> HandEntry:
@@ -57,7 +59,6 @@ class CodecContract(Strict):
     """What a codec bundle promises."""
 
     latent_dim: int = Field(ge=1, le=256)
-    latent_bound: float = Field(gt=0)
     hands: dict[str, HandEntry] = Field(min_length=1)
 
 
@@ -128,7 +129,8 @@ class Manifest(Strict):
         return self
 
     def referenced_files(self) -> tuple[str, ...]:
-        """The files that the contract names."""
+        """The files that the contract names, each once."""
         if self.codec is not None:
-            return tuple(name for hand in self.codec.hands.values() for name in (hand.encoder, hand.decoder))
+            hands = self.codec.hands.values()
+            return tuple(dict.fromkeys(file for hand in hands for file in (hand.encoder, hand.decoder, hand.density)))
         return (self.policy.model,) if self.policy is not None else ()

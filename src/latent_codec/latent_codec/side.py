@@ -82,11 +82,11 @@ class SideCodec:
         if not np.isfinite(chunk).all():
             point, axis = np.argwhere(~np.isfinite(chunk))[0]
             return self._refused(len(chunk), ChunkCode.NOT_FINITE, f"point {point}, {self.axes[axis]}")
-        hand_q, decoded = self.codec.decode(self.hand.name, chunk[:, WRIST_SIZE:])
+        latents = chunk[:, WRIST_SIZE:]
+        hand_q, decoded = self.codec.decode(self.hand.name, latents)
         if decoded is not DecodeStatus.OK:
             code = ChunkCode.OUTSIDE if decoded is DecodeStatus.OUTSIDE else ChunkCode.NOT_FINITE
-            largest = np.abs(chunk[:, WRIST_SIZE:]).max()
-            return self._refused(len(chunk), code, f"largest {largest:.3g}, bound {self.codec.latent_bound:.3g}")
+            return self._refused(len(chunk), code, str(self.codec.verdict(self.hand.name, latents)))
         arm_q, status = self._solve(wrist_to_pose(chunk[:, :WRIST_SIZE]), arm_seed)
         return (arm_q, hand_q, status) if status.ok else self._refused(len(chunk), status.code, status.detail)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from latent_codec.bundle import BundleError, bundle_sha256, describe_file, load_manifest, write_manifest
 from latent_codec.codec import Codec
+from latent_codec.density import Density
 
 
 def edit(bundle: Path, change) -> None:
@@ -82,8 +84,8 @@ def test_a_missing_field_is_refused(damaged):
 
 
 def test_a_value_that_is_not_finite_is_refused(damaged):
-    edit(damaged, lambda data: data["codec"].update(latent_bound=float("inf")))
-    assert "codec.latent_bound: found inf" in refusal(damaged)
+    edit(damaged, lambda data: data["codec"]["hands"]["inspire"].update(density_threshold=float("inf")))
+    assert "codec.hands.inspire.density_threshold: found inf" in refusal(damaged)
 
 
 def test_a_policy_bundle_is_no_codec(shipped):
@@ -139,6 +141,25 @@ def test_a_file_that_is_no_network_is_refused_although_its_hash_is_right(damaged
     entry = describe_file(damaged / "inspire_encoder.onnx").model_dump()
     edit(damaged, lambda data: data["files"].update({"inspire_encoder.onnx": entry}))
     assert "inspire_encoder.onnx: content" in refusal(damaged)
+
+
+def test_a_file_that_is_no_density_is_refused_although_its_hash_is_right(damaged):
+    (damaged / "density.npz").write_bytes(b"not a density")
+    entry = describe_file(damaged / "density.npz").model_dump()
+    edit(damaged, lambda data: data["files"].update({"density.npz": entry}))
+    assert "density.npz: content" in refusal(damaged)
+
+
+def test_a_hand_without_a_density_is_refused(damaged):
+    edit(damaged, lambda data: data["codec"]["hands"]["xhand"].pop("density"))
+    assert "codec.hands.xhand.density: found nothing" in refusal(damaged)
+
+
+def test_a_density_of_another_size_is_refused(damaged):
+    (damaged / "density.npz").write_bytes(Density(np.ones(1), np.zeros((1, 4)), np.eye(4)[None]).to_bytes())
+    entry = describe_file(damaged / "density.npz").model_dump()
+    edit(damaged, lambda data: data["files"].update({"density.npz": entry}))
+    assert "density.npz: means: found float32 (1, 4), expected float32 (1, 16)" in refusal(damaged)
 
 
 def test_a_file_outside_of_the_bundle_is_refused(damaged):

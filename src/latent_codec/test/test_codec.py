@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 import embodiments
 from latent_codec.codec import DecodeStatus
-from latent_codec.poses import POSTURES, uniform
+from latent_codec.poses import POSTURES, blend, uniform
 
 HANDS = ("inspire", "ability", "xhand", "xarm_gripper", "franka_gripper")
 FIVE_FINGERS = HANDS[:3]
@@ -25,9 +24,11 @@ def tolerance(hand: str) -> float:
 def test_random_poses_come_back(codec, hand):
     robot = embodiments.load(hand)
     joints = uniform(robot, 500, np.random.default_rng(3))
-    decoded, status = codec.decode(hand, np.clip(codec.encode(hand, joints), -codec.latent_bound, codec.latent_bound))
-    assert status is DecodeStatus.OK
-    assert np.sqrt(np.mean((decoded - joints) ** 2)) < 0.06
+    latent = codec.encode(hand, joints)
+    accepted = codec.scores(hand, latent) >= codec.threshold(hand)
+    decoded, status = codec.decode(hand, latent[accepted])
+    assert status is DecodeStatus.OK and accepted.mean() > 0.98
+    assert np.sqrt(np.mean((decoded - joints[accepted]) ** 2)) < 0.06
 
 
 @pytest.mark.parametrize("hand", HANDS)
@@ -48,13 +49,16 @@ def test_a_grasp_of_one_hand_is_a_grasp_of_every_other(codec, source, target, po
     np.testing.assert_allclose(decoded[0], embodiments.load(target).postures[posture], atol=2 * tolerance(target))
 
 
-@given(z=arrays(float, (3, 16), elements=st.floats(-3, 3)), hand=st.sampled_from(HANDS))
+@given(seed=st.integers(0, 1000), noise=st.floats(0, 1), source=st.sampled_from(HANDS), hand=st.sampled_from(HANDS))
 @settings(max_examples=50)
-def test_whatever_is_decoded_is_within_the_limits(codec, z, hand):
-    robot = embodiments.load(hand)
-    joints, status = codec.decode(hand, z)
-    assert status is DecodeStatus.OK
-    assert np.all(joints >= robot.lower) and np.all(joints <= robot.upper)
+def test_what_is_decoded_is_within_the_limits_and_what_is_not_is_nothing(codec, seed, noise, source, hand):
+    rng = np.random.default_rng(seed)
+    latent = codec.encode(source, uniform(embodiments.load(source), 3, rng)) + noise * rng.normal(size=(3, 16))
+    robot, (joints, status) = embodiments.load(hand), codec.decode(hand, latent)
+    if status is DecodeStatus.OK:
+        assert np.all(joints >= robot.lower) and np.all(joints <= robot.upper)
+    else:
+        assert status is DecodeStatus.OUTSIDE and np.isnan(joints).all()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -65,16 +69,36 @@ def test_latents_that_are_not_finite_give_nothing_to_execute(codec, value):
     assert status is DecodeStatus.NOT_FINITE and np.isnan(joints).all()
 
 
-def test_latents_far_outside_of_the_space_give_nothing_to_execute(codec):
-    latent = np.full((1, codec.latent_dim), 1.01 * codec.latent_bound)
-    joints, status = codec.decode("inspire", latent)
-    assert status is DecodeStatus.OUTSIDE and np.isnan(joints).all()
+@pytest.mark.parametrize("hand", HANDS)
+def test_one_latent_beside_the_space_refuses_all_and_is_named(codec, hand):
+    weights = np.linspace(0, 1, 16)[:, None] * [-1, 0, 1] + [1, 0, 0]
+    latent = codec.encode(hand, blend(embodiments.load(hand), weights))
+    assert codec.decode(hand, latent)[1] is DecodeStatus.OK
+    latent[5, 3] += 3.0  # well within what other poses have there
+    joints, status = codec.decode(hand, latent)
+    verdict = codec.verdict(hand, latent)
+    assert status is verdict.status is DecodeStatus.OUTSIDE and np.isnan(joints).all()
+    assert verdict.point == 5 and verdict.score < verdict.threshold == codec.threshold(hand)
+    assert str(verdict) == f"point 5, score {verdict.score:.3g}, threshold {verdict.threshold:.3g}"
 
 
-def test_all_poses_of_all_hands_are_inside_of_the_space(codec):
-    for hand in HANDS:
-        joints = uniform(embodiments.load(hand), 2000, np.random.default_rng(4))
-        assert codec.decode(hand, codec.encode(hand, joints))[1] is DecodeStatus.OK
+def test_the_verdict_on_latents_that_are_not_finite_names_the_first(codec):
+    latent = np.zeros((4, codec.latent_dim))
+    latent[2:, 3] = np.nan
+    verdict = codec.verdict("inspire", latent)
+    assert verdict.status is DecodeStatus.NOT_FINITE and str(verdict) == "point 2"
+
+
+def test_no_latents_are_decoded_to_no_joints(codec):
+    joints, status = codec.decode("inspire", np.zeros((0, codec.latent_dim)))
+    assert status is DecodeStatus.OK and joints.shape == (0, 6)
+
+
+def test_every_decoder_accepts_poses_of_every_hand(codec):
+    for source in HANDS:
+        latent = codec.encode(source, uniform(embodiments.load(source), 1000, np.random.default_rng(4)))
+        for hand in HANDS:
+            assert (codec.scores(hand, latent) >= codec.threshold(hand)).mean() >= 0.98
 
 
 def test_wrong_shapes_and_hands_are_named(codec):

@@ -103,7 +103,7 @@ def test_fingers_have_the_same_colours_on_every_hand(gallery):
 
 
 def test_a_refused_latent_is_drawn_in_grey_and_labelled(gallery):
-    far = np.full(gallery.codec.latent_dim, 1.01 * gallery.codec.latent_bound)
+    far = np.full(gallery.codec.latent_dim, 20.0)
     opened = embodiments.load("inspire").postures["open"]
     good, refused = cells.decode_each(gallery.codec, "inspire", np.stack([gallery.latents["open"], far]), opened)
     assert not good.refused and refused.refused

@@ -163,6 +163,13 @@ def test_a_chunk_that_is_not_finite_is_refused(graph):
     assert graph.refusal(points=points) == "not_finite"
 
 
+def test_a_latent_outside_of_the_space_is_refused_with_point_and_figures(graph):
+    points = graph.chunk()
+    points[4, 11] += 6.0
+    reason = graph.refusal(points=points)
+    assert reason.startswith("latent_outside: point 4, score -") and "threshold" in reason
+
+
 def test_an_old_chunk_is_refused(graph):
     assert graph.refusal(stamp=time.time_ns() - 2_000_000_000).startswith("chunk_stale")
 

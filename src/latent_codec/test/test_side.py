@@ -99,10 +99,13 @@ def test_a_wrist_out_of_reach_refuses_the_chunk(side):
     assert np.isnan(arm_q).all() and np.isnan(hand_q).all()
 
 
-def test_latents_outside_of_the_space_refuse_the_chunk(side, codec):
+def test_one_latent_outside_of_the_space_refuses_the_whole_chunk_with_point_and_figures(side, codec):
     chunk = chunk_of(side)
-    chunk[2, 12] = 2 * codec.latent_bound
-    assert side.decode_chunk(chunk, START)[2].code is ChunkCode.OUTSIDE
+    chunk[2, 12] += 6.0
+    arm_q, hand_q, status = side.decode_chunk(chunk, START)
+    assert status.code is ChunkCode.OUTSIDE and np.isnan(arm_q).all() and np.isnan(hand_q).all()
+    assert status.detail == str(codec.verdict("inspire", chunk[:, 9:])) and status.detail.startswith("point 2, score -")
+    assert str(status).startswith("latent_outside: point 2")
 
 
 @pytest.mark.parametrize("shape", [(0, 25), (16, 24), (25,)])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+import embodiments
 from latent_codec.codec import Codec
 
 CHUNK_POSES = 16
@@ -19,7 +20,8 @@ def decode_speed(codec: Codec, hand: str, repeats: int = REPEATS) -> dict[str, f
 
     `cpu_p99_ms` counts only the time this thread ran: on a busy machine the others contain that of other programs.
     """
-    latent = np.random.default_rng(0).normal(size=(CHUNK_POSES, codec.latent_dim)).clip(-1, 1)
+    robot, share = embodiments.load(hand), np.linspace(0, 1, CHUNK_POSES)[:, None]
+    latent = codec.encode(hand, (1 - share) * robot.postures["open"] + share * robot.postures["grasp"])
     result = _timed(lambda: codec.decode(hand, latent), repeats)
     eager = _eager(codec, hand, latent)
     return result | ({f"torch_{key}": value for key, value in _timed(eager, repeats).items()} if eager else {})

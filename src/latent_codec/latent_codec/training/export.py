@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from latent_codec.bundle import (
     write_manifest,
 )
 from latent_codec.codec import Codec
+from latent_codec.density_fit import fit_for_space
+from latent_codec.measure.space import TorchSpace
 from latent_codec.metrics import measure
 from latent_codec.training.checkpoint import weights_digest
 from latent_codec.training.model import Space
@@ -32,7 +34,8 @@ from latent_codec.training.onnx_export import export_network
 from latent_codec.training.pools import padded
 from latent_codec.training.trainer import Trainer
 
-BOUND_FACTOR = 1.5
+DENSITY = "density.npz"
+DENSITY_SAMPLES = 5  # times the poses of the evaluation, a hand
 SAMPLES = 512
 
 
@@ -45,8 +48,9 @@ def export_bundle(trainer: Trainer, robots: Sequence[Embodiment], hashes: dict[s
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
         directory = Path(temporary)
-        hands, bound = _export_hands(trainer.recipe.space, robots, directory)
-        contract = CodecContract(latent_dim=trainer.config.latent_dim, latent_bound=bound, hands=hands)
+        thresholds = _export_density(trainer, robots, directory)
+        hands = _export_hands(trainer.recipe.space, robots, thresholds, directory)
+        contract = CodecContract(latent_dim=trainer.config.latent_dim, hands=hands)
         manifest = _manifest(trainer, hashes, contract, directory)
         write_manifest(directory, manifest)
         metrics = measure(Codec.load(directory), trainer.config.evaluation_poses)
@@ -57,7 +61,18 @@ def export_bundle(trainer: Trainer, robots: Sequence[Embodiment], hashes: dict[s
     return manifest
 
 
-def _export_hands(space: Space, robots: Sequence[Embodiment], directory: Path) -> tuple[dict[str, HandEntry], float]:
+def _export_density(trainer: Trainer, robots: Sequence[Embodiment], directory: Path) -> dict[str, float]:
+    """Write the density of the space's latents; the threshold of each hand."""
+    config, names = trainer.config, tuple(robot.name for robot in robots)
+    space = TorchSpace.from_group(names, trainer.recipe.space.eval())
+    density, thresholds = fit_for_space(space.encode, robots, config.seed, DENSITY_SAMPLES * config.evaluation_poses)
+    (directory / DENSITY).write_bytes(density.to_bytes())
+    return thresholds
+
+
+def _export_hands(
+    space: Space, robots: Sequence[Embodiment], thresholds: Mapping[str, float], directory: Path
+) -> dict[str, HandEntry]:
     space.eval()
     rng = np.random.default_rng(0)
     with torch.no_grad():
@@ -77,14 +92,16 @@ def _export_hands(space: Space, robots: Sequence[Embodiment], directory: Path) -
             upper=tuple(map(float, robot.upper)),
             encoder=files[0],
             decoder=files[1],
+            density=DENSITY,
+            density_threshold=thresholds[robot.name],
         )
-    return entries, round(BOUND_FACTOR * float(latents.abs().max()), 3)
+    return entries
 
 
 def _manifest(trainer: Trainer, hashes: dict[str, str], contract: CodecContract, directory: Path) -> Manifest:
     config = trainer.config
     identity = content_id(config.name, weights_digest(trainer.parameters))
-    names = [name for entry in contract.hands.values() for name in (entry.encoder, entry.decoder)]
+    names = sorted(path.name for path in directory.iterdir())
     return Manifest(
         kind="codec",
         id=identity,
@@ -108,7 +125,7 @@ def _manifest(trainer: Trainer, hashes: dict[str, str], contract: CodecContract,
 def _replace(source: Path, out: Path) -> None:
     """Put the files of `source` in place: first the old manifest goes, last the new one comes."""
     out.mkdir(parents=True, exist_ok=True)
-    for old in [out / "manifest.yaml", *out.glob("*.onnx")]:
+    for old in [out / "manifest.yaml", *out.glob("*.onnx"), *out.glob("*.npz")]:
         old.unlink(missing_ok=True)
     for path in sorted(source.iterdir(), key=lambda item: item.name == "manifest.yaml"):
         shutil.move(str(path), out / path.name)
