@@ -155,3 +155,19 @@ def test_an_unknown_source_and_a_missing_bundle_are_told_in_one_line(shipped, tm
     assert capsys.readouterr().err.startswith("error: source: found tentacle, expected one of ")
     assert main(["--bundle", str(tmp_path), "--out", str(tmp_path / "a.png")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_straight_joints_are_encoded_frame_by_frame_and_meet_the_latents_at_the_corners(gallery):
+    places = np.array([0.0, 0.5, 1.0])
+    latents = gallery.path(places, "joints")
+    np.testing.assert_allclose(latents[[0, 2]], [gallery.latents["open"], gallery.latents["pinch"]], atol=1e-5)
+    middle = (gallery.poses["open"] + gallery.poses["pinch"]) / 2
+    np.testing.assert_allclose(latents[1], gallery.codec.encode(gallery.source, middle[None])[0], atol=1e-5)
+    straight = gallery.path(places)
+    np.testing.assert_allclose(straight[1], straight[[0, 2]].mean(axis=0), atol=1e-12)
+
+
+def test_what_was_refused_is_counted(gallery):
+    far = np.full((1, gallery.codec.latent_dim), 1e3)
+    latents = np.concatenate([gallery.latents["open"][None], far])
+    assert cells.count(gallery.decode(latents)) == (len(HANDS), 2 * len(HANDS))

@@ -13,6 +13,7 @@ from latent_codec.gallery import palette, text
 from latent_codec.gallery.scene import HandScene
 
 SHADOW, SHADOW_BLUR, SHADOW_SHIFT = 0.20, 0.035, (0.025, 0.03)  # strength; shares of the cell's width
+LABEL = 0.085  # share of the height of a cell
 MARGIN_M = 0.013  # around the hand, which leaves room for its shadow
 
 
@@ -60,9 +61,22 @@ def draw(scene: HandScene, decoded: Decoded, frame: Frame, size: tuple[int, int]
     picture = layer[..., :3] + (1 - layer[..., 3:]) * (1 - shade[..., None])
     cell = np.clip(np.rint(255 * picture), 0, 255).astype(np.uint8)
     if decoded.refused:
-        place = (size[0] / 2, size[1] - 0.04 * size[1])
-        text.write(cell, "refused", place, max(12, size[0] // 8), palette.REFUSED, text.BOLD, align=0.5)
+        _label(cell)
     return cell
+
+
+def count(decoded: Sequence[Sequence[Decoded]]) -> tuple[int, int]:
+    """How many latents were refused, and how many there were."""
+    return sum(cell.refused for cells in decoded for cell in cells), sum(map(len, decoded))
+
+
+def _label(cell: np.ndarray) -> None:
+    """Write "refused" at the foot of a cell, on a pale band."""
+    height, width = cell.shape[:2]
+    size = max(11, round(LABEL * height))
+    band = cell[height - round(1.6 * size) :]
+    band[:] = np.rint(0.2 * band + 0.8 * 255)
+    text.write(cell, "refused", (width / 2, height - round(0.5 * size)), size, palette.REFUSED, text.BOLD, align=0.5)
 
 
 def _blurred(coverage: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from latent_codec.gallery.cells import Frame
 from latent_codec.gallery.offscreen import GalleryError
 
 CODECS = ("vp09", "mp4v")  # the first that this OpenCV can write; browsers play the first alone
+VIDEO_PIXELS = 340_000  # of a frame of the video at most: 7 s of twelve hands stay below 2 MB
 EVERY = 2  # frame of the film that the animated picture keeps
 QUALITY = 70  # of an animated WebP
 TOP, NAMES, EDGE = 84, 52, 24  # pixels
@@ -23,12 +24,17 @@ MOST_IN_A_ROW = 7
 
 @dataclass(frozen=True)
 class Settings:
-    """Length of a piece of the path and of the rest before it in seconds, frames a second, width in pixels."""
+    """Length of a piece of the path and of the rest before it in seconds, frames a second, width in pixels.
+
+    `straight_in`: a piece of the path is a straight line for the latent ("latent"), or for the joints of the hand that
+    leads, whose latents the others follow ("joints").
+    """
 
     piece_s: float = 1.35
     rest_s: float = 0.45
     rate_hz: int = 30
     width: int = 1120
+    straight_in: str = "latent"
 
 
 def places(pieces: int, settings: Settings) -> np.ndarray:
@@ -109,8 +115,9 @@ def write(pictures: Iterable[np.ndarray], settings: Settings, video: Path | None
         for index, picture in enumerate(pictures):
             frame = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
             if video:
-                writer = writer or _open(video, settings.rate_hz, frame.shape)
-                writer.write(frame)
+                small = _shrunk(frame)
+                writer = writer or _open(video, settings.rate_hz, small.shape)
+                writer.write(small)
             if animation and index % EVERY == 0:
                 kept.append(frame)
     finally:
@@ -118,6 +125,14 @@ def write(pictures: Iterable[np.ndarray], settings: Settings, video: Path | None
             writer.release()
     if animation:
         _animate(kept, animation, round(1000 * EVERY / settings.rate_hz))
+
+
+def _shrunk(frame: np.ndarray) -> np.ndarray:
+    """A frame (H, W, 3) with at most VIDEO_PIXELS, sizes even."""
+    height, width = frame.shape[:2]
+    scale = min(1.0, math.sqrt(VIDEO_PIXELS / (height * width)))
+    size = (2 * int(width * scale / 2), 2 * int(height * scale / 2))
+    return frame if scale == 1.0 else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
 
 
 def _open(out: Path, rate_hz: float, shape: tuple[int, ...]) -> cv2.VideoWriter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 import embodiments
 from latent_codec.codec import Codec
 from latent_codec.gallery import film, layout
-from latent_codec.gallery.cells import Decoded, decode_each, draw, frames
+from latent_codec.gallery.cells import Decoded, Frame, count, decode_each, draw, frames
 from latent_codec.gallery.offscreen import GalleryError
 from latent_codec.gallery.poses import PATH, SEED, source_poses
 from latent_codec.gallery.scene import HandScene
@@ -28,7 +28,8 @@ class Gallery:
         source: the hand whose encoder made the latents.
         hands: names in the order of the columns.
         poses: row -> joints (n,) of the source.
-        latents: row -> (N,), within the space's bound.
+        latents: row -> (N,).
+        refused: how many latents the decoders refused in what was drawn last, and how many there were.
     """
 
     def __init__(self, codec: Codec, source: str | None = None, seed: int = SEED) -> None:
@@ -40,6 +41,7 @@ class Gallery:
         self.hands = tuple(robot.name for robot in robots)
         self.poses = source_poses(embodiments.load(self.source), seed)
         self.latents = {row: codec.encode(self.source, pose[None])[0] for row, pose in self.poses.items()}
+        self.refused = (0, 0)
         self._stack = ExitStack()
         self._scenes = [self._stack.enter_context(HandScene(robot)) for robot in robots]
 
@@ -60,6 +62,7 @@ class Gallery:
             for scene, view, cells, width in zip(self._scenes, views, decoded, shelf.widths, strict=True)
         ]
         rows = dict(zip(self.latents, zip(*columns, strict=True), strict=True))
+        self.refused = count(decoded)
         return layout.compose(shelf, self.hands, rows, self._notes())
 
     def picture(self, out: Path, max_width: int = layout.MAX_WIDTH) -> None:
@@ -70,25 +73,30 @@ class Gallery:
             raise GalleryError(f"out: found {out}, expected a .png file that can be written")
 
     def film(self, video: Path | None, animation: Path | None, settings: film.Settings | None = None) -> None:
-        """Write the path open - pinch - power - point - open, straight in the latent space, of all hands at once.
+        """Write the path open - pinch - power - point - open of all hands at once.
 
         Without shadows on the wall: compressed, they leave traces. Raises GalleryError, OSError.
         """
         settings = settings or film.Settings()
-        times = film.places(len(PATH) - 1, settings)
-        corners = np.array([self.latents[row] for row in PATH])
-        decoded = self.decode(film.along(corners, times))
-        views = frames(self._extents(decoded, every=settings.rate_hz // 3))
+        places = film.places(len(PATH) - 1, settings)
+        decoded = self.decode(self.path(places, settings.straight_in))
+        views = frames(self._extents(decoded, every=max(1, settings.rate_hz // 3)))
         stage = film.Stage.fit(self.hands, views, settings.width)
-        pictures = (
-            stage.picture(
-                PATH,
-                place,
-                [draw(*cell, shadow=0.0) for cell in zip(self._scenes, now, views, stage.sizes, strict=True)],
-            )
-            for place, now in zip(times, zip(*decoded, strict=True), strict=True)
-        )
-        film.write(pictures, settings, video, animation)
+        self.refused = count(decoded)
+        film.write(self._frames(stage, views, places, decoded), settings, video, animation)
+
+    def path(self, places: np.ndarray, straight_in: str = "latent") -> np.ndarray:
+        """Latents (F, N) at places (F,) on the path; its pieces are straight for the latent or the source's joints."""
+        if straight_in == "latent":
+            return film.along(np.array([self.latents[row] for row in PATH]), places)
+        return self.codec.encode(self.source, film.along(np.array([self.poses[row] for row in PATH]), places))
+
+    def _frames(
+        self, stage: film.Stage, views: Sequence[Frame], places: np.ndarray, decoded: Sequence[Sequence[Decoded]]
+    ) -> Iterator[np.ndarray]:
+        for place, now in zip(places, zip(*decoded, strict=True), strict=True):
+            cells = zip(self._scenes, now, views, stage.sizes, strict=True)
+            yield stage.picture(PATH, place, [draw(*cell, shadow=0.0) for cell in cells])
 
     def decode(self, latents: np.ndarray) -> list[list[Decoded]]:
         """Latents (M, N) decoded by every hand, in the order of `hands`."""

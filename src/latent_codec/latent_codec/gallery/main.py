@@ -9,6 +9,7 @@ from pathlib import Path
 
 from latent_codec.bundle import BundleError
 from latent_codec.codec import Codec
+from latent_codec.gallery import film
 from latent_codec.gallery.gallery import Gallery
 from latent_codec.gallery.offscreen import GalleryError, check_rendering
 from latent_codec.gallery.poses import SEED
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--animation", type=Path, help="the same as an animated picture (.webp, .gif)")
     parser.add_argument("--source", help="hand whose poses are encoded; by default xhand, else the first")
     parser.add_argument("--seed", type=int, default=SEED, help="of the random pose")
+    parser.add_argument(
+        "--straight-in", choices=("latent", "joints"), default="latent", help="what goes straight on the path"
+    )
     options = parser.parse_args(arguments)
     try:
         check_rendering()
@@ -36,10 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _make(gallery: Gallery, options: argparse.Namespace) -> None:
     gallery.picture(options.out)
+    _tell(gallery, options.out)
     if options.video or options.animation:
-        gallery.film(options.video, options.animation)
-    for path in filter(None, (options.out, options.video, options.animation)):
-        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+        gallery.film(options.video, options.animation, film.Settings(straight_in=options.straight_in))
+        _tell(gallery, *filter(None, (options.video, options.animation)))
+
+
+def _tell(gallery: Gallery, *paths: Path) -> None:
+    refused, total = gallery.refused
+    for path in paths:
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB, {refused} of {total} latents refused")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ SEED = 9  # of the random pose; in this one of the X-Hand every finger does some
 CANDIDATES = 4000
 ROUNDS = 6
 SHRINK = 0.35  # of the search range from round to round
+NATURAL_M = 0.01  # metres of distance that a bend through the whole range is worth
 FIST = 4.0  # a finger this many times as far from open as in the grasp of a can is closed; limits clip it
 THUMB_FIST = 1.5
+CLOSED = 0.9  # share of the way to the limits: hands do not press their fingers into their stops
 
 
 def source_poses(hand: Embodiment, seed: int) -> dict[str, np.ndarray]:
@@ -30,22 +32,23 @@ def source_poses(hand: Embodiment, seed: int) -> dict[str, np.ndarray]:
 
 
 def pinch(hand: Embodiment, rng: np.random.Generator) -> np.ndarray:
-    """Joints (n,) at which thumb and index meet, mined: the other fingers stay half way between open and grasp.
+    """Joints (n,) at which thumb and index meet, mined: the other fingers stay half way between open and pregrasp.
 
-    Draws the joints of the two fingers within their limits, keeps the closest pose, and searches on around it.
+    Draws the joints of the two fingers within their limits, keeps the closest pose, and searches on around it. Of poses
+    as close as each other, the one nearest to the grasp of a can wins: it is how a hand would do it.
     """
     best = (hand.postures["open"] + hand.postures["pregrasp"]) / 2
     free = _joints(hand, "thumb", "index")
-    middle, reach = (hand.lower + hand.upper) / 2, (hand.upper - hand.lower) / 2
-    centre, closest = middle, np.inf
+    lower, upper, natural = hand.lower[free], hand.upper[free], hand.postures["grasp"][free]
+    centre, width, least = (lower + upper) / 2, (upper - lower) / 2, np.inf
     for _ in range(ROUNDS):
         drawn = np.tile(best, (CANDIDATES, 1))
-        noise = rng.uniform(-1, 1, size=(CANDIDATES, len(free))) * reach[free]
-        drawn[:, free] = np.clip(centre[free] + noise, hand.lower[free], hand.upper[free])
-        distances = thumb_distances(grasp_tips(hand, drawn))[:, 0]
-        if distances.min() < closest:
-            best, closest = drawn[distances.argmin()], distances.min()
-        centre, reach = best, reach * SHRINK
+        drawn[:, free] = np.clip(centre + rng.uniform(-1, 1, size=(CANDIDATES, len(free))) * width, lower, upper)
+        bent = np.mean(((drawn[:, free] - natural) / (upper - lower)) ** 2, axis=1)
+        cost = thumb_distances(grasp_tips(hand, drawn))[:, 0] + NATURAL_M * bent
+        if cost.min() < least:
+            best, least = drawn[cost.argmin()], cost.min()
+        centre, width = best[free], width * SHRINK
     return best
 
 
@@ -57,7 +60,7 @@ def point(hand: Embodiment) -> np.ndarray:
     bent = opened + THUMB_FIST * (grasp - opened)
     result[thumb] = np.clip(bent, hand.lower, hand.upper)[thumb]
     result[index] = opened[index]
-    return result
+    return opened + CLOSED * (result - opened)
 
 
 def _joints(hand: Embodiment, *fingers: str) -> list[int]:
