@@ -64,6 +64,14 @@ def places(folder: Path) -> list[str]:
     return ["--codec", str(folder / "codec"), "--robots", str(folder / "robots"), "--work", str(folder / "work")]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_density_poses():
+    """A density of few poses is fitted in no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(add_bundle, "DENSITY_POSES", 900)
+        yield
+
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
     """A folder with the bundle of a tiny space; do not change it."""

@@ -15,7 +15,7 @@ import torch
 
 import embodiments
 from embodiments import Embodiment
-from latent_codec import poses
+from latent_codec import density_fit, poses
 from latent_codec.bundle import (
     MANIFEST_NAME,
     BundleError,
@@ -146,11 +146,6 @@ def _density(
     bundle: Path, others: Sequence[str], robot: Embodiment, space: Space, work: Path, stem: str
 ) -> dict[str, object]:
     """A density of the new decoder's own, of the latents of all hands; the other decoders keep theirs."""
-    if "density" not in HandEntry.model_fields:
-        return {}
-    from latent_codec.density_fit import SAMPLES as DENSITY_SAMPLES
-    from latent_codec.density_fit import fit_for_space
-
     codec, (encoder, _) = Codec.load(bundle, others), space.eval().member(0)
 
     def encoded(hand: str, joints: np.ndarray) -> np.ndarray:
@@ -160,17 +155,22 @@ def _density(
             return encoder(torch.tensor(joints, dtype=torch.float32)).double().numpy()
 
     robots = [*(embodiments.load(name) for name in others), robot]
-    density, thresholds = fit_for_space(encoded, robots, 0, min(DENSITY_SAMPLES, DENSITY_POSES // len(robots)))
+    count = min(density_fit.SAMPLES, DENSITY_POSES // len(robots))
+    density, thresholds = density_fit.fit_for_space(encoded, robots, 0, count)
     (work / f"{stem}_density.npz").write_bytes(density.to_bytes())
     return {"density": f"{stem}_density.npz", "density_threshold": thresholds[robot.name]}
 
 
 def _measured(codec: Codec, name: str) -> dict[str, float]:
-    """Figures of the hand alone, and means over its pairs with each other hand: from_others_*, to_others_*."""
+    """Figures of the hand alone, and means over its pairs with the others: from_others_*, to_others_*.
+
+    A pair with a gripper counts only where there is no other, since a gripper has one direction and a width.
+    """
     encoded = encode(CodecSpace(codec), MEASURED_POSES)
     row = table5.own(encoded, name)
     for label, place in (("from_others", 1), ("to_others", 0)):
         pairs = [pair for pair in encoded.pairs() if pair[place] == name]
+        pairs = [pair for pair in pairs if not any(map(encoded.is_gripper, pair))] or pairs
         figures = mean_of(table5.across(encoded, *pair) for pair in pairs)
         row |= {f"{label}_{key}": value for key, value in figures.items()}
     accepted = [codec.decode(name, latent[None])[1] is DecodeStatus.OK for latent in encoded.latents[name]]
