@@ -328,7 +328,10 @@ main() {
             local -A packages=([codec]=latent_codec [policy]=latent_policy_node)
             local package=${packages[${1:-none}]:-}
             [[ $package ]] || die "./ws bench codec|policy [--json FILE]; got '${1:-}'"
-            prepare runtime; exec python -m "$package.bench" --bundle "$ROOT/models/$1" "${@:2}" ;;
+            prepare runtime
+            local place=(--root "$ROOT")
+            [[ $1 == codec ]] || place=(--bundle "$ROOT/models/$1")
+            exec python -m "$package.bench" "${place[@]}" "${@:2}" ;;
         train) train "$@" ;;
         add-hand) add_hand "$@" ;;
         record) prepare runtime; exec python -m bringup.record "$@" ;;

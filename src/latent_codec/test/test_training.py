@@ -74,7 +74,7 @@ def test_the_command_trains_and_exports_a_bundle_that_loads(tiny_config, tmp_pat
     assert main(["--config", str(tiny_config), "--out", str(out), "--work", str(tmp_path / "work")]) == 0
     codec = Codec.load(out)
     assert codec.hands == ("inspire", "xarm_gripper") and codec.latent_space.startswith("tiny@")
-    assert codec.manifest.metrics["hands"]["inspire"]["joint_rad"] > 0
+    assert codec.manifest.metrics["hands"]["inspire"]["joint_rmse_rad"] > 0
     assert codec.manifest.training.steps == 30 and "inspire" in codec.manifest.training.inputs
     assert changed_hands(codec.manifest, [embodiments.load(name) for name in codec.hands]) == []
     assert codec.latent_space in capsys.readouterr().out

@@ -25,6 +25,8 @@ class TrainingConfig(Strict):
     """One training run. `name` becomes the first half of the latent space's id; `settings` belong to the recipe.
 
     `schedule` is what follows the warm-up: a cosine to zero at the last step, or nothing. No `clip_norm`: no clipping.
+    `coarse_share`: of the steps, from the first on, whose network products are in bfloat16, which takes half the time;
+    single precision in the rest makes up for it.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -38,6 +40,7 @@ class TrainingConfig(Strict):
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_steps: int = Field(200, ge=0)
     clip_norm: float | None = Field(5.0, gt=0)
+    coarse_share: float = Field(0.0, ge=0, le=1)
     checkpoint_every: int = Field(500, ge=1)
     threads: int = Field(1, ge=1)
     evaluation_poses: int = Field(2000, ge=10)

@@ -49,8 +49,11 @@ class Space(nn.Module):
 
     `statistics` is how many numbers an encoder gives for each latent value: 1, or 2 where it gives mean and logarithm
     of the variance. `squash`: joints pass through tanh and stay within the limits. `features` makes what the encoders
-    see of a group of hands instead of the usual, with or without `tips`.
+    see of a group of hands instead of the usual, with or without `tips`. While `coarse` is set, products are in
+    bfloat16.
     """
+
+    coarse = False
 
     def __init__(
         self,
@@ -78,12 +81,16 @@ class Space(nn.Module):
 
     def moments(self, joints: Tensor, tips: Tensor | None = None) -> Tensor:
         """All that the encoders give: (H, M, N) or, with two statistics, (H, M, 2 N)."""
-        return self.encoders(self.features(joints, tips))
+        return self._through(self.encoders, self.features(joints, tips))
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (H, M, N) to joints (H, M, J) in rad, at most a little outside of the limits."""
-        unit = self.decoders(latents)
+        unit = self._through(self.decoders, latents)
         return self.group.denormalise(unit if self.squash is None else self.squash * torch.tanh(unit))
+
+    def _through(self, networks: GroupedMLP, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.coarse):
+            return networks(x).float()
 
     def member(self, row: int) -> tuple[nn.Module, nn.Module]:
         """Encoder and decoder of one hand as modules of their own: (M, n) to (M, N) and back."""

@@ -55,6 +55,7 @@ class Trainer:
                     self._save()
                     text = f"step {self.step}, {self.seconds:.0f} s, {speed:.1f} steps/s: {_summary(parts)}"
                     progress.console.print(text, soft_wrap=True)
+        self.recipe.space.coarse = False
         return parts
 
     def _save(self) -> None:
@@ -66,6 +67,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rates.get(group["name"], usual)
         torch.manual_seed((self.config.seed * 2**32 + self.step) % 2**63)
+        self.recipe.space.coarse = self.step < self.config.coarse_share * self.config.steps
         loss, parts = self.recipe.loss(self.step)
         values = {"loss": float(loss.detach()), **_floats(parts)}
         if not math.isfinite(values["loss"]):
