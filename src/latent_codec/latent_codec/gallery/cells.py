@@ -13,7 +13,7 @@ from latent_codec.gallery import palette, text
 from latent_codec.gallery.scene import HandScene
 
 SHADOW, SHADOW_BLUR, SHADOW_SHIFT = 0.20, 0.035, (0.025, 0.03)  # strength; shares of the cell's width
-LABEL = 0.085  # share of the height of a cell
+LABEL = 0.07  # share of the height of a cell
 MARGIN_M = 0.013  # around the hand, which leaves room for its shadow
 
 
