@@ -1,10 +1,17 @@
 """Crosshand: reconstruct each hand, share thumb-to-finger vectors, and let no hand be recognised by its latents.
 
-Terms: joint reconstruction; cross-hand thumb-to-finger distance and direction through differentiable kinematics, in the
-grasp frame (after L2 of XL-VLA, arXiv 2603.10158, with a robust loss); unit variance of the latent under training
-noise; a decoded pose encodes back to the latent it came from, as far as the hand could do what was meant; the latents
-of one hand's and of another's versions of the same poses have the same moments; and anchors: open, pregrasp, grasp of
-every hand and blends of them share one latent and decode to each other.
+Terms, in the grasp frame and through differentiable kinematics:
+
+- `reconstruction`; `statistics`: unit variance of the latent, on which noise must not matter;
+- `distance`, `direction`: of thumb-to-finger vectors across hands (after L2 of XL-VLA, arXiv 2603.10158), robust;
+- `distill`: a latent decodes to the best that the target hand can do for the pose, found by direct optimisation. That
+  can always be met, so what no hand can do does not compete with what it can;
+- `cycle`, `align`: a decoded pose, and the best of another hand, encode to the latent of the pose that they stand for,
+  as far as the hand could do it; `contrast`: nearer to it than to those of others (after LAD, arXiv 2506.14608);
+- `moments`: latents of all hands' versions of the same poses have the same mean and covariance;
+- `smoothness`: fingertips move without jerk along straight lines in the latent space;
+- `anchor_latent`, `anchor_joints`: open, pregrasp, grasp of every hand and blends of them share one latent and decode
+  to each other.
 """
 
 from __future__ import annotations
@@ -28,6 +35,8 @@ from latent_codec.training.matched import Match, MatchedPoses
 from latent_codec.training.model import Space
 from latent_codec.training.pools import Pools, PoolSettings
 
+JERK_STEP = 1 / 16  # of a line between two latents
+
 
 class Settings(Strict):
     """Sizes and weights of the recipe; distances in m."""
@@ -35,34 +44,37 @@ class Settings(Strict):
     encoder: Layout = Layout(widths=(128, 128, 128), skip=True)
     decoder: Layout = Layout(widths=(192, 192, 192), skip=True)
     batch: int = Field(160, ge=5)
-    anchors: int = Field(32, ge=4)
     sources: int = Field(4, ge=1, description="hands whose latents each decoder gets in a step, its own among them")
     pool: int = Field(65536, ge=64)
     pinch_keep: float = Field(0.01, gt=0, le=1)
     pinch_noise: float = Field(0.05, ge=0)
     near_noise: float = Field(0.1, ge=0)
     latent_noise: float = Field(0.05, ge=0)
-    reconstruction: float = 8.0
-    distance: float = 2000.0
-    direction: float = 5.0
-    decay: float = 12.0
-    distance_scale: float = Field(0.005, gt=0)
-    chord_scale: float = Field(0.15, gt=0)
-    gripper_share: float = Field(0.3, ge=0)
+    reconstruction: float = 30.0
     statistics: float = 0.1
-    cycle: float = 0.2
+    # thumb vectors: what each pair of hands counts for, of what their latents decode to
+    distance: float = 6000.0
+    direction: float = 15.0
+    decay: float = 12.0
+    distance_scale: float = Field(0.002, gt=0)
+    chord_scale: float = Field(0.05, gt=0)
+    direct: float = 0.3
+    gripper_share: float = Field(0.3, ge=0)
+    cycle: float = 0.05
     reach_distance: float = Field(0.004, gt=0)
     reach_chord: float = Field(0.07, gt=0)
     matched: int = Field(8192, ge=0, description="poses of each hand that are matched on all others by optimisation")
     matched_batch: int = Field(128, ge=2)
-    moments: float = 1.0
-    distill: float = 1.0
-    direct: float = 1.0
-    align: float = 0.1
-    contrast: float = 0.02
+    distill: float = 2.0
+    align: float = 0.05
+    moments: float = 2.0
+    contrast: float = 0.03
     temperature: float = Field(0.05, gt=0)
-    anchor_latent: float = 10.0
-    anchor_joints: float = 40.0
+    smoothness: float = 0.005
+    lines: int = Field(32, ge=1, description="pairs of latents on the line between which decoding is to be smooth")
+    anchors: int = Field(32, ge=4)
+    anchor_latent: float = 40.0
+    anchor_joints: float = 120.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +127,7 @@ class Crosshand:
             **self._vector_terms(decoded),
             **self._sharing_terms(decoded),
             **self._matched_terms(rng),
+            "smoothness": s.smoothness * self._jerk(latents.detach(), rng),
         }
         return torch.stack(list(parts.values())).sum(), parts
 
@@ -185,6 +198,18 @@ class Crosshand:
         distance, direction = self._errors(best[rows], found)
         weight = losses.nearness(best[match.source], s.decay) * common
         return (weight * (distance + direction)).sum(-1).mean()
+
+    def _jerk(self, latents: Tensor, rng: np.random.Generator) -> Tensor:
+        """Mean square of the fingertips' third derivative (m) along short pieces of straight lines between latents."""
+        s, hands = self.settings, len(self.group.names)
+        ends = latents.flatten(0, 1)[torch.from_numpy(rng.integers(hands * latents.shape[1], size=(2, s.lines)))]
+        start = torch.from_numpy(rng.uniform(0, 1 - 3 * JERK_STEP, (1, s.lines, 1)).astype(np.float32))
+        share = start + JERK_STEP * torch.arange(4)[:, None, None]
+        points = ((1 - share) * ends[0] + share * ends[1]).flatten(0, 1).expand(hands, -1, -1)
+        tips = self.group.tips(self.space.decode(points)).unflatten(1, (4, s.lines))
+        third = (tips[:, 3] - 3 * tips[:, 2] + 3 * tips[:, 1] - tips[:, 0]) / JERK_STEP**3
+        mask = self.group.finger_mask[:, None, :, None]
+        return (third.square() * mask).sum() / (3 * s.lines * mask.sum())
 
     def _errors(self, wanted: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
         """Robust distance and direction terms (..., F) of thumb vectors (..., F, 3), each with its weight."""
