@@ -24,7 +24,7 @@ from latent_codec.training.added import AddedHand
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.frozen import load_frozen
 from latent_codec.training.onnx_export import ExportError
-from latent_codec.training.recipes.crosshand import Settings
+from latent_codec.training.recipes.crosshand_settings import Settings
 
 TINY = {
     "name": "tiny",

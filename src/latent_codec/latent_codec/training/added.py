@@ -13,13 +13,13 @@ from torch import Tensor
 
 from embodiments import Embodiment
 from latent_codec.training import losses
-from latent_codec.training.added_terms import Pairs, cycle_error, vector_terms, within_reach
 from latent_codec.training.anchors import Anchors
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.frozen import Frozen
 from latent_codec.training.model import Space
+from latent_codec.training.pairs import Pairs, latent_error, noisy, unit_error, vector_terms, within_reach
 from latent_codec.training.pools import CHUNK, Pools, PoolSettings
-from latent_codec.training.recipes.crosshand import Settings
+from latent_codec.training.recipes.crosshand_settings import Settings
 
 POOL = 16384  # poses of each other hand to draw from
 OTHERS = 320  # poses of all other hands together that the new hand decodes in a step
@@ -66,6 +66,7 @@ class AddedHand:
         rows = self.real > 0 if self.real.any() else slice(None)
         together = torch.cat([latents[rows].flatten(0, 1) for latents in self.latents])
         self.centre, self.scale = together.mean(0), together.std(0).clamp(min=1e-3)
+        self.noise = self.settings.latent_noise * self.scale
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss and parts of one step."""
@@ -114,7 +115,7 @@ class AddedHand:
         """Terms of the new decoder: own latents (1, B, N), others' (H, B', N), anchors own (1, K, N) and (H, K, N)."""
         s = self.settings
         given = [latents[0], theirs.flatten(0, 1), anchor[0], target.flatten(0, 1)]
-        decoded = self.space.decode(self._noisy(torch.cat(given), rng)[None])
+        decoded = self.space.decode(noisy(torch.cat(given), self.noise, rng)[None])
         own, crossed, own_anchor, their_anchor = decoded.split([len(part) for part in given], dim=1)
         own_tips = self.group.tips(own)[0]
         found = self.group.tips(crossed)[0].unflatten(0, theirs.shape[:2])
@@ -122,13 +123,13 @@ class AddedHand:
         same = Pairs(tips, own_tips[None], self.group.finger_mask[:, None, 1:].float(), torch.ones(1, 1))
         again = self.space.encode(crossed, found.flatten(0, 1)[None])[0].unflatten(0, theirs.shape[:2])
         tied = torch.cat([own_anchor, their_anchor[0].unflatten(0, target.shape[:2])])
-        error = self._unit_error(tied, mine)
+        error = unit_error(self.group, tied[None], mine[None])[0]
         speaks = torch.cat([anchors.speaks for anchors in self.anchors])
         reach = within_reach(pairs, s) * self.real[:, None]
         parts = {
-            "reconstruction": s.reconstruction * self._unit_error(own, joints).mean(),
+            "reconstruction": s.reconstruction * unit_error(self.group, own, joints).mean(),
             "anchor_joints": s.anchor_joints * (error * speaks).sum() / speaks.sum(),
-            "cycle": s.cycle * cycle_error(again, theirs, reach),
+            "cycle": s.cycle * latent_error(again, theirs, reach),
         }
         one, other = vector_terms(same, s), vector_terms(pairs, s)
         share = 1 / (1 + len(theirs))
@@ -144,20 +145,18 @@ class AddedHand:
     ) -> dict[str, Tensor]:
         """Terms of the new encoder: all other hands decode latents (B, N) and anchors (K, N) of the new one."""
         s, count = self.settings, len(self.frozen.group.names)
-        given = self._noisy(torch.cat([latents, anchor]), rng)
+        given = noisy(torch.cat([latents, anchor]), self.noise, rng)
         decoded = self.frozen.decode(given.expand(count, -1, -1))
         free, tied = decoded[:, : len(latents)], decoded[:, len(latents) :]
         found = self.frozen.group.tips(free)
         pairs = Pairs(tips.expand(count, -1, -1, -1), found, self.common, self.share)
         again = self.frozen.encode(free, found)
         reach = within_reach(pairs, s) * self.real[:, None]
-        mask = self.frozen.group.joint_mask[:, None]
-        error = ((tied - others) / self.frozen.group.half_range).square() * mask
-        error = error.sum(-1) / mask.sum(-1)
+        error = unit_error(self.frozen.group, tied, others)
         speaks = self.anchors[0].speaks.expand_as(error)
         return {
             "anchor_joints": s.anchor_joints * (error * speaks).sum() / speaks.sum(),
-            "cycle": s.cycle * cycle_error(again, latents, reach),
+            "cycle": s.cycle * latent_error(again, latents, reach),
             **vector_terms(pairs, s),
         }
 
@@ -167,14 +166,6 @@ class AddedHand:
         mean = (weight * target).sum(0) / weight.sum(0).clamp(min=1)
         speaks = self.anchors[0].speaks[0, :, None] * (weight.sum(0) > 0)
         return (speaks * (anchor - mean).square()).sum() / (speaks.sum() * anchor.shape[-1]).clamp(min=1)
-
-    def _unit_error(self, joints: Tensor, wanted: Tensor) -> Tensor:
-        """Mean squared error (...) over joints (..., n) of the new hand, in units of half the range of each."""
-        return ((joints - wanted) / self.group.half_range[0]).square().mean(-1)
-
-    def _noisy(self, latents: Tensor, rng: np.random.Generator) -> Tensor:
-        noise = torch.from_numpy(rng.standard_normal(tuple(latents.shape), dtype=np.float32))
-        return latents + self.settings.latent_noise * self.scale * noise
 
 
 def _encoded(space: Space, joints: Tensor, tips: Tensor) -> Tensor:

@@ -1,0 +1,86 @@
+"""Poses and what other hands made of them, and the loss terms of that: shared by `crosshand` and by adding a hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latent_codec.training import losses
+from latent_codec.training.group import HandGroup, thumb_vectors
+from latent_codec.training.model import Space
+from latent_codec.training.recipes.crosshand_settings import Settings
+
+JERK_STEP = 1 / 16  # of a line between two latents
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Fingertips `wanted` (..., B, 5, 3) and found, `tips`, in m; `share` (..., 1) is what a pair of hands counts.
+
+    `common` (..., 1, 4) is 1 for fingers besides the thumb that both hands have, else 0.
+    """
+
+    wanted: Tensor
+    tips: Tensor
+    common: Tensor
+    share: Tensor
+
+
+def vector_errors(wanted: Tensor, found: Tensor, s: Settings) -> tuple[Tensor, Tensor]:
+    """Robust distance and direction terms (..., F) of thumb vectors (..., F, 3), each with its weight."""
+    distance, direction = losses.thumb_vector_errors(wanted, found)
+    distance = s.distance * losses.pseudo_huber(distance, s.distance_scale)
+    return distance, s.direction * losses.pseudo_huber(2 * direction, s.chord_scale) / 2
+
+
+def vector_terms(pairs: Pairs, s: Settings) -> dict[str, Tensor]:
+    """Mismatch of thumb vectors, weighted by nearness to the thumb."""
+    wanted = thumb_vectors(pairs.wanted)
+    distance, direction = vector_errors(wanted, thumb_vectors(pairs.tips), s)
+    weight = losses.nearness(wanted, s.decay) * pairs.common * pairs.share[..., None]
+    return {"distance": (weight * distance).sum(-1).mean(), "direction": (weight * direction).sum(-1).mean()}
+
+
+def within_reach(pairs: Pairs, s: Settings) -> Tensor:
+    """(..., B) of 0 .. 1: how nearly the fingertips do what was wanted; without gradient."""
+    with torch.no_grad():
+        distance, direction = losses.thumb_vector_errors(thumb_vectors(pairs.wanted), thumb_vectors(pairs.tips))
+        error = distance / s.reach_distance**2 + 2 * direction / s.reach_chord**2
+        return torch.exp(-(error * pairs.common).sum(-1) / pairs.common.sum(-1) / 2)
+
+
+def latent_error(found: Tensor, latents: Tensor, reach: Tensor) -> Tensor:
+    """Mean squared difference of latents (..., B, N), weighted by `reach` (..., B)."""
+    return (reach * (found - latents).square().mean(-1)).sum() / reach.sum().clamp(min=1)
+
+
+def noisy(latents: Tensor, scale: Tensor | float, rng: np.random.Generator) -> Tensor:
+    """Latents with normal noise of `scale` standard deviation."""
+    return latents + scale * torch.from_numpy(rng.standard_normal(tuple(latents.shape), dtype=np.float32))
+
+
+def unit_error(group: HandGroup, joints: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared error (H, ...) over joints (H, ..., J), in units of half the range of each."""
+    shape = (len(joints), *[1] * (joints.dim() - 2), -1)
+    mask = group.joint_mask.view(shape)
+    error = ((joints - wanted) / group.half_range.view(shape)).square() * mask
+    return error.sum(-1) / mask.sum(-1)
+
+
+def squared_jerk(space: Space, latents: Tensor, lines: int, rng: np.random.Generator) -> Tensor:
+    """Mean square of the fingertips' third derivative (m) along short pieces of straight lines between latents.
+
+    `latents` (M, N); the lines have length 1.
+    """
+    hands = len(space.group.names)
+    ends = latents[torch.from_numpy(rng.integers(len(latents), size=(2, lines)))]
+    start = torch.from_numpy(rng.uniform(0, 1 - 3 * JERK_STEP, (1, lines, 1)).astype(np.float32))
+    place = start + JERK_STEP * torch.arange(4)[:, None, None]
+    points = ((1 - place) * ends[0] + place * ends[1]).flatten(0, 1).expand(hands, -1, -1)
+    tips = space.group.tips(space.decode(points)).unflatten(1, (4, lines))
+    third = (tips[:, 3] - 3 * tips[:, 2] + 3 * tips[:, 1] - tips[:, 0]) / JERK_STEP**3
+    mask = space.group.finger_mask[:, None, :, None]
+    return (third.square() * mask).sum() / (3 * lines * mask.sum())
