@@ -37,7 +37,7 @@ def manifest(package: str) -> ElementTree.Element:
 
 
 def is_training(path: Path) -> bool:
-    return "training" in path.parts or path.name.startswith("torch_")
+    return "training" in path.parts or path.name.startswith(("torch_", "onnx_"))
 
 
 def imports(path: Path) -> set[str]:

@@ -102,7 +102,7 @@ def _origin(codec: Codec) -> dict:
 def check(codecs: Mapping[str, Codec], report: Mapping, poses: int, oracle: Oracle | None) -> None:
     """Measure the same networks untrained and compare. Raises SelfCheckError; OracleError without torch and onnx."""
     try:
-        from latent_codec.measure.untrained import UntrainedSpace
+        from latent_codec.measure.onnx_untrained import UntrainedSpace
     except ModuleNotFoundError as error:
         raise OracleError(f"{error.name}: found none, expected it for --self-check; ./ws setup train") from None
     for name, codec in codecs.items():

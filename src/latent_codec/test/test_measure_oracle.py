@@ -73,7 +73,7 @@ def test_new_limits_mean_a_new_oracle_and_new_postures_do_not(sets, oracle):
 
 
 def test_without_torch_the_error_says_what_to_set_up(sets, oracle, monkeypatch):
-    monkeypatch.delitem(sys.modules, "latent_codec.measure.oracle_fit", raising=False)
+    monkeypatch.delitem(sys.modules, "latent_codec.measure.torch_oracle", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(OracleError, match=r"^torch: found none, expected it .*; \./ws setup train$"):
         oracle.best(sets["xhand"], embodiments.load("inspire"))

@@ -44,13 +44,13 @@ def test_a_missing_column_is_named(means):
 
 
 def test_the_shipped_space_differs_from_its_own_networks_untrained(codec):
-    untrained = pytest.importorskip("latent_codec.measure.untrained")
+    untrained = pytest.importorskip("latent_codec.measure.onnx_untrained")
     trained = measure_space(CodecSpace(codec), 40)["mean"]
     self_check(trained, measure_space(untrained.UntrainedSpace(codec), 40)["mean"])
 
 
 def test_an_exported_decoder_does_the_same_in_eager_torch(codec):
-    eager = pytest.importorskip("latent_codec.measure.eager")
+    eager = pytest.importorskip("latent_codec.measure.torch_eager")
     network = eager.EagerNetwork.of(codec, codec.manifest.codec.hands["inspire"].decoder)
     latent = np.random.default_rng(0).normal(size=(4, codec.latent_dim)).astype(np.float32)
     entry = codec.manifest.codec.hands["inspire"]

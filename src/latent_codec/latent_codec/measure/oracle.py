@@ -62,7 +62,7 @@ class Oracle:
 
     Args:
         directory: of the cache; None keeps nothing.
-        settings: starts and library poses a start, iterations; see `oracle_fit`.
+        settings: starts and library poses a start, iterations; see `torch_oracle`.
     """
 
     directory: Path | None = CACHE
@@ -102,7 +102,7 @@ class Oracle:
 
     def _compute(self, source: PoseSet, target: Embodiment) -> np.ndarray:
         try:
-            from latent_codec.measure.oracle_fit import FitSettings, fit
+            from latent_codec.measure.torch_oracle import FitSettings, fit
         except ModuleNotFoundError as error:
             raise OracleError(
                 f"{error.name}: found none, expected it to compute the oracle; ./ws setup train"

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-import embodiments
 from latent_codec.codec import Codec
-
-Network = Callable[[Any], Any]
 
 
 class LatentSpace(Protocol):
@@ -50,37 +46,3 @@ class CodecSpace:
         parts = self.codec._hands[hand]  # the bare network: the public `decode` refuses as a whole
         joints = parts.decoder.run(None, {"latent": np.asarray(z, dtype=np.float32)})[0].astype(float)
         return np.clip(joints, parts.lower, parts.upper)
-
-
-class TorchSpace:
-    """Networks in training: hand -> (encoder, decoder), modules that map (B, n) in rad to (B, N) and back.
-
-    They should be in evaluation mode. `from_group` takes a `training.model.Space`.
-    """
-
-    def __init__(self, networks: Mapping[str, tuple[Network, Network]]) -> None:
-        self.networks = dict(networks)
-        self.hands = tuple(networks)
-        robots = {name: embodiments.load(name) for name in networks}
-        self._limits = {name: (robot.lower, robot.upper) for name, robot in robots.items()}
-
-    @classmethod
-    def from_group(cls, names: tuple[str, ...], space: Any) -> TorchSpace:
-        """The hands `names`, in the order of the members of `space`."""
-        return cls({name: space.member(index) for index, name in enumerate(names)})
-
-    def encode(self, hand: str, q: np.ndarray) -> np.ndarray:
-        """See LatentSpace."""
-        return self._run(self.networks[hand][0], np.clip(q, *self._limits[hand]))
-
-    def decode(self, hand: str, z: np.ndarray) -> np.ndarray:
-        """See LatentSpace."""
-        return np.clip(self._run(self.networks[hand][1], z), *self._limits[hand])
-
-    @staticmethod
-    def _run(network: Network, values: np.ndarray) -> np.ndarray:
-        import torch
-
-        with torch.no_grad():
-            result = network(torch.as_tensor(np.asarray(values), dtype=torch.float32))
-        return result.double().cpu().numpy()

@@ -45,7 +45,7 @@ def _timed(call: Callable[[], object], repeats: int) -> dict[str, float]:
 
 def _eager(codec: Codec, hand: str, latent: np.ndarray) -> Callable[[], object] | None:
     try:
-        from latent_codec.measure.eager import EagerNetwork
+        from latent_codec.measure.torch_eager import EagerNetwork
     except ModuleNotFoundError:
         return None
     network = EagerNetwork.of(codec, codec.manifest.codec.hands[hand].decoder)

@@ -5,6 +5,7 @@ Everything else of the bundle stays as it is, byte for byte, and nothing at all 
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sys
@@ -137,12 +138,12 @@ def _settings(manifest: Manifest) -> Settings:
 
 def _grasped(robot: Embodiment) -> str:
     """How many of the grasps of a can succeed in simulation, with the approach up to 15 mm off."""
-    try:
-        from simulation.grasp_search import DISTURBANCES_M, FloatingHand
+    try:  # by name, because simulation stands above this package; only this optional check looks up
+        search = importlib.import_module("simulation.grasp_search")
     except ImportError as error:
         raise ArgumentsError(f"--check: found no simulation ({error}), expected it to be installed") from None
-    hand, postures = FloatingHand(robot), dict(robot.postures)
-    tried = [hand.attempt(robot.grasp_frame, np.asarray(offset, float), postures) for offset in DISTURBANCES_M]
+    hand, postures = search.FloatingHand(robot), dict(robot.postures)
+    tried = [hand.attempt(robot.grasp_frame, np.asarray(offset, float), postures) for offset in search.DISTURBANCES_M]
     held = sum(trial.lifted for trial in tried)
     hint = "" if held == len(tried) else f"; for a better frame: ./ws run simulation grasp_search {robot.name}"
     return f"check: a can is held in {held} of {len(tried)} simulated grasps{hint}"

@@ -26,7 +26,7 @@ from latent_codec.bundle import (
 )
 from latent_codec.codec import Codec
 from latent_codec.density_fit import fit_for_space
-from latent_codec.measure.space import TorchSpace
+from latent_codec.measure.torch_space import TorchSpace
 from latent_codec.metrics import measure
 from latent_codec.training.checkpoint import weights_digest
 from latent_codec.training.model import Space

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
-from typing_extensions import Self
 
 import embodiments
 from embodiments import Embodiment
@@ -48,7 +47,7 @@ class Settings(Strict):
     contrastive: float = Field(0.1, ge=0)
 
     @model_validator(mode="after")
-    def _enough_pairs(self) -> Self:
+    def _enough_pairs(self) -> Settings:
         if self.batch > self.pairs:
             raise ValueError(f"at least as many pairs as the batch of {self.batch}")
         return self
