@@ -115,7 +115,7 @@ def test_limits_that_do_not_fit_the_joints_are_refused(damaged):
 
 def test_axes_in_another_order_are_refused(damaged):
     edit(damaged, lambda data: data["axes"].reverse())
-    assert "axes: found z15" in refusal(damaged)
+    assert "axes: found z" in refusal(damaged)
 
 
 def test_networks_of_two_hands_swapped_are_refused_by_their_shape(damaged):
@@ -156,10 +156,11 @@ def test_a_hand_without_a_density_is_refused(damaged):
 
 
 def test_a_density_of_another_size_is_refused(damaged):
+    size = load_manifest(damaged, "codec").codec.latent_dim
     (damaged / "density.npz").write_bytes(Density(np.ones(1), np.zeros((1, 4)), np.eye(4)[None]).to_bytes())
     entry = describe_file(damaged / "density.npz").model_dump()
     edit(damaged, lambda data: data["files"].update({"density.npz": entry}))
-    assert "density.npz: means: found float32 (1, 4), expected float32 (1, 16)" in refusal(damaged)
+    assert f"density.npz: means: found float32 (1, 4), expected float32 (1, {size})" in refusal(damaged)
 
 
 def test_a_file_outside_of_the_bundle_is_refused(damaged):
