@@ -29,9 +29,9 @@ MOVES: dict[str, Move] = {
     "excess_random_distance_mm": "falls",
     "continuity_joint_rad": "differs",
     "continuity_tip_mm": "differs",
-    "relative_continuity_tip_mm": "rises",
-    "tip_acceleration_mm": "rises",
-    "tip_jerk_mm": "rises",
+    "relative_continuity_tip_mm": "differs",
+    "tip_acceleration_mm": "differs",
+    "tip_jerk_mm": "differs",
     "gripper_opening_correlation": "rises",
 }
 # Of spaces that are trained to be shared; neither paper's moves these.

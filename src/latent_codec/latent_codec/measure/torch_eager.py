@@ -25,6 +25,7 @@ _PLAIN: dict[str, Operation] = {
     "Relu": torch.relu,
     "Sigmoid": torch.sigmoid,
     "MatMul": torch.matmul,
+    "Unsqueeze": lambda x, axis: x.unsqueeze(int(axis)),
 }
 
 
@@ -61,6 +62,8 @@ def _operation(node: onnx.NodeProto) -> Operation:
     if node.op_type == "LayerNormalization":
         epsilon = settings.get("epsilon", 1e-5)
         return lambda x, scale, shift: functional.layer_norm(x, scale.shape, scale, shift, epsilon)
+    if node.op_type == "Gather" and settings.get("axis", 0) == 0:
+        return lambda x, index: x[index]
     return _PLAIN[node.op_type]
 
 
