@@ -28,7 +28,7 @@ def test_a_space_that_works_passes_against_one_that_does_not(means):
 def test_a_column_that_cannot_tell_is_named(means):
     trained, untrained = means
     same = {**trained, "tip_jerk_mm": untrained["tip_jerk_mm"]}
-    with pytest.raises(SelfCheckError, match=r"^tip_jerk_mm: found 0 trained and 0 untrained, expected that it differs"):
+    with pytest.raises(SelfCheckError, match=r"^tip_jerk_mm: found 0 trained and 0 untrained, expected that it differ"):
         self_check(same, untrained)
 
 
