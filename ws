@@ -13,7 +13,8 @@ usage() {
   bench codec|policy [--json FILE]
                         measure; print a table
   train codec|policy [--config FILE]
-                        train, evaluate and export a bundle into models/; an interrupted run resumes
+                        train, evaluate and export a bundle into models/ (the space of another configuration:
+                        out/codec/NAME); an interrupted run resumes
   add-hand --urdf FILE --name NAME --tips thumb=LINK index=LINK...
                         a new hand in the shipped latent space, nothing else retrained; --help for more
   record [left_hand:=HAND ...]
@@ -275,15 +276,17 @@ run_executable() {
 }
 
 train() {
-    local package options=()
+    local package options
     case ${1:-} in
-        codec) package=latent_codec ;;
-        policy) package=latent_policy_node options=(--codec "$ROOT/models/codec") ;;
+        codec) package=latent_codec options=(--root "$ROOT") ;;
+        policy)
+            package=latent_policy_node
+            options=(--codec "$ROOT/models/codec" --out "$ROOT/models/policy" --work "$ROOT/out/train/policy")
+            ;;
         *) die "./ws train codec|policy [--config FILE]; got '${1:-}'" ;;
     esac
     prepare runtime train
     [[ $1 == codec ]] || check_rendering
-    options+=(--out "$ROOT/models/$1" --work "$ROOT/out/train/$1")
     exec python -m "$package.training.main" "${options[@]}" "${@:2}"
 }
 
