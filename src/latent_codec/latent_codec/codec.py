@@ -85,15 +85,21 @@ class Codec:
         When the status is not OK the positions are all NaN, although only one latent may be to blame: there is nothing
         to execute. `verdict` says which it is.
         """
-        codec = self._hand(hand)
         latent = _matrix("latent", z, self.latent_dim)
         status = self.verdict(hand, latent).status
         if status is not DecodeStatus.OK:
-            return np.full((len(latent), len(codec.lower)), np.nan), status
-        joints = codec.decoder.run(None, {"latent": latent.astype(np.float32)})[0].astype(float)
+            return np.full((len(latent), len(self.joints(hand))), np.nan), status
+        joints = self.decode_anything(hand, latent)
         if not np.isfinite(joints).all():
             return np.full_like(joints, np.nan), DecodeStatus.NOT_FINITE
-        return np.clip(joints, codec.lower, codec.upper), DecodeStatus.OK
+        return joints, DecodeStatus.OK
+
+    def decode_anything(self, hand: str, z: np.ndarray) -> np.ndarray:
+        """What the network makes of latents (B, N), refused by nobody: for measuring, never for motion."""
+        codec = self._hand(hand)
+        latent = _matrix("latent", z, self.latent_dim).astype(np.float32)
+        joints = codec.decoder.run(None, {"latent": latent})[0].astype(float)
+        return np.clip(joints, codec.lower, codec.upper)
 
     def verdict(self, hand: str, z: np.ndarray) -> Verdict:
         """Whether the decoder of `hand` was trained on latents (B, N) like all of these, and which fits least."""

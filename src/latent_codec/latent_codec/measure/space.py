@@ -43,6 +43,4 @@ class CodecSpace:
 
     def decode(self, hand: str, z: np.ndarray) -> np.ndarray:
         """See LatentSpace."""
-        parts = self.codec._hands[hand]  # the bare network: the public `decode` refuses as a whole
-        joints = parts.decoder.run(None, {"latent": np.asarray(z, dtype=np.float32)})[0].astype(float)
-        return np.clip(joints, parts.lower, parts.upper)
+        return self.codec.decode_anything(hand, z)
