@@ -59,11 +59,10 @@ class DriverParameters(Parameters):
 def robot(parameters: DriverParameters) -> Embodiment:
     """The embodiment named, on its side. Raises EmbodimentError; ValueError when it is no such part."""
     found = registry.load(parameters.embodiment, parameters.side)
-    if (found.kind == "arm") != (parameters.part == "arm"):
-        expected = "an arm" if parameters.part == "arm" else "a hand or gripper"
-        raise ValueError(
-            f"parameter 'embodiment': found '{found.name}', which is of kind {found.kind}; expected {expected}"
-        )
+    kinds = ("arm",) if parameters.part == "arm" else ("hand", "gripper")
+    if found.kind not in kinds:
+        expected = " or ".join(kinds)
+        raise ValueError(f"parameter 'embodiment': found '{found.name}', of kind {found.kind}; expected {expected}")
     return found
 
 

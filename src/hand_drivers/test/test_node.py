@@ -190,7 +190,7 @@ def test_the_lifecycle_can_be_gone_through_again_and_again(start_driver):
     ("parameters", "expected"),
     [
         ({"embodiment": "xarm8"}, "xarm8"),
-        ({"embodiment": "inspire"}, "found 'inspire', which is of kind hand; expected an arm"),
+        ({"embodiment": "inspire"}, "found 'inspire', of kind hand; expected arm"),
         ({"device": "loopbak"}, "hand_drivers.devices: found 'loopbak', expected one of:"),
         ({"options": "{"}, "expected a JSON object"),
         ({"options": '{"lag": 1}'}, "option 'lag'"),

@@ -36,9 +36,11 @@ def test_parameters_outside_their_schema_are_refused(change):
 
 
 def test_a_hand_is_not_an_arm():
-    with pytest.raises(ValueError, match="found 'inspire', which is of kind hand; expected an arm"):
+    with pytest.raises(ValueError, match="found 'inspire', of kind hand; expected arm"):
         settings.robot(parameters(embodiment="inspire"))
     assert settings.robot(parameters(part="hand", embodiment="xarm_gripper")).kind == "gripper"
+    with pytest.raises(ValueError, match="found 'human', of kind human; expected hand or gripper"):
+        settings.robot(parameters(part="hand", embodiment="human"))
 
 
 def test_speed_scales_velocity_and_acceleration_and_leaves_positions():

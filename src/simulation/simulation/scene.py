@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from embodiments.errors import EmbodimentError
 from embodiments.registry import Embodiment, load
 from node_kit.station import Camera, Station, Table
 
@@ -48,11 +49,22 @@ class Mounted:
 
 
 def mounted(station: Station) -> dict[str, Mounted]:
-    """The robots of a station by side."""
+    """The robots of a station by side. Raises EmbodimentError, also for what no station can carry."""
     return {
-        side: Mounted(load(part.arm.embodiment, side), load(part.hand.embodiment, side), part.base.matrix())
+        side: Mounted(
+            _of_kind(part.arm.embodiment, side, "arm"),
+            _of_kind(part.hand.embodiment, side, "hand", "gripper"),
+            part.base.matrix(),
+        )
         for side, part in station.sides.items()
     }
+
+
+def _of_kind(name: str, side: str, *kinds: str) -> Embodiment:
+    robot = load(name, side)
+    if robot.kind not in kinds:
+        raise EmbodimentError(f"embodiment '{name}'", "kind", robot.kind, " or ".join(kinds))
+    return robot
 
 
 def build(

@@ -6,6 +6,7 @@ import pytest
 from worlds import make_world
 
 import embodiments
+from embodiments import EmbodimentError
 from simulation.task import closure
 
 HANDS = embodiments.names("hand") + embodiments.names("gripper")
@@ -26,6 +27,12 @@ def test_fingertips_are_where_the_kinematics_say_on_both_sides(hand):
             expected = (flange @ robots.hand.mount @ tip)[:3, 3]
             found, _ = world.body_pose(f"{side}/hand/{link}")
             assert np.abs(found - expected).max() < 1e-4, f"{side} {finger}"
+
+
+@pytest.mark.parametrize("name", ["human", "xarm7"])
+def test_what_no_station_can_carry_as_a_hand_is_named(name):
+    with pytest.raises(EmbodimentError, match=f"'{name}': kind: found .*, expected .*hand or gripper"):
+        make_world("inspire", name)
 
 
 def test_a_robot_goes_where_it_is_sent_and_stays_within_its_limits(world):
