@@ -9,6 +9,7 @@ import pytest
 import torch
 from policy_toy import TINY, demonstrations
 
+from latent_codec.axes import WRIST_SIZE
 from latent_policy_node.demonstrations import split
 from latent_policy_node.training.batches import Sampler
 from latent_policy_node.training.checkpoint import CheckpointError
@@ -50,6 +51,25 @@ def test_each_pair_of_hands_weighs_the_same_however_many_episodes_it_has() -> No
     sampler = Sampler(data, episodes, [1], AugmentConfig(), seed=0)
     pairs = data.pair[data.episode[sampler.frames(4000)]]
     assert abs(pairs.mean() - 0.5) < 0.03
+
+
+def test_hands_that_lag_behind_their_command_lag_as_other_hands_too_and_what_is_wanted_stays() -> None:
+    data, quiet = demonstrations(), {"mirror": 0, "side_mix": 0, "shift_px": 0}
+    quiet |= {"state_position_m": 0, "state_rotation": 0, "state_latent": 0}
+    plain, varied = (
+        Sampler(data, np.arange(6), [1], AugmentConfig.model_validate(quiet | {"other_hand": p}), seed=3).batch(400)
+        for p in (0.0, 1.0)
+    )
+    shown = Sampler(data, np.arange(6), [1], AugmentConfig(), seed=3).frames(400)
+    np.testing.assert_array_equal(varied.chunk, plain.chunk)
+    z = np.arange(data.dims) % len(data.axes) >= WRIST_SIZE
+    np.testing.assert_array_equal(varied.state[:, ~z], plain.state[:, ~z])
+    lag, change = (data.state - data.action)[shown][:, z], (varied.state - plain.state)[:, z]
+    still = np.abs(lag).max(1) == 0
+    assert still.any()
+    np.testing.assert_array_equal(change[still], 0)
+    assert np.abs(change[~still]).max(1).min() > 0
+    assert np.abs(change).max() < 5 * np.abs(lag).max()
 
 
 def test_dimensions_that_never_move_are_not_blown_up() -> None:

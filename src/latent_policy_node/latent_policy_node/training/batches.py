@@ -7,9 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from latent_codec.axes import WRIST_SIZE
+
 from ..demonstrations import Demonstrations
 from ..mirror import mirror_image, mirror_vectors
 from .config import AugmentConfig
+
+LAG_SCALE = 1.5  # the most that another hand's fingers lag, of what the demonstrated hand's do
+LAG_NOISE = 0.5  # in any direction, of the lag's size
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Sampler:
         mixed = self.rng.random(size) < self.augment.side_mix
         other = np.where(mixed, other, own)
         mirrored = self.rng.random(size) < self.augment.mirror
-        state = self._join(self.data.state[own], self.data.state[other])
+        state = self._join(self._state(own), self._state(other))
         chunk = self._join(self.data.ahead(own, self.points), self.data.ahead(other, self.points))
         state[mirrored], chunk[mirrored] = mirror_vectors(state[mirrored]), mirror_vectors(chunk[mirrored])
         return Batch(self._images(own, other, mirrored), self._jitter(state), chunk)
@@ -63,6 +68,21 @@ class Sampler:
         images[:, :, :half], images[:, :, half:] = self.data.images[own, :, :half], self.data.images[other, :, half:]
         images[mirrored] = mirror_image(images[mirrored])
         return shift(images, self.augment.shift_px, self.rng)
+
+    def _state(self, frames: np.ndarray) -> np.ndarray:
+        """States (B, 2 * axes), some of whose hands report what another hand might have.
+
+        Fingers that an object stops lag behind their command; how far and which, differs from hand to hand. So the
+        way from the commanded to the measured z is scaled and disturbed, on each side by itself.
+        """
+        state, target = self.data.state[frames], self.data.action[frames]
+        shape, axes = (len(frames), 2, 1), state.shape[-1] // 2
+        lag = (state - target).reshape(len(frames), 2, axes)[..., WRIST_SIZE:]
+        size = np.sqrt(np.square(lag).mean(axis=-1, keepdims=True))
+        moved = self.rng.uniform(0, LAG_SCALE, shape) * lag + LAG_NOISE * size * self.rng.standard_normal(lag.shape)
+        chosen = self.rng.random(shape) < self.augment.other_hand
+        state.reshape(len(frames), 2, axes)[..., WRIST_SIZE:] += np.where(chosen, moved - lag, 0)
+        return state
 
     def _jitter(self, state: np.ndarray) -> np.ndarray:
         axes = state.shape[-1] // 2
