@@ -34,7 +34,8 @@ TINY = {
     "steps": 10,
     "warmup_steps": 4,
     "evaluation_poses": 50,
-    "settings": {"encoder": {"widths": [24]}, "decoder": {"widths": [24]}, "batch": 20, "anchors": 8, "pool": 400},
+    "settings": {"encoder": {"widths": [24]}, "decoder": {"widths": [24]}, "batch": 20, "anchors": 8, "pool": 400,
+                 "matched": 64, "matched_batch": 16},
 }
 STEPS = ["--steps", "6"]
 FINGER = """
