@@ -62,10 +62,10 @@ def _of(codec: Codec, hand: str, valid: dict[str, np.ndarray], wrong: dict[str, 
     return shares | refused
 
 
-def table(found: Rates) -> Table:
+def table(found: Rates, title: str | None = None) -> Table:
     """One row a decoder, in percent."""
     columns = list(next(iter(found.values())))
-    result = Table("decoder")
+    result = Table("decoder", title=title, title_justify="left")
     for column in columns:
         result.add_column(f"{column.replace('_', ' ')} %", justify="right")
     for hand, row in found.items():

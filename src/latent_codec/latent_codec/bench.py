@@ -1,7 +1,8 @@
-"""`./ws bench codec [--recipe NAME ...] [--poses N] [--json FILE]`: quality and speed of codec bundles, measured here.
+"""`./ws bench codec [--recipe NAME ...] [--hands HAND ...] [--json FILE]`: quality and speed of codec bundles.
 
 Writes `{"recipes": {NAME: {"mean": {METRIC: value}, "hands": {HAND: {...}}, "pairs": {"s>t": {...}}}}, "oracle": {...},
-"speed": {NAME: {HAND: {...}}}}`; what the metrics mean stands in `measure.table5` and `measure.sharedness`.
+"speed": {NAME: {HAND: {...}}}, "admissibility": {NAME: {HAND: {...}}}}`; what the metrics mean stands in
+`measure.table5`, `measure.sharedness` and `admissibility`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.progress import track
 
 import embodiments
+from latent_codec import admissibility
 from latent_codec.bundle import BundleError, bundle_sha256
 from latent_codec.codec import Codec
 from latent_codec.inputs import changed_hands
@@ -40,9 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     console = Console()
     try:
-        codecs = {
-            name: Codec.load(path) for name, path in bundles(options.bundle, options.recipe, options.root).items()
-        }
+        places = bundles(options.bundle, options.recipe, options.root)
+        codecs = {name: Codec.load(path, options.hands) for name, path in places.items()}
         oracle = None if options.no_oracle else Oracle(options.root / "out" / "cache" / "oracle")
         report = run(codecs, options.poses, oracle, console)
         if options.self_check:
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--recipe", nargs="+", default=[], metavar="NAME", help="configurations, trained to out/codec/NAME, beside them"
     )
+    parser.add_argument("--hands", nargs="+", metavar="HAND", help="measure these alone (default: all of a bundle)")
     parser.add_argument("--poses", type=int, default=COUNT, help="random poses a hand")
     parser.add_argument("--json", type=Path, help="write the same figures here")
     parser.add_argument("--root", type=Path, default=Path(), help="of the workspace")
@@ -85,7 +87,14 @@ def run(codecs: Mapping[str, Codec], poses: int, oracle: Oracle | None, console:
         "recipes": {name: measure_space(space, poses, SEED, oracle) for name, space in spaces.items()},
         "oracle": {} if oracle is None else oracle_report(spaces.values(), poses, oracle),
         "speed": {name: {hand: decode_speed(codec, hand) for hand in codec.hands} for name, codec in codecs.items()},
+        "admissibility": {name: admissibility.rates(codec, _another(codecs, name)) for name, codec in codecs.items()},
     }
+
+
+def _another(codecs: Mapping[str, Codec], name: str) -> Codec | None:
+    """Another of the spaces, of the same size, whose latents the decoders of `name` ought to refuse."""
+    size = codecs[name].latent_dim
+    return next((codec for other, codec in codecs.items() if other != name and codec.latent_dim == size), None)
 
 
 def _origin(codec: Codec) -> dict:
@@ -117,6 +126,9 @@ def show(console: Console, codecs: Mapping[str, Codec], report: Mapping) -> None
         console.print(table)
     for name, codec in codecs.items():
         console.print(hand_table(f"{name}: {codec.latent_space}", recipes[name]["hands"], report["speed"][name]))
+        console.print(
+            admissibility.table(report["admissibility"][name], f"{name}: what the decoders accept and refuse")
+        )
         changed = report["bundles"][name]["changed_since_training"]
         if changed:
             console.print(f"{name}: changed since training: {', '.join(changed)}; ./ws train codec")

@@ -22,9 +22,9 @@ from latent_codec.training import add_bundle, main
 from latent_codec.training.add_hand import main as add_hand
 from latent_codec.training.added import AddedHand
 from latent_codec.training.config import TrainingConfig
+from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.frozen import load_frozen
 from latent_codec.training.onnx_export import ExportError
-from latent_codec.training.recipes.crosshand_settings import Settings
 
 TINY = {
     "name": "tiny",
@@ -34,8 +34,15 @@ TINY = {
     "steps": 10,
     "warmup_steps": 4,
     "evaluation_poses": 50,
-    "settings": {"encoder": {"widths": [24]}, "decoder": {"widths": [24]}, "batch": 20, "anchors": 8, "pool": 400,
-                 "matched": 64, "matched_batch": 16},
+    "settings": {
+        "encoder": {"widths": [24]},
+        "decoder": {"widths": [24]},
+        "batch": 20,
+        "anchors": 8,
+        "pool": 400,
+        "matched": 64,
+        "matched_batch": 16,
+    },
 }
 STEPS = ["--steps", "6"]
 FINGER = """

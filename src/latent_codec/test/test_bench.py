@@ -15,6 +15,8 @@ from latent_codec.measure.places import bundles
 from latent_codec.measure.table5 import COLUMNS
 from latent_codec.metrics import measure
 
+HANDS = ["--hands", "inspire", "xhand", "xarm_gripper"]
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
@@ -27,15 +29,17 @@ def quick(monkeypatch):
 
 def test_the_file_has_the_figures_of_the_bundle(shipped, codec, tmp_path, capsys):
     path = tmp_path / "out" / "codec.json"
-    command = ["--bundle", str(shipped), "--poses", "40", "--no-oracle", "--json", str(path)]
+    command = ["--bundle", str(shipped), *HANDS, "--poses", "40", "--no-oracle", "--json", str(path)]
     assert main(command) == 0
     report, printed = json.loads(path.read_text(encoding="utf-8")), capsys.readouterr().out
     assert {"recipes", "oracle", "speed"} <= set(report)
     (name, found), *_ = report["recipes"].items()
     assert codec.latent_space.startswith(name) and name in printed
     assert all(found["mean"][column] > 0 for column in COLUMNS)
-    assert set(found["hands"]) == set(codec.hands) and "inspire>xhand" in found["pairs"]
+    assert set(found["hands"]) == set(HANDS[1:]) and "inspire>xhand" in found["pairs"]
     times = report["speed"][name]["inspire"]
+    admitted = report["admissibility"][name]["inspire"]
+    assert admitted["accepted"] > 0.99 and admitted["refused_shifted"] > 0.99
     assert 0 < times["p50_ms"] <= times["p99_ms"] <= times["max_ms"]
     assert report["bundles"][name]["latent_space"] == codec.latent_space
 
@@ -43,7 +47,8 @@ def test_the_file_has_the_figures_of_the_bundle(shipped, codec, tmp_path, capsys
 def test_with_the_oracle_errors_are_read_against_it(shipped, tmp_path):
     pytest.importorskip("torch")
     path = tmp_path / "codec.json"
-    assert main(["--bundle", str(shipped), "--poses", "12", "--root", str(tmp_path), "--json", str(path)]) == 0
+    command = ["--bundle", str(shipped), *HANDS, "--poses", "12", "--root", str(tmp_path), "--json", str(path)]
+    assert main(command) == 0
     report = json.loads(path.read_text(encoding="utf-8"))
     (found,) = report["recipes"].values()
     best = report["oracle"]["pairs"]["xhand>inspire"]

@@ -19,11 +19,11 @@ from latent_codec.training import losses, pairs
 from latent_codec.training.added_matches import AddedMatches, encoded
 from latent_codec.training.anchors import Anchors
 from latent_codec.training.config import TrainingConfig
+from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.frozen import Frozen
 from latent_codec.training.model import Space
 from latent_codec.training.pairs import Pairs, unit_error
 from latent_codec.training.pools import Pools, PoolSettings
-from latent_codec.training.recipes.crosshand_settings import Settings
 
 POOL = 16384  # poses of each other hand to draw from
 OTHERS = 320  # poses of all other hands together that the new hand decodes in a step

@@ -13,12 +13,12 @@ from embodiments import Embodiment
 from latent_codec.measure.oracle import CACHE, Oracle
 from latent_codec.measure.posesets import pose_set
 from latent_codec.training import losses
+from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.group import thumb_vectors
 from latent_codec.training.matched import SEED_OFFSET, SETTINGS
 from latent_codec.training.model import Space
 from latent_codec.training.pairs import Pairs, latent_error, noisy, vector_errors, within_reach
 from latent_codec.training.pools import CHUNK, fingertips, padded
-from latent_codec.training.recipes.crosshand_settings import Settings
 
 
 class AddedMatches:

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         out, work = places(options.config, options.root)
-        train(options.config, options.out or out, options.work or work)
+        train(load_config(options.config), options.config, options.out or out, options.work or work)
     except (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -52,15 +52,14 @@ def places(config_path: Path, root: Path) -> tuple[Path, Path]:
     return root / "out" / "codec" / config.name, root / "out" / "train" / "codec" / config.name
 
 
-def train(config_path: Path, out: Path, work: Path) -> None:
-    """Train what the configuration says, or what of it is left to do, then export it to `out`."""
+def train(config: TrainingConfig, source: Path, out: Path, work: Path) -> None:
+    """Train what the configuration (of the file `source`) says, or what is left of it, then export it to `out`."""
     console = Console()
-    config = load_config(config_path)
     torch.set_num_threads(config.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     robots = [embodiments.load(name) for name in config.hands]
     hashes = input_hashes(robots)
-    trainer = Trainer(build_recipe(config, str(config_path)), config, fingerprint(config, hashes), work)
+    trainer = Trainer(build_recipe(config, str(source)), config, fingerprint(config, hashes), work)
     if trainer.step:
         console.print(f"continuing at step {trainer.step} of {config.steps} ({trainer.path})")
     trainer.run(console=console)

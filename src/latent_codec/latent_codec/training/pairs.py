@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from latent_codec.training import losses
+from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.group import HandGroup, thumb_vectors
 from latent_codec.training.model import Space
-from latent_codec.training.recipes.crosshand_settings import Settings
 
 JERK_STEP = 1 / 16  # of a line between two latents
 

@@ -28,12 +28,12 @@ from embodiments import Embodiment
 from latent_codec.training import losses, pairs
 from latent_codec.training.anchors import Anchors
 from latent_codec.training.config import Strict, TrainingConfig
+from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.group import thumb_vectors
 from latent_codec.training.matched import Match, MatchedPoses
 from latent_codec.training.model import Space
 from latent_codec.training.pairs import Pairs
 from latent_codec.training.pools import Pools, PoolSettings
-from latent_codec.training.recipes.crosshand_settings import Settings
 
 
 @dataclass(frozen=True, eq=False)

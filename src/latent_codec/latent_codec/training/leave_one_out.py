@@ -1,0 +1,141 @@
+"""`python -m latent_codec.training.leave_one_out --hand NAME [--config FILE] [--json FILE]`: added against trained.
+
+Trains the configuration, and the same without one of its hands, adds that hand as `./ws add-hand` does, and prints what
+it and its pairs with the others reach added, trained with them, and the ratio of the two. What is trained already is
+kept, so that an interrupted run continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from embodiments.errors import EmbodimentError
+from latent_codec.bench import run
+from latent_codec.bundle import MANIFEST_NAME, BundleError, load_manifest
+from latent_codec.codec import Codec
+from latent_codec.measure.measure import COUNT
+from latent_codec.measure.oracle import Oracle, OracleError
+from latent_codec.training import add_hand, add_hand_arguments
+from latent_codec.training.add_bundle import added_hands
+from latent_codec.training.config import ConfigError, TrainingConfig, load_config
+from latent_codec.training.main import train
+from latent_codec.training.onnx_export import ExportError
+from latent_codec.training.trainer import TrainingError
+
+CONFIG = Path(__file__).parent / "configs" / "crosshand_four.yaml"
+OWN = ("joint_rmse_rad", "tip_rmse_mm", "relative_continuity_tip_mm", "tip_acceleration_mm", "tip_jerk_mm")
+ACROSS = (
+    *(f"{kind}_{what}" for kind in ("random", "pinch", "reach", "path") for what in ("direction_deg", "distance_mm")),
+    "reencoding_std",
+    "reencoding_reachable_std",
+)
+ERRORS = (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, OracleError, OSError)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A figure of the hand when trained with the others and when added to them; lower is better."""
+
+    trained: float
+    added: float
+
+    @property
+    def ratio(self) -> float:
+        """Above 1, adding is worse."""
+        return self.added / self.trained
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="leave_one_out", description="Compare a hand added with the same trained.")
+    parser.add_argument("--hand", required=True)
+    parser.add_argument("--config", type=Path, default=CONFIG, help="a configuration of the recipe crosshand (YAML)")
+    parser.add_argument("--poses", type=int, default=COUNT, help="random poses a hand")
+    parser.add_argument("--root", type=Path, default=Path(), help="of the workspace")
+    parser.add_argument("--json", type=Path, help="write the same figures here")
+    options = parser.parse_args(arguments)
+    console = Console()
+    try:
+        together, added = prepare(options.config, options.hand, options.root, console)
+        report = run({"trained": together, "added": added}, options.poses, Oracle(options.root / "out/cache/oracle"))
+    except ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    rows = compare(report["recipes"], options.hand)
+    row = added_hands(added.manifest)[options.hand]
+    assert isinstance(row, dict)
+    console.print(_table(options.hand, rows), f"added in {row['seconds']:.0f} s of training", soft_wrap=True)
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        content = {name: {**vars(row), "ratio": row.ratio} for name, row in rows.items()}
+        options.json.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return 0
+
+
+def prepare(path: Path, hand: str, root: Path, console: Console) -> tuple[Codec, Codec]:
+    """The space with all hands trained together and the one to which `hand` was added. Raises any of ERRORS."""
+    config = load_config(path)
+    if hand not in config.hands:
+        raise ConfigError(f"{path}: hands: found {', '.join(config.hands)}, expected {hand} among them")
+    fewer = tuple(name for name in config.hands if name != hand)
+    without = config.model_copy(update={"name": f"{config.name}_without_{hand}", "hands": fewer})
+    joint, base = (_trained(one, path, root) for one in (config, without))
+    grown = root / "out" / "codec" / f"{config.name}_with_{hand}"
+    if not (grown / MANIFEST_NAME).is_file() or _space(grown) != _space(base):
+        shutil.rmtree(grown, ignore_errors=True)
+        shutil.copytree(base, grown)
+        places = {"codec": grown, "robots": root / "robots", "work": root / "out" / "train" / "added" / grown.name}
+        flags = [text for name, place in places.items() for text in (f"--{name}", str(place))]
+        add_hand.add(add_hand_arguments.parse(["--name", hand, *flags]), console)
+    return Codec.load(joint), Codec.load(grown)
+
+
+def _trained(config: TrainingConfig, path: Path, root: Path) -> Path:
+    """The bundle of a configuration, trained if it is not there yet."""
+    out = root / "out" / "codec" / config.name
+    if not (out / MANIFEST_NAME).is_file() or load_manifest(out, "codec").training.config != _plain(config):
+        train(config, path, out, root / "out" / "train" / "codec" / config.name)
+    return out
+
+
+def _plain(config: TrainingConfig) -> Mapping[str, object]:
+    return json.loads(json.dumps(config.model_dump(mode="json")))
+
+
+def _space(bundle: Path) -> str:
+    return load_manifest(bundle, "codec").latent_space
+
+
+def compare(recipes: Mapping[str, Mapping], hand: str) -> dict[str, Compared]:
+    """Figures of the hand itself, then means over its pairs with the others as target and as source."""
+    both = [recipes[name] for name in ("trained", "added")]
+    rows = {name: Compared(*(report["hands"][hand][name] for report in both)) for name in OWN}
+    for name in ACROSS:
+        values = [_mean_across(report["pairs"], hand, name) for report in both]
+        rows[name] = Compared(*values)
+    return rows
+
+
+def _mean_across(pairs: Mapping[str, Mapping[str, float]], hand: str, name: str) -> float:
+    return float(np.mean([row[name] for pair, row in pairs.items() if hand in pair.split(">") and name in row]))
+
+
+def _table(hand: str, rows: Mapping[str, Compared]) -> Table:
+    table = Table("", "trained", "added", "ratio", title=f"{hand}, trained with the others and added afterwards")
+    for name, row in rows.items():
+        table.add_row(name, f"{row.trained:.4g}", f"{row.added:.4g}", f"{row.ratio:.2f}")
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
