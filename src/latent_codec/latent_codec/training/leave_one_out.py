@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -23,7 +22,7 @@ from embodiments.errors import EmbodimentError
 from latent_codec.bench import run
 from latent_codec.bundle import MANIFEST_NAME, BundleError, load_manifest
 from latent_codec.codec import Codec
-from latent_codec.measure.measure import COUNT
+from latent_codec.measure.measure import COUNT, mean_of
 from latent_codec.measure.oracle import Oracle, OracleError
 from latent_codec.training import add_hand, add_hand_arguments
 from latent_codec.training.add_bundle import added_hands
@@ -117,17 +116,14 @@ def _space(bundle: Path) -> str:
 
 
 def compare(recipes: Mapping[str, Mapping], hand: str) -> dict[str, Compared]:
-    """Figures of the hand itself, then means over its pairs with the others as target and as source."""
+    """Figures of the hand itself, then means over its pairs with the others as target and as source.
+
+    What could not be measured, because no pose was within reach, is left out.
+    """
     both = [recipes[name] for name in ("trained", "added")]
     rows = {name: Compared(*(report["hands"][hand][name] for report in both)) for name in OWN}
-    for name in ACROSS:
-        values = [_mean_across(report["pairs"], hand, name) for report in both]
-        rows[name] = Compared(*values)
-    return rows
-
-
-def _mean_across(pairs: Mapping[str, Mapping[str, float]], hand: str, name: str) -> float:
-    return float(np.mean([row[name] for pair, row in pairs.items() if hand in pair.split(">") and name in row]))
+    across = [mean_of(row for pair, row in report["pairs"].items() if hand in pair.split(">")) for report in both]
+    return rows | {name: Compared(*(row[name] for row in across)) for name in ACROSS if all(name in a for a in across)}
 
 
 def _table(hand: str, rows: Mapping[str, Compared]) -> Table:
