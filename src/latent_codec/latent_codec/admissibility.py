@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 import embodiments
 from latent_codec import latent_samples as samples
 from latent_codec.bundle import MANIFEST_NAME, BundleError
 from latent_codec.codec import Codec
+from latent_codec.measure.tables import wide_console
 
 Rates = dict[str, dict[str, float]]
 
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BundleError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    Console().print(table(found))
+    wide_console().print(table(found))
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -28,7 +28,14 @@ from latent_codec.measure.posesets import SEED
 from latent_codec.measure.selfcheck import SelfCheckError, self_check
 from latent_codec.measure.space import CodecSpace
 from latent_codec.measure.speed import decode_speed
-from latent_codec.measure.tables import across_table, column_table, hand_table, metrics_table, shared_table
+from latent_codec.measure.tables import (
+    across_table,
+    column_table,
+    hand_table,
+    metrics_table,
+    shared_table,
+    wide_console,
+)
 
 __all__ = ["main", "metrics_table", "run"]
 FEWEST = 10
@@ -40,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.poses < FEWEST:
         print(f"error: --poses: found {options.poses}, expected at least {FEWEST}", file=sys.stderr)
         return 2
-    console = Console()
+    console = wide_console()
     try:
         places = bundles(options.bundle, options.recipe, options.root)
         codecs = {name: Codec.load(path, options.hands) for name, path in places.items()}

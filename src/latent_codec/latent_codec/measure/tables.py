@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
+from rich.console import Console
 from rich.table import Table
 
 from latent_codec.measure.table5 import COLUMNS
@@ -45,6 +47,13 @@ ACROSS = {
     "oracle_pinch": "oracle pinch",
     "oracle_reach": "oracle reachable",
 }
+
+WIDE = 200  # columns of a file or pipe, where nobody wants tables cut to 80
+
+
+def wide_console() -> Console:
+    """As wide as the terminal, or wide enough for all columns where the output is none."""
+    return Console(width=None if sys.stdout.isatty() else WIDE)
 
 
 def column_table(recipes: Mapping[str, Mapping]) -> Table:

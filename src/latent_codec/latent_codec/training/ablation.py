@@ -22,6 +22,7 @@ import embodiments
 from embodiments.errors import EmbodimentError
 from latent_codec.inputs import input_hashes
 from latent_codec.measure.pairs import self_and_cross_reconstruction
+from latent_codec.measure.tables import wide_console
 from latent_codec.measure.torch_space import TorchSpace
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
 from latent_codec.training.main import build_recipe
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write the same figures here")
     options = parser.parse_args(arguments)
     try:
-        rows = ablation(options.config, options.work, options.poses, Console())
+        rows = ablation(options.config, options.work, options.poses, wide_console())
     except (ConfigError, EmbodimentError, TrainingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

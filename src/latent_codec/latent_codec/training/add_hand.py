@@ -20,6 +20,7 @@ from embodiments import Embodiment, EmbodimentError
 from embodiments.intake import take_in
 from latent_codec.bundle import MANIFEST_NAME, BundleError, Manifest, bundle_sha256, load_manifest
 from latent_codec.inputs import input_hash
+from latent_codec.measure.tables import wide_console
 from latent_codec.training.add_bundle import Provenance, added_hands, extend, others_of
 from latent_codec.training.add_hand_arguments import Arguments, ArgumentsError, parse
 from latent_codec.training.add_place import check_name, put, workplace
@@ -37,7 +38,7 @@ ERRORS = (ArgumentsError, EmbodimentError, BundleError, ExportError, TrainingErr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     try:
-        add(parse(arguments), Console())
+        add(parse(arguments), wide_console())
     except ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

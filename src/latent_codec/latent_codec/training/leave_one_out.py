@@ -24,6 +24,7 @@ from latent_codec.bundle import MANIFEST_NAME, BundleError, load_manifest
 from latent_codec.codec import Codec
 from latent_codec.measure.measure import COUNT, mean_of
 from latent_codec.measure.oracle import Oracle, OracleError
+from latent_codec.measure.tables import wide_console
 from latent_codec.training import add_hand, add_hand_arguments
 from latent_codec.training.add_bundle import added_hands
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path(), help="of the workspace")
     parser.add_argument("--json", type=Path, help="write the same figures here")
     options = parser.parse_args(arguments)
-    console = Console()
+    console = wide_console()
     try:
         together, added = prepare(options.config, options.hand, options.root, console)
         report = run({"trained": together, "added": added}, options.poses, Oracle(options.root / "out/cache/oracle"))

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 import embodiments
 from embodiments.registry import EmbodimentError
 from latent_codec.bench import metrics_table
 from latent_codec.bundle import BundleError
 from latent_codec.inputs import input_hashes
+from latent_codec.measure.tables import wide_console
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config, validated
 from latent_codec.training.export import export_bundle
 from latent_codec.training.onnx_export import ExportError
@@ -54,7 +54,7 @@ def places(config_path: Path, root: Path) -> tuple[Path, Path]:
 
 def train(config: TrainingConfig, source: Path, out: Path, work: Path) -> None:
     """Train what the configuration (of the file `source`) says, or what is left of it, then export it to `out`."""
-    console = Console()
+    console = wide_console()
     torch.set_num_threads(config.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     robots = [embodiments.load(name) for name in config.hands]
