@@ -270,7 +270,7 @@ run_executable() {
     [[ -f $ROOT/src/$1/package.xml ]] || die "no package '$1' in src/, but: $(packages | xargs)"
     [[ -x $folder/$executable ]] ||
         die "package '$1' has no executable '$executable', but: $(find "$folder" -type f -printf '%f ' 2>/dev/null)"
-    [[ $1 != simulation ]] || check_rendering
+    [[ $1 != simulation && $2 != gallery ]] || check_rendering
     shift 2
     exec "$folder/$executable" "$@"
 }
