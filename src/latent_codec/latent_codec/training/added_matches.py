@@ -14,10 +14,9 @@ from latent_codec.measure.oracle import CACHE, Oracle
 from latent_codec.measure.posesets import pose_set
 from latent_codec.training import losses
 from latent_codec.training.crosshand_settings import Settings
-from latent_codec.training.group import thumb_vectors
 from latent_codec.training.matched import SEED_OFFSET, SETTINGS
 from latent_codec.training.model import Space
-from latent_codec.training.pairs import Pairs, latent_error, noisy, vector_errors, within_reach
+from latent_codec.training.pairs import Pairs, matched_terms, noisy
 from latent_codec.training.pools import CHUNK, fingertips, padded
 
 
@@ -71,10 +70,10 @@ class AddedMatches:
     def _theirs(self, hand: int, rows: Tensor, noise: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
         """The new hand's best for poses of another encodes to their latent, and that decodes to it."""
         latents, tips, best_tips = self.latents[hand, rows], self.tips[hand, rows], self.best_tips[hand, rows]
-        found = self.space.encode(self.best[hand, rows][None], best_tips[None])
+        mine = self.space.encode(self.best[hand, rows][None], best_tips[None])
         decoded = self.space.group.tips(self.space.decode(noisy(latents, noise, rng)[None]))
         best = Pairs(tips, best_tips[None], self.common[hand], torch.ones(1, 1))
-        return self._terms(found, latents[None], decoded, best)
+        return self._terms(latents, mine, decoded, best)
 
     def _own(self, rows: Tensor, noise: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
         """Poses of the new hand encode to what the others' best for them encode to, and decode to those."""
@@ -83,21 +82,12 @@ class AddedMatches:
         given = noisy(found, noise, rng).expand(len(self.frozen.group.names), -1, -1)
         decoded = self.frozen.group.tips(self.frozen.decode(given))[self.rows]
         best = Pairs(tips, self.answer_tips[:, rows], self.common, torch.ones(1, 1))
-        return self._terms(found, self.answers[:, rows], decoded, best)
+        return self._terms(found[0], self.answers[:, rows], decoded, best)
 
-    def _terms(self, found: Tensor, wanted: Tensor, decoded: Tensor, best: Pairs) -> dict[str, Tensor]:
-        """Of latents `found` (1, K, N) for `wanted` (R, K, N) and of fingertips `decoded` (R, K, 5, 3) for the best."""
-        s = self.settings
-        reach = within_reach(best, s)
-        vectors = thumb_vectors(best.tips)
-        distance, direction = vector_errors(vectors, thumb_vectors(decoded), s)
-        weight = losses.nearness(thumb_vectors(best.wanted), s.decay) * best.common
-        return {
-            "align": s.align * latent_error(found, wanted, reach),
-            "contrast": s.contrast * losses.contrast(wanted, found[0], s.temperature),
-            "matched_moments": s.moments * losses.moment_gap(torch.cat([wanted, found])),
-            "distill": s.distill * (weight * (distance + direction)).sum(-1).mean(),
-        }
+    def _terms(self, source: Tensor, latents: Tensor, decoded: Tensor, best: Pairs) -> dict[str, Tensor]:
+        moments = losses.moment_gap(torch.cat([latents, source[None]]))
+        terms = matched_terms(source, latents, decoded, best, self.settings)
+        return {**terms, "matched_moments": self.settings.moments * moments}
 
 
 def encoded(space: Space, joints: Tensor, tips: Tensor) -> Tensor:

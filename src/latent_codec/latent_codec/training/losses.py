@@ -42,11 +42,12 @@ def moment_gap(latents: Tensor) -> Tensor:
 
 
 def contrast(latents: Tensor, source: Tensor, temperature: float) -> Tensor:
-    """InfoNCE by distance: of latents `source` (K, N), the nearest to latents (H, K, N) of pose k is that of pose k.
+    """InfoNCE by distance: of latents `source` (..., K, N), the nearest to row k of `latents` (..., K, N) is row k.
 
     `temperature` is in units of the mean squared distance per dimension (after LAD, arXiv 2506.14608, stage 1).
     """
-    size, dimensions = source.shape
-    squared = latents.square().sum(-1, keepdim=True) + source.square().sum(-1) - 2 * latents @ source.T
-    logits = -squared / (dimensions * temperature)
-    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), torch.arange(size).repeat(len(latents)))
+    size, dimensions = source.shape[-2:]
+    products = latents @ source.transpose(-1, -2)
+    squared = latents.square().sum(-1)[..., None] + source.square().sum(-1)[..., None, :] - 2 * products
+    logits = (-squared / (dimensions * temperature)).flatten(0, -2)
+    return torch.nn.functional.cross_entropy(logits, torch.arange(size).repeat(len(logits) // size))

@@ -57,6 +57,22 @@ def latent_error(found: Tensor, latents: Tensor, reach: Tensor) -> Tensor:
     return (reach * (found - latents).square().mean(-1)).sum() / reach.sum().clamp(min=1)
 
 
+def matched_terms(source: Tensor, latents: Tensor, decoded: Tensor, best: Pairs, s: Settings) -> dict[str, Tensor]:
+    """Terms of poses that hands match as well as they can.
+
+    `source` (K, N): latents of the poses; `latents` (H, K, N): of each hand's best for them; `decoded` (H, K, 5, 3):
+    fingertips in m of what each hand makes of `source`. It ought to be the best, which can always be met.
+    """
+    wanted = thumb_vectors(best.tips)
+    distance, direction = vector_errors(wanted, thumb_vectors(decoded), s)
+    weight = losses.nearness(thumb_vectors(best.wanted), s.decay) * best.common
+    return {
+        "align": s.align * latent_error(latents, source, within_reach(best, s)),
+        "contrast": s.contrast * losses.contrast(latents, source, s.temperature),
+        "distill": s.distill * (weight * (distance + direction)).sum(-1).mean(),
+    }
+
+
 def noisy(latents: Tensor, scale: Tensor | float, rng: np.random.Generator) -> Tensor:
     """Latents with normal noise of `scale` standard deviation."""
     return latents + scale * torch.from_numpy(rng.standard_normal(tuple(latents.shape), dtype=np.float32))

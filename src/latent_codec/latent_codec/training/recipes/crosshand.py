@@ -7,7 +7,7 @@ Terms, in the grasp frame and through differentiable kinematics:
 - `distill`: a latent decodes to the best that the target hand can do for the pose, found by direct optimisation. That
   can always be met, so what no hand can do does not compete with what it can;
 - `cycle`, `align`: a decoded pose, and the best of another hand, encode to the latent of the pose that they stand for,
-  as far as the hand could do it; `contrast`: nearer to it than to those of others (after LAD, arXiv 2506.14608);
+  as far as the hand could do it; `recall`, `contrast`: nearer to it than to those of others (after LAD, 2506.14608);
 - `moments`: latents of all hands' versions of the same poses have the same mean and covariance;
 - `smoothness`: fingertips move without jerk along straight lines in the latent space;
 - `anchor_latent`, `anchor_joints`: open, pregrasp, grasp of every hand and blends of them share one latent and decode
@@ -29,8 +29,7 @@ from latent_codec.training import losses, pairs
 from latent_codec.training.anchors import Anchors
 from latent_codec.training.config import Strict, TrainingConfig
 from latent_codec.training.crosshand_settings import Settings
-from latent_codec.training.group import thumb_vectors
-from latent_codec.training.matched import Match, MatchedPoses
+from latent_codec.training.matched import MatchedPoses
 from latent_codec.training.model import Space
 from latent_codec.training.pairs import Pairs
 from latent_codec.training.pools import Pools, PoolSettings
@@ -116,10 +115,14 @@ class Crosshand:
         real = torch.zeros(len(self.group.names))
         real[rows] = 1
         reach = pairs.within_reach(decoded.pairs, s) * real[:, None, None] * real[decoded.sources][..., None]
-        return {
+        terms = {
             "cycle": s.cycle * pairs.latent_error(again, decoded.latents, reach),
             "moments": s.moments * losses.moment_gap(again[rows].flatten(1, 2)),
         }
+        if s.recall:
+            both = (real[:, None] * real[decoded.sources]).bool()  # (H, S)
+            terms["recall"] = s.recall * losses.contrast(again[both], decoded.latents[both], s.temperature)
+        return terms
 
     def _matched_terms(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """The same poses, as each hand does them best, look alike, are near each other and far from other poses."""
@@ -129,24 +132,14 @@ class Crosshand:
         match = self.matched.draw(s.matched_batch, rng)
         everyone = self.space.encode(match.joints, match.tips)
         source, latents = everyone[match.source], everyone[rows]
-        common = self._common(torch.full((len(everyone), 1), match.source))[:, 0]
-        best = Pairs(match.tips[match.source], match.tips, common, torch.ones(1, 1))
+        given = pairs.noisy(source.expand(len(everyone), -1, -1), s.latent_noise, rng)
+        decoded = self.group.tips(self.space.decode(given))[rows]
+        common = self._common(torch.full((len(everyone), 1), match.source))[rows, 0]
+        best = Pairs(match.tips[match.source], match.tips[rows], common, torch.ones(1, 1))
         return {
-            "align": s.align * pairs.latent_error(latents, source, pairs.within_reach(best, s)[rows]),
-            "contrast": s.contrast * losses.contrast(latents, source, s.temperature),
+            **pairs.matched_terms(source, latents, decoded, best, s),
             "matched_moments": s.moments * losses.moment_gap(latents),
-            "distill": s.distill * self._distil(match, source, common, rng),
         }
-
-    def _distil(self, match: Match, source: Tensor, common: Tensor, rng: np.random.Generator) -> Tensor:
-        """Latents (K, N) of the source decode to the best that each hand can do: a target that can always be met."""
-        s, rows = self.settings, self.hands
-        given = pairs.noisy(source.expand(len(self.group.names), -1, -1), s.latent_noise, rng)
-        found = thumb_vectors(self.group.tips(self.space.decode(given)))
-        best = thumb_vectors(match.tips)
-        distance, direction = pairs.vector_errors(best[rows], found[rows], s)
-        weight = losses.nearness(best[match.source], s.decay) * common[rows]
-        return (weight * (distance + direction)).sum(-1).mean()
 
     def _common(self, sources: Tensor) -> Tensor:
         """(H, S, 1, 4) of 0 and 1: fingers besides the thumb that a hand and those of `sources` (H, S) both have."""
