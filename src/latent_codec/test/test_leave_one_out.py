@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,11 @@ def test_the_hand_is_added_to_a_space_that_never_saw_it_and_compared(config, tmp
     assert set(OWN) <= set(rows) <= {*OWN, *ACROSS} and "random_direction_deg" in rows
     assert all(row["ratio"] == pytest.approx(row["added"] / row["trained"]) for row in rows.values())
     assert "added in" in capsys.readouterr().out
+    left = tmp_path / "out" / "codec"
+    shutil.rmtree(left / "tiny_with_ability")
+    shutil.copytree(left / "tiny_without_ability", left / "tiny_with_ability")  # as an interrupted run leaves it
+    assert main(command) == 0
+    assert "ability" in load_manifest(left / "tiny_with_ability", "codec").codec.hands
 
 
 def test_ratios_are_of_the_hand_and_of_its_pairs_alone():

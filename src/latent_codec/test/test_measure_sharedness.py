@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from latent_codec.codec import Codec
 from latent_codec.measure import probes, sharedness
 from latent_codec.measure.encoded import encode
 from latent_codec.measure.joint_space import JointSpace
 from latent_codec.measure.matched import best_of, match
 from latent_codec.measure.oracle import Oracle
+from latent_codec.measure.space import CodecSpace
 
 FAST = {"starts": 1, "library": 512, "iterations": 8}
 
@@ -52,7 +54,13 @@ def test_the_linear_probe_has_converged():
 def test_one_latent_for_both_hands_is_consistent_on_every_path():
     encoded = encode(JointSpace(), 100)
     assert sharedness.reencoding(encoded, "inspire", "ability", None)["reencoding_std"] == pytest.approx(0, abs=1e-9)
+    assert sharedness.reencoding(encoded, "inspire", "ability", None)["recall_top1"] == 1
     assert sharedness.path(encoded, "inspire", "ability") == {}  # there is no third hand
+
+
+def test_hands_that_decode_everything_alike_recall_nothing():
+    encoded = encode(JointSpace(silent=True), 100)
+    assert sharedness.reencoding(encoded, "inspire", "ability", None)["recall_top1"] == pytest.approx(0.01)
 
 
 def test_latents_apart_are_far_when_encoded_again():
@@ -83,8 +91,6 @@ def test_rank_correlation_shares_the_ranks_of_ties():
     assert sharedness.spearman(np.array([1.0, 2, 3]), np.array([5.0, 5, 5])) == 0
 
 
-def test_the_shipped_grippers_open_with_thumb_and_index(codec):
-    from latent_codec.measure.space import CodecSpace
-
-    encoded = encode(CodecSpace(codec), 300)
+def test_the_shipped_grippers_open_with_thumb_and_index(shipped):
+    encoded = encode(CodecSpace(Codec.load(shipped, ("xhand", "xarm_gripper"))), 300)
     assert sharedness.opening(encoded, "xhand", "xarm_gripper")["opening_correlation"] > 0.9

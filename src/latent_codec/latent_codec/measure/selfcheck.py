@@ -40,6 +40,7 @@ SHARED_MOVES: dict[str, Move] = {
     "path_distance_mm": "falls",
     "reencoding_std": "falls",
     "retrieval_top1": "rises",
+    "recall_top1": "rises",
     "probe_linear": "falls",
 }
 MARGIN = 0.1

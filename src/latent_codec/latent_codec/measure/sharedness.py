@@ -8,6 +8,7 @@
   `reencoding_reachable_std`: over the poses whose every finger the target can match.
 - `retrieval_top1`: of 1000 matched poses, the share whose nearest latent of the other hand is that of the same pose;
   `retrieval_reachable_top1`: for the queries that the hand can match.
+- `recall_top1`, `recall_reachable_top1`: the same for 1000 poses that the other hand decoded and encoded again.
 - `opening_correlation`: Spearman's rank correlation of a gripper's opening with the source's thumb-index distance.
 """
 
@@ -58,28 +59,36 @@ def path(encoded: Encoded, source: str, target: str) -> dict[str, float]:
 
 
 def reencoding(encoded: Encoded, source: str, target: str, best: Best | None) -> dict[str, float]:
-    """Distance of a latent from what the target's encoder makes of the target's decoded pose."""
+    """How far a latent is from what the target's encoder makes of the target's decoded pose, and whether nearest."""
     latent = encoded.latents[source]
     again = encoded.space.encode(target, encoded.across(source, target))
     squared = ((again - latent) / encoded.scale) ** 2
     result = {"reencoding_std": float(np.sqrt(squared.mean()))}
+    hits = _nearest(again[:GALLERY], latent[:GALLERY])
+    result["recall_top1"] = float(hits.mean())
     if best is not None:
-        rows = squared[best.reachable_rows]
-        result["reencoding_reachable_std"] = float(np.sqrt(rows.mean())) if rows.size else float("nan")
+        rows = best.reachable_rows
+        result["reencoding_reachable_std"] = _mean_or_nan(squared[rows]) ** 0.5
+        result["recall_reachable_top1"] = _mean_or_nan(hits[rows[:GALLERY]])
     return result
 
 
 def retrieval(encoded: Encoded, source: str, best: Best) -> dict[str, float]:
     """Poses of `source` looked up by the latents of the target's best poses."""
-    gallery = encoded.latents[source][:GALLERY]
     queries = encoded.space.encode(best.target.name, best.joints[:GALLERY])
-    distance = (gallery**2).sum(1)[None] - 2 * queries @ gallery.T
-    hits = distance.argmin(axis=1) == np.arange(len(queries))
+    hits = _nearest(queries, encoded.latents[source][:GALLERY])
     chosen = hits[best.reachable_rows[:GALLERY]]
-    return {
-        "retrieval_top1": float(hits.mean()),
-        "retrieval_reachable_top1": float(chosen.mean()) if chosen.size else float("nan"),
-    }
+    return {"retrieval_top1": float(hits.mean()), "retrieval_reachable_top1": _mean_or_nan(chosen)}
+
+
+def _nearest(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """Whether row k of latents `gallery` (M, N) is the nearest to row k of `queries` (M, N)."""
+    distance = (gallery**2).sum(1)[None] - 2 * queries @ gallery.T
+    return distance.argmin(axis=1) == np.arange(len(queries))
+
+
+def _mean_or_nan(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")
 
 
 def opening(encoded: Encoded, source: str, gripper: str) -> dict[str, float]:

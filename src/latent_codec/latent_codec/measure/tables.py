@@ -18,6 +18,8 @@ SHARED = {
     "reencoding_reachable_std": "reachable",
     "retrieval_top1": "retrieval",
     "retrieval_reachable_top1": "reachable",
+    "recall_top1": "recall",
+    "recall_reachable_top1": "reachable",
     "gripper_opening_correlation": "opening corr.",
 }
 HAND = {

@@ -31,7 +31,7 @@ from latent_codec.training.frozen import load_frozen
 from latent_codec.training.onnx_export import ExportError
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
-THREADS = 2
+THREADS = 1  # a second one helps little on an idle machine and waits more than it works on a busy one
 ERRORS = (ArgumentsError, EmbodimentError, BundleError, ExportError, TrainingError, OSError)
 
 

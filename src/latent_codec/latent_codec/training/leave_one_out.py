@@ -91,7 +91,7 @@ def prepare(path: Path, hand: str, root: Path, console: Console) -> tuple[Codec,
     without = config.model_copy(update={"name": f"{config.name}_without_{hand}", "hands": fewer})
     joint, base = (_trained(one, path, root) for one in (config, without))
     grown = root / "out" / "codec" / f"{config.name}_with_{hand}"
-    if not (grown / MANIFEST_NAME).is_file() or _space(grown) != _space(base):
+    if not _has_grown(grown, base, hand):
         shutil.rmtree(grown, ignore_errors=True)
         shutil.copytree(base, grown)
         places = {"codec": grown, "robots": root / "robots", "work": root / "out" / "train" / "added" / grown.name}
@@ -112,8 +112,12 @@ def _plain(config: TrainingConfig) -> Mapping[str, object]:
     return json.loads(json.dumps(config.model_dump(mode="json")))
 
 
-def _space(bundle: Path) -> str:
-    return load_manifest(bundle, "codec").latent_space
+def _has_grown(grown: Path, base: Path, hand: str) -> bool:
+    """Whether `grown` is the space of `base` with `hand` added; an interrupted run leaves a copy without it."""
+    if not (grown / MANIFEST_NAME).is_file():
+        return False
+    found = load_manifest(grown, "codec")
+    return found.latent_space == load_manifest(base, "codec").latent_space and hand in added_hands(found)
 
 
 def compare(recipes: Mapping[str, Mapping], hand: str) -> dict[str, Compared]:
