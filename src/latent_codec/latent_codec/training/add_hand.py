@@ -32,6 +32,7 @@ from latent_codec.training.onnx_export import ExportError
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
 THREADS = 1  # a second one helps little on an idle machine and waits more than it works on a busy one
+COARSE_SHARE = 0.75  # of the steps: see TrainingConfig
 ERRORS = (ArgumentsError, EmbodimentError, BundleError, ExportError, TrainingError, OSError)
 
 
@@ -85,6 +86,7 @@ def _trained(
         latent_dim=manifest.codec.latent_dim,
         seed=arguments.seed,
         steps=arguments.steps,
+        coarse_share=COARSE_SHARE,
         settings=settings.model_dump(mode="json"),
     )
     hashes = {robot.name: input_hash(robot), "codec": bundle_sha256(arguments.codec)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from embodiments.intake import Options
 from embodiments.intake_urdf import Tips
 
-STEPS = 4000
+STEPS = 7000
 
 
 class ArgumentsError(ValueError):
