@@ -1,8 +1,8 @@
 """Whether the measures measure anything: each must tell a trained space from the same networks untrained.
 
 Untrained networks squeeze all poses into nearly one. Errors are large then, but what looks at smoothness alone is
-small: such columns mean something only beside the others, and they are expected to rise with training. Continuity relative
-to the latent's own spread cannot tell: untrained networks may pass noise on just as trained ones do.
+small: such columns mean something only beside the others, and they are expected to rise with training. Continuity
+relative to the latent's own spread cannot tell: untrained networks may pass noise on just as trained ones do.
 """
 
 from __future__ import annotations
