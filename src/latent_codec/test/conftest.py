@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,21 +12,14 @@ from hypothesis import settings
 
 from latent_codec.codec import Codec
 
+sys.path.insert(0, str(Path(__file__).parent))  # for tiny_space
+
+from tiny_space import TINY  # noqa: E402
+
 settings.register_profile("latent_codec", deadline=None)  # a busy machine is no failure
 settings.load_profile("latent_codec")
 
 SHIPPED = Path(__file__).resolve().parents[3] / "models" / "codec"
-TINY = {
-    "name": "tiny",
-    "recipe": "crosshand",
-    "hands": ["inspire", "xarm_gripper"],
-    "latent_dim": 6,
-    "steps": 30,
-    "warmup_steps": 4,
-    "checkpoint_every": 10,
-    "evaluation_poses": 50,
-    "settings": {"encoder": {"widths": [24]}, "decoder": {"widths": [24]}, "batch": 20, "anchors": 8, "pool": 400},
-}
 
 
 @pytest.fixture(scope="session")
@@ -50,5 +44,5 @@ def damaged(shipped: Path, tmp_path: Path) -> Path:
 def tiny_config(tmp_path: Path) -> Path:
     """A configuration that trains in seconds."""
     path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    path.write_text(yaml.safe_dump(TINY | {"steps": 30, "checkpoint_every": 10}), encoding="utf-8")
     return path

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tiny_space import TINY
 
 import embodiments
 from embodiments import registry
@@ -26,24 +27,6 @@ from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.frozen import load_frozen
 from latent_codec.training.onnx_export import ExportError
 
-TINY = {
-    "name": "tiny",
-    "recipe": "crosshand",
-    "hands": ["inspire", "xarm_gripper"],
-    "latent_dim": 6,
-    "steps": 10,
-    "warmup_steps": 4,
-    "evaluation_poses": 50,
-    "settings": {
-        "encoder": {"widths": [24]},
-        "decoder": {"widths": [24]},
-        "batch": 20,
-        "anchors": 8,
-        "pool": 400,
-        "matched": 64,
-        "matched_batch": 16,
-    },
-}
 STEPS = ["--steps", "6"]
 FINGER = """
   <link name="{f}_a"/><link name="{f}_b"/><link name="{f}_tip"/>

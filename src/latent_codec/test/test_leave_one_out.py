@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tiny_space import TINY
 
 from latent_codec.bundle import load_manifest
 from latent_codec.measure import oracle, speed
@@ -15,24 +16,6 @@ from latent_codec.training import add_bundle, add_hand_arguments
 from latent_codec.training.leave_one_out import ACROSS, OWN, Compared, compare, main
 
 NAMES = ("tiny", "tiny_without_ability", "tiny_with_ability")
-TINY = {
-    "name": "tiny",
-    "recipe": "crosshand",
-    "hands": ["inspire", "ability"],
-    "latent_dim": 6,
-    "steps": 10,
-    "warmup_steps": 4,
-    "evaluation_poses": 50,
-    "settings": {
-        "encoder": {"widths": [24]},
-        "decoder": {"widths": [24]},
-        "batch": 20,
-        "anchors": 8,
-        "pool": 400,
-        "matched": 32,
-        "matched_batch": 8,
-    },
-}
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +30,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    path.write_text(yaml.safe_dump(TINY | {"hands": ["inspire", "ability"]}), encoding="utf-8")
     return path
 
 
