@@ -9,6 +9,7 @@ import numpy as np
 from embodiments.registry import Embodiment
 
 POSTURES = ("open", "pregrasp", "grasp")
+PREGRASP_SHARE = 0.35  # of the way from open to grasp; the described hands are there at 0.2 to 0.5
 CHUNK = 8192
 
 
@@ -54,20 +55,26 @@ def jittered(hand: Embodiment, joints: np.ndarray, noise: float, count: int, rng
     return np.clip(drawn + rng.normal(size=drawn.shape) * scale, hand.lower, hand.upper)
 
 
-def path_weights(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Blends (count, 3) of open, pregrasp, grasp along the path open - pregrasp - grasp; a third are its corners."""
-    place = rng.uniform(0, 2, size=count)
-    corners = rng.random(count) < 1 / 3
-    place[corners] = np.round(place[corners])
-    return np.clip(1 - np.abs(place[:, None] - np.arange(3)), 0, 1)
+def closing(hand: Embodiment, shares: np.ndarray) -> np.ndarray:
+    """Joints (M, n) of the hand closed by shares (M,): open at 0, pregrasp at PREGRASP_SHARE, grasp at 1.
+
+    A hand that opens fully to take something, as grippers do, has no shape of its own in between: it closes evenly.
+    """
+    opened, ready, closed = (hand.postures[name] for name in POSTURES)
+    shares = np.asarray(shares, dtype=float)[:, None]
+    if np.array_equal(opened, ready):
+        return opened + shares * (closed - opened)
+    first = np.clip(shares / PREGRASP_SHARE, 0, 1)
+    second = np.clip((shares - PREGRASP_SHARE) / (1 - PREGRASP_SHARE), 0, 1)
+    return opened + first * (ready - opened) + second * (closed - ready)
 
 
-def line_weights(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Blends (count, 3) of open and grasp alone; a third are one of the two."""
-    place = rng.uniform(0, 1, size=count)
-    corners = rng.random(count) < 1 / 3
-    place[corners] = np.round(place[corners])
-    return np.stack([1 - place, np.zeros(count), place], axis=-1)
+def closing_shares(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Shares (count,) for `closing`; a third are those of the three postures."""
+    shares = rng.uniform(0, 1, size=count)
+    postures = rng.random(count) < 1 / 3
+    shares[postures] = rng.choice([0.0, PREGRASP_SHARE, 1.0], size=int(postures.sum()))
+    return shares
 
 
 def simplex_weights(count: int, rng: np.random.Generator) -> np.ndarray:

@@ -141,10 +141,27 @@ def test_mined_pinches_are_closer_than_random_poses():
     assert np.median(mined) < 0.5 * np.median(random)
 
 
-def test_blends_of_postures_sum_to_one_and_reach_the_postures():
-    rng = np.random.default_rng(0)
-    for draw in (poses.line_weights, poses.path_weights, poses.simplex_weights):
-        weights = draw(200, rng)
-        assert weights.shape == (200, 3) and weights.min() >= 0
-        np.testing.assert_allclose(weights.sum(axis=1), 1)
-    assert (poses.path_weights(200, rng).max(axis=1) == 1).any()
+@pytest.mark.parametrize("name", ["inspire", "allegro", "dex3", "human"])
+def test_a_hand_that_closes_passes_its_three_postures_and_never_turns_back(name):
+    hand = embodiments.load(name)
+    passed = poses.closing(hand, np.array([0.0, poses.PREGRASP_SHARE, 1.0]))
+    np.testing.assert_allclose(passed, [hand.postures[posture] for posture in poses.POSTURES], atol=1e-12)
+    steps = np.diff(poses.closing(hand, np.linspace(0, 1, 200)), axis=0)
+    assert np.abs(steps).max() < 0.05 and np.abs(steps).max(axis=1).min() > 0
+
+
+def test_a_gripper_closes_evenly():
+    hand = embodiments.load("robotiq_2f85")
+    steps = np.diff(poses.closing(hand, np.linspace(0, 1, 50)), axis=0)
+    np.testing.assert_allclose(steps, np.broadcast_to(steps[0], steps.shape))
+
+
+def test_shares_of_closing_stay_between_open_and_grasp_and_meet_the_postures():
+    shares = poses.closing_shares(300, np.random.default_rng(0))
+    assert shares.min() == 0 and shares.max() == 1 and (shares == poses.PREGRASP_SHARE).sum() > 10
+
+
+def test_blends_of_postures_sum_to_one():
+    weights = poses.simplex_weights(200, np.random.default_rng(0))
+    assert weights.shape == (200, 3) and weights.min() >= 0
+    np.testing.assert_allclose(weights.sum(axis=1), 1)

@@ -1,4 +1,4 @@
-"""Worst joint errors at the postures that every hand has: open, pregrasp, grasp, and blends of open and grasp."""
+"""Worst joint errors of hands as they close from open over pregrasp to grasp, which all of them do alike."""
 
 from __future__ import annotations
 
@@ -9,28 +9,23 @@ from embodiments.registry import Embodiment
 from latent_codec import poses
 from latent_codec.measure.space import LatentSpace
 
-BLENDS = 41
+SHARES = np.linspace(0, 1, 41)
 
 
 def anchors(space: LatentSpace) -> dict[str, float | dict[str, float]]:
     """Errors in rad (m of prismatic joints), the largest of all joints.
 
-    `own_joint` by hand: at the three postures, from its own latent. `cross_joint`: on the line open - grasp, from any
-    hand's latent. `latent_gap`: largest distance, in one dimension, of two hands' latents of the same blend.
+    `own_joint` by hand: at the three postures, from its own latent. `cross_joint`: at any share of closing, from any
+    hand's latent. `latent_gap`: largest distance, in one dimension, of two hands' latents of the same share.
     """
     robots = {name: embodiments.load(name) for name in space.hands}
-    corners, line = np.eye(3), _line()
-    own = {name: _worst(space, hand, hand, corners) for name, hand in robots.items()}
-    cross = {name: max(_worst(space, s, hand, line) for s in robots.values()) for name, hand in robots.items()}
-    latents = np.stack([space.encode(name, poses.blend(hand, line)) for name, hand in robots.items()])
+    postures = np.array([0.0, poses.PREGRASP_SHARE, 1.0])
+    own = {name: _worst(space, hand, hand, postures) for name, hand in robots.items()}
+    cross = {name: max(_worst(space, s, hand, SHARES) for s in robots.values()) for name, hand in robots.items()}
+    latents = np.stack([space.encode(name, poses.closing(hand, SHARES)) for name, hand in robots.items()])
     return {"own_joint": own, "cross_joint": cross, "latent_gap": float(np.ptp(latents, axis=0).max())}
 
 
-def _line() -> np.ndarray:
-    share = np.linspace(0, 1, BLENDS)
-    return np.stack([1 - share, 0 * share, share], axis=-1)
-
-
-def _worst(space: LatentSpace, source: Embodiment, target: Embodiment, weights: np.ndarray) -> float:
-    latent = space.encode(source.name, poses.blend(source, weights))
-    return float(np.abs(space.decode(target.name, latent) - poses.blend(target, weights)).max())
+def _worst(space: LatentSpace, source: Embodiment, target: Embodiment, shares: np.ndarray) -> float:
+    latent = space.encode(source.name, poses.closing(source, shares))
+    return float(np.abs(space.decode(target.name, latent) - poses.closing(target, shares)).max())

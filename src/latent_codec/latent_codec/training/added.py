@@ -96,7 +96,8 @@ class AddedHand:
         parts = self._decoding(shown, rng)
         for name, value in self._showing(shown, rng).items():
             parts[name] = parts[name] + value
-        parts["anchor_latent"] = s.anchor_latent * self._anchor_error(*shown.anchor_latents)
+        (mine,), theirs = shown.anchor_latents
+        parts["anchor_latent"] = s.anchor_latent * (mine - theirs.mean(0)).square().mean()
         if self.real.any():
             unit = (shown.latents - self.centre) / self.scale
             parts["statistics"] = s.statistics * losses.unit_statistics(unit)
@@ -142,11 +143,10 @@ class AddedHand:
         again = self.space.encode(crossed, found.flatten(0, 1)[None])[0].unflatten(0, theirs.shape[:2])
         tied = torch.cat([own_anchor, their_anchor[0].unflatten(0, target.shape[:2])])
         error = unit_error(self.group, tied[None], shown.anchors[0][None])[0]
-        speaks = torch.cat([anchors.speaks for anchors in self.anchors])
         reach = pairs.within_reach(across, s) * self.real[:, None]
         parts = {
             "reconstruction": s.reconstruction * unit_error(self.group, own, shown.joints).mean(),
-            "anchor_joints": s.anchor_joints * (error * speaks).sum() / speaks.sum(),
+            "anchor_joints": s.anchor_joints * error.mean(),
             "cycle": s.cycle * pairs.latent_error(again, theirs, reach),
         }
         one, other = pairs.vector_terms(same, s), pairs.vector_terms(across, s)
@@ -170,16 +170,8 @@ class AddedHand:
         again = self.frozen.encode(free, found)
         reach = pairs.within_reach(across, s) * self.real[:, None]
         error = unit_error(self.frozen.group, tied, shown.anchors[1])
-        speaks = self.anchors[0].speaks.expand_as(error)
         return {
-            "anchor_joints": s.anchor_joints * (error * speaks).sum() / speaks.sum(),
+            "anchor_joints": s.anchor_joints * error.mean(),
             "cycle": s.cycle * pairs.latent_error(again, latents, reach),
             **pairs.vector_terms(across, s),
         }
-
-    def _anchor_error(self, anchor: Tensor, target: Tensor) -> Tensor:
-        """Distance of anchors' latents (1, K, N) from the mean of the other hands' (H, K, N), where both may speak."""
-        weight = self.anchors[1].speaks[..., None]
-        mean = (weight * target).sum(0) / weight.sum(0).clamp(min=1)
-        speaks = self.anchors[0].speaks[0, :, None] * (weight.sum(0) > 0)
-        return (speaks * (anchor[0] - mean).square()).sum() / (speaks.sum() * anchor.shape[-1]).clamp(min=1)

@@ -10,8 +10,8 @@ Terms, in the grasp frame and through differentiable kinematics:
   as far as the hand could do it; `recall`, `contrast`: nearer to it than to those of others (after LAD, 2506.14608);
 - `moments`: latents of all hands' versions of the same poses have the same mean and covariance;
 - `smoothness`: fingertips move without jerk along straight lines in the latent space;
-- `anchor_latent`, `anchor_joints`: open, pregrasp, grasp of every hand and blends of them share one latent and decode
-  to each other.
+- `anchor_latent`, `anchor_joints`: every hand closed by the same share, from open over pregrasp to grasp, shares one
+  latent and decodes to the others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from embodiments import Embodiment
 from latent_codec.training import losses, pairs
-from latent_codec.training.anchors import Anchors
+from latent_codec.training.anchors import Anchors, latent_spread
 from latent_codec.training.config import Strict, TrainingConfig
 from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.matched import MatchedPoses
@@ -78,8 +78,8 @@ class Crosshand:
         tied = pairs.unit_error(self.group, again, anchors[:, None])
         parts = {
             "reconstruction": s.reconstruction * own.mean(),
-            "anchor_joints": s.anchor_joints * self.anchors.joint_error(tied, decoded.sources),
-            "anchor_latent": s.anchor_latent * self.anchors.latent_error(anchor_latents),
+            "anchor_joints": s.anchor_joints * tied.mean(),
+            "anchor_latent": s.anchor_latent * latent_spread(anchor_latents),
             "statistics": s.statistics * losses.unit_statistics(latents[self.hands]),
             **pairs.vector_terms(decoded.pairs, s),
             **self._sharing_terms(decoded),
