@@ -73,13 +73,15 @@ class ObservationContract(Strict):
 class PolicyContract(Strict):
     """What a policy bundle promises. Point i of a chunk is at the observation's stamp + (i + 1) * period_s.
 
-    `normalisation` records the statistics that are baked into the graph, one list a name, for inspection.
+    `plan` is how many points of the chunk that the robots already follow the model is told at most; 0: it has no such
+    inputs. `normalisation` records the statistics that are baked into the graph, one list a name, for inspection.
     """
 
     model: FileName
     sides: tuple[Side, ...] = Field(min_length=1)
     period_s: float = Field(gt=0, le=1)
     horizon: int = Field(ge=1, le=256)
+    plan: int = Field(0, ge=0, le=256)
     observation: ObservationContract
     normalisation: dict[str, tuple[float, ...]] = {}
     options: dict[str, JsonValue] = {}

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .gates import Frame, GateStatus, State, check_age, check_frozen, check_states, follow, state_at
 from .policy import Observation, Policy
-from .schedule import SECOND, Chunk, ahead, blend, hold
+from .schedule import SECOND, Chunk, ahead, blend, hold, sample
 
 STATE_HISTORY = 64
 # A camera's jitter must not turn "every third frame" into "every fourth".
@@ -30,7 +30,10 @@ class LoopSettings(BaseModel):
     frozen_frames: int = Field(3, ge=0, le=1000, description="identical frames in a row that stop motion; 0: never")
     frozen_motion_m: float = Field(0.01, ge=0, le=1, description="they do so once a wrist has moved this far meanwhile")
     min_period_s: float = Field(0.1, ge=0, le=1, description="least time between the images of two inferences")
-    crossfade_s: float = Field(0.3, ge=0, le=1, description="time in which a new chunk takes over from the old one")
+    crossfade_s: float = Field(
+        0.3, ge=0, le=1, description="time in which a new chunk takes over from the old one, and goes on from it"
+    )
+    lost_m: float = Field(0.1, gt=0, le=1, description="a wrist this far from the running chunk does not follow it, m")
     ahead_s: float = Field(0.5, gt=0, le=10, description="how far a chunk reaches that is handed out; see `ahead`")
     seed: int = Field(0, ge=0, description="seed of the noise, drawn anew for each chunk")
 
@@ -122,6 +125,7 @@ class PolicyLoop:
             images={camera: frame.image},
             state={side: state.vector for side, state in states.items()},
             state_stamp_ns={side: state.stamp_ns for side, state in states.items()},
+            plan=self._plan(frame.stamp_ns, states, clock()),
         )
         began = time.perf_counter()
         # Always the same noise would make the policy a fixed function of what it sees: where nothing moves (a hand
@@ -136,6 +140,22 @@ class PolicyLoop:
         self._chunks = chunks or self._chunks
         sent = {side: ahead(chunk, now_ns, self.settings.ahead_s) for side, chunk in chunks.items()}
         return Decision(str(status), frame.stamp_ns, sent, inference_ms)
+
+    def _plan(self, stamp_ns: int, states: Mapping[str, State], now_ns: int) -> dict[str, np.ndarray]:
+        """What the robots will do of the chunk of `stamp_ns` whatever the policy decides: its points during the
+        cross-fade, off the running chunks. Empty where a robot does not follow its chunk (held, refused, not begun)."""
+        times = self.policy.times_s[: self.policy.plan]
+        times = times[times <= (now_ns - stamp_ns) / SECOND + self.settings.crossfade_s]
+        plan = {}
+        for side, state in states.items():
+            chunk = self._chunks.get(side)
+            if chunk is None or not chunk.stamp_ns <= now_ns <= chunk.end_ns:
+                return {}
+            here = sample(chunk, np.zeros(1), state.stamp_ns)[0]
+            if np.linalg.norm((state.vector - here)[:3]) > self.settings.lost_m:
+                return {}
+            plan[side] = sample(chunk, times, stamp_ns)
+        return plan
 
     def _running(self, side: str, state: State, now_ns: int) -> Chunk:
         """What the robot follows now: the last chunk while it lasts, else it stands where it was seen."""

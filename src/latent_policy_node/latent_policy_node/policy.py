@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -13,7 +13,9 @@ import onnxruntime
 from episodes.dataset import resize_area
 from latent_codec.bundle import MANIFEST_NAME, BundleError, Manifest, load_manifest, read_verified
 
-INPUTS = ("image", "state", "noise")
+# image (1, h, w, 3) uint8; state (1, dims) and plan (1, plan, dims) in raw latent units; noise (1, horizon, dims), standard
+# normal; planned (1,) int64: how many points of the plan count.
+INPUTS = ("image", "state", "noise", "plan", "planned")
 
 
 class PolicyStatus(str, Enum):
@@ -30,12 +32,17 @@ class PolicyStatus(str, Enum):
 
 @dataclass(frozen=True)
 class Observation:
-    """What the policy sees. images: camera -> (H, W, 3) uint8 rgb of any size; state: side -> (axes,), raw units."""
+    """What the policy sees. images: camera -> (H, W, 3) uint8 rgb of any size; state: side -> (axes,), raw units.
+
+    plan: side -> (K, axes), the first K points of the new chunk as the robots follow them already, from which it goes
+    on; K as `Policy.plan` or less, the same on both sides. Empty: they follow nothing.
+    """
 
     stamp_ns: int
     images: Mapping[str, np.ndarray]
     state: Mapping[str, np.ndarray]
     state_stamp_ns: Mapping[str, int]
+    plan: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Policy:
@@ -50,7 +57,7 @@ class Policy:
             raise BundleError(directory / MANIFEST_NAME, "kind", manifest.kind, "policy")
         self.directory, self.manifest = directory, manifest
         self.latent_space, self.axes = manifest.latent_space, manifest.axes
-        self.period_s, self.horizon = contract.period_s, contract.horizon
+        self.period_s, self.horizon, self.plan = contract.period_s, contract.horizon, contract.plan
         self.sides: tuple[str, ...] = contract.sides
         self.cameras: dict[str, tuple[int, int]] = dict(contract.observation.cameras)
         self._session = session
@@ -89,10 +96,14 @@ class Policy:
         image = observation.images.get(camera)
         if image is None or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             status = PolicyStatus.INPUT_SHAPE
+        plan, planned, plan_status = self._plan(observation)
+        status = plan_status if status is PolicyStatus.OK else status
         if status is not PolicyStatus.OK:
             return {}, status
         noise = self._noise if noise is None else noise
         inputs = {"image": self.prepare(image)[None], "state": state[None], "noise": noise}
+        if self.plan:
+            inputs |= {"plan": plan[None], "planned": np.array([planned])}
         action = self._session.run(None, inputs)[0][0].astype(float)
         if not np.isfinite(action).all():
             return {}, PolicyStatus.OUTPUT_NOT_FINITE
@@ -111,6 +122,18 @@ class Policy:
             return np.empty(0), PolicyStatus.INPUT_SHAPE
         state = np.concatenate(parts)
         return state, PolicyStatus.OK if np.isfinite(state).all() else PolicyStatus.INPUT_NOT_FINITE
+
+    def _plan(self, observation: Observation) -> tuple[np.ndarray, int, PolicyStatus]:
+        """(plan, dims) for the model, zeros beyond the points that count, and their number."""
+        plan = np.zeros((self.plan, len(self.sides) * len(self.axes)), np.float32)
+        if not observation.plan:
+            return plan, 0, PolicyStatus.OK
+        parts = [np.asarray(observation.plan.get(side, ()), dtype=np.float32) for side in self.sides]
+        count = len(parts[0])
+        if count > self.plan or any(part.shape != (count, len(self.axes)) for part in parts):
+            return plan, 0, PolicyStatus.INPUT_SHAPE
+        plan[:count] = np.concatenate(parts, axis=1)
+        return plan, count, PolicyStatus.OK if np.isfinite(plan).all() else PolicyStatus.INPUT_NOT_FINITE
 
 
 def _check_contract(path: Path, manifest: Manifest) -> None:
@@ -138,6 +161,8 @@ def _session(
     dims = len(contract.sides) * len(manifest.axes)
     (size,) = contract.observation.cameras.values()
     expected = {"image": [1, *size, 3], "state": [1, dims], "noise": [1, contract.horizon, dims]}
+    if contract.plan:
+        expected |= {"plan": [1, contract.plan, dims], "planned": [1]}
     _check_ports(directory / contract.model, "inputs", session.get_inputs(), expected)
     _check_ports(directory / contract.model, "outputs", session.get_outputs(), {"action": expected["noise"]})
     return session

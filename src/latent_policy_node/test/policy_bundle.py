@@ -1,7 +1,7 @@
 """A policy bundle of a few operators, written without training.
 
-Its chunk stays at the state it is shown, plus a hundredth of the noise. A black image makes it answer NaN: the mean
-of the pixels is divided by itself.
+Its chunk stays at the state it is shown, plus a hundredth of the noise, plus the sum of the points of the plan that it
+is told, if it takes one. A black image makes it answer NaN: the mean of the pixels is divided by itself.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ AXES = latent_axes(LATENT)
 DIMS = 2 * len(AXES)
 
 
-def write_bundle(directory: Path, space: str = SPACE) -> Path:
+def write_bundle(directory: Path, space: str = SPACE, plan: int = 0) -> Path:
     """Write the bundle into `directory` and return it."""
     model = directory / "policy.onnx"
-    onnx.save(_graph(), model)
+    onnx.save(_graph(plan), model)
     manifest = Manifest(
         kind="policy",
         id=content_id("toy", model.read_bytes()),
@@ -43,6 +43,7 @@ def write_bundle(directory: Path, space: str = SPACE) -> Path:
             sides=("left", "right"),
             period_s=0.1,
             horizon=HORIZON,
+            plan=plan,
             observation=ObservationContract(cameras={"front": SIZE}, max_age_s=0.2),
         ),
         files={model.name: describe_file(model)},
@@ -52,7 +53,7 @@ def write_bundle(directory: Path, space: str = SPACE) -> Path:
     return directory
 
 
-def _graph() -> onnx.ModelProto:
+def _graph(plan: int) -> onnx.ModelProto:
     constants = {"small": [0.01], "zero": [0.0]}
     nodes = [
         helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
@@ -62,15 +63,27 @@ def _graph() -> onnx.ModelProto:
         helper.make_node("Unsqueeze", ["state", "axis"], ["row"]),
         helper.make_node("Mul", ["noise", "small"], ["spread"]),
         helper.make_node("Add", ["row", "spread"], ["near"]),
-        helper.make_node("Add", ["near", "zero_or_nan"], ["action"]),
+        helper.make_node("Add", ["near", "zero_or_nan"], ["action" if plan == 0 else "alone"]),
     ]
     inputs = [
         helper.make_tensor_value_info("image", TensorProto.UINT8, [1, *SIZE, 3]),
         helper.make_tensor_value_info("state", TensorProto.FLOAT, [1, DIMS]),
         helper.make_tensor_value_info("noise", TensorProto.FLOAT, [1, HORIZON, DIMS]),
     ]
+    if plan:
+        inputs += [
+            helper.make_tensor_value_info("plan", TensorProto.FLOAT, [1, plan, DIMS]),
+            helper.make_tensor_value_info("planned", TensorProto.INT64, [1]),
+        ]
+        nodes += [
+            helper.make_node("Slice", ["plan", "start", "planned", "axis"], ["told"]),
+            helper.make_node("ReduceSum", ["told", "axis"], ["sum"], keepdims=1),
+            helper.make_node("Add", ["alone", "sum"], ["action"]),
+        ]
     outputs = [helper.make_tensor_value_info("action", TensorProto.FLOAT, [1, HORIZON, DIMS])]
     initial = [helper.make_tensor(name, TensorProto.FLOAT, [1], value) for name, value in constants.items()]
-    initial.append(helper.make_tensor("axis", TensorProto.INT64, [1], [1]))
+    initial += [
+        helper.make_tensor(name, TensorProto.INT64, [1], [value]) for name, value in (("axis", 1), ("start", 0))
+    ]
     graph = helper.make_graph(nodes, "toy", inputs, outputs, initial)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

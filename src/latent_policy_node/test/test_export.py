@@ -54,17 +54,22 @@ def origin() -> Origin:
     )
 
 
-def test_exported_bundle_gives_what_the_network_gives(sampler: Sampler, exported: Path) -> None:
+@pytest.mark.parametrize("planned", [0, 1, 3])
+def test_exported_bundle_gives_what_the_network_gives(sampler: Sampler, exported: Path, planned: int) -> None:
     policy = Policy.load(exported)
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
     state = {side: rng.normal(size=len(policy.axes)).astype(np.float32) for side in policy.sides}
     noise = policy.noise(np.random.default_rng(3))
-    actions, status = policy.infer(Observation(0, {"front": image}, state, {}), noise)
+    plan = {side: rng.normal(size=(planned, len(policy.axes))).astype(np.float32) for side in policy.sides}
+    actions, status = policy.infer(Observation(0, {"front": image}, state, {}, plan), noise)
     assert status is PolicyStatus.OK
     with torch.no_grad():
         both = torch.from_numpy(np.concatenate([state["left"], state["right"]]))[None]
-        wanted = sampler(torch.from_numpy(image)[None], both, torch.from_numpy(noise))[0].numpy()
+        ahead = np.full((1, policy.plan, both.shape[1]), 9.0, np.float32)  # what lies beyond the plan does not matter
+        ahead[0, :planned] = np.concatenate([plan["left"], plan["right"]], axis=1)
+        inputs = (torch.from_numpy(image)[None], both, torch.from_numpy(noise), torch.from_numpy(ahead))
+        wanted = sampler(*inputs, torch.tensor([planned]))[0].numpy()
     np.testing.assert_allclose(np.concatenate([actions["left"], actions["right"]], axis=1), wanted, atol=1e-4)
 
 

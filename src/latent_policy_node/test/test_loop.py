@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from policy_bundle import AXES, SIZE
+from policy_bundle import AXES, SIZE, write_bundle
 
 from latent_policy_node.loop import LoopSettings, PolicyLoop
-from latent_policy_node.policy import Policy
+from latent_policy_node.policy import Observation, Policy, PolicyStatus
 from latent_policy_node.schedule import sample
 
 MS = 1_000_000
@@ -148,3 +148,72 @@ def test_reset_forgets_everything(bench: Bench) -> None:
 def test_images_of_another_kind_are_refused(bench: Bench, shape: tuple[int, ...]) -> None:
     bench.see(np.ones(shape, np.uint8))
     assert bench.step().status == "input_shape"
+
+
+@pytest.fixture(scope="module")
+def planner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose chunk ends at the state plus the sum of the plan."""
+    return write_bundle(tmp_path_factory.mktemp("planner"), plan=4)
+
+
+def test_a_chunk_goes_on_from_the_points_of_the_one_before_during_the_cross_fade(planner: Path) -> None:
+    bench = Bench(planner)
+    bench.see()
+    first = bench.step().chunks["left"]
+    bench.advance(100)
+    bench.see()
+    second = bench.step().chunks["left"]
+    told = sample(first, np.array([0.1, 0.2, 0.3]), bench.now_ns).sum(axis=0)  # a fade of 0.3 s has three points
+    state = np.r_[[0.3] * 3, [0.5] * (len(AXES) - 3)]
+    np.testing.assert_allclose(second.points[-1], state + told, atol=0.06)  # and a hundredth of the noise
+    assert np.abs(told).min() > 0.5
+
+
+def test_the_first_chunk_has_no_plan(planner: Path) -> None:
+    bench = Bench(planner)
+    bench.see()
+    np.testing.assert_allclose(bench.step().chunks["left"].points[-1, :3], 0.3, atol=0.06)
+
+
+def test_a_robot_that_was_held_is_asked_where_it_is_and_not_where_it_should_be(planner: Path) -> None:
+    bench = Bench(planner)
+    bench.see(wrist=0.3)
+    bench.step()
+    bench.advance(100)
+    bench.see(wrist=0.5)
+    np.testing.assert_allclose(bench.step().chunks["right"].points[-1, 3:], 0.5, atol=0.06)
+
+
+def test_a_plan_that_has_run_out_is_forgotten(planner: Path) -> None:
+    bench = Bench(planner)
+    bench.see()
+    bench.step()
+    bench.advance(900)
+    bench.see()
+    np.testing.assert_allclose(bench.step().chunks["right"].points[-1, :3], 0.3, atol=0.06)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "status"),
+    [
+        ((3, len(AXES)), (2, len(AXES)), PolicyStatus.INPUT_SHAPE),
+        ((5, len(AXES)), (5, len(AXES)), PolicyStatus.INPUT_SHAPE),
+        ((3, len(AXES) - 1), (3, len(AXES) - 1), PolicyStatus.INPUT_SHAPE),
+        ((4, len(AXES)), None, PolicyStatus.INPUT_SHAPE),
+        ((4, len(AXES)), (4, len(AXES)), PolicyStatus.OK),
+    ],
+)
+def test_a_plan_of_another_shape_is_refused(
+    planner: Path, left: tuple[int, ...], right: tuple[int, ...] | None, status: PolicyStatus
+) -> None:
+    state = dict.fromkeys(("left", "right"), np.zeros(len(AXES)))
+    plan = {"left": np.zeros(left)} | ({} if right is None else {"right": np.zeros(right)})
+    seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, {}, plan)
+    assert Policy.load(planner).infer(seen)[1] is status
+
+
+def test_a_plan_that_is_not_finite_is_refused(planner: Path) -> None:
+    state = dict.fromkeys(("left", "right"), np.zeros(len(AXES)))
+    plan = dict.fromkeys(("left", "right"), np.full((2, len(AXES)), np.nan))
+    seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, {}, plan)
+    assert Policy.load(planner).infer(seen)[1] is PolicyStatus.INPUT_NOT_FINITE

@@ -53,6 +53,17 @@ def test_each_pair_of_hands_weighs_the_same_however_many_episodes_it_has() -> No
     assert abs(pairs.mean() - 0.5) < 0.03
 
 
+def test_a_plan_is_the_start_of_its_chunk_a_little_displaced_and_of_any_length() -> None:
+    augment = AugmentConfig(state_position_m=0.005, state_rotation=0, state_latent=0)
+    batch = Sampler(demonstrations(), np.arange(6), range(1, 7), augment, seed=4, plan=3).batch(300)
+    assert set(batch.planned) == {0, 1, 2, 3} and batch.plan.shape[1] == 3
+    off = batch.plan - batch.chunk[:, :3]
+    np.testing.assert_allclose(off, np.broadcast_to(off[:, :1], off.shape), atol=1e-6)  # as a whole
+    position = np.arange(off.shape[2]) % (off.shape[2] // 2) < 3
+    assert off[..., position].std() == pytest.approx(0.005, rel=0.1)
+    np.testing.assert_allclose(off[..., ~position], 0, atol=1e-6)
+
+
 def test_hands_that_lag_behind_their_command_lag_as_other_hands_too_and_what_is_wanted_stays() -> None:
     data, quiet = demonstrations(), {"mirror": 0, "side_mix": 0, "shift_px": 0}
     quiet |= {"state_position_m": 0, "state_rotation": 0, "state_latent": 0}

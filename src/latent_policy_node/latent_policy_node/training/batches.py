@@ -19,20 +19,33 @@ LAG_NOISE = 0.5  # in any direction, of the lag's size
 
 @dataclass(frozen=True)
 class Batch:
-    """images (B, h, w, 3) uint8; state (B, 2 * axes) and chunk (B, points, 2 * axes) in raw units."""
+    """images (B, h, w, 3) uint8; in raw units state (B, 2 * axes), chunk (B, points, 2 * axes) and plan (B, plan, 2 * axes),
+    of which the first planned (B,) points count.
+    """
 
     images: np.ndarray
     state: np.ndarray
     chunk: np.ndarray
+    plan: np.ndarray
+    planned: np.ndarray
 
 
 class Sampler:
-    """Draws augmented batches from the frames of the given episodes; `points` are the frames ahead to predict."""
+    """Draws augmented batches from the frames of the given episodes.
+
+    `points` are the frames ahead to predict, of which up to the first `plan` are told.
+    """
 
     def __init__(
-        self, data: Demonstrations, episodes: np.ndarray, points: Sequence[int], augment: AugmentConfig, seed: int
+        self,
+        data: Demonstrations,
+        episodes: np.ndarray,
+        points: Sequence[int],
+        augment: AugmentConfig,
+        seed: int,
+        plan: int = 0,
     ) -> None:
-        self.data, self.points, self.augment = data, np.asarray(points), augment
+        self.data, self.points, self.augment, self.plan = data, np.asarray(points), augment, plan
         self.rng = np.random.default_rng(seed)
         chosen = np.isin(data.episode, episodes)
         pair = data.pair[data.episode]
@@ -52,7 +65,10 @@ class Sampler:
         state = self._join(self._state(own), self._state(other))
         chunk = self._join(self.data.ahead(own, self.points), self.data.ahead(other, self.points))
         state[mirrored], chunk[mirrored] = mirror_vectors(state[mirrored]), mirror_vectors(chunk[mirrored])
-        return Batch(self._images(own, other, mirrored), self._jitter(state), chunk)
+        images, planned = self._images(own, other, mirrored), self.rng.integers(self.plan + 1, size=size)
+        # A plan is off as a whole: what follows must lead back to the demonstration, not go on beside it.
+        plan = chunk[:, : self.plan] + self._noise(chunk[:, 0].shape)[:, None]
+        return Batch(images, (state + self._noise(state.shape)).astype(np.float32), chunk, plan, planned)
 
     @staticmethod
     def _join(own: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -84,11 +100,12 @@ class Sampler:
         state.reshape(len(frames), 2, axes)[..., WRIST_SIZE:] += np.where(chosen, moved - lag, 0)
         return state
 
-    def _jitter(self, state: np.ndarray) -> np.ndarray:
-        axes = state.shape[-1] // 2
+    def _noise(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Normal noise (B, 2 * axes) of a state's size."""
+        axes = shape[-1] // 2
         side = np.full(axes, self.augment.state_latent)
         side[:3], side[3:9] = self.augment.state_position_m, self.augment.state_rotation
-        return (state + np.tile(side, 2) * self.rng.standard_normal(state.shape)).astype(np.float32)
+        return np.tile(side, 2) * self.rng.standard_normal(shape)
 
 
 def shift(images: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:

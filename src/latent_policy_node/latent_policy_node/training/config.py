@@ -28,6 +28,7 @@ class ModelConfig(_Section):
 
     encoder: EncoderConfig = EncoderConfig()
     horizon: int = Field(16, ge=4, le=64, multiple_of=4)
+    plan: int = Field(4, ge=1, le=16, description="points of the running chunk that the network may be told")
     unet_channels: tuple[int, ...] = (96, 192)
     kernel: int = Field(3, ge=3, le=7)
     condition: int = Field(256, ge=32, le=1024)

@@ -27,6 +27,7 @@ from latent_codec.bundle import (
 )
 from latent_codec.training.onnx_export import strip
 
+from ..policy import INPUTS
 from .model import PolicyNetwork
 from .normalise import Normaliser
 from .photometric import scale_image
@@ -42,9 +43,9 @@ class ExportError(RuntimeError):
 
 
 class Sampler(nn.Module):
-    """image (1, h, w, 3) uint8, state (1, dims), noise (1, horizon, dims) -> action (1, horizon, dims), raw units.
+    """What `latent_policy_node.policy` says of the inputs -> action (1, horizon, dims), raw units.
 
-    The state is clipped to 1.5 times its range in the demonstrations, where the network knows what it means.
+    State and plan are clipped to 1.5 times their range in the demonstrations, where the network knows what they mean.
     """
 
     def __init__(self, network: PolicyNetwork, scale: Normaliser) -> None:
@@ -53,10 +54,12 @@ class Sampler(nn.Module):
         self.register_buffer("centre", torch.from_numpy(scale.centre))
         self.register_buffer("scale", torch.from_numpy(scale.scale))
 
-    def forward(self, image: Tensor, state: Tensor, noise: Tensor) -> Tensor:
-        known = ((state - self.centre) / self.scale).clamp(-STATE_BOUND, STATE_BOUND)
-        chunk = self.network.sample(scale_image(image), known, noise, self.bound)
-        return chunk * self.scale + self.centre
+    def forward(self, image: Tensor, state: Tensor, noise: Tensor, plan: Tensor, planned: Tensor) -> Tensor:
+        seen = self.network.observe(scale_image(image), self._scaled(state), self._scaled(plan), planned)
+        return self.network.sample(seen, noise, self.bound) * self.scale + self.centre
+
+    def _scaled(self, raw: Tensor) -> Tensor:
+        return ((raw - self.centre) / self.scale).clamp(-STATE_BOUND, STATE_BOUND)
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,16 @@ def export(sampler: Sampler, size: tuple[int, int], origin: Origin, directory: P
     return manifest
 
 
-def example(sampler: Sampler, size: tuple[int, int], seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Random inputs of the graph: image, state near the data, noise."""
+def example(sampler: Sampler, size: tuple[int, int], seed: int) -> tuple[Tensor, ...]:
+    """Random inputs of the graph in the order of INPUTS: state and plan near the data."""
     generator = torch.Generator().manual_seed(seed)
     network = sampler.network
     image = torch.randint(0, 256, (1, *size, 3), generator=generator, dtype=torch.uint8)
-    state = sampler.centre + sampler.scale * torch.randn(1, network.dims, generator=generator)
-    return image, state, torch.randn(1, network.config.horizon, network.dims, generator=generator)
+    config, dims = network.config, network.dims
+    state = sampler.centre + sampler.scale * torch.randn(1, dims, generator=generator)
+    plan = sampler.centre + sampler.scale * torch.randn(1, config.plan, dims, generator=generator)
+    noise = torch.randn(1, config.horizon, dims, generator=generator)
+    return image, state, noise, plan, torch.randint(0, config.plan + 1, (1,), generator=generator)
 
 
 def write_onnx(sampler: Sampler, size: tuple[int, int], path: Path) -> None:
@@ -110,7 +116,7 @@ def write_onnx(sampler: Sampler, size: tuple[int, int], path: Path) -> None:
         sampler.eval(),
         example(sampler, size, 0),
         dynamo=True,
-        input_names=["image", "state", "noise"],
+        input_names=list(INPUTS),
         output_names=["action"],
         external_data=False,
         optimize=True,
@@ -130,7 +136,7 @@ def parity(sampler: Sampler, size: tuple[int, int], path: Path, trials: int = 5)
         inputs = example(sampler, size, seed)
         with torch.no_grad():
             wanted = sampler(*inputs).numpy()
-        found = session.run(None, {k: v.numpy() for k, v in zip(("image", "state", "noise"), inputs, strict=True)})[0]
+        found = session.run(None, {k: v.numpy() for k, v in zip(INPUTS, inputs, strict=True)})[0]
         worst = max(worst, float(np.abs(found - wanted).max()))
         if not worst <= PARITY:
             raise ExportError(f"{path.name}: found ONNX {worst:.2e} from PyTorch, expected at most {PARITY:.0e}")
@@ -157,6 +163,7 @@ def _manifest(
             sides=("left", "right"),
             period_s=origin.period_s,
             horizon=config.horizon,
+            plan=config.plan,
             observation=ObservationContract(cameras={origin.camera: size}, max_age_s=0.2),
             normalisation=scaling,
             options=dict(origin.options),

@@ -18,25 +18,35 @@ NEAR_POINTS = 4.0
 
 
 class Observed(NamedTuple):
-    """What the denoiser needs of an observation: condition (B, c), and the state (B, dims) itself."""
+    """What the denoiser needs of an observation and of the plan.
+
+    condition (B, c); state (B, dims); going (B, horizon, dims): the plan, then its last point for ever, or the state
+    where there is no plan; known (B, horizon, 1): 1 at the points of the plan.
+    """
 
     condition: Tensor
     state: Tensor
+    going: Tensor
+    known: Tensor
 
     def repeat(self, times: int) -> Observed:
         """The same observations `times` times over."""
-        return Observed(self.condition.repeat(times, 1), self.state.repeat(times, 1))
+        return Observed(*(part.repeat(times, *[1] * (part.dim() - 1)) for part in self))
 
 
 class PolicyNetwork(nn.Module):
     """Predicts the clean chunk.
 
-    The state has a short way to the output: each point of a chunk is a learned share of where the robot is now, plus
-    what the network adds. Otherwise most of a short training goes into learning to copy it. State and chunk are
-    therefore scaled alike.
+    It is told the plan, the first points of the chunk that the robots already follow, and continues it (training-time
+    action conditioning, arXiv 2512.05964). One observation alone cannot tell how long the robot has already waited: a
+    policy that saw no more would begin each short wait of a demonstration anew, for ever.
 
-    Shapes: image (B, 3, H, W) in [-1, 1]; state (B, dims) and chunks (B, horizon, dims), normalised; dims counts
-    both sides, left first.
+    State and plan have a short way to the output: each point of a chunk is a learned share of where the robot is
+    going, plus what the network adds. Otherwise most of a short training goes into learning to copy it. State and
+    chunk are therefore scaled alike.
+
+    Shapes: image (B, 3, H, W) in [-1, 1]; state (B, dims), plan (B, config.plan, dims) of which the first planned (B,)
+    points count, and chunks (B, horizon, dims), normalised; dims counts both sides, left first.
     """
 
     def __init__(self, config: ModelConfig, dims: int, height: int, width: int) -> None:
@@ -49,7 +59,7 @@ class PolicyNetwork(nn.Module):
             nn.Linear(features + 64 + dims, condition), nn.SiLU(), nn.Linear(condition, condition)
         )
         self.step = nn.Sequential(nn.Linear(STEP_WIDTH, condition), nn.SiLU(), nn.Linear(condition, condition))
-        self.unet = UNet1d(2 * dims, dims, config.unet_channels, condition, config.kernel)
+        self.unet = UNet1d(3 * dims + 1, dims, config.unet_channels, condition, config.kernel)
         points = torch.tensor(self.points, dtype=torch.float32)
         self.near = nn.Parameter(torch.exp(-points / NEAR_POINTS)[:, None].repeat(1, dims))
         self.auxiliary = nn.Linear(condition, len(points) * dims)
@@ -64,19 +74,29 @@ class PolicyNetwork(nn.Module):
         """Which frames ahead are predicted: the chunk, then those of the auxiliary task."""
         return [*range(1, self.config.horizon + 1), *self.config.far_points]
 
-    def observe(self, image: Tensor, state: Tensor) -> Observed:
-        """What an observation amounts to, float32."""
+    def observe(self, image: Tensor, state: Tensor, plan: Tensor, planned: Tensor) -> Observed:
+        """What an observation and a plan amount to, float32."""
         features = self.encoder(image)
         with torch.autocast(device_type=image.device.type, enabled=False):
             state = state.float()
-            return Observed(self.fuse(torch.cat([features, self.state(state), state], dim=-1)), state)
+            condition = self.fuse(torch.cat([features, self.state(state), state], dim=-1))
+            return Observed(condition, state, *self._continued(state, plan, planned))
+
+    def _continued(self, state: Tensor, plan: Tensor, planned: Tensor) -> tuple[Tensor, Tensor]:
+        """`going` and `known` of Observed."""
+        steps = torch.arange(self.config.horizon, device=state.device)
+        path = torch.cat([state[:, None], plan.float()], dim=1)
+        last = torch.minimum(steps + 1, planned[:, None])  # the plan's point, or its last one; 0 is the state
+        going = torch.gather(path, 1, last[..., None].expand(-1, -1, self.dims))
+        return going, (steps < planned[:, None])[..., None].to(state.dtype)
 
     def denoise(self, noisy: Tensor, steps: Tensor, seen: Observed) -> Tensor:
         """The clean chunk predicted from a noisy one at diffusion steps (B,)."""
         context = nn.functional.silu(seen.condition + self.step(step_embedding(steps, STEP_WIDTH)))
         here = seen.state[:, None].expand_as(noisy)
-        added = self.unet(torch.cat([noisy, here], dim=-1).transpose(1, 2), context).transpose(1, 2)
-        return added + self.near[: noisy.shape[1]] * here
+        given = torch.cat([noisy, here, seen.going, seen.known], dim=-1)
+        added = self.unet(given.transpose(1, 2), context).transpose(1, 2)
+        return added + self.near[: noisy.shape[1]] * seen.going
 
     def regress(self, seen: Observed) -> Tensor:
         """All points (B, len(points), dims) by plain regression.
@@ -86,9 +106,9 @@ class PolicyNetwork(nn.Module):
         added = self.auxiliary(seen.condition).reshape(-1, len(self.near), self.dims)
         return added + self.near * seen.state[:, None]
 
-    def sample(self, image: Tensor, state: Tensor, noise: Tensor, bound: float = 1.5) -> Tensor:
+    def sample(self, seen: Observed, noise: Tensor, bound: float = 1.5) -> Tensor:
         """Chunk (B, horizon, dims) by DDIM from `noise`; predictions are clipped to +-bound."""
-        seen, chunk = self.observe(image, state), noise
+        chunk = noise
         for step, a, b in self.plan:
             steps = torch.full((1,), step, dtype=torch.long, device=noise.device)
             chunk = a * self.denoise(chunk, steps, seen).clamp(-bound, bound) + b * chunk

@@ -18,7 +18,7 @@ from .batches import Batch, Sampler
 from .config import PolicyConfig
 from .diffusion import add_noise
 from .metrics import chunk_errors
-from .model import PolicyNetwork
+from .model import Observed, PolicyNetwork
 from .normalise import fit, scale_floor
 from .photometric import Relight, scale_image
 
@@ -44,7 +44,7 @@ class Trainer:
         height, width = data.images.shape[1:3]
         self.relight = Relight(config.augment, train.batch * height * width * 3, self.generator)
         self.network = PolicyNetwork(config.model, data.dims, height, width)
-        self.sampler = Sampler(data, self.training, self.network.points, config.augment, train.seed)
+        self.sampler = Sampler(data, self.training, self.network.points, config.augment, train.seed, config.model.plan)
         self.average = PolicyNetwork(config.model, data.dims, height, width).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(
@@ -96,19 +96,20 @@ class Trainer:
     def _optimise(self, batch: Batch) -> float:
         image = self.relight(torch.from_numpy(batch.images))
         state = torch.from_numpy(self.scale.apply(batch.state))
+        plan = torch.from_numpy(self.scale.apply(batch.plan))
         chunk = torch.from_numpy(self.scale.apply(batch.chunk))
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.train.bf16):
-            loss = self._loss(image, state, chunk)
+            seen = self.network.observe(image, state, plan, torch.from_numpy(batch.planned))
+            loss = self._loss(seen, chunk)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         return float(loss.detach())
 
-    def _loss(self, image: Tensor, state: Tensor, chunk: Tensor) -> Tensor:
+    def _loss(self, seen: Observed, chunk: Tensor) -> Tensor:
         """Error of the predicted clean chunk over several noise draws of each encoded observation."""
         draws, model = self.config.train.draws, self.network
-        seen = model.observe(image, state)
         clean = chunk[:, : model.config.horizon].repeat(draws, 1, 1)
         steps = torch.randint(len(model.power), (len(clean),), generator=self.generator)
         noise = torch.randn(clean.shape, generator=self.generator)
@@ -149,12 +150,14 @@ class Trainer:
 
     @torch.no_grad()
     def predict(self, frames: np.ndarray) -> np.ndarray:
-        """Chunks (B, horizon, dims) in raw units for frames (B,) of the data, by DDIM with fixed noise, float32."""
+        """Chunks (B, horizon, dims) in raw units for frames (B,) of the data, by DDIM with fixed noise and no plan."""
         image = scale_image(torch.from_numpy(self.data.images[frames]))
         state = torch.from_numpy(self.scale.apply(self.data.state[frames]))
         shape = (len(frames), self.config.model.horizon, self.data.dims)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-        chunk = self.average.sample(image, state, noise, self.scale.bound)
+        plan = torch.zeros(len(frames), self.config.model.plan, self.data.dims)
+        seen = self.average.observe(image, state, plan, torch.zeros(len(frames), dtype=torch.long))
+        chunk = self.average.sample(seen, noise, self.scale.bound)
         return self.scale.undo(chunk.numpy())
 
     def _validation_frames(self) -> np.ndarray:
