@@ -1,7 +1,7 @@
 """Anchors: every hand closed by the same share, from open over pregrasp to grasp, which shall have one latent.
 
-One curve, and no more. What lies beside it has no counterpart: the pregrasp of some hands is on their straight line from
-open to grasp, so that if other blends were tied too, one pose of such a hand would have to have two latents.
+One curve, and no more. What lies beside it has no counterpart: the pregrasp of some hands is on their straight line
+from open to grasp, so that if other blends were tied too, one pose of such a hand would have to have two latents.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ LAG_NOISE = 0.5  # in any direction, of the lag's size
 
 @dataclass(frozen=True)
 class Batch:
-    """images (B, h, w, 3) uint8; in raw units state (B, 2 * axes), chunk (B, points, 2 * axes) and plan (B, plan, 2 * axes),
-    of which the first planned (B,) points count.
+    """images (B, h, w, 3) uint8; the rest in raw units: state (B, 2 * axes), chunk (B, points, 2 * axes), and plan
+    (B, plan, 2 * axes), of which the first planned (B,) points count.
     """
 
     images: np.ndarray
