@@ -50,11 +50,6 @@ class Bench:
     labels: dict[str, Any]
 
 
-def evaluate(left: str, right: str, task: str, episodes: int, seed: int, bundles: tuple[Path, Path]) -> dict[str, Any]:
-    """Roll the policy out `episodes` times; the report that the command prints."""
-    return roll_out(assemble(left, right, task, bundles), episodes, seed)
-
-
 def assemble(left: str, right: str, task: str, bundles: tuple[Path, Path]) -> Bench:
     """Load all that an evaluation needs; ValueError, OSError or RenderError when something is wrong with it."""
     station = station_with_hands(DEFAULT_STATION, left, right, task)
@@ -70,17 +65,22 @@ def assemble(left: str, right: str, task: str, bundles: tuple[Path, Path]) -> Be
     return Bench(world, sides, Rollout(world, PolicyLoop(policy, LoopSettings()), sides, renderer), labels)
 
 
-def roll_out(bench: Bench, episodes: int, seed: int) -> dict[str, Any]:
-    """The report of `episodes` on what `assemble` has made."""
+def roll_out(bench: Bench, episodes: int, seed: int, continuous: bool) -> dict[str, Any]:
+    """The report of `episodes` on what `assemble` made: each from home or, `continuous`, where the last one ended."""
     rounds = Rounds(bench.world, bench.world.task, np.random.default_rng(seed))
     began, simulated = time.monotonic(), 0.0
+    if continuous:
+        bench.rollout.begin(rounds)
     for _ in track(range(episodes), description=f"{bench.labels['left_hand']} | {bench.labels['right_hand']}"):
-        bench.rollout.run(rounds)
-        simulated += bench.world.time_s
+        before = bench.world.time_s if continuous else 0.0
+        (bench.rollout.go_on if continuous else bench.rollout.run)(rounds)
+        simulated += bench.world.time_s - before
     return {
         **bench.labels,
         "episodes": episodes,
         "seed": seed,
+        "continuous": continuous,
+        "seconds_per_round": round(simulated / episodes, 2),
         **summary(rounds, bench.sides),
         "times_real_time": round(simulated / (time.monotonic() - began), 2),
     }
@@ -106,6 +106,9 @@ def run(
     task: str = "pick_place",
     episodes: Annotated[int, typer.Option(min=1, help="each has one pick a side")] = 50,
     seed: Annotated[int, typer.Option(min=0)] = 7,
+    continuous: Annotated[
+        bool, typer.Option("--continuous", help="one episode after the other, as live: the arms have to come home")
+    ] = False,
     policy: Annotated[Path, typer.Option(help="policy bundle")] = Path("models/policy"),
     codec: Annotated[Path, typer.Option(help="codec bundle")] = Path("models/codec"),
     report: Annotated[Path | None, typer.Option("--json", help="write the report here")] = None,
@@ -119,12 +122,15 @@ def run(
     except (ValueError, OSError, RenderError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         raise typer.Exit(2) from None
-    result = roll_out(bench, episodes, seed)
+    result = roll_out(bench, episodes, seed, continuous)
     low, high = result["wilson_95"]
     print(
         f"{left} | {right}: {result['successes']}/{result['picks']} picks succeed, 95 % interval {low:.2f}-{high:.2f}"
     )
-    print(f"{result['times_real_time']} x real time; by side {result['successes_by_side']}")
+    print(
+        f"{result['seconds_per_round']} s a round; {result['times_real_time']} x real time; "
+        f"by side {result['successes_by_side']}"
+    )
     if report is not None:
         report.write_text(json.dumps(result, indent=2) + "\n")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -106,21 +107,42 @@ class Rollout:
     loop: PolicyLoop
     sides: list[Side]
     renderer: Renderer
+    _due: list[tuple[int, dict[str, Chunk]]] = field(default_factory=list)
 
     def run(self, rounds: Rounds) -> dict[str, bool]:
         """One episode from home to its end; each side's success."""
+        self.begin(rounds)
+        self._run_until(rounds.update)
+        return rounds.finish()
+
+    def begin(self, rounds: Rounds) -> None:
+        """The arms at home, the first round set up, nothing seen yet."""
         self.world.reset()
         rounds.begin()
         self.loop.reset()
+        self._due.clear()
         for side in self.sides:
             side.begin()
-        due: list[tuple[int, dict[str, Chunk]]] = []
-        tick, over = 0, False
-        while not over:
+
+    def go_on(self, rounds: Rounds) -> dict[str, bool]:
+        """The rest of this round, as the live graph plays it: before the next one the arms have to come home."""
+        ended = len(rounds.results)
+
+        def over() -> bool:
+            rounds.advance()
+            return len(rounds.results) > ended
+
+        self._run_until(over)
+        return rounds.results[-1]
+
+    def _run_until(self, over: Callable[[], bool]) -> None:
+        """Let time pass until `over`, which is asked a few times a second."""
+        tick = 0
+        while tick == 0 or tick % CHECK_EVERY or not over():
             if tick % CAMERA_EVERY == 0:
-                due.append((self.world.stamp_ns + round(DELAY_S * 1e9), self._decide()))
-            while due and due[0][0] <= self.world.stamp_ns:
-                chunks = due.pop(0)[1]
+                self._due.append((self.world.stamp_ns + round(DELAY_S * 1e9), self._decide()))
+            while self._due and self._due[0][0] <= self.world.stamp_ns:
+                chunks = self._due.pop(0)[1]
                 for side in self.sides:
                     if side.name in chunks:
                         side.command(chunks[side.name])
@@ -128,8 +150,6 @@ class Rollout:
                 side.tick()
             self.world.step(round(SERVO_S / self.world.model.opt.timestep))
             tick += 1
-            over = tick % CHECK_EVERY == 0 and rounds.update()
-        return rounds.finish()
 
     def _decide(self) -> dict[str, Chunk]:
         """Observe the world and let the policy act; its clock is where the chunk will arrive."""

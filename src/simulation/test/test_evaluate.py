@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from worlds import make_world
 
 from latent_codec.bundle import BundleError
-from simulation.evaluate import evaluate, wilson
+from simulation.evaluate import assemble, roll_out, wilson
 from simulation.rollout import WorldDevice
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
@@ -40,7 +40,7 @@ def test_bundles_of_two_latent_spaces_are_refused(tmp_path):
     content["latent_space"] = "other@0123456789ab"
     manifest.write_text(yaml.safe_dump(content, sort_keys=False))
     with pytest.raises(BundleError, match="other@0123456789ab"):
-        evaluate("inspire", "ability", "pick_place", 1, 0, (tmp_path / "policy", MODELS / "codec"))
+        assemble("inspire", "ability", "pick_place", (tmp_path / "policy", MODELS / "codec"))
 
 
 def refusal(*arguments):
@@ -92,8 +92,11 @@ def test_a_part_of_a_world_is_a_device():
     assert np.abs(device.read().position - after.position).max() < 0.02
 
 
-def test_the_shipped_policy_places_cans_with_two_different_hands():
-    result = evaluate("inspire", "ability", "pick_place", 3, 11, (MODELS / "policy", MODELS / "codec"))
+@pytest.mark.parametrize("continuous", [False, True])
+def test_the_shipped_policy_places_cans_with_two_different_hands_and_comes_home_for_the_next(continuous):
+    bench = assemble("inspire", "ability", "pick_place", (MODELS / "policy", MODELS / "codec"))
+    result = roll_out(bench, 3, 11, continuous)
     assert result["picks"] == 6
     assert result["successes"] >= 4
     assert result["chunks_refused"] == 0
+    assert 3 < result["seconds_per_round"] < 12
