@@ -53,15 +53,29 @@ def test_each_pair_of_hands_weighs_the_same_however_many_episodes_it_has() -> No
     assert abs(pairs.mean() - 0.5) < 0.03
 
 
-def test_a_plan_is_the_start_of_its_chunk_a_little_displaced_and_of_any_length() -> None:
-    augment = AugmentConfig(state_position_m=0.005, state_rotation=0, state_latent=0)
+def test_a_plan_is_the_start_of_its_chunk_displaced_as_a_whole_and_of_any_length() -> None:
+    augment = AugmentConfig(state_position_m=0.005, state_rotation=0, state_latent=0, plan_other=0)
     batch = Sampler(demonstrations(), np.arange(6), range(1, 7), augment, seed=4, plan=3).batch(300)
     assert set(batch.planned) == {0, 1, 2, 3} and batch.plan.shape[1] == 3
     off = batch.plan - batch.chunk[:, :3]
-    np.testing.assert_allclose(off, np.broadcast_to(off[:, :1], off.shape), atol=1e-6)  # as a whole
+    np.testing.assert_allclose(off, np.broadcast_to(off[:, :1], off.shape), atol=1e-6)
     position = np.arange(off.shape[2]) % (off.shape[2] // 2) < 3
     assert off[..., position].std() == pytest.approx(0.005, rel=0.1)
     np.testing.assert_allclose(off[..., ~position], 0, atol=1e-6)
+
+
+def test_half_of_the_planned_hands_are_off_towards_what_hands_do_elsewhere() -> None:
+    augment = AugmentConfig(state_position_m=0, state_rotation=0, state_latent=0, plan_other=1)
+    data = demonstrations()
+    batch = Sampler(data, np.arange(6), range(1, 7), augment, seed=4, plan=3).batch(300)
+    off = (batch.plan - batch.chunk[:, :3])[:, 0].reshape(300, 2, -1)
+    np.testing.assert_allclose(off[..., :WRIST_SIZE], 0, atol=1e-6)
+    hands = off[..., WRIST_SIZE:]
+    moved = np.abs(hands).max(axis=2) > 1e-6
+    assert 0.15 < moved.mean() < 0.55  # the toy hands often do the same
+    reached = batch.plan[:, 0].reshape(300, 2, -1)[..., WRIST_SIZE:]
+    known = data.action.reshape(len(data.action), 2, -1)[..., WRIST_SIZE:]
+    assert (reached >= known.min((0, 1)) - 1e-6).all() and (reached <= known.max((0, 1)) + 1e-6).all()
 
 
 def test_hands_that_lag_behind_their_command_lag_as_other_hands_too_and_what_is_wanted_stays() -> None:

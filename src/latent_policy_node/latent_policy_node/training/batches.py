@@ -65,10 +65,9 @@ class Sampler:
         state = self._join(self._state(own), self._state(other))
         chunk = self._join(self.data.ahead(own, self.points), self.data.ahead(other, self.points))
         state[mirrored], chunk[mirrored] = mirror_vectors(state[mirrored]), mirror_vectors(chunk[mirrored])
-        images, planned = self._images(own, other, mirrored), self.rng.integers(self.plan + 1, size=size)
-        # A plan is off as a whole: what follows must lead back to the demonstration, not go on beside it.
-        plan = chunk[:, : self.plan] + self._noise(chunk[:, 0].shape)[:, None]
-        return Batch(images, (state + self._noise(state.shape)).astype(np.float32), chunk, plan, planned)
+        images, state = self._images(own, other, mirrored), (state + self._noise(state.shape)).astype(np.float32)
+        planned = self.rng.integers(self.plan + 1, size=size)
+        return Batch(images, state, chunk, self._plan(chunk), planned)
 
     @staticmethod
     def _join(own: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -99,6 +98,21 @@ class Sampler:
         chosen = self.rng.random(shape) < self.augment.other_hand
         state.reshape(len(frames), 2, axes)[..., WRIST_SIZE:] += np.where(chosen, moved - lag, 0)
         return state
+
+    def _plan(self, chunk: np.ndarray) -> np.ndarray:
+        """Plans (B, plan, 2 * axes): the start of chunks, each off as a whole.
+
+        What follows has to lead back to the demonstration, not go on beside it. Half of the hands are off towards what
+        a hand does elsewhere; else one that has half opened by mistake is told so ever after, and stays.
+        """
+        size, axes = len(chunk), chunk.shape[-1] // 2
+        plan = chunk[:, : self.plan] + self._noise(chunk[:, 0].shape)[:, None]
+        hands = plan.reshape(size, self.plan, 2, axes)[..., WRIST_SIZE:]
+        first = chunk[:, 0].reshape(size, 2, axes)[..., WRIST_SIZE:]
+        elsewhere = first[self.rng.permutation(size)]
+        share = self.rng.uniform(0, self.augment.plan_other, (size, 2, 1)) * (self.rng.random((size, 2, 1)) < 0.5)
+        hands += (share * (elsewhere - first))[:, None]
+        return plan
 
     def _noise(self, shape: tuple[int, ...]) -> np.ndarray:
         """Normal noise (B, 2 * axes) of a state's size."""

@@ -55,6 +55,9 @@ class AugmentConfig(_Section):
     other_hand: float = Field(
         0.0, ge=0, le=1, description="probability that a hand in the state lags behind its command as another might"
     )
+    plan_other: float = Field(
+        0.5, ge=0, le=1, description="how far the plan of a hand may be off, of the way to what it does elsewhere"
+    )
     shift_px: int = Field(0, ge=0, le=16)
     brightness: float = Field(0.12, ge=0, le=1)
     contrast: float = Field(0.15, ge=0, le=1)
