@@ -13,7 +13,7 @@ import onnxruntime
 from episodes.dataset import resize_area
 from latent_codec.bundle import MANIFEST_NAME, BundleError, Manifest, load_manifest, read_verified
 
-# image (1, h, w, 3) uint8; state (1, dims) and plan (1, plan, dims) in raw latent units; noise (1, horizon, dims), normal;
+# image (1, h, w, 3) uint8; state (1, dims), plan (1, plan, dims) in raw latent units; noise (1, horizon, dims), normal;
 # planned (1,) int64, how many points of the plan count.
 INPUTS = ("image", "state", "noise", "plan", "planned")
 

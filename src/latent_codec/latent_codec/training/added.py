@@ -24,6 +24,7 @@ from latent_codec.training.frozen import Frozen
 from latent_codec.training.model import Space
 from latent_codec.training.pairs import Pairs, unit_error
 from latent_codec.training.pools import Pools, PoolSettings
+from latent_codec.training.warm_start import most_alike, start_like
 
 POOL = 16384  # poses of each other hand to draw from
 OTHERS = 320  # poses of all other hands together that the new hand decodes in a step
@@ -66,6 +67,7 @@ class AddedHand:
         torch.manual_seed(config.seed)
         kind = {"tips": self.frozen.features.with_tips, "squash": self.frozen.squash}
         self.space = Space([robot], config.latent_dim, frozen.encoder, frozen.decoder, **kind)
+        start_like(self.space, self.frozen, most_alike(robot, others))
         self.group = self.space.group
         rng, spread = np.random.default_rng(config.seed), (s.pinch_keep, s.pinch_noise, s.near_noise)
         self.own = Pools([robot], self.group, PoolSettings(s.pool, *spread), rng)
