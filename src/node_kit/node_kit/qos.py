@@ -15,7 +15,7 @@ def _reliable(depth: int, durability: DurabilityPolicy = DurabilityPolicy.VOLATI
     )
 
 
-IMAGE = _reliable(4)
+IMAGE = _reliable(10)  # a third of a second at 30 Hz: a reader that is kept off the processor so long misses none
 STATE = _reliable(10)
 COMMAND = _reliable(2)
 LATCHED = _reliable(1, DurabilityPolicy.TRANSIENT_LOCAL)
