@@ -56,17 +56,21 @@ def jittered(hand: Embodiment, joints: np.ndarray, noise: float, count: int, rng
 
 
 def closing(hand: Embodiment, shares: np.ndarray) -> np.ndarray:
-    """Joints (M, n) of the hand closed by shares (M,): open at 0, pregrasp at PREGRASP_SHARE, grasp at 1.
-
-    A hand that opens fully to take something, as grippers do, has no shape of its own in between: it closes evenly.
-    """
+    """Joints (M, n) of the hand closed by shares (M,): open at 0, pregrasp at PREGRASP_SHARE, grasp at 1."""
     opened, ready, closed = (hand.postures[name] for name in POSTURES)
     shares = np.asarray(shares, dtype=float)[:, None]
-    if np.array_equal(opened, ready):
-        return opened + shares * (closed - opened)
     first = np.clip(shares / PREGRASP_SHARE, 0, 1)
     second = np.clip((shares - PREGRASP_SHARE) / (1 - PREGRASP_SHARE), 0, 1)
     return opened + first * (ready - opened) + second * (closed - ready)
+
+
+def tells(hand: Embodiment, shares: np.ndarray) -> np.ndarray:
+    """Whether (M,) the hand closed by shares (M,) can be told from itself at others.
+
+    One that opens fully to take something, as grippers do, is the same from open to pregrasp, and stands for pregrasp.
+    """
+    still = np.array_equal(hand.postures["open"], hand.postures["pregrasp"])
+    return np.asarray(shares) >= (PREGRASP_SHARE if still else 0.0)
 
 
 def closing_shares(count: int, rng: np.random.Generator) -> np.ndarray:

@@ -14,6 +14,7 @@ from latent_codec import poses
 from latent_codec.codec import Codec
 from latent_codec.inputs import changed_hands, input_hashes
 from latent_codec.training import onnx_export
+from latent_codec.training.anchors import latent_spread
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, load_config
 from latent_codec.training.grouped_mlp import Layout
 from latent_codec.training.main import build_recipe, main
@@ -150,10 +151,20 @@ def test_a_hand_that_closes_passes_its_three_postures_and_never_turns_back(name)
     assert np.abs(steps).max() < 0.05 and np.abs(steps).max(axis=1).min() > 0
 
 
-def test_a_gripper_closes_evenly():
+def test_a_gripper_stays_open_until_pregrasp_and_cannot_tell_how_near_that_is():
     hand = embodiments.load("robotiq_2f85")
-    steps = np.diff(poses.closing(hand, np.linspace(0, 1, 50)), axis=0)
-    np.testing.assert_allclose(steps, np.broadcast_to(steps[0], steps.shape))
+    shares = np.linspace(0, 1, 21)
+    joints, still = poses.closing(hand, shares), shares < poses.PREGRASP_SHARE
+    np.testing.assert_array_equal(joints[still], np.broadcast_to(hand.postures["open"], joints[still].shape))
+    np.testing.assert_array_equal(poses.tells(hand, shares), ~still)
+    assert (np.abs(np.diff(joints[~still], axis=0)) > 0).all()
+    assert poses.tells(embodiments.load("inspire"), shares).all()
+
+
+def test_only_hands_that_speak_are_pulled_together():
+    latents = torch.tensor([[[1.0], [3.0]], [[1.0], [5.0]], [[9.0], [7.0]]])  # three hands, two anchors
+    speaks = torch.tensor([[1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
+    assert latent_spread(latents, speaks) == pytest.approx((0 + 0 + 4 + 0 + 4) / 5)
 
 
 def test_shares_of_closing_stay_between_open_and_grasp_and_meet_the_postures():

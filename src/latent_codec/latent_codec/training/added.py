@@ -17,7 +17,7 @@ from embodiments import Embodiment
 from latent_codec.measure.oracle import CACHE
 from latent_codec.training import losses, pairs
 from latent_codec.training.added_matches import AddedMatches, encoded
-from latent_codec.training.anchors import Anchors
+from latent_codec.training.anchors import Anchors, centre, weighted_mean
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.frozen import Frozen
@@ -36,7 +36,7 @@ class Shown:
     """What one step starts from: poses of the new hand, poses of H others, and the same anchors K of all.
 
     joints (1, B, J), tips (1, B, 5, 3), latents (1, B, N); `their_tips` (H, M, 5, 3), `their_latents` (H, M, N);
-    anchors: joints (1, K, J) and (H, K, J'), latents (1, K, N) and (H, K, N).
+    anchors: joints (1, K, J) and (H, K, J'), latents (1, K, N) and (H, K, N), whether they speak (1, K) and (H, K).
     """
 
     joints: Tensor
@@ -46,6 +46,7 @@ class Shown:
     their_latents: Tensor
     anchors: tuple[Tensor, Tensor]
     anchor_latents: tuple[Tensor, Tensor]
+    speaks: tuple[Tensor, Tensor]
 
 
 class AddedHand:
@@ -98,8 +99,7 @@ class AddedHand:
         parts = self._decoding(shown, rng)
         for name, value in self._showing(shown, rng).items():
             parts[name] = parts[name] + value
-        (mine,), theirs = shown.anchor_latents
-        parts["anchor_latent"] = s.anchor_latent * (mine - theirs.mean(0)).square().mean()
+        parts["anchor_latent"] = s.anchor_latent * self._anchor_error(shown)
         if self.real.any():
             unit = (shown.latents - self.centre) / self.scale
             parts["statistics"] = s.statistics * losses.unit_statistics(unit)
@@ -119,7 +119,8 @@ class AddedHand:
             rows = torch.from_numpy(rng.integers(self.latents[index].shape[1], size=(len(hands), size)))
             their_latents.append(self.latents[index][hands, rows])
             their_tips.append(self.pools.tips[index][hands, rows])
-        mine, theirs = (anchors.draw(np.random.default_rng([self.seed, step, 1])) for anchors in self.anchors)
+        drawn = [anchors.draw(np.random.default_rng([self.seed, step, 1])) for anchors in self.anchors]
+        (mine, theirs), speaks = zip(*drawn, strict=True)
         with torch.no_grad():
             target = self.frozen.encode(theirs)
         return Shown(
@@ -130,6 +131,7 @@ class AddedHand:
             their_latents=torch.cat(their_latents, dim=1),
             anchors=(mine, theirs),
             anchor_latents=(self.space.encode(mine), target),
+            speaks=speaks,
         )
 
     def _decoding(self, shown: Shown, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -148,7 +150,7 @@ class AddedHand:
         reach = pairs.within_reach(across, s) * self.real[:, None]
         parts = {
             "reconstruction": s.reconstruction * unit_error(self.group, own, shown.joints).mean(),
-            "anchor_joints": s.anchor_joints * error.mean(),
+            "anchor_joints": s.anchor_joints * weighted_mean(error, torch.cat(shown.speaks)),
             "cycle": s.cycle * pairs.latent_error(again, theirs, reach),
         }
         one, other = pairs.vector_terms(same, s), pairs.vector_terms(across, s)
@@ -173,7 +175,14 @@ class AddedHand:
         reach = pairs.within_reach(across, s) * self.real[:, None]
         error = unit_error(self.frozen.group, tied, shown.anchors[1])
         return {
-            "anchor_joints": s.anchor_joints * error.mean(),
+            "anchor_joints": s.anchor_joints * weighted_mean(error, shown.speaks[0]),
             "cycle": s.cycle * pairs.latent_error(again, latents, reach),
             **pairs.vector_terms(across, s),
         }
+
+    @staticmethod
+    def _anchor_error(shown: Shown) -> Tensor:
+        """Mean square of the distances of the new hand's anchors from the others' mean, where both speak."""
+        (latents, theirs), (speaks, others) = shown.anchor_latents, shown.speaks
+        both = speaks * (others.sum(0) > 0)
+        return weighted_mean((latents - centre(theirs, others)).square(), both[..., None])

@@ -23,12 +23,25 @@ class Anchors:
     def __init__(self, hands: Sequence[Embodiment], group: HandGroup, count: int) -> None:
         self._hands, self._group, self._count = hands, group, count
 
-    def draw(self, rng: np.random.Generator) -> Tensor:
-        """Joints (H, K, J)."""
+    def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Joints (H, K, J), and 1 where the latent of a hand means that share, 0 where it could be another (H, K)."""
         shares = poses.closing_shares(self._count, rng)
-        return self._group.pad([torch.tensor(poses.closing(hand, shares)) for hand in self._hands]).float()
+        joints = self._group.pad([torch.tensor(poses.closing(hand, shares)) for hand in self._hands]).float()
+        return joints, torch.tensor(np.stack([poses.tells(hand, shares) for hand in self._hands])).float()
 
 
-def latent_spread(latents: Tensor) -> Tensor:
-    """Mean square of the distances of latents (H, K, N) of the same anchors from their mean over hands."""
-    return (latents - latents.mean(0)).square().mean()
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean of `values`, of which `weights`, that broadcast to them, count."""
+    weights = weights.expand_as(values)
+    return (weights * values).sum() / weights.sum().clamp(min=1)
+
+
+def latent_spread(latents: Tensor, speaks: Tensor) -> Tensor:
+    """Mean square of distances of latents (H, K, N) of the same anchors from their mean, where hands speak (H, K)."""
+    return weighted_mean((latents - centre(latents, speaks)).square(), speaks[..., None])
+
+
+def centre(latents: Tensor, speaks: Tensor) -> Tensor:
+    """Mean (K, N) of latents (H, K, N) over the hands that speak (H, K)."""
+    weights = speaks[..., None]
+    return (weights * latents).sum(0) / weights.sum(0).clamp(min=1)

@@ -39,7 +39,6 @@ class Settings(Strict):
     align: float = 0.05
     moments: float = 2.0
     contrast: float = 0.03
-    recall: float = Field(0.0, description="as contrast, of decoded poses encoded again")
     temperature: float = Field(0.05, gt=0)
     smoothness: float = 0.005
     lines: int = Field(32, ge=1, description="pairs of latents on the line between which decoding is to be smooth")

@@ -7,7 +7,7 @@ Terms, in the grasp frame and through differentiable kinematics:
 - `distill`: a latent decodes to the best that the target hand can do for the pose, found by direct optimisation. That
   can always be met, so what no hand can do does not compete with what it can;
 - `cycle`, `align`: a decoded pose, and the best of another hand, encode to the latent of the pose that they stand for,
-  as far as the hand could do it; `recall`, `contrast`: nearer to it than to those of others (after LAD, 2506.14608);
+  as far as the hand could do it; `contrast`: nearer to it than to those of others (after LAD, arXiv 2506.14608);
 - `moments`: latents of all hands' versions of the same poses have the same mean and covariance;
 - `smoothness`: fingertips move without jerk along straight lines in the latent space;
 - `anchor_latent`, `anchor_joints`: every hand closed by the same share, from open over pregrasp to grasp, shares one
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from embodiments import Embodiment
 from latent_codec.training import losses, pairs
-from latent_codec.training.anchors import Anchors, latent_spread
+from latent_codec.training.anchors import Anchors, latent_spread, weighted_mean
 from latent_codec.training.config import Strict, TrainingConfig
 from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.matched import MatchedPoses
@@ -71,15 +71,16 @@ class Crosshand:
         """Loss and parts of one step."""
         s, rng = self.settings, np.random.default_rng([self.seed, step])
         joints, tips = self.pools.batch(s.batch, rng)
-        anchors = self.anchors.draw(rng)
+        anchors, speaks = self.anchors.draw(rng)
         latents, anchor_latents = self.space.encode(joints, tips), self.space.encode(anchors)
-        decoded, again = self._decode(latents, tips, anchor_latents, self._sources(rng), rng)
+        sources = self._sources(rng)
+        decoded, again = self._decode(latents, tips, anchor_latents, sources, rng)
         own = pairs.unit_error(self.group, decoded.joints[:, 0], joints)
         tied = pairs.unit_error(self.group, again, anchors[:, None])
         parts = {
             "reconstruction": s.reconstruction * own.mean(),
-            "anchor_joints": s.anchor_joints * tied.mean(),
-            "anchor_latent": s.anchor_latent * latent_spread(anchor_latents),
+            "anchor_joints": s.anchor_joints * weighted_mean(tied, speaks[sources]),
+            "anchor_latent": s.anchor_latent * latent_spread(anchor_latents, speaks),
             "statistics": s.statistics * losses.unit_statistics(latents[self.hands]),
             **pairs.vector_terms(decoded.pairs, s),
             **self._sharing_terms(decoded),
@@ -115,14 +116,10 @@ class Crosshand:
         real = torch.zeros(len(self.group.names))
         real[rows] = 1
         reach = pairs.within_reach(decoded.pairs, s) * real[:, None, None] * real[decoded.sources][..., None]
-        terms = {
+        return {
             "cycle": s.cycle * pairs.latent_error(again, decoded.latents, reach),
             "moments": s.moments * losses.moment_gap(again[rows].flatten(1, 2)),
         }
-        if s.recall:
-            both = (real[:, None] * real[decoded.sources]).bool()  # (H, S)
-            terms["recall"] = s.recall * losses.contrast(again[both], decoded.latents[both], s.temperature)
-        return terms
 
     def _matched_terms(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """The same poses, as each hand does them best, look alike, are near each other and far from other poses."""
