@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from latent_codec.axes import WRIST_SIZE
+
 from .gates import Frame, GateStatus, State, check_age, check_frozen, check_states, follow, state_at
 from .policy import Observation, Policy
 from .schedule import SECOND, Chunk, ahead, blend, hold, sample
@@ -120,12 +122,13 @@ class PolicyLoop:
 
     def _act(self, frame: Frame, states: Mapping[str, State], clock: Callable[[], int]) -> Decision:
         camera = next(iter(self.policy.cameras))
+        told, plan = self._told(frame.stamp_ns, states, clock())
         observation = Observation(
             stamp_ns=frame.stamp_ns,
             images={camera: frame.image},
-            state={side: state.vector for side, state in states.items()},
+            state=told,
             state_stamp_ns={side: state.stamp_ns for side, state in states.items()},
-            plan=self._plan(frame.stamp_ns, states, clock()),
+            plan=plan,
         )
         began = time.perf_counter()
         # Always the same noise would make the policy a fixed function of what it sees: where nothing moves (a hand
@@ -141,21 +144,29 @@ class PolicyLoop:
         sent = {side: ahead(chunk, now_ns, self.settings.ahead_s) for side, chunk in chunks.items()}
         return Decision(str(status), frame.stamp_ns, sent, inference_ms)
 
-    def _plan(self, stamp_ns: int, states: Mapping[str, State], now_ns: int) -> dict[str, np.ndarray]:
-        """What the robots will do of the chunk of `stamp_ns` whatever the policy decides: its points during the
-        cross-fade, off the running chunks. Empty where a robot does not follow its chunk (held, refused, not begun)."""
+    def _told(
+        self, stamp_ns: int, states: Mapping[str, State], now_ns: int
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """What the policy is told of the robots: state and plan, by side.
+
+        The plan are the points of the chunk of `stamp_ns` that the robots follow whatever is decided now, off the
+        running chunks, during the cross-fade; the state then says of a hand where it was told to be. Where a robot does
+        not follow its chunk (held, refused, not begun), there is no plan, and the state is what was measured.
+        """
+        measured = {side: state.vector for side, state in states.items()}
         times = self.policy.times_s[: self.policy.plan]
         times = times[times <= (now_ns - stamp_ns) / SECOND + self.settings.crossfade_s]
-        plan = {}
-        for side, state in states.items():
+        told, plan = {}, {}
+        for side, vector in measured.items():
             chunk = self._chunks.get(side)
-            if chunk is None or not chunk.stamp_ns <= now_ns <= chunk.end_ns:
-                return {}
-            here = sample(chunk, np.zeros(1), state.stamp_ns)[0]
-            if np.linalg.norm((state.vector - here)[:3]) > self.settings.lost_m:
-                return {}
+            if not self.policy.plan or chunk is None or not chunk.stamp_ns <= now_ns <= chunk.end_ns:
+                return measured, {}
+            here = sample(chunk, np.zeros(1), stamp_ns)[0]
+            if np.linalg.norm((vector - here)[:3]) > self.settings.lost_m:
+                return measured, {}
+            told[side] = np.concatenate([vector[:WRIST_SIZE], here[WRIST_SIZE:]])
             plan[side] = sample(chunk, times, stamp_ns)
-        return plan
+        return told, plan
 
     def _running(self, side: str, state: State, now_ns: int) -> Chunk:
         """What the robot follows now: the last chunk while it lasts, else it stands where it was seen."""

@@ -35,7 +35,8 @@ class Observation:
     """What the policy sees. images: camera -> (H, W, 3) uint8 rgb of any size; state: side -> (axes,), raw units.
 
     plan: side -> (K, axes), the first K points of the new chunk as the robots follow them already, from which it goes
-    on; K as `Policy.plan` or less, the same on both sides. Empty: they follow nothing.
+    on; K as `Policy.plan` or less, the same on both sides. Then the state says of a hand where it was told to be.
+    Empty: they follow nothing, and the state is what was measured.
     """
 
     stamp_ns: int

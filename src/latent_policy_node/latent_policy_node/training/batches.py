@@ -13,9 +13,6 @@ from ..demonstrations import Demonstrations
 from ..mirror import mirror_image, mirror_vectors
 from .config import AugmentConfig
 
-LAG_SCALE = 1.5  # the most that another hand's fingers lag, of what the demonstrated hand's do
-LAG_NOISE = 0.5  # in any direction, of the lag's size
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -33,7 +30,8 @@ class Batch:
 class Sampler:
     """Draws augmented batches from the frames of the given episodes.
 
-    `points` are the frames ahead to predict, of which up to the first `plan` are told.
+    `points` are the frames ahead to predict, of which up to the first `plan` are told. Where there is a plan, the state
+    says of a hand where it was told to be; where there is none, where it is (see PolicyNetwork).
     """
 
     def __init__(
@@ -62,12 +60,14 @@ class Sampler:
         mixed = self.rng.random(size) < self.augment.side_mix
         other = np.where(mixed, other, own)
         mirrored = self.rng.random(size) < self.augment.mirror
-        state = self._join(self._state(own), self._state(other))
+        state, told = (self._join(data[own], data[other]) for data in (self.data.state, self.data.action))
         chunk = self._join(self.data.ahead(own, self.points), self.data.ahead(other, self.points))
-        state[mirrored], chunk[mirrored] = mirror_vectors(state[mirrored]), mirror_vectors(chunk[mirrored])
-        images, state = self._images(own, other, mirrored), (state + self._noise(state.shape)).astype(np.float32)
-        planned = self.rng.integers(self.plan + 1, size=size)
-        return Batch(images, state, chunk, self._plan(chunk), planned)
+        for vectors in (state, told, chunk):
+            vectors[mirrored] = mirror_vectors(vectors[mirrored])
+        planned, off = self.rng.integers(self.plan + 1, size=size), self._displacement(chunk)
+        state = np.where(self._hand & (planned[:, None] > 0), told + off, state + self._noise(state.shape))
+        images, plan = self._images(own, other, mirrored), chunk[:, : self.plan] + off[:, None]
+        return Batch(images, state.astype(np.float32), chunk, plan, planned)
 
     @staticmethod
     def _join(own: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -84,35 +84,22 @@ class Sampler:
         images[mirrored] = mirror_image(images[mirrored])
         return shift(images, self.augment.shift_px, self.rng)
 
-    def _state(self, frames: np.ndarray) -> np.ndarray:
-        """States (B, 2 * axes), some of whose hands report what another hand might have.
-
-        Fingers that an object stops lag behind their command; how far and which, differs from hand to hand. So the
-        way from the commanded to the measured z is scaled and disturbed, on each side by itself.
-        """
-        state, target = self.data.state[frames], self.data.action[frames]
-        shape, axes = (len(frames), 2, 1), state.shape[-1] // 2
-        lag = (state - target).reshape(len(frames), 2, axes)[..., WRIST_SIZE:]
-        size = np.sqrt(np.square(lag).mean(axis=-1, keepdims=True))
-        moved = self.rng.uniform(0, LAG_SCALE, shape) * lag + LAG_NOISE * size * self.rng.standard_normal(lag.shape)
-        chosen = self.rng.random(shape) < self.augment.other_hand
-        state.reshape(len(frames), 2, axes)[..., WRIST_SIZE:] += np.where(chosen, moved - lag, 0)
-        return state
-
-    def _plan(self, chunk: np.ndarray) -> np.ndarray:
-        """Plans (B, plan, 2 * axes): the start of chunks, each off as a whole.
+    def _displacement(self, chunk: np.ndarray) -> np.ndarray:
+        """By how much (B, 2 * axes) what the network is told of each plan is off.
 
         What follows has to lead back to the demonstration, not go on beside it. Half of the hands are off towards what
         a hand does elsewhere; else one that has half opened by mistake is told so ever after, and stays.
         """
-        size, axes = len(chunk), chunk.shape[-1] // 2
-        plan = chunk[:, : self.plan] + self._noise(chunk[:, 0].shape)[:, None]
-        hands = plan.reshape(size, self.plan, 2, axes)[..., WRIST_SIZE:]
-        first = chunk[:, 0].reshape(size, 2, axes)[..., WRIST_SIZE:]
-        elsewhere = first[self.rng.permutation(size)]
-        share = self.rng.uniform(0, self.augment.plan_other, (size, 2, 1)) * (self.rng.random((size, 2, 1)) < 0.5)
-        hands += (share * (elsewhere - first))[:, None]
-        return plan
+        size, first = len(chunk), chunk[:, 0]
+        share = self.rng.uniform(0, self.augment.plan_other, (size, 2)) * (self.rng.random((size, 2)) < 0.5)
+        elsewhere = first[self.rng.permutation(size)] - first
+        towards = np.repeat(share, first.shape[1] // 2, axis=1) * elsewhere
+        return self._noise(first.shape) + np.where(self._hand, towards, 0)
+
+    @property
+    def _hand(self) -> np.ndarray:
+        """Which of the (2 * axes) numbers are of hands."""
+        return np.arange(self.data.dims) % (self.data.dims // 2) >= WRIST_SIZE
 
     def _noise(self, shape: tuple[int, ...]) -> np.ndarray:
         """Normal noise (B, 2 * axes) of a state's size."""

@@ -39,7 +39,9 @@ class PolicyNetwork(nn.Module):
 
     It is told the plan, the first points of the chunk that the robots already follow, and continues it (training-time
     action conditioning, arXiv 2512.05964). One observation alone cannot tell how long the robot has already waited: a
-    policy that saw no more would begin each short wait of a demonstration anew, for ever.
+    policy that saw no more would begin each short wait of a demonstration anew, for ever. With a plan, the state says
+    of a hand where it was told to be, not where it is: fingers that an object stops lag behind, each hand's by its own
+    amount, and what they report is what an unseen hand differs most in.
 
     State and plan have a short way to the output: each point of a chunk is a learned share of where the robot is
     going, plus what the network adds. Otherwise most of a short training goes into learning to copy it. State and
