@@ -21,9 +21,11 @@ setup(
     entry_points={
         "console_scripts": [
             "driver_node = hand_drivers.node:main",
+            "emulate_inspire = hand_drivers.emulators.command:emulate_inspire",
         ],
         "hand_drivers.devices": [
-            "loopback = hand_drivers.loopback:LoopbackDevice",
+            "inspire = hand_drivers.devices.inspire:InspireDevice",
+            "loopback = hand_drivers.devices.loopback:LoopbackDevice",
         ],
     },
 )

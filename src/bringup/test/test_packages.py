@@ -30,6 +30,7 @@ KEYS = {
     "yaml": "python3-yaml",
 }
 TRAINING_ONLY = {"torch", "onnx", "onnxscript"}
+VENDORS = {"inspire_rh56dftp", "rh56_sdk"}  # of devices, imported when one connects; only pip has them
 
 
 def manifest(package: str) -> ElementTree.Element:
@@ -56,7 +57,7 @@ def files(package: str) -> list[Path]:
 
 
 def needed(package: str) -> set[str]:
-    names = set().union(*map(imports, files(package))) - sys.stdlib_module_names - TRAINING_ONLY - {package}
+    names = set().union(*map(imports, files(package))) - sys.stdlib_module_names - TRAINING_ONLY - VENDORS - {package}
     return {KEYS.get(name, name) for name in names}
 
 

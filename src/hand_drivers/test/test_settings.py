@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from embodiments import registry
 from hand_drivers import settings
 from hand_drivers.device import DeviceError, DeviceSettings
-from hand_drivers.loopback import LoopbackDevice
+from hand_drivers.devices.loopback import LoopbackDevice
 
 
 def parameters(**changes) -> settings.DriverParameters:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from hand_drivers.device import DeviceError, DeviceSettings, JointSample
+from hand_drivers.devices.options import Options, read_options
 
 
-class LoopbackOptions(BaseModel):
+class LoopbackOptions(Options):
     """Options of the loopback device."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     time_constant_s: float = Field(0.03, gt=0, le=10, description="lag of the joints")
     initial: list[float] | None = Field(None, description="first joint positions; default: the first posture")
@@ -24,7 +23,7 @@ class LoopbackDevice:
 
     def __init__(self, settings: DeviceSettings) -> None:
         self.joints = settings.embodiment.joints
-        self._options = _options(settings)
+        self._options = read_options(LoopbackOptions, settings)
         self._position = _initial(self._options, settings)
         self._target = self._position.copy()
         self._velocity = np.zeros_like(self._position)
@@ -68,15 +67,6 @@ class LoopbackDevice:
         self._velocity = (self._target - self._position) * ((1.0 - share) / self._options.time_constant_s)
         self._position += (self._target - self._position) * share
         self._then = now
-
-
-def _options(settings: DeviceSettings) -> LoopbackOptions:
-    try:
-        return LoopbackOptions.model_validate(dict(settings.options))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DeviceError(f"loopback: option '{place}': found {first['input']!r}, expected: {first['msg']}") from None
 
 
 def _initial(options: LoopbackOptions, settings: DeviceSettings) -> np.ndarray:

@@ -1,0 +1,40 @@
+"""`emulate_inspire`: an emulated device to drive by hand; faults are typed while it runs, e.g. `silent 1`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hand_drivers.emulators import inspire
+from hand_drivers.emulators.faults import Faults
+from hand_drivers.emulators.serve import PtyServer, TcpServer
+
+
+def run_inspire(
+    modbus: Annotated[str, typer.Option(help="serve Modbus TCP on HOST:PORT instead of a serial terminal")] = "",
+) -> None:
+    """An Inspire hand."""
+    faults = Faults()
+    hand = inspire.InspireHand(faults)
+    if modbus:
+        host, _, port = modbus.partition(":")
+        with TcpServer(lambda: inspire.ModbusProtocol(hand), faults, host, int(port or 0)) as server:
+            attend(f"{server.host}:{server.port}", faults)
+    else:
+        with PtyServer(inspire.SerialProtocol(hand), faults) as server:
+            attend(server.port, faults)
+
+
+def attend(address: str, faults: Faults) -> None:
+    """Say where the device is, then take faults from the terminal until it ends."""
+    print(f"address:={address}", flush=True)
+    for line in sys.stdin:
+        if line.strip() and (wrong := faults.set(line)):
+            print(f"error: {wrong}", file=sys.stderr, flush=True)
+
+
+def emulate_inspire() -> None:
+    """Command line."""
+    typer.run(run_inspire)

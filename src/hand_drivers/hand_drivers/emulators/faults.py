@@ -1,0 +1,47 @@
+"""What can go wrong with an emulated device; set by a test or typed by hand."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, fields
+
+
+@dataclass
+class Faults:
+    """Each is off at first and may be changed while the emulator runs.
+
+    silent: answers nothing. refuse: takes no new connection, and drops the ones it has. cut: ends each answer in the
+    middle. late_s: answers so much later. corrupt: flips a bit of each answer. frozen: joints stay where they are and
+    say so. code: the device's own error.
+    """
+
+    silent: bool = False
+    refuse: bool = False
+    cut: bool = False
+    late_s: float = 0.0
+    corrupt: bool = False
+    frozen: bool = False
+    code: int = 0
+
+    def applied(self, answer: bytes) -> bytes:
+        """What of `answer` goes out, after the delay."""
+        if self.late_s:
+            time.sleep(self.late_s)
+        if self.silent or not answer:
+            return b""
+        if self.corrupt:
+            middle = len(answer) // 2
+            answer = answer[:middle] + bytes([answer[middle] ^ 0x10]) + answer[middle + 1 :]
+        return answer[: len(answer) // 2] if self.cut else answer
+
+    def set(self, text: str) -> str:
+        """Take "NAME VALUE" as typed, e.g. "silent 1", "late_s 0.2"; returns what is wrong with it, "" if nothing."""
+        name, _, value = text.strip().partition(" ")
+        kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
+        if name not in kinds:
+            return f"found {name!r}, expected one of {', '.join(kinds)}"
+        try:
+            setattr(self, name, kinds[name](float(value)))
+        except ValueError:
+            return f"{name}: found {value!r}, expected a number"
+        return ""

@@ -1,0 +1,201 @@
+"""Inspire hands: the vendor's libraries against an emulated hand on a pseudo terminal and on Modbus TCP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import embodiments
+from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.devices.inspire import InspireDevice
+from hand_drivers.driver import Driver, DriverSettings
+from hand_drivers.emulators import inspire
+from hand_drivers.emulators.faults import Faults
+from hand_drivers.emulators.serve import PtyServer, TcpServer
+from hand_drivers.settings import motion_limits
+from hand_drivers.status import State
+
+ROBOT = embodiments.load("inspire")
+QUICK = {"answer_s": 0.05, "max_age_s": 0.15, "connect_s": 1.0}
+
+
+def until(condition: Callable[[], bool], seconds: float = 3.0) -> bool:
+    """Whether the condition comes true in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+class Bench:
+    """An emulated hand on one of the two wires, and its device."""
+
+    def __init__(self, wire: str) -> None:
+        self.faults = Faults()
+        self.hand = inspire.InspireHand(self.faults)
+        if wire == "serial":
+            self.server = PtyServer(inspire.SerialProtocol(self.hand), self.faults)
+            self.address = self.server.port
+        else:
+            self.server = TcpServer(lambda: inspire.ModbusProtocol(self.hand), self.faults)
+            self.address = f"127.0.0.1:{self.server.port}"
+        self.device = self.make()
+
+    def make(self, **options: float) -> InspireDevice:
+        return InspireDevice(DeviceSettings(ROBOT, "left", "hand", self.address, QUICK | options))
+
+    def close(self) -> None:
+        self.device.disconnect()
+        self.server.close()
+
+
+@pytest.fixture(params=["serial", "modbus"])
+def bench(request):
+    bench = Bench(request.param)
+    yield bench
+    bench.close()
+
+
+def test_an_open_hand_reads_as_open_and_a_target_arrives_finger_by_finger(bench):
+    bench.device.connect()
+    assert bench.device.read().position == pytest.approx(ROBOT.lower, abs=1e-9)
+    target = ROBOT.lower + np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.5]) * (ROBOT.upper - ROBOT.lower)
+    bench.device.write(target)
+    assert until(lambda: np.abs(bench.device.read().position - target).max() < 2e-3)
+    # little finger first, 1000 is open; the embodiment's first joint is the thumb's rotation, the wire's last
+    assert bench.hand.written(inspire.ANGLE_SET) == [500, 600, 700, 800, 900, 100]
+
+
+def test_every_target_comes_back_within_half_a_unit_of_the_wire(bench):
+    bench.device.connect()
+    for share in np.linspace(0, 1, 7):
+        target = ROBOT.lower + share * (ROBOT.upper - ROBOT.lower)
+        bench.device.write(target)
+        assert until(
+            lambda t=target: np.abs((bench.device.read().position - t) / (ROBOT.upper - ROBOT.lower)).max() < 1e-3
+        )
+
+
+def test_speed_and_force_are_set_before_anything_moves(bench):
+    bench.device = bench.make(speed=400, force=200)
+    bench.device.connect()
+    assert bench.hand.written(inspire.SPEED_SET) == [400] * 6
+    assert bench.hand.written(inspire.FORCE_SET) == [200] * 6
+    assert bench.hand.written(inspire.ANGLE_SET) == [65535] * 6
+
+
+def test_a_silent_hand_is_named_at_connection(bench):
+    bench.faults.silent = True
+    with pytest.raises(DeviceError, match=bench.address):
+        bench.device.connect()
+
+
+@pytest.mark.parametrize("fault", ["silent", "cut", "corrupt", "refuse"])
+def test_answers_that_stop_or_break_are_no_measurement(bench, fault):
+    if fault == "refuse" and isinstance(bench.server, PtyServer):
+        pytest.skip("a serial line refuses nothing")
+    if fault == "corrupt" and isinstance(bench.server, TcpServer):
+        pytest.skip("Modbus TCP has no checksum; TCP has")
+    bench.device.connect()
+    setattr(bench.faults, fault, True)
+
+    def fails() -> bool:
+        try:
+            bench.device.read()
+        except DeviceError:
+            return True
+        return False
+
+    assert until(fails)
+
+
+def test_a_slow_hand_keeps_nobody_waiting(bench):
+    bench.device = bench.make(answer_s=0.5, max_age_s=1.0, connect_s=3.0)
+    bench.faults.late_s = 0.2
+    bench.device.connect()
+    began = time.monotonic()
+    for _ in range(100):
+        bench.device.read()
+        bench.device.write(ROBOT.lower)
+        bench.device.fault()
+    assert time.monotonic() - began < 0.1
+
+
+def test_the_hand_s_own_error_is_named_stops_and_is_cleared_by_a_reset_only(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    bench.faults.code = 0b101
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.STOPPED)
+    assert "pinky: stall, overcurrent" in driver.reason
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.standing)
+    assert driver.reset()[0]
+    assert driver.state is State.HOLDING and bench.faults.code == 0
+
+
+def test_an_error_that_stays_keeps_it_stopped(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    bench.hand.write = lambda address, data, write=bench.hand.write: (
+        address == inspire.CLEAR_ERROR or write(address, data)
+    )
+    bench.faults.code = 2
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    done, why = driver.reset()
+    assert not done and "over-temperature" in why and driver.state is State.STOPPED
+
+
+def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.05))
+    driver.start()
+    bench.faults.silent = True
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert not driver.reconnect()
+    bench.faults.silent = False
+    assert driver.reconnect()
+    assert driver.state is State.STOPPED
+
+
+def test_an_address_that_is_none_is_refused_with_what_is_expected():
+    device = InspireDevice(DeviceSettings(ROBOT, "left", "hand", "hand:x", QUICK))
+    with pytest.raises(DeviceError, match="expected a serial port"):
+        device.connect()
+
+
+def test_a_wrong_option_is_named():
+    with pytest.raises(DeviceError, match="inspire: option 'sped': found 3"):
+        InspireDevice(DeviceSettings(ROBOT, "left", "hand", "/dev/ttyUSB0", {"sped": 3}))
+
+
+def test_the_emulator_s_command_says_where_it_is_and_takes_faults():
+    argv = [sys.executable, "-c", "from hand_drivers.emulators.command import emulate_inspire; emulate_inspire()"]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        address = process.stdout.readline().strip().removeprefix("address:=")
+        device = InspireDevice(DeviceSettings(ROBOT, "left", "hand", address, QUICK))
+        device.connect()
+        assert device.fault() is None
+        process.stdin.write("code 1\nnonsense 3\n")
+        process.stdin.flush()
+        assert until(lambda: device.fault() is not None)
+        assert "found 'nonsense', expected one of silent" in process.stderr.readline()
+        device.disconnect()
+        process.stdin.close()
+        assert process.wait(5) == 0
+
+
+@given(data=st.lists(st.binary(max_size=40), max_size=20))
+def test_no_bytes_upset_the_emulated_wires(data):
+    hand = inspire.InspireHand(Faults())
+    for protocol in (inspire.SerialProtocol(hand), inspire.ModbusProtocol(hand)):
+        for part in data:
+            protocol.receive(part)
