@@ -21,9 +21,11 @@ setup(
     entry_points={
         "console_scripts": [
             "driver_node = hand_drivers.node:main",
+            "emulate_ability = hand_drivers.emulators.command:emulate_ability",
             "emulate_inspire = hand_drivers.emulators.command:emulate_inspire",
         ],
         "hand_drivers.devices": [
+            "ability = hand_drivers.devices.ability:AbilityDevice",
             "inspire = hand_drivers.devices.inspire:InspireDevice",
             "loopback = hand_drivers.devices.loopback:LoopbackDevice",
         ],

@@ -26,6 +26,7 @@ KEYS = {
     "pydantic": "python3-pydantic",
     "rich": "python3-rich",
     "rosbags": "python3-rosbags-pip",
+    "serial": "python3-serial",
     "typer": "python3-typer",
     "yaml": "python3-yaml",
 }

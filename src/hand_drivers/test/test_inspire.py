@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import until
 
 import embodiments
 from hand_drivers.device import DeviceError, DeviceSettings
@@ -24,16 +24,6 @@ from hand_drivers.status import State
 
 ROBOT = embodiments.load("inspire")
 QUICK = {"answer_s": 0.05, "max_age_s": 0.15, "connect_s": 1.0}
-
-
-def until(condition: Callable[[], bool], seconds: float = 3.0) -> bool:
-    """Whether the condition comes true in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.005)
-    return False
 
 
 class Bench:

@@ -1,4 +1,4 @@
-"""`emulate_inspire`: an emulated device to drive by hand; faults are typed while it runs, e.g. `silent 1`."""
+"""`emulate_ability`, `emulate_inspire`: emulated devices to drive by hand; faults are typed, e.g. `silent 1`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from typing import Annotated
 import typer
 
 from hand_drivers.emulators import inspire
+from hand_drivers.emulators.ability import AbilityHand
 from hand_drivers.emulators.faults import Faults
 from hand_drivers.emulators.serve import PtyServer, TcpServer
+
+
+def run_ability() -> None:
+    """An Ability hand on a serial terminal."""
+    faults = Faults()
+    with PtyServer(AbilityHand(faults), faults) as server:
+        attend(server.port, faults)
 
 
 def run_inspire(
@@ -33,6 +41,11 @@ def attend(address: str, faults: Faults) -> None:
     for line in sys.stdin:
         if line.strip() and (wrong := faults.set(line)):
             print(f"error: {wrong}", file=sys.stderr, flush=True)
+
+
+def emulate_ability() -> None:
+    """Command line."""
+    typer.run(run_ability)
 
 
 def emulate_inspire() -> None:
