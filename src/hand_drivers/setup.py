@@ -23,11 +23,14 @@ setup(
             "driver_node = hand_drivers.node:main",
             "emulate_ability = hand_drivers.emulators.command:emulate_ability",
             "emulate_inspire = hand_drivers.emulators.command:emulate_inspire",
+            "emulate_xarm = hand_drivers.emulators.command:emulate_xarm",
         ],
         "hand_drivers.devices": [
             "ability = hand_drivers.devices.ability:AbilityDevice",
             "inspire = hand_drivers.devices.inspire:InspireDevice",
             "loopback = hand_drivers.devices.loopback:LoopbackDevice",
+            "xarm_gripper = hand_drivers.devices.xarm_gripper:XArmGripperDevice",
+            "xarm7 = hand_drivers.devices.xarm7:XArm7Device",
         ],
     },
 )

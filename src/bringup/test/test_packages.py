@@ -31,7 +31,7 @@ KEYS = {
     "yaml": "python3-yaml",
 }
 TRAINING_ONLY = {"torch", "onnx", "onnxscript"}
-VENDORS = {"inspire_rh56dftp", "rh56_sdk"}  # of devices, imported when one connects; only pip has them
+VENDORS = {"inspire_rh56dftp", "rh56_sdk", "xarm"}  # of devices, imported when one connects; only pip has them
 
 
 def manifest(package: str) -> ElementTree.Element:

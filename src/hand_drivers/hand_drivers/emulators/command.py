@@ -1,4 +1,4 @@
-"""`emulate_ability`, `emulate_inspire`: emulated devices to drive by hand; faults are typed, e.g. `silent 1`."""
+"""`emulate_ability`, `emulate_inspire`, `emulate_xarm`: devices to drive by hand; faults are typed, e.g. `silent 1`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hand_drivers.emulators import inspire
+import embodiments
+from hand_drivers.emulators import inspire, xarm
 from hand_drivers.emulators.ability import AbilityHand
 from hand_drivers.emulators.faults import Faults
 from hand_drivers.emulators.serve import PtyServer, TcpServer
@@ -43,6 +44,21 @@ def attend(address: str, faults: Faults) -> None:
             print(f"error: {wrong}", file=sys.stderr, flush=True)
 
 
+def run_xarm(
+    ip: Annotated[str, typer.Option(help="address of this machine to take")] = "127.0.0.2",
+    port: Annotated[int, typer.Option(help="control port; the SDK asks 502, which only root may take")] = 502,
+) -> None:
+    """The control box of an xArm7."""
+    faults, home = Faults(), embodiments.load("xarm7").postures["home"]
+    try:
+        emulator = xarm.XArmEmulator(faults, home, ip, port)
+    except OSError as error:
+        print(f"error: {ip}: ports {port} and {xarm.REPORT_PORT}: {error.strerror}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    with emulator:
+        attend(ip, faults)
+
+
 def emulate_ability() -> None:
     """Command line."""
     typer.run(run_ability)
@@ -51,3 +67,8 @@ def emulate_ability() -> None:
 def emulate_inspire() -> None:
     """Command line."""
     typer.run(run_inspire)
+
+
+def emulate_xarm() -> None:
+    """Command line."""
+    typer.run(run_xarm)

@@ -24,3 +24,9 @@ class Lag:
             self._position += share * (self.target - self._position)
         self._then = now
         return self._position.copy()
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """How fast they are now, per second."""
+        position = self.position
+        return np.zeros_like(position) if self.frozen else (self.target - position) / self._time_constant_s

@@ -1,0 +1,134 @@
+"""UFACTORY xArm7 through `xarm-python-sdk`, streaming joint targets in servo mode 1; see docs/devices/xarm7.md."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from hand_drivers.device import DeviceError, DeviceSettings, JointSample
+from hand_drivers.devices.options import Options, read_options
+from hand_drivers.devices.xarm_box import open_box
+
+JOINTS = 7
+SERVO_MODE, READY, STOP = 1, 0, 4
+FAULT_EVERY = 10  # readings between two questions for errors; an answer that carries the error bit asks at once
+FINE = (0, 2)  # answers of the SDK: done, done with a warning
+ERRORS = {
+    1: "emergency stop pressed",
+    2: "emergency stop of the control box",
+    10: "servo error",
+    19: "end module does not answer",
+    22: "self-collision",
+    23: "joint limit",
+    24: "joint speed limit",
+    28: "end module does not answer",
+    31: "collision (current)",
+    35: "safety boundary",
+}
+API_ERRORS = {-1: "not connected", -2: "not ready", 3: "no answer in time", 8: "sending failed", 9: "not ready to move"}
+
+
+class XArmOptions(Options):
+    """Options of an xArm7."""
+
+    answer_s: float = Field(0.1, gt=0, le=2, description="longest time to wait for one answer, s")
+    connect_s: float = Field(5.0, gt=0, le=60, description="longest time to connect and enable, s")
+    sensitivity: int | None = Field(None, ge=0, le=5, description="collision sensitivity to set; none: leave it")
+
+
+class XArm7Device:
+    """One arm. Every call is one question to the control box, which answers within a millisecond on a good network."""
+
+    def __init__(self, settings: DeviceSettings) -> None:
+        self.joints = settings.embodiment.joints
+        if len(self.joints) != JOINTS:
+            raise DeviceError(f"xarm7: found {len(self.joints)} joints, expected {JOINTS}")
+        self._name, self._address = f"xarm7 {settings.address}", settings.address
+        self._options = read_options(XArmOptions, settings)
+        self._arm: Any = None
+        self._code = self._readings = 0
+
+    def connect(self) -> None:
+        """Open the connection, enable the motors and go to servo mode, without motion. Raises DeviceError."""
+        self.disconnect()
+        self._arm = open_box(self._address, self._name, self._options.answer_s, self._options.connect_s)
+        self._readings = 0
+        try:
+            self._look()
+            self._enable()
+        except DeviceError:
+            self.disconnect()
+            raise
+
+    def read(self) -> JointSample:
+        """Measured position, velocity and effort (Nm), stamped when the answer came."""
+        code, rows = self._running().get_joint_states(is_radian=True, num=3)
+        stamp_ns = time.time_ns()
+        self._check("joint states", code, FINE + (1, 9))  # a faulty or stopped arm still says where it is
+        if code == 1 or self._readings % FAULT_EVERY == 0:
+            self._look()
+        self._readings += 1
+        position, velocity, effort = (np.array(row[:JOINTS], dtype=float) for row in rows)
+        return JointSample(stamp_ns, position, velocity, effort)
+
+    def write(self, position: np.ndarray) -> None:
+        """Send targets; the box runs to them at once."""
+        if not np.isfinite(position).all():  # the SDK would let it through
+            raise DeviceError(f"{self._name}: found targets {position.tolist()}, expected finite numbers")
+        if self._code:
+            return  # the box ignores targets until it is cleared
+        code = self._running().set_servo_angle_j(position.tolist(), is_radian=True)
+        if code in (1, 9):
+            self._look()
+        self._check("servo targets", code, FINE + (1, 9))
+
+    def stop(self) -> None:
+        """Hold: in servo mode the arm stays at the last target."""
+
+    def fault(self) -> str | None:
+        """The control box's error."""
+        return f"error {self._code}: {ERRORS.get(self._code, 'see the manual')}" if self._code else None
+
+    def clear_fault(self) -> None:
+        """Clear errors and enable again; what the box cannot clear stays."""
+        arm = self._running()
+        arm.clean_error()
+        arm.clean_warn()
+        self._look()
+        if not self._code:
+            self._enable()
+
+    def disconnect(self) -> None:
+        """Stop the box's motion and close the connection; the motors keep holding."""
+        if self._arm is not None:
+            arm, self._arm = self._arm, None
+            if arm.connected:
+                arm.set_state(STOP)
+            arm.disconnect()
+
+    def _enable(self) -> None:
+        arm = self._running()
+        if self._code:
+            raise DeviceError(f"{self._name}: {self.fault()}")
+        self._check("enabling", arm.motion_enable(True), FINE)
+        if self._options.sensitivity is not None:
+            self._check("collision sensitivity", arm.set_collision_sensitivity(self._options.sensitivity), FINE)
+        self._check("servo mode", arm.set_mode(SERVO_MODE), FINE)
+        self._check("starting", arm.set_state(READY), FINE)
+
+    def _look(self) -> None:
+        code, found = self._running().get_err_warn_code()
+        self._check("errors", code, FINE + (1, 9))
+        self._code = int(found[0])
+
+    def _check(self, what: str, code: int, fine: tuple[int, ...]) -> None:
+        if code not in fine:
+            raise DeviceError(f"{self._name}: {what}: {API_ERRORS.get(code, f'code {code}')}")
+
+    def _running(self) -> Any:
+        if self._arm is None or not self._arm.connected:
+            raise DeviceError(f"{self._name}: not connected")
+        return self._arm

@@ -1,0 +1,48 @@
+"""A connection to the control box of an xArm, which its arm and its gripper each open."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Any
+
+from hand_drivers.device import DeviceError
+
+
+def open_box(address: str, name: str, answer_s: float, connect_s: float) -> Any:
+    """The SDK's object, connected, nothing enabled. Raises DeviceError that begins with `name`.
+
+    The SDK waits for minutes on a host that accepts and stays silent, so it connects in a thread that is given up.
+    """
+    found: list[Any] = []
+    opening = threading.Thread(target=_open, args=(address, answer_s, found), name=name, daemon=True)
+    opening.start()
+    opening.join(connect_s)
+    if not found:
+        raise DeviceError(f"{name}: no answer in {connect_s:g} s")
+    if isinstance(found[0], Exception):
+        raise DeviceError(f"{name}: {found[0]}")
+    return found[0]
+
+
+def _open(address: str, answer_s: float, found: list[Any]) -> None:
+    before = socket.getdefaulttimeout()
+    try:
+        from xarm.wrapper import XArmAPI
+
+        arm = XArmAPI(
+            address,
+            is_radian=True,
+            do_not_open=True,
+            report_type="real",
+            forbid_uds=True,
+            timed_comm=False,
+            check_joint_limit=False,  # the motion guard's; this check lets NaN pass
+        )
+        arm.connect()
+        arm.set_timeout([answer_s])
+        found.append(arm)
+    except Exception as error:  # the SDK raises bare exceptions
+        found.append(error)
+    finally:
+        socket.setdefaulttimeout(before)  # the SDK sets one for the whole process

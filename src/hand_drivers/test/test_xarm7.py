@@ -1,0 +1,193 @@
+"""The xArm7 and its gripper: their maker's library against an emulated control box on TCP."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from waiting import until
+
+import embodiments
+from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.devices.xarm7 import XArm7Device
+from hand_drivers.devices.xarm_gripper import XArmGripperDevice
+from hand_drivers.driver import Driver, DriverSettings
+from hand_drivers.emulators import xarm
+from hand_drivers.emulators.faults import Faults
+from hand_drivers.settings import motion_limits
+from hand_drivers.status import State
+
+ROBOT = embodiments.load("xarm7")
+HOME = np.array(ROBOT.postures["home"])
+OPTIONS = {"answer_s": 0.1, "connect_s": 3.0}
+hosts = itertools.count(os.getpid() % 200)  # report ports are fixed: each test has an address of its own
+
+pytest.importorskip("xarm")
+
+
+@pytest.fixture(autouse=True)
+def control_port(monkeypatch):
+    """Port 502 is for root only, and the SDK has no parameter for it."""
+    from xarm.core.config.x_config import XCONF
+
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    monkeypatch.setattr(XCONF.SocketConf, "TCP_CONTROL_PORT", port)
+    return port
+
+
+class Bench:
+    """An emulated box and its device."""
+
+    def __init__(self, port: int) -> None:
+        number = next(hosts)
+        self.host = f"127.0.{1 + number // 250}.{1 + number % 250}"
+        self.faults = Faults()
+        self.emulator = xarm.XArmEmulator(self.faults, HOME, self.host, port)
+        self.box = self.emulator.box
+        self.device = XArm7Device(DeviceSettings(ROBOT, "left", "arm", self.host, OPTIONS))
+
+
+@pytest.fixture
+def bench(control_port):
+    bench = Bench(control_port)
+    yield bench
+    bench.device.disconnect()
+    bench.emulator.close()
+
+
+def test_connecting_enables_servo_mode_and_moves_nothing(bench):
+    bench.device.connect()
+    assert bench.box.enabled and bench.box.ready and bench.box.mode == xarm.SERVO_MODE
+    assert bench.box.targets == 0
+    assert bench.device.read().position == pytest.approx(HOME, abs=1e-6)
+    assert socket.getdefaulttimeout() is None
+
+
+def test_targets_arrive_in_the_order_of_the_joints(bench):
+    bench.device.connect()
+    target = HOME + np.linspace(0.01, 0.07, 7)
+    bench.device.write(target)
+    assert until(lambda: np.abs(bench.device.read().position - target).max() < 1e-4)
+    np.testing.assert_allclose(bench.box.joints.target, target, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_never_gets_onto_the_wire(bench, value):
+    bench.device.connect()
+    with pytest.raises(DeviceError, match="expected finite numbers"):
+        bench.device.write(HOME + value)
+    assert bench.box.targets == 0
+
+
+def test_an_error_of_the_box_is_named_stops_and_is_cleared_by_a_reset_only(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    bench.faults.code = 31
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert driver.reason == "error 31: collision (current)"
+    targets = bench.box.targets
+    for _ in range(20):
+        driver.tick(time.monotonic_ns())
+    assert bench.box.targets == targets
+    assert driver.reset()[0] and driver.state is State.HOLDING
+    driver.tick(time.monotonic_ns())
+    assert bench.box.ready and bench.box.targets > targets
+
+
+def test_a_pressed_emergency_stop_cannot_be_cleared(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    bench.faults.code = 0x100 + 2  # stays when cleared
+    bench.box.answer = lambda function, payload, answer=bench.box.answer: (
+        b"\x02\0" if function == 15 else answer(function, payload)
+    )
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    done, why = driver.reset()
+    assert not done and "emergency stop of the control box" in why
+
+
+def test_a_silent_box_is_a_miss_within_the_answer_time_and_lost_soon_after(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.05))
+    driver.start()
+    bench.faults.silent = True
+    began = time.monotonic()
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert time.monotonic() - began < 1.0
+    bench.faults.silent = False
+    assert until(driver.reconnect, 10.0)
+    assert driver.state is State.STOPPED and driver.reset()[0]
+
+
+def test_a_box_that_hangs_up_is_lost_and_comes_back_stopped(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.05))
+    driver.start()
+    bench.faults.refuse = True
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    bench.faults.refuse = False
+    assert until(driver.reconnect, 10.0)
+    assert driver.state is State.STOPPED
+
+
+def test_a_host_that_accepts_and_stays_silent_is_given_up(bench):
+    bench.faults.silent = True
+    bench.device = XArm7Device(DeviceSettings(ROBOT, "left", "arm", bench.host, OPTIONS | {"connect_s": 0.5}))
+    with pytest.raises(DeviceError, match=f"xarm7 {bench.host}: "):
+        bench.device.connect()
+
+
+def test_nobody_there_is_named(control_port):
+    device = XArm7Device(DeviceSettings(ROBOT, "left", "arm", "127.0.0.1", OPTIONS))
+    with pytest.raises(DeviceError, match="xarm7 127.0.0.1"):
+        device.connect()
+
+
+@pytest.fixture
+def gripper(bench):
+    robot = embodiments.load("xarm_gripper")
+    options = {"answer_s": 0.1, "max_age_s": 0.3, "connect_s": 3.0}
+    device = XArmGripperDevice(DeviceSettings(robot, "left", "hand", bench.host, options))
+    yield device
+    device.disconnect()
+
+
+def test_a_gripper_opens_and_closes_in_metres_of_one_finger(bench, gripper):
+    gripper.connect()
+    assert gripper.read().position == pytest.approx([0.0425], abs=1e-4)
+    gripper.write(np.array([0.02]))
+    assert until(lambda: abs(gripper.read().position[0] - 0.02) < 2e-4)
+    assert bench.box.gripper.target == pytest.approx([400])
+
+
+def test_a_gripper_and_its_arm_do_not_wait_for_each_other(bench, gripper):
+    bench.device.connect()
+    gripper.connect()
+    target = HOME + 0.02
+    bench.device.write(target)
+    gripper.write(np.array([0.01]))
+    assert until(lambda: abs(gripper.read().position[0] - 0.01) < 2e-4)
+    assert until(lambda: np.abs(bench.device.read().position - target).max() < 1e-3)
+
+
+def test_a_gripper_s_error_stops_it_until_a_reset(bench, gripper):
+    robot = embodiments.load("xarm_gripper")
+    driver = Driver(gripper, motion_limits(robot), DriverSettings())
+    driver.start()
+    bench.box.gripper_registers[xarm.GRIPPER_ERROR] = 11
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert driver.reason == "gripper error 11"
+    assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
+    assert bench.box.gripper_registers[xarm.GRIPPER_ERROR] == 0
+
+
+@given(data=st.lists(st.binary(max_size=60), max_size=20))
+def test_no_bytes_upset_the_box(data):
+    protocol = xarm.ControlProtocol(xarm.ControlBox(Faults(), HOME))
+    for part in data:
+        protocol.receive(part)
