@@ -5,7 +5,6 @@ Both take and give six numbers of 0 (closed) to 1000 (open), little finger first
 
 from __future__ import annotations
 
-import threading
 import time
 
 import numpy as np
@@ -19,7 +18,7 @@ WIRE = ("pinky", "ring", "middle", "index", "thumb_proximal_pitch", "thumb_proxi
 OPEN = 1000
 ERRORS_EVERY = 10  # exchanges between two looks at the error register
 ERROR_BITS = ("stall", "over-temperature", "overcurrent", "motor", "communication")
-CLEAR_S = 0.5
+CLEAR_S = 1.0
 
 
 class InspireDevice:
@@ -40,7 +39,7 @@ class InspireDevice:
         """Open the wire, set speed and force, wait for a first answer. Raises DeviceError."""
         self.disconnect()
         self._faults, self._asked, self._then = [0] * len(WIRE), 0, None
-        self._clear, self._cleared = threading.Event(), threading.Event()
+        self._clear = False
         self._bus = Bus(self._name, self._exchange, self._options.max_age_s)
         try:
             self._bus.start(self._options.connect_s)
@@ -72,9 +71,10 @@ class InspireDevice:
     def clear_fault(self) -> None:
         """Clear the error register, and look at it again."""
         self._running()
-        self._cleared.clear()
-        self._clear.set()
-        self._cleared.wait(CLEAR_S)
+        self._clear = True
+        deadline = time.monotonic() + CLEAR_S
+        while self._clear and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def disconnect(self) -> None:
         """Stop asking and close the wire."""
@@ -93,8 +93,8 @@ class InspireDevice:
         """In the bus's thread: one round of questions to the hand."""
         if self._link is None:
             self._link = open_link(self._address, self._options)
-        if self._clear.is_set():
-            self._clear.clear()
+        clearing = self._clear
+        if clearing:
             self._link.clear()
             self._asked = 0
         if target is not None:
@@ -102,7 +102,8 @@ class InspireDevice:
         angles = np.array(self._link.angles(), dtype=float)
         if self._asked % ERRORS_EVERY == 0:
             self._faults = self._link.errors()
-            self._cleared.set()
+        if clearing:
+            self._clear = False
         self._asked += 1
         return self._sample(time.time_ns(), angles)
 
