@@ -58,12 +58,17 @@ def test_every_body_survives_stuffing_in_pieces_and_behind_noise(body, noise):
 
 
 @given(data=st.lists(st.binary(max_size=60), max_size=20))
-def test_no_bytes_upset_either_end(data):
+def test_after_any_bytes_both_ends_understand_the_next_frame(data):
     hand, unstuffer = AbilityHand(Faults()), wire.Unstuffer()
     for part in data:
         hand.receive(part)
         for body in unstuffer.feed(part):
             wire.reply(body)
+    end = bytes([wire.FRAME])  # ends what the junk began
+    hand.receive(end)
+    unstuffer.feed(end)
+    (body,) = unstuffer.feed(hand.receive(wire.command(None)))
+    assert wire.reply(body) is not None
 
 
 @given(position=st.lists(st.floats(-10, 10), min_size=6, max_size=6))

@@ -187,7 +187,10 @@ def test_a_gripper_s_error_stops_it_until_a_reset(bench, gripper):
 
 
 @given(data=st.lists(st.binary(max_size=60), max_size=20))
-def test_no_bytes_upset_the_box(data):
-    protocol = xarm.ControlProtocol(xarm.ControlBox(Faults(), HOME))
+def test_no_bytes_move_a_box_that_was_not_enabled(data):
+    box = xarm.ControlBox(Faults(), HOME)
+    protocol = xarm.ControlProtocol(box)
     for part in data:
         protocol.receive(part)
+    assert np.isfinite(box.position()).all()
+    assert box.targets == 0 or box.enabled
