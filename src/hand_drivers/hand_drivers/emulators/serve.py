@@ -9,7 +9,6 @@ import socket
 import threading
 import tty
 from collections.abc import Callable
-from types import TracebackType
 from typing import Protocol as TypingProtocol
 
 from hand_drivers.emulators.faults import Faults
@@ -24,30 +23,25 @@ class Protocol(TypingProtocol):
         """The answers to the requests that `data` completes."""
 
 
-class _Server:
-    """A thread that serves until it is closed; a context manager."""
+class Loop:
+    """Calls `step`, which waits at most POLL_S, in a thread until it is ended."""
 
-    def __init__(self) -> None:
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="emulator", daemon=True)
+    def __init__(self, step: Callable[[], None]) -> None:
+        self._step, self._end = step, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="emulator", daemon=True)
         self._thread.start()
 
-    def _serve(self) -> None:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Stop answering."""
+    def end(self) -> None:
+        """Return once no step runs any more."""
         self._end.set()
         self._thread.join(2.0)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+    def _run(self) -> None:
+        while not self._end.is_set():
+            self._step()
 
 
-class PtyServer(_Server):
+class PtyServer(contextlib.AbstractContextManager):
     """A serial device; `port` is the terminal to open."""
 
     def __init__(self, protocol: Protocol, faults: Faults) -> None:
@@ -55,47 +49,58 @@ class PtyServer(_Server):
         self._master, self._slave = os.openpty()  # ours stays open, or clients that leave would end the terminal
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
-        super().__init__()
-
-    def _serve(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._master, selectors.EVENT_READ)
-            while not self._end.is_set():
-                if selector.select(POLL_S):
-                    answer = self._faults.applied(self._protocol.receive(os.read(self._master, 4096)))
-                    if answer:
-                        os.write(self._master, answer)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._master, selectors.EVENT_READ)
+        self._loop = Loop(self._serve)
 
     def close(self) -> None:
-        super().close()
+        """Stop answering."""
+        self._loop.end()
+        self._selector.close()
         os.close(self._master)
         os.close(self._slave)
 
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-class TcpServer(_Server):
+    def _serve(self) -> None:
+        if self._selector.select(POLL_S):
+            answer = self._faults.applied(self._protocol.receive(os.read(self._master, 4096)))
+            if answer:
+                os.write(self._master, answer)
+
+
+class TcpServer(contextlib.AbstractContextManager):
     """A device on a TCP port; port 0 takes any that is free. Each connection has a protocol of its own."""
 
     def __init__(self, make: Callable[[], Protocol], faults: Faults, host: str = "127.0.0.1", port: int = 0) -> None:
         self._make, self._faults = make, faults
         self._listener = socket.create_server((host, port))
         self.host, self.port = self._listener.getsockname()[:2]
-        super().__init__()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._loop = Loop(self._serve)
+
+    def close(self) -> None:
+        """Stop answering, and hang up."""
+        self._loop.end()
+        self._drop()
+        self._selector.close()
+        self._listener.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _serve(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            while not self._end.is_set():
-                for key, _ in selector.select(POLL_S):
-                    if key.fileobj is self._listener:
-                        client = self._listener.accept()[0]
-                        selector.register(client, selectors.EVENT_READ, self._make())
-                    elif not self._answer(key.fileobj, key.data):
-                        selector.unregister(key.fileobj)
-                        key.fileobj.close()
-                if self._faults.refuse:
-                    self._drop(selector)
-            self._drop(selector)
-        self._listener.close()
+        for key, _ in self._selector.select(POLL_S):
+            if key.fileobj is self._listener:
+                client = self._listener.accept()[0]
+                self._selector.register(client, selectors.EVENT_READ, self._make())
+            elif not self._answer(key.fileobj, key.data):
+                self._selector.unregister(key.fileobj)
+                key.fileobj.close()
+        if self._faults.refuse:
+            self._drop()
 
     def _answer(self, client: socket.socket, protocol: Protocol) -> bool:
         """Serve a client that has something to say; False when it has left."""
@@ -106,8 +111,8 @@ class TcpServer(_Server):
                 return True
         return False
 
-    def _drop(self, selector: selectors.BaseSelector) -> None:
-        for key in list(selector.get_map().values()):
+    def _drop(self) -> None:
+        for key in list(self._selector.get_map().values()):
             if key.fileobj is not self._listener:
-                selector.unregister(key.fileobj)
+                self._selector.unregister(key.fileobj)
                 key.fileobj.close()
