@@ -17,7 +17,7 @@ from episodes.bag import EpisodeWriter, is_complete
 from episodes.metadata import Embodiments, EpisodeMetadata
 from node_kit.station import Station
 from simulation.demonstrator import Path as Motion
-from simulation.demonstrator import demonstrate
+from simulation.demonstrator import Waypoint, astray, demonstrate
 from simulation.render import Renderer
 from simulation.rounds import Rounds
 from simulation.stations import DEFAULT_STATION, station_with_hands
@@ -29,6 +29,8 @@ CONTROL_S = 0.02
 FRAME_EVERY = 5  # control steps between camera frames: the 10 Hz a policy is trained at
 CHECK_EVERY = 3
 HOME_NOISE_RAD = 0.06
+ASTRAY = 0.35  # share of demonstrations that begin away from home, ...
+PLACED = 0.25  # ... and of these, that begin with the can in its tray
 REST_S = 1.0  # seconds at home with the work done: a policy has to learn to stay there
 
 
@@ -63,11 +65,21 @@ class Side:
         self._motion: Motion | None = None
 
     def begin(self, task: PickPlace, rng: np.random.Generator) -> None:
-        """Start from a home posture that is a little different every time."""
-        home = self._world.sides[self.name].arm.postures["home"]
-        self.arm = home + rng.uniform(-HOME_NOISE_RAD, HOME_NOISE_RAD, home.size)
+        """Start close to home, or astray, as after a mistake."""
+        arm, hand = (getattr(self._world.sides[self.name], part) for part in ("arm", "hand"))
+        home = self._ik.forward(arm.postures["home"])[:3, 3]
+        self.arm = arm.postures["home"] + rng.uniform(-HOME_NOISE_RAD, HOME_NOISE_RAD, len(arm.joints))
+        self.hand = hand.postures["open"]
+        if rng.random() < ASTRAY:
+            if rng.random() < PLACED:
+                task.tidy(self._world, self.name)
+            start = astray(self._world, task, self.name, rng)
+            self.arm, _ = self._ik.solve(start.pose, self.arm, iterations=200)
+            self.hand = start.posture
         self._world.place(f"{self.name}/arm", self.arm)
-        self._motion = demonstrate(self._world, task, self.name, self._ik.forward(self.arm), rng)
+        self._world.place(f"{self.name}/hand", self.hand)
+        start = Waypoint(0.0, self._ik.forward(self.arm), self.hand)
+        self._motion = demonstrate(self._world, task, self.name, start, home, rng)
 
     @property
     def duration_s(self) -> float:

@@ -2,6 +2,9 @@
 
 The path is the same for every hand because it moves the hand's grasp frame, and a posture is only a name; what
 differs between hands (where that frame sits, which joints a posture means) is embodiment data.
+
+A path never waits. A wait takes time but looks the same from begin to end: a policy that is asked again during it waits
+for ever. So fingers close and open evenly, and the arm goes on as soon as they are told to be there.
 """
 
 from __future__ import annotations
@@ -16,11 +19,11 @@ from simulation.world import World
 
 CRUISE_M_PER_S = 0.30
 SHORTEST_MOVE_S = 0.35
-CLOSE_S = 0.45
-SETTLE_S = 0.25
+FINGERS_S = 0.50
 LIFT_M = 0.10
 GRASP_HEIGHT_M = 0.065
 STANDOFF_M = 0.11
+CLEAR_HEIGHT_M = 0.20  # of a grasp frame: from here on up, no finger reaches an object
 
 
 @dataclass(frozen=True)
@@ -52,31 +55,51 @@ class Path:
         return previous.pose, previous.posture
 
 
-def demonstrate(world: World, task: PickPlace, side: str, start: np.ndarray, rng: np.random.Generator) -> Path:
-    """The path that takes the can from where it stands now to the tray. `start`: grasp frame now (4x4).
+def demonstrate(
+    world: World, task: PickPlace, side: str, start: Waypoint, home: np.ndarray, rng: np.random.Generator
+) -> Path:
+    """The path that takes the can from where it stands to its tray, unless it is there, and the hand to `home` (3,).
 
     Detours are random on purpose: a policy that only ever saw perfect approaches cannot correct its own.
     """
     hand = world.sides[side].hand
     opened, ready, closed = (hand.postures[name] for name in ("open", "pregrasp", "grasp"))
     can, _ = world.body_pose(task.can(side))
-    can[2] = GRASP_HEIGHT_M
     tray = task.tray_centre(side) + [0, 0, GRASP_HEIGHT_M + 0.004]
+    placed = np.abs((can - tray)[:2]).max() < task.tray_half_m
+    can[2] = GRASP_HEIGHT_M
     back, up = np.array([-STANDOFF_M, 0, 0]), np.array([0, 0, LIFT_M])
-    aside = rng.uniform([-0.03, -0.03, -0.01], [0.02, 0.03, 0.03])
-    home = upright(start[:3, 3] + rng.uniform(-0.02, 0.02, 3))
-    moves = [
-        (upright(can + back + aside), ready),
-        (upright(can), ready),
-        (upright(can), closed),
-        (upright(can + up), closed),
-        (upright(tray + up), closed),
-        (upright(tray), closed),
-        (upright(tray), ready),
-        (upright(tray + back + rng.uniform(-0.02, 0.02, 3) * [1, 1, 0]), ready),
-        (home, opened),
-    ]
-    return Path(_timed(Waypoint(rng.uniform(0.05, 0.8), start, opened), moves))
+    out = np.minimum(start.pose[:3, 3], [(can + back)[0], np.inf, np.inf])
+    among_objects = start.pose[2, 3] < CLEAR_HEIGHT_M and out[0] < start.pose[0, 3]
+    moves = [(upright(out), ready)] if among_objects else []
+    if not placed:
+        aside = rng.uniform([-0.03, -0.03, -0.01], [0.02, 0.03, 0.03])
+        moves += [
+            (upright(can + back + aside), ready),
+            (upright(can), ready),
+            (upright(can), closed),
+            (upright(can + up), closed),
+            (upright(tray + up), closed),
+            (upright(tray), closed),
+            (upright(tray), ready),
+            (upright(tray + back + rng.uniform(-0.02, 0.02, 3) * [1, 1, 0]), ready),
+        ]
+    return Path(_timed(start, [*moves, (upright(home + rng.uniform(-0.02, 0.02, 3)), opened)]))
+
+
+def astray(world: World, task: PickPlace, side: str, rng: np.random.Generator) -> Waypoint:
+    """Where a hand may be after a mistake: anywhere it can stand without meeting the can, closed by any amount.
+
+    A policy that only ever saw one pick after the other would not know how to begin again.
+    """
+    can, tray = world.body_pose(task.can(side))[0], task.tray_centre(side)
+    position = rng.uniform([0.34, 0.20, GRASP_HEIGHT_M + 0.004], [0.52, 0.54, 0.25]) * [1, np.sign(tray[1]), 1]
+    if np.abs(position - can)[1] < STANDOFF_M and position[2] < CLEAR_HEIGHT_M:
+        position[0] = min(position[0], can[0] - STANDOFF_M)
+    postures = world.sides[side].hand.postures
+    closing = np.array([postures[name] for name in ("open", "pregrasp", "grasp")])
+    share = rng.uniform(0, 2)
+    return Waypoint(0.0, upright(position), np.array([np.interp(share, range(3), joint) for joint in closing.T]))
 
 
 def upright(position: np.ndarray) -> np.ndarray:
@@ -86,26 +109,23 @@ def upright(position: np.ndarray) -> np.ndarray:
     return pose
 
 
-def _timed(first: Waypoint, moves: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Waypoint]:
+def _timed(start: Waypoint, moves: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Waypoint]:
     """Give every move the time its distance needs; a hand that closes or opens on the spot gets its own."""
-    points = [first]
+    points = [start]
     for pose, posture in moves:
         distance = float(np.linalg.norm(pose[:3, 3] - points[-1].pose[:3, 3]))
-        duration = max(SHORTEST_MOVE_S, distance / CRUISE_M_PER_S)
-        if distance < 1e-6:
-            points.append(Waypoint(CLOSE_S, pose, posture))
-            duration = SETTLE_S
+        duration = max(SHORTEST_MOVE_S, distance / CRUISE_M_PER_S) if distance > 1e-6 else FINGERS_S
         points.append(Waypoint(duration, pose, posture))
     return points
 
 
 def _between(start: Waypoint, end: Waypoint, fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Minimum-jerk interpolation of position and posture; rotation along the geodesic."""
+    """Minimum-jerk interpolation of position, rotation along the geodesic; fingers move evenly."""
     s = fraction**3 * (10 - 15 * fraction + 6 * fraction**2)
     pose = np.eye(4)
     pose[:3, 3] = (1 - s) * start.pose[:3, 3] + s * end.pose[:3, 3]
     pose[:3, :3] = start.pose[:3, :3] @ _rotate(start.pose[:3, :3].T @ end.pose[:3, :3], s)
-    return pose, (1 - s) * start.posture + s * end.posture
+    return pose, (1 - fraction) * start.posture + fraction * end.posture
 
 
 def _rotate(rotation: np.ndarray, fraction: float) -> np.ndarray:

@@ -78,6 +78,7 @@ class PickPlace:
     def tidy(self, world: World, side: str) -> None:
         """The can upright in the middle of its tray."""
         self._stand(world, side, self.tray_centre(side)[:2], 0.0)
+        mujoco.mj_forward(world.model, world.data)
 
     def succeeded(self, world: World, side: str) -> bool:
         """The can is inside the tray and at rest, the hand is open and does not touch it."""

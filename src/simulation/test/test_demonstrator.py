@@ -1,12 +1,14 @@
 """Demonstrations: smooth paths, and picks that the physics calls successes, for every hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from worlds import make_world
 
 import embodiments
 from simulation.collect import CONTROL_S, Side
-from simulation.demonstrator import Path, Waypoint, demonstrate, upright
+from simulation.demonstrator import Path, Waypoint, astray, demonstrate, upright
 from simulation.rounds import Rounds
 
 HANDS = embodiments.names("hand") + embodiments.names("gripper")
@@ -15,7 +17,8 @@ HANDS = embodiments.names("hand") + embodiments.names("gripper")
 def test_a_path_is_continuous_and_ends_where_it_should(world):
     rng = np.random.default_rng(0)
     world.task.scatter(world, rng)
-    path = demonstrate(world, world.task, "left", upright(np.array([0.4, 0.4, 0.25])), rng)
+    start = Waypoint(0.0, upright(np.array([0.4, 0.4, 0.25])), world.sides["left"].hand.postures["open"])
+    path = demonstrate(world, world.task, "left", start, np.array([0.4, 0.4, 0.25]), rng)
     samples = [path.sample(t) for t in np.arange(0.0, path.duration_s + 0.5, 0.01)]
     positions = np.array([pose[:3, 3] for pose, _ in samples])
     postures = np.array([posture for _, posture in samples])
@@ -33,8 +36,43 @@ def test_rotations_on_a_path_stay_rotations():
         np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
 
 
+def test_a_path_never_waits(world):
+    rng, home = np.random.default_rng(1), np.array([0.4, 0.4, 0.25])
+    world.task.scatter(world, rng)
+    for side in world.sides:
+        path = demonstrate(world, world.task, side, astray(world, world.task, side, rng), home, rng)
+        samples = [path.sample(t) for t in np.arange(0.0, path.duration_s, 0.1)]
+        moved = [np.linalg.norm(b[0] - a[0]) + np.abs(b[1] - a[1]).max() for a, b in pairwise(samples)]
+        assert min(moved[1:-1]) > 0.002
+
+
+def test_a_can_in_its_tray_is_left_there(world):
+    rng = np.random.default_rng(2)
+    world.task.tidy(world, "left")
+    tray, home = world.task.tray_centre("left"), np.array([0.4, 0.4, 0.25])
+    for _ in range(20):
+        path = demonstrate(world, world.task, "left", astray(world, world.task, "left", rng), home, rng)
+        way = np.array([point.pose[:3, 3] for point in path.waypoints])
+        assert np.linalg.norm(way[-1] - home) < 0.05
+        assert len(way) <= 3
+        assert np.linalg.norm(way[1:] - tray, axis=1).min() > 0.1
+
+
 @pytest.mark.parametrize("hand", HANDS)
-def test_every_hand_places_its_can_on_both_sides(hand):
+def test_every_hand_places_its_can_on_both_sides(hand, monkeypatch):
+    monkeypatch.setattr("simulation.collect.ASTRAY", 0.0)
+    assert placed(hand) == {"left": True, "right": True}
+
+
+@pytest.mark.parametrize("hand", ["inspire", "ability", "xarm_gripper"])
+def test_a_hand_that_went_astray_begins_again(hand, monkeypatch):
+    monkeypatch.setattr("simulation.collect.ASTRAY", 1.0)
+    monkeypatch.setattr("simulation.collect.PLACED", 0.0)
+    assert placed(hand) == {"left": True, "right": True}
+
+
+def placed(hand):
+    """Which sides place their can in one demonstration."""
     world = make_world(hand, hand)
     rng = np.random.default_rng(5)
     rounds = Rounds(world, world.task, rng)
@@ -48,4 +86,4 @@ def test_every_hand_places_its_can_on_both_sides(hand):
         world.step(round(CONTROL_S / world.model.opt.timestep))
         if tick % 3 == 0:
             rounds.update()
-    assert rounds.finish() == {"left": True, "right": True}
+    return rounds.finish()
