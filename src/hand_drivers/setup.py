@@ -26,10 +26,10 @@ setup(
             "emulate_xarm = hand_drivers.emulators.command:emulate_xarm",
         ],
         "hand_drivers.devices": [
-            "ability = hand_drivers.devices.ability:AbilityDevice",
-            "inspire = hand_drivers.devices.inspire:InspireDevice",
+            "ability = hand_drivers.devices.ability:make",
+            "inspire = hand_drivers.devices.inspire:make",
             "loopback = hand_drivers.devices.loopback:LoopbackDevice",
-            "xarm_gripper = hand_drivers.devices.xarm_gripper:XArmGripperDevice",
+            "xarm_gripper = hand_drivers.devices.xarm_gripper:make",
             "xarm7 = hand_drivers.devices.xarm7:XArm7Device",
         ],
     },

@@ -1,79 +1,196 @@
-"""A slow wire in a thread of its own, so that a hand on RS-485 never keeps a servo loop waiting."""
+"""A device behind a slow wire, asked in a thread of its own: a hand on RS-485 never keeps a servo loop waiting."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from pydantic import Field
 
 from hand_drivers.device import DeviceError, JointSample
+from hand_drivers.options import Options
 
-JOIN_S = 1.0  # a thread that hangs in its vendor's library longer than this is left behind
-Exchange = Callable[[np.ndarray | None], JointSample]
+JOIN_S = 1.0  # a thread that hangs in its vendor's library for longer is left behind
+CLEAR_S = 1.0
+RETRY_S = 0.01
 
 
-class Bus:
-    """Calls `exchange(target)` over and over: the newest target goes out, None when there is no new one; the newest
-    measurement comes in.
+class BusOptions(Options):
+    """Options of every device behind a slow wire."""
 
-    `name` is for errors. An answer older than `max_age_s` is none. What `exchange` raises ends up in `read`.
-    """
+    answer_s: float = Field(0.1, gt=0, le=2, description="longest time to wait for one answer, s")
+    max_age_s: float = Field(0.3, gt=0, le=2, description="an older measurement is none, s")
+    connect_s: float = Field(3.0, gt=0, le=60, description="longest time to wait for the first answer, s")
 
-    def __init__(self, name: str, exchange: Exchange, max_age_s: float) -> None:
-        self._name, self._exchange, self._max_age_s = name, exchange, max_age_s
-        self._lock, self._end = threading.Lock(), threading.Event()
-        self._target: np.ndarray | None = None
-        self._answer: tuple[float, JointSample] | None = None  # monotonic time, sample
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name=f"bus {name}", daemon=True)
 
-    def start(self, timeout_s: float) -> None:
-        """Start asking, and wait for the first answer. Raises DeviceError when there is none in time."""
-        self._thread.start()
-        deadline = time.monotonic() + timeout_s
-        while self._answer is None and self._thread.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.002)
-        if self._answer is None:
-            self.stop()
-            raise DeviceError(f"{self._name}: {self._error or f'no answer in {timeout_s:g} s'}")
+@dataclass(frozen=True)
+class Answer:
+    """What a device says: when it was measured (ns, system time), position (n,), velocity (n,) if it measures one, and
+    its own fault in words."""
+
+    stamp_ns: int
+    position: np.ndarray
+    velocity: np.ndarray | None = None
+    fault: str | None = None
+
+
+class Wire(Protocol):
+    """One connection. All calls come from one thread: open, exchanges, close. Any may raise anything: `open` that there
+    is no connection, `exchange` that an answer was missed."""
+
+    def open(self) -> None:
+        """Connect and enable the device, without motion."""
+
+    def exchange(self, target: np.ndarray | None) -> Answer:
+        """Send the target (n,), None where there is no new one, and ask where the device is; bounded in time."""
+
+    def clear(self) -> None:
+        """Try to clear the device's fault; the next answer tells whether it went."""
+
+    def close(self) -> None:
+        """Close what was opened, if anything was."""
+
+
+class BusDevice:
+    """A `Device` over wires that `make_wire` makes, one for each connection; `name` is for errors."""
+
+    def __init__(self, name: str, joints: tuple[str, ...], make_wire: Callable[[], Wire], options: BusOptions) -> None:
+        self.joints = joints
+        self._name, self._make_wire, self._options = name, make_wire, options
+        self._connection: _Connection | None = None
+
+    def connect(self) -> None:
+        """Open the wire and wait for a first answer. Raises DeviceError."""
+        self.disconnect()
+        connection = _Connection(self._name, self._make_wire())
+        error = connection.start(self._options.connect_s)
+        if error:
+            raise DeviceError(f"{self._name}: {error}")
+        self._connection = connection
 
     def read(self) -> JointSample:
-        """The newest measurement. Raises DeviceError when it is too old."""
-        with self._lock:
-            answer, error = self._answer, self._error
-        age_s = time.monotonic() - answer[0] if answer else np.inf
-        if answer is None or age_s > self._max_age_s:
+        """Newest measured state; effort is 0. Raises DeviceError when it is too old."""
+        sample, age_s, error = self._running().newest()
+        if age_s > self._options.max_age_s:
             raise DeviceError(f"{self._name}: {error or f'no answer for {age_s:.2f} s'}")
-        return answer[1]
+        return sample
 
-    def write(self, target: np.ndarray) -> None:
+    def write(self, position: np.ndarray) -> None:
+        """Targets for the next exchange."""
+        self._running().send(position)
+
+    def stop(self) -> None:
+        """Hold where the device is."""
+        self.write(self.read().position)
+
+    def fault(self) -> str | None:
+        """The fault that the newest answer told."""
+        return self._connection.fault if self._connection is not None else None
+
+    def clear_fault(self) -> None:
+        """Have it cleared in the device's thread, and wait for the answer after that."""
+        self._running().clear(CLEAR_S)
+
+    def disconnect(self) -> None:
+        """Stop asking and close the wire, after a target that waits has gone out."""
+        if self._connection is not None:
+            self._connection.end()
+            self._connection = None
+
+    def _running(self) -> _Connection:
+        if self._connection is None:
+            raise DeviceError(f"{self._name}: not connected")
+        return self._connection
+
+
+class _Connection:
+    """The thread that asks one wire over and over, and what it found last."""
+
+    def __init__(self, name: str, wire: Wire) -> None:
+        self._wire = wire
+        self._lock, self._end = threading.Lock(), threading.Event()
+        self._clearing = False
+        self._target: np.ndarray | None = None
+        self._newest: tuple[float, JointSample] | None = None  # monotonic time, sample
+        self._error: Exception | None = None
+        self.fault: str | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self, timeout_s: float) -> str:
+        """Open the wire and wait for a first answer; returns why there is none, "" when there is one."""
+        self._thread.start()
+        deadline = time.monotonic() + timeout_s
+        while self._newest is None and self._thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        if self._newest is not None:
+            return ""
+        self.end()
+        return str(self._error or f"no answer in {timeout_s:g} s")
+
+    def newest(self) -> tuple[JointSample, float, Exception | None]:
+        """The last sample, its age in s, and the error since."""
+        with self._lock:
+            then, sample = self._newest
+            return sample, time.monotonic() - then, self._error
+
+    def send(self, target: np.ndarray) -> None:
         """Replace the target that goes out next."""
         with self._lock:
             self._target = np.array(target, dtype=float)
 
-    def stop(self) -> None:
-        """End the thread, after the target that waits has gone out."""
+    def clear(self, timeout_s: float) -> None:
+        """Clear the fault before the next exchange, and wait for its end."""
+        self._clearing = True
+        deadline = time.monotonic() + timeout_s
+        while self._clearing and self._thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def end(self) -> None:
+        """End the thread; it closes its wire itself, whenever its vendor's library lets it."""
         self._end.set()
-        if self._thread.is_alive():
-            self._thread.join(JOIN_S)
+        self._thread.join(JOIN_S)
 
     def _run(self) -> None:
-        while True:
-            ending = self._end.is_set()
-            with self._lock:
-                target, self._target = self._target, None
-            if ending and target is None:
-                return
-            try:
-                sample = self._exchange(target)
-            except Exception as error:  # of any vendor's library; `read` tells it to the driver
-                with self._lock:
-                    self._error = error
-                    self._target = target if self._target is None else self._target  # it may not have arrived
-                if ending or self._end.wait(0.01):
+        try:
+            self._wire.open()
+            while not self._end.is_set() or self._target is not None:
+                if not self._exchange() and self._end.wait(RETRY_S):
                     return
-            else:
-                with self._lock:
-                    self._answer, self._error = (time.monotonic(), sample), None
+        except Exception as error:  # of any vendor's library
+            self._error = error
+        finally:
+            self._wire.close()
+
+    def _exchange(self) -> bool:
+        """One round of question and answer; whether there was an answer."""
+        clearing = self._clearing
+        with self._lock:
+            target, self._target = self._target, None
+        try:
+            if clearing:
+                self._wire.clear()
+            sample, fault = self._read(self._wire.exchange(target))
+        except Exception as error:  # of any vendor's library; `read` tells it to the driver
+            with self._lock:
+                self._error = error
+                self._target = target if self._target is None else self._target  # it may not have arrived
+            return False
+        with self._lock:
+            self._newest, self._error, self.fault = (time.monotonic(), sample), None, fault
+        if clearing:
+            self._clearing = False
+        return True
+
+    def _read(self, answer: Answer) -> tuple[JointSample, str | None]:
+        """The answer as a sample; a velocity that is not measured is that since the last answer."""
+        velocity = answer.velocity
+        if velocity is None:
+            velocity = np.zeros_like(answer.position)
+            last = self._newest[1] if self._newest else None
+            if last is not None and answer.stamp_ns > last.stamp_ns:
+                velocity = (answer.position - last.position) / (1e-9 * (answer.stamp_ns - last.stamp_ns))
+        return JointSample(answer.stamp_ns, answer.position, velocity, np.zeros_like(answer.position)), answer.fault

@@ -12,8 +12,8 @@ from waiting import until
 
 import embodiments
 from hand_drivers.device import DeviceError, DeviceSettings
-from hand_drivers.devices import ability_wire as wire
-from hand_drivers.devices.ability import AbilityDevice
+from hand_drivers.devices import ability
+from hand_drivers.devices import ability_frames as wire
 from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.emulators.ability import AbilityHand
 from hand_drivers.emulators.faults import Faults
@@ -32,7 +32,7 @@ class Bench:
         self.faults = Faults()
         self.hand = AbilityHand(self.faults)
         self.server = PtyServer(self.hand, self.faults)
-        self.device = AbilityDevice(DeviceSettings(ROBOT, "right", "hand", self.server.port, OPTIONS))
+        self.device = ability.make(DeviceSettings(ROBOT, "right", "hand", self.server.port, OPTIONS))
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_a_silent_hand_is_named_at_connection(bench):
 
 
 def test_no_port_is_named_at_connection():
-    device = AbilityDevice(DeviceSettings(ROBOT, "right", "hand", "/dev/ttyNONE", OPTIONS))
+    device = ability.make(DeviceSettings(ROBOT, "right", "hand", "/dev/ttyNONE", OPTIONS))
     with pytest.raises(DeviceError, match="/dev/ttyNONE"):
         device.connect()
 
@@ -146,4 +146,4 @@ def test_a_status_stops_the_driver_until_it_is_gone_and_reset(bench):
 
 def test_another_hand_s_joints_are_refused():
     with pytest.raises(DeviceError, match="expected index_q1"):
-        AbilityDevice(DeviceSettings(embodiments.load("inspire"), "right", "hand", "/dev/ttyUSB0", OPTIONS))
+        ability.make(DeviceSettings(embodiments.load("inspire"), "right", "hand", "/dev/ttyUSB0", OPTIONS))

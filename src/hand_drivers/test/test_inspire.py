@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from waiting import until
 
 import embodiments
+from hand_drivers.bus import BusDevice
 from hand_drivers.device import DeviceError, DeviceSettings
-from hand_drivers.devices.inspire import InspireDevice
+from hand_drivers.devices import inspire as plug_in
 from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.emulators import inspire
 from hand_drivers.emulators.faults import Faults
@@ -40,8 +41,8 @@ class Bench:
             self.address = f"127.0.0.1:{self.server.port}"
         self.device = self.make()
 
-    def make(self, **options: float) -> InspireDevice:
-        return InspireDevice(DeviceSettings(ROBOT, "left", "hand", self.address, QUICK | options))
+    def make(self, **options: float) -> BusDevice:
+        return plug_in.make(DeviceSettings(ROBOT, "left", "hand", self.address, QUICK | options))
 
     def close(self) -> None:
         self.device.disconnect()
@@ -156,14 +157,14 @@ def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
 
 
 def test_an_address_that_is_none_is_refused_with_what_is_expected():
-    device = InspireDevice(DeviceSettings(ROBOT, "left", "hand", "hand:x", QUICK))
+    device = plug_in.make(DeviceSettings(ROBOT, "left", "hand", "hand:x", QUICK))
     with pytest.raises(DeviceError, match="expected a serial port"):
         device.connect()
 
 
 def test_a_wrong_option_is_named():
     with pytest.raises(DeviceError, match="inspire: option 'sped': found 3"):
-        InspireDevice(DeviceSettings(ROBOT, "left", "hand", "/dev/ttyUSB0", {"sped": 3}))
+        plug_in.make(DeviceSettings(ROBOT, "left", "hand", "/dev/ttyUSB0", {"sped": 3}))
 
 
 def test_the_emulator_s_command_says_where_it_is_and_takes_faults():
@@ -172,7 +173,7 @@ def test_the_emulator_s_command_says_where_it_is_and_takes_faults():
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         address = process.stdout.readline().strip().removeprefix("address:=")
-        device = InspireDevice(DeviceSettings(ROBOT, "left", "hand", address, QUICK))
+        device = plug_in.make(DeviceSettings(ROBOT, "left", "hand", address, QUICK))
         device.connect()
         assert device.fault() is None
         process.stdin.write("code 1\nnonsense 3\n")

@@ -15,8 +15,8 @@ from waiting import until
 
 import embodiments
 from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.devices import xarm_gripper
 from hand_drivers.devices.xarm7 import XArm7Device
-from hand_drivers.devices.xarm_gripper import XArmGripperDevice
 from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.emulators import xarm
 from hand_drivers.emulators.faults import Faults
@@ -152,7 +152,7 @@ def test_nobody_there_is_named(control_port):
 def gripper(bench):
     robot = embodiments.load("xarm_gripper")
     options = {"answer_s": 0.1, "max_age_s": 0.3, "connect_s": 3.0}
-    device = XArmGripperDevice(DeviceSettings(robot, "left", "hand", bench.host, options))
+    device = xarm_gripper.make(DeviceSettings(robot, "left", "hand", bench.host, options))
     yield device
     device.disconnect()
 

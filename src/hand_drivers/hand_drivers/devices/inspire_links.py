@@ -7,24 +7,21 @@ from typing import Protocol
 
 from pydantic import Field
 
+from hand_drivers.bus import BusOptions
 from hand_drivers.device import DeviceError
-from hand_drivers.devices.options import Options
 
 FINGERS = 6
 CLEAR_ERROR, FORCE_SET, ANGLE_ACT, ERROR = 1004, 1498, 1546, 1606  # registers of RH56DFTP
 MODBUS_PORT = 6000
 
 
-class InspireOptions(Options):
+class InspireOptions(BusOptions):
     """Options of an Inspire hand."""
 
     id: int = Field(1, ge=1, le=254, description="number of the hand on its line")
     baud: int = Field(115200, description="of the serial line; the hand's default")
     speed: int = Field(1000, ge=1, le=1000, description="the hand's own speed limit, of 1000")
     force: int = Field(500, ge=0, le=1000, description="force at which a finger stops, g (0 to 1000)")
-    answer_s: float = Field(0.1, gt=0, le=1, description="longest time to wait for one answer, s")
-    max_age_s: float = Field(0.3, gt=0, le=2, description="an older measurement is none, s")
-    connect_s: float = Field(3.0, gt=0, le=30, description="longest time to wait for the first answer, s")
 
 
 class Link(Protocol):

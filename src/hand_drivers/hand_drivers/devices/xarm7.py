@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from hand_drivers.device import DeviceError, DeviceSettings, JointSample
-from hand_drivers.devices.options import Options, read_options
 from hand_drivers.devices.xarm_box import open_box
+from hand_drivers.options import Options, read_options
 
 JOINTS = 7
 SERVO_MODE, READY, STOP = 1, 0, 4
@@ -54,7 +54,10 @@ class XArm7Device:
     def connect(self) -> None:
         """Open the connection, enable the motors and go to servo mode, without motion. Raises DeviceError."""
         self.disconnect()
-        self._arm = open_box(self._address, self._name, self._options.answer_s, self._options.connect_s)
+        try:
+            self._arm = open_box(self._address, self._options.answer_s, self._options.connect_s)
+        except DeviceError as error:
+            raise DeviceError(f"{self._name}: {error}") from error
         self._readings = 0
         try:
             self._look()

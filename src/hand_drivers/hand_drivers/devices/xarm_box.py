@@ -9,19 +9,19 @@ from typing import Any
 from hand_drivers.device import DeviceError
 
 
-def open_box(address: str, name: str, answer_s: float, connect_s: float) -> Any:
-    """The SDK's object, connected, nothing enabled. Raises DeviceError that begins with `name`.
+def open_box(address: str, answer_s: float, connect_s: float) -> Any:
+    """The SDK's object, connected, nothing enabled. Raises DeviceError.
 
     The SDK waits for minutes on a host that accepts and stays silent, so it connects in a thread that is given up.
     """
     found: list[Any] = []
-    opening = threading.Thread(target=_open, args=(address, answer_s, found), name=name, daemon=True)
+    opening = threading.Thread(target=_open, args=(address, answer_s, found), name=f"xarm {address}", daemon=True)
     opening.start()
     opening.join(connect_s)
     if not found:
-        raise DeviceError(f"{name}: no answer in {connect_s:g} s")
+        raise DeviceError(f"no answer in {connect_s:g} s")
     if isinstance(found[0], Exception):
-        raise DeviceError(f"{name}: {found[0]}")
+        raise DeviceError(str(found[0]))
     return found[0]
 
 

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-from hand_drivers.devices import ability_wire as wire
+from hand_drivers.devices import ability_frames as wire
 from hand_drivers.emulators.faults import Faults
 from hand_drivers.emulators.lag import Lag
 

@@ -1,0 +1,138 @@
+"""A device behind a slow wire: what the thread does when the wire hangs, fails or closes."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from waiting import until
+
+from hand_drivers import bus
+from hand_drivers.bus import Answer, BusDevice, BusOptions
+from hand_drivers.device import DeviceError
+
+OPTIONS = BusOptions(answer_s=0.1, max_age_s=0.1, connect_s=1.0)
+
+
+class Line:
+    """A wire whose other end a test holds."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.sent: list[float] = []
+        self.hangs, self.let_go = False, threading.Event()
+        self.fails: Exception | None = None
+        self.fault: str | None = None
+
+    def open(self) -> None:
+        self.calls.append("open")
+
+    def exchange(self, target: np.ndarray | None) -> Answer:
+        if self.hangs:
+            self.let_go.wait(10.0)
+        if self.fails:
+            raise self.fails
+        if target is not None:
+            self.sent.append(float(target[0]))
+        return Answer(time.time_ns(), np.array(self.sent[-1:] or [0.0]), fault=self.fault)
+
+    def clear(self) -> None:
+        self.fault = None
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    monkeypatch.setattr(bus, "JOIN_S", 0.05)
+    return []
+
+
+@pytest.fixture
+def device(lines):
+    def make() -> Line:
+        lines.append(Line())
+        return lines[-1]
+
+    device = BusDevice("hand /dev/x", ("finger",), make, OPTIONS)
+    yield device
+    for line in lines:
+        line.let_go.set()
+    device.disconnect()
+
+
+def test_a_target_that_waits_goes_out_before_the_wire_closes(device, lines):
+    device.connect()
+    device.write(np.array([0.5]))
+    device.disconnect()
+    assert until(lambda: lines[0].calls == ["open", "close"])
+    assert lines[0].sent == [0.5]
+
+
+def test_a_wire_that_hangs_is_left_behind_and_another_opened(device, lines):
+    device.connect()
+    lines[0].hangs = True
+    device.write(np.array([0.5]))
+    assert until(lambda: missing(device))
+    device.connect()
+    assert len(lines) == 2 and not missing(device)
+    lines[0].let_go.set()
+    assert until(lambda: lines[0].calls == ["open", "close"])
+    assert not missing(device)
+
+
+def test_a_target_that_did_not_arrive_is_sent_again(device, lines):
+    device.connect()
+    lines[0].fails = ValueError("checksum")
+    device.write(np.array([0.5]))
+    assert until(lambda: missing(device))
+    lines[0].fails = None
+    assert until(lambda: lines[0].sent == [0.5])
+
+
+def test_the_error_of_the_wire_is_what_a_missed_reading_says(device, lines):
+    device.connect()
+    lines[0].fails = ValueError("checksum")
+    assert until(lambda: missing(device))
+    with pytest.raises(DeviceError, match="hand /dev/x: checksum"):
+        device.read()
+
+
+def test_a_fault_is_cleared_before_clearing_returns(device, lines):
+    device.connect()
+    lines[0].fault = "hot"
+    assert until(lambda: device.fault() == "hot")
+    device.clear_fault()
+    assert device.fault() is None
+
+
+def test_nothing_is_asked_of_a_device_that_is_not_connected(device):
+    for call in (device.read, device.clear_fault, device.stop):
+        with pytest.raises(DeviceError, match="not connected"):
+            call()
+    device.disconnect()
+
+
+@given(steps=st.lists(st.tuples(st.integers(1, 10**9), st.floats(-3, 3)), min_size=2, max_size=10))
+def test_velocity_is_the_difference_of_positions_over_that_of_their_stamps(steps):
+    connection, stamp_ns, before = bus._Connection("x", Line()), 0, None
+    for step_ns, position in steps:
+        stamp_ns += step_ns
+        sample, _ = connection._read(Answer(stamp_ns, np.array([position])))
+        expected = 0.0 if before is None else (position - before) / (1e-9 * step_ns)
+        assert sample.velocity == pytest.approx([expected])
+        connection._newest, before = (0.0, sample), position
+
+
+def missing(device: BusDevice) -> bool:
+    """Whether there is no measurement."""
+    try:
+        device.read()
+    except DeviceError:
+        return True
+    return False
