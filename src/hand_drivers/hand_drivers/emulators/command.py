@@ -1,17 +1,18 @@
-"""`emulate_ability`, `emulate_inspire`, `emulate_xarm`: devices to drive by hand; faults are typed, e.g. `silent 1`."""
+"""`emulate_ability`, `emulate_inspire`, ...: devices to drive by hand; faults are typed, e.g. `silent 1`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 import embodiments
-from hand_drivers.emulators import inspire, xarm
+from hand_drivers.emulators import inspire, robotiq, xarm
 from hand_drivers.emulators.ability import AbilityHand
 from hand_drivers.emulators.faults import Faults
-from hand_drivers.emulators.serve import PtyServer, TcpServer
+from hand_drivers.emulators.serve import Protocol, PtyServer, TcpServer
 
 
 def run_ability() -> None:
@@ -28,12 +29,31 @@ def run_inspire(
     faults = Faults()
     hand = inspire.InspireHand(faults)
     if modbus:
-        host, _, port = modbus.partition(":")
-        with TcpServer(lambda: inspire.ModbusProtocol(hand), faults, host, int(port or 0)) as server:
-            attend(f"{server.host}:{server.port}", faults)
+        serve_tcp(lambda: inspire.ModbusProtocol(hand), faults, modbus)
     else:
         with PtyServer(inspire.SerialProtocol(hand), faults) as server:
             attend(server.port, faults)
+
+
+def run_robotiq(
+    tcp: Annotated[str, typer.Option(help="serve on HOST:PORT instead of a serial terminal")] = "",
+    active: Annotated[bool, typer.Option(help="as after an activation")] = True,
+) -> None:
+    """A Robotiq 2F gripper."""
+    faults = Faults()
+    gripper = robotiq.RobotiqGripper(faults, active)
+    if tcp:
+        serve_tcp(lambda: robotiq.RtuProtocol(gripper), faults, tcp)
+    else:
+        with PtyServer(robotiq.RtuProtocol(gripper), faults) as server:
+            attend(server.port, faults)
+
+
+def serve_tcp(make: Callable[[], Protocol], faults: Faults, address: str) -> None:
+    """Serve on `address`, HOST[:PORT], until the terminal ends."""
+    host, _, port = address.partition(":")
+    with TcpServer(make, faults, host, int(port or 0)) as server:
+        attend(f"{server.host}:{server.port}", faults)
 
 
 def attend(address: str, faults: Faults) -> None:
@@ -67,6 +87,11 @@ def emulate_ability() -> None:
 def emulate_inspire() -> None:
     """Command line."""
     typer.run(run_inspire)
+
+
+def emulate_robotiq() -> None:
+    """Command line."""
+    typer.run(run_robotiq)
 
 
 def emulate_xarm() -> None:

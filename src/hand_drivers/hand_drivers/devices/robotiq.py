@@ -1,0 +1,147 @@
+"""Robotiq 2F-85 and 2F-140 over Modbus RTU, on a serial line or through a TCP port; see docs/devices/robotiq.md."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from embodiments.registry import Embodiment
+from hand_drivers.bus import Answer, BusDevice, BusOptions
+from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.options import read_options
+
+OUTPUT, INPUT, WORDS = 1000, 2000, 3  # registers that are written, and read
+ACTIVATE, GO = 0x0100, 0x0800
+ACTIVE = 3
+TCP_PORT = 54321
+BLOCKING = 0x07  # faults from here on keep the gripper from moving; those below pass by themselves
+FAULTS = {
+    0x07: "not activated",
+    0x08: "too hot",
+    0x09: "no communication for 1 s",
+    0x0A: "supply below 21.6 V",
+    0x0B: "automatic release runs",
+    0x0C: "internal fault",
+    0x0D: "activation failed",
+    0x0E: "overcurrent",
+    0x0F: "automatic release is done",
+}
+
+
+class RobotiqOptions(BusOptions):
+    """Options of a Robotiq gripper."""
+
+    id: int = Field(9, ge=1, le=247, description="number of the gripper on its line")
+    baud: int = Field(115200, description="of the serial line; the gripper's default")
+    speed: int = Field(255, ge=0, le=255, description="the gripper's own speed, of 255")
+    force: int = Field(100, ge=0, le=255, description="force at which it stops closing, of 255")
+    opened: int = Field(3, ge=0, le=255, description="position it reports when fully open")
+    closed: int = Field(228, ge=0, le=255, description="position it reports when closed on nothing")
+    activate: bool = Field(False, description="activate it when connecting: it opens and closes once")
+    activation_s: float = Field(5.0, gt=0, le=30, description="longest time for that, s")
+
+
+def make(settings: DeviceSettings) -> BusDevice:
+    """The plug-in. Raises DeviceError for wrong options or joints."""
+    options, robot = read_options(RobotiqOptions, settings), settings.embodiment
+    if len(robot.joints) != 1:
+        raise DeviceError(f"robotiq: found {len(robot.joints)} joints, expected 1")
+    name = f"robotiq {settings.address}"
+    return BusDevice(name, robot.joints, lambda: RobotiqWire(settings.address, options, robot), options)
+
+
+class RobotiqWire:
+    """One connection; metres of one finger, from the joint's lower limit (closed) to its upper (open)."""
+
+    def __init__(self, address: str, options: RobotiqOptions, robot: Embodiment) -> None:
+        self._address, self._options = address, options
+        self._closed, self._open = float(robot.lower[0]), float(robot.upper[0])
+        self._client: Any = None
+
+    def open(self) -> None:
+        """Connect. An active gripper stays where it is; another is activated only if the options say so."""
+        self._client = open_client(self._address, self._options)
+        if self._state() == ACTIVE:
+            return
+        if not self._options.activate:
+            raise DeviceError("not activated; option 'activate' does so, and the fingers open and close once")
+        self._activate()
+
+    def exchange(self, target: np.ndarray | None) -> Answer:
+        """Target out, position and fault in: one question for both."""
+        if target is None:
+            return self._answer(self._read())
+        share = np.clip((self._open - float(target[0])) / (self._open - self._closed), 0, 1)
+        opened, closed = self._options.opened, self._options.closed
+        return self._answer(self._write_and_read(ACTIVATE | GO, round(opened + share * (closed - opened))))
+
+    def clear(self) -> None:
+        """Faults of communication go by themselves, the rest only by activating again."""
+        if self._state() != ACTIVE and self._options.activate:
+            self._activate()
+
+    def close(self) -> None:
+        """Close the connection; the gripper keeps its grip."""
+        if self._client is not None:
+            self._client.close()
+
+    def _answer(self, words: list[int]) -> Answer:
+        stamp_ns, fault, count = time.time_ns(), words[1] >> 8, words[2] >> 8
+        share = (count - self._options.opened) / (self._options.closed - self._options.opened)
+        position = self._open + np.clip(share, 0, 1) * (self._closed - self._open)
+        text = f"fault {fault:#04x}: {FAULTS.get(fault, 'see the manual')}" if fault >= BLOCKING else None
+        return Answer(stamp_ns, np.array([position]), fault=text)
+
+    def _activate(self) -> None:
+        self._write_and_read(0, 0)
+        deadline = time.monotonic() + self._options.activation_s
+        while time.monotonic() < deadline:
+            self._write_and_read(ACTIVATE, 0)
+            if self._state() == ACTIVE:
+                return
+            time.sleep(0.05)
+        raise DeviceError(f"activation did not end in {self._options.activation_s:g} s")
+
+    def _state(self) -> int:
+        return self._read()[0] >> 12 & 3
+
+    def _read(self) -> list[int]:
+        return _words(self._client.read_input_registers(INPUT, count=WORDS, device_id=self._options.id))
+
+    def _write_and_read(self, action: int, position: int) -> list[int]:
+        words = [action, position, self._options.speed << 8 | self._options.force]
+        return _words(
+            self._client.readwrite_registers(
+                read_address=INPUT, read_count=WORDS, write_address=OUTPUT, values=words, device_id=self._options.id
+            )
+        )
+
+
+def open_client(address: str, options: RobotiqOptions) -> Any:
+    """A Modbus client on a serial port (`/dev/ttyUSB0`) or a TCP port that passes RTU frames on (`HOST[:PORT]`).
+
+    Raises DeviceError, or what the library raises.
+    """
+    from pymodbus import FramerType
+    from pymodbus.client import ModbusSerialClient, ModbusTcpClient
+
+    bounds = {"framer": FramerType.RTU, "timeout": options.answer_s, "retries": 0}
+    if address.startswith("/"):
+        client = ModbusSerialClient(address, baudrate=options.baud, **bounds)
+    else:
+        host, _, port = address.partition(":")
+        if not host or not (port or str(TCP_PORT)).isdigit():
+            raise DeviceError(f"address: found {address!r}, expected a serial port as /dev/ttyUSB0 or HOST[:PORT]")
+        client = ModbusTcpClient(host, port=int(port or TCP_PORT), **bounds)
+    if not client.connect():
+        raise DeviceError("cannot be opened")
+    return client
+
+
+def _words(answer: Any) -> list[int]:
+    if answer.isError() or len(answer.registers) != WORDS:
+        raise DeviceError(f"found {answer}, expected {WORDS} registers")
+    return answer.registers
