@@ -93,6 +93,7 @@ def _driver(station: Station, side: str, part: str) -> NodeDescription:
         "rate_hz": station.servo.rate_hz,
         "command_timeout_s": station.servo.command_timeout_s,
         "priority": station.servo.priority,
+        "cpu": station.servo.cpu,
         "publish_rate_hz": PUBLISH_HZ,
     }
     return NodeDescription(f"{side}_{part}_driver", "hand_drivers", "driver_node", parameters, DRIVERS, moves=True)

@@ -39,7 +39,8 @@ class DriverNode(Lifecycle):
         robot = settings.robot(parameters)
         device = settings.make_device(parameters, robot)
         self._driver = Driver(device, settings.motion_limits(robot, parameters.speed), parameters.driver)
-        self._runtime = Runtime(self._driver, self._publish, parameters.publish_hz, parameters.priority)
+        scheduling = (parameters.priority, parameters.cpu)
+        self._runtime = Runtime(self._driver, self._publish, parameters.publish_hz, *scheduling)
         self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
         self._connect_topics(f"/{parameters.side}/{parameters.part}")
         name = f"driver/{parameters.side}/{parameters.part}"
@@ -104,6 +105,7 @@ class DriverNode(Lifecycle):
             "period_jitter_ms_p99": round(servo.jitter.summary()["p99"], 3),
             "overruns": servo.overruns,
             "real_time": str(servo.real_time),
+            "pinned": str(servo.pinned),
             "limited": counts.limited,
             "held": counts.held,
             "refused": counts.refused,

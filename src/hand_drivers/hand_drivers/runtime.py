@@ -23,10 +23,15 @@ class Runtime:
     """
 
     def __init__(
-        self, driver: Driver, publish: Callable[[JointSample], None], publish_rate_hz: float, priority: int = 0
+        self,
+        driver: Driver,
+        publish: Callable[[JointSample], None],
+        publish_rate_hz: float,
+        priority: int = 0,
+        cpu: int = -1,
     ) -> None:
         self.driver = driver
-        self.servo = ServoLoop(driver.tick, driver.settings.rate_hz, priority=priority)
+        self.servo = ServoLoop(driver.tick, driver.settings.rate_hz, priority=priority, cpu=cpu)
         self._publisher = ServoLoop(self._publish_newest, publish_rate_hz, "publisher")
         self._publish = publish
         self._published_ns = -1

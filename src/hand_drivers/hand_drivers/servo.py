@@ -18,13 +18,16 @@ class ServoLoop:
 
     Deadlines are absolute: lateness never adds up. Periods missed altogether are skipped and counted as overruns.
     ``jitter`` traces how far, in ms, the time between two steps is from the period. With a ``priority`` of 1 to 99 the
-    thread, alone in its process, is scheduled in real time (SCHED_FIFO) where the system permits it.
+    thread, alone in its process, is scheduled in real time (SCHED_FIFO), and with a ``cpu`` of 0 or more it keeps to
+    that processor, where the system permits it.
     """
 
-    def __init__(self, step: Callable[[int], None], rate_hz: float, name: str = "servo", priority: int = 0) -> None:
+    def __init__(
+        self, step: Callable[[int], None], rate_hz: float, name: str = "servo", priority: int = 0, cpu: int = -1
+    ) -> None:
         self.jitter, self.overruns, self.steps = LatencyTrace(), 0, 0
-        self.real_time = False
-        self._step, self._name, self._priority = step, name, priority
+        self.real_time = self.pinned = False
+        self._step, self._name, self._priority, self._cpu = step, name, priority, cpu
         self._period_ns = round(1e9 / rate_hz)
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
@@ -58,6 +61,7 @@ class ServoLoop:
     def _run(self) -> None:
         precise_timers()
         self.real_time = self._priority > 0 and schedule_in_real_time(self._priority)
+        self.pinned = self._cpu >= 0 and keep_to(self._cpu)
         deadline = last = time.monotonic_ns()
         while not self._end.is_set():
             deadline = self._next_deadline(deadline)
@@ -94,6 +98,15 @@ def schedule_in_real_time(priority: int) -> bool:
     """Give this thread SCHED_FIFO; False where the system has or permits no such thing."""
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except (OSError, AttributeError):
+        return False
+    return True
+
+
+def keep_to(cpu: int) -> bool:
+    """Keep this thread to one processor; False where there is none of that number or the system has no such thing."""
+    try:
+        os.sched_setaffinity(0, {cpu})
     except (OSError, AttributeError):
         return False
     return True

@@ -34,10 +34,10 @@ class DriverParameters(Parameters):
     blend_s: float = Field(0.2, ge=0, le=5, description="duration of the transition from rest to a command")
     publish_rate_hz: float | None = Field(None, gt=0, le=1000, description="default: 100 for arms, 50 for hands")
     speed: float = Field(1.0, gt=0, le=1, description="share of the robot's velocity and acceleration limits")
-
     priority: int = Field(
         0, ge=0, le=99, description="real-time priority of the servo thread, where permitted; 0: none"
     )
+    cpu: int = Field(-1, ge=-1, le=1023, description="processor that the servo thread keeps to; -1: any")
 
     @property
     def publish_hz(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -10,7 +11,7 @@ import pytest
 from hand_drivers.servo import ServoLoop
 
 
-def run(step, rate_hz: float, steps: int) -> ServoLoop:
+def run(step, rate_hz: float, steps: int, cpu: int = -1) -> ServoLoop:
     """A loop that has made so many steps."""
     enough = threading.Event()
 
@@ -19,7 +20,7 @@ def run(step, rate_hz: float, steps: int) -> ServoLoop:
         if loop.steps + 1 >= steps:
             enough.set()
 
-    loop = ServoLoop(counted, rate_hz)
+    loop = ServoLoop(counted, rate_hz, cpu=cpu)
     loop.start()
     assert enough.wait(20.0)
     assert loop.stop()
@@ -60,3 +61,16 @@ def test_it_can_be_started_again():
             time.sleep(0.002)
         assert loop.steps >= before + 3 and loop.running
         assert loop.stop() and not loop.running
+
+
+def test_the_servo_thread_alone_keeps_to_its_processor():
+    mine, found = os.sched_getaffinity(0), []
+    loop = run(lambda _: found.append(os.sched_getaffinity(0)), 200.0, 3, cpu=max(mine))
+    assert loop.pinned and set(map(frozenset, found)) == {frozenset({max(mine)})}
+    assert os.sched_getaffinity(0) == mine
+
+
+def test_a_processor_that_is_not_there_is_said_and_the_loop_runs_on_any():
+    found = []
+    loop = run(lambda _: found.append(os.sched_getaffinity(0)), 200.0, 3, cpu=1023)
+    assert not loop.pinned and found[0] == os.sched_getaffinity(0)
