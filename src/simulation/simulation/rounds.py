@@ -71,7 +71,10 @@ class Rounds:
             self.begin()
 
     def _at_home(self, side: str) -> bool:
+        """By the grasp frame: that is what comes home, and on some hands the flange ends elsewhere than it began."""
         robots = self.world.sides[side]
-        home = robots.arm.kinematics.forward(robots.arm.postures["home"], [robots.arm.flange])[0]
-        flange, _ = self.world.body_pose(f"{side}/arm/{robots.arm.flange}")
-        return bool(np.linalg.norm(flange - (robots.base @ home)[:3, 3]) < HOME_TOLERANCE_M)
+        home = robots.base @ robots.arm.kinematics.forward(robots.arm.postures["home"], [robots.arm.flange])[0]
+        grasp = (robots.hand.mount @ robots.hand.grasp_frame)[:3, 3]
+        position, rotation = self.world.body_pose(f"{side}/arm/{robots.arm.flange}")
+        away = position + rotation @ grasp - (home[:3, :3] @ grasp + home[:3, 3])
+        return bool(np.linalg.norm(away) < HOME_TOLERANCE_M)

@@ -71,8 +71,21 @@ def test_a_hand_that_went_astray_begins_again(hand, monkeypatch):
     assert placed(hand) == {"left": True, "right": True}
 
 
+@pytest.mark.parametrize("hand", HANDS)
+def test_where_a_demonstration_ends_the_arms_are_home_and_the_next_round_begins(hand, monkeypatch):
+    monkeypatch.setattr("simulation.collect.ASTRAY", 0.0)
+    rounds = demonstrated(hand, Rounds.advance)
+    assert rounds.results == [{"left": True, "right": True}]
+    assert rounds.elapsed_s < 1.5
+
+
 def placed(hand):
     """Which sides place their can in one demonstration."""
+    return demonstrated(hand, Rounds.update).finish()
+
+
+def demonstrated(hand, look):
+    """Rounds after one demonstration, at which `look` looked as it went on."""
     world = make_world(hand, hand)
     rng = np.random.default_rng(5)
     rounds = Rounds(world, world.task, rng)
@@ -85,5 +98,5 @@ def placed(hand):
             side.act(rounds.elapsed_s)
         world.step(round(CONTROL_S / world.model.opt.timestep))
         if tick % 3 == 0:
-            rounds.update()
-    return rounds.finish()
+            look(rounds)
+    return rounds
