@@ -17,7 +17,7 @@ import yaml
 
 from node_kit.station import Camera, Part, Station
 
-SIMULATION, DRIVERS, CODECS, POLICY, CAMERAS = range(5)
+SIMULATION, EMULATORS, DRIVERS, CODECS, POLICY, CAMERAS = range(6)
 PUBLISH_HZ = 50.0  # of joint states; the servo loop is faster
 
 
@@ -41,7 +41,8 @@ def describe(station: Station, station_path: Path, bag_directory: Path | None = 
 
     `station_path` is the file the resolved station was written to; bags go to `bag_directory` when given.
     """
-    nodes = [_simulation(station_path)] if station.backend == "sim" else []
+    nodes = [_simulation(station_path)] if station.simulated else []
+    nodes += [_emulators(station_path)] if station.backend == "emulated" else []
     nodes += [_driver(station, side, part) for side in station.sides for part in ("arm", "hand")]
     nodes += [_codec(station, side) for side in station.sides]
     if station.record.enabled:
@@ -79,6 +80,10 @@ def environment() -> dict[str, str]:
 
 def _simulation(station_path: Path) -> NodeDescription:
     return NodeDescription("simulation", "simulation", "simulation_node", {"station": str(station_path)}, SIMULATION)
+
+
+def _emulators(station_path: Path) -> NodeDescription:
+    return NodeDescription("emulators", "simulation", "emulators_node", {"station": str(station_path)}, EMULATORS)
 
 
 def _driver(station: Station, side: str, part: str) -> NodeDescription:

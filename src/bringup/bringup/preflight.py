@@ -84,7 +84,7 @@ def check_executables(nodes: Sequence[NodeDescription]) -> None:
 
 def check_port(station: Station) -> None:
     """The simulated world's port is free: another graph on it would answer in this one's place."""
-    if station.backend != "sim":
+    if not station.simulated:
         return
     port = station.simulation.port
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -100,7 +100,7 @@ def check_port(station: Station) -> None:
 
 def check_task(station: Station) -> None:
     """The simulated world knows the task."""
-    if station.backend == "sim":
+    if station.simulated:
         from simulation.task import TASKS
 
         _expect_known("task", station.task, TASKS)
@@ -111,7 +111,7 @@ class _EglCheck:
 
     def __init__(self, station: Station) -> None:
         self._process: subprocess.Popen[str] | None = None
-        if station.backend == "sim" and any(camera.source == "simulated" for camera in station.cameras.values()):
+        if station.simulated and any(camera.source == "simulated" for camera in station.cameras.values()):
             env = {"MUJOCO_GL": "egl", **os.environ}
             argv = [sys.executable, "-c", EGL_TEST]
             self._process = subprocess.Popen(

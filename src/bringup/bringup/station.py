@@ -15,6 +15,7 @@ import yaml
 from bringup import paths
 from node_kit.station import Station, StationError
 from node_kit.yaml_file import read_mapping, validate
+from simulation.emulated_places import emulated_part
 
 SIMULATED = "simulated"
 # Short names of arguments -> fields of the station; any other field is reached by its dotted path.
@@ -77,8 +78,8 @@ def load(path_or_name: str, overrides: Mapping[str, Any] | None = None) -> Stati
     validate(Station, content, file)  # wrong in the file itself, before arguments change it
     for name, value in (overrides or {}).items():
         _put(content, ALIASES.get(name, name), value, name)
-    if (overrides or {}).get("backend") == "sim":
-        _simulate(content)
+    if (overrides or {}).get("backend", "real") != "real":
+        _leave_devices(content)
     # The file alone was right, so what is wrong now came with an argument.
     station = validate(Station, content, "arguments" if overrides else file)
     return _resolve(station, file)
@@ -93,12 +94,12 @@ def _put(content: dict[str, Any], field: str, value: Any, argument: str) -> None
     content[last] = value
 
 
-def _simulate(content: dict[str, Any]) -> None:
-    """`backend:=sim` over a real station: no device and no camera of it is touched."""
+def _leave_devices(content: dict[str, Any]) -> None:
+    """A simulated backend over a real station: no device and no camera of it is touched."""
     for side in content["sides"].values():
         for part in side.values():
             if "embodiment" in part:
-                part.update(device=SIMULATED, address="", options={})
+                part.update(device="", address="", options={})
     for camera in content["cameras"].values():
         camera.update(source=SIMULATED, options={})
 
@@ -107,25 +108,31 @@ def _resolve(station: Station, file: Any) -> Station:
     content = station.model_dump(mode="json")
     for side, parts in content["sides"].items():
         for part in ("arm", "hand"):
-            _resolve_part(parts[part], station, f"sides.{side}.{part}.device", file)
+            _resolve_part(parts[part], station, side, part, file)
     for name, camera in content["cameras"].items():
-        camera["source"] = camera["source"] or _default(station, f"cameras.{name}.source", file)
+        camera["source"] = camera["source"] or _simulated(station, f"cameras.{name}.source", file)
     for field in ("codec", "policy"):
         content[field] = str(paths.absolute(content[field]))
     content["record"]["directory"] = str(paths.absolute(content["record"]["directory"]))
     return Station.model_validate(content)
 
 
-def _resolve_part(part: dict[str, Any], station: Station, field: str, file: Any) -> None:
-    part["device"] = part["device"] or _default(station, field, file)
-    if part["device"] == SIMULATED:
-        if station.backend == "real":
-            raise StationError(file, field, repr(SIMULATED), "a real device, because backend is 'real'")
-        part["address"] = part["address"] or f"127.0.0.1:{station.simulation.port}"
+def _resolve_part(content: dict[str, Any], station: Station, side: str, part: str, file: Any) -> None:
+    field = f"sides.{side}.{part}"
+    if station.backend == "emulated" and not content["device"]:
+        try:
+            content.update(emulated_part(station.simulation.port, side, part, content["embodiment"]))
+        except ValueError as error:
+            raise StationError(file, f"{field}.embodiment", repr(content["embodiment"]), str(error)) from None
+    content["device"] = content["device"] or _simulated(station, f"{field}.device", file)
+    if content["device"] == SIMULATED:
+        if not station.simulated:
+            raise StationError(file, f"{field}.device", repr(SIMULATED), "a real device, because backend is 'real'")
+        content["address"] = content["address"] or f"127.0.0.1:{station.simulation.port}"
 
 
-def _default(station: Station, field: str, file: Any) -> str:
-    if station.backend == "sim":
+def _simulated(station: Station, field: str, file: Any) -> str:
+    if station.simulated:
         return SIMULATED
     raise StationError(file, field, "nothing", "the name of a plug-in, because backend is 'real'")
 

@@ -40,6 +40,16 @@ def test_what_listens_comes_up_before_what_feeds_it() -> None:
     assert at["left_arm_driver"] < at["left_codec"] < at["policy"] < at["front_camera"]
 
 
+def test_an_emulated_station_has_real_drivers_that_come_up_after_their_devices() -> None:
+    nodes = described(backend="emulated", right_hand="xarm_gripper", port=48999)
+    order = graph.stages(list(nodes.values()))
+    assert order[:2] == [["simulation"], ["emulators"]]
+    parameters = {side: nodes[f"{side}_hand_driver"].parameters for side in ("left", "right")}
+    assert [parameters[side]["device"] for side in ("left", "right")] == ["inspire", "xarm_gripper"]
+    assert parameters["right"]["address"] == nodes["right_arm_driver"].parameters["address"]
+    assert json.loads(parameters["right"]["options"]) == {"port": 48999}
+
+
 def test_a_driver_gets_its_parameters_from_the_station() -> None:
     parameters = described(left_hand="xhand", port=48999)["left_hand_driver"].parameters
     assert (parameters["side"], parameters["part"], parameters["embodiment"]) == ("left", "hand", "xhand")
@@ -73,7 +83,7 @@ def test_another_hand_changes_only_who_needs_to_know_it() -> None:
 
 
 def test_every_node_has_an_executable() -> None:
-    for node in described().values():
+    for node in (described() | described(backend="emulated")).values():
         argv = node_command(node, Path("parameters.yaml"))
         assert f"__node:={node.name}" in argv and "parameters.yaml" in argv
 

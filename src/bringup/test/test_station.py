@@ -68,6 +68,7 @@ def test_a_mistyped_argument_is_named(arguments: list[str], line: str) -> None:
         ({"seconds": "long"}, "arguments: seconds: found 'long', expected"),
         ({"servo.rate": 3}, "arguments: servo.rate: found an unknown field, expected 'rate_hz'"),
         ({"backend": "real"}, "sides.left.arm.device: found nothing, expected the name of a plug-in"),
+        ({"backend": "emulated", "left_hand": "xhand"}, "left.hand.embodiment: found 'xhand', expected one that"),
         ({"port": 1}, "arguments: simulation.port: found 1, expected greater than or equal to 1024"),
     ],
 )
@@ -94,3 +95,5 @@ def test_backend_sim_touches_no_real_device(tmp_path: Path) -> None:
     simulated = station.load(str(file), {"backend": "sim"})
     assert {part.device for side in simulated.sides.values() for part in (side.arm, side.hand)} == {"simulated"}
     assert simulated.cameras["front"].source == "simulated"
+    emulated = station.load(str(file), {"backend": "emulated"})
+    assert emulated.sides["left"].arm.address.startswith("127.") and emulated.cameras["front"].source == "simulated"

@@ -20,6 +20,7 @@ from hand_drivers.devices.xarm7 import XArm7Device
 from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.emulators import xarm
 from hand_drivers.emulators.faults import Faults
+from hand_drivers.emulators.lag import Lag
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 
@@ -49,7 +50,7 @@ class Bench:
         number = next(hosts)
         self.host = f"127.0.{1 + number // 250}.{1 + number % 250}"
         self.faults = Faults()
-        self.emulator = xarm.XArmEmulator(self.faults, HOME, self.host, port)
+        self.emulator = xarm.XArmEmulator(xarm.ControlBox(self.faults, Lag(HOME, 0.02)), self.host, port)
         self.box = self.emulator.box
         self.device = XArm7Device(DeviceSettings(ROBOT, "left", "arm", self.host, OPTIONS))
 
@@ -188,7 +189,7 @@ def test_a_gripper_s_error_stops_it_until_a_reset(bench, gripper):
 
 @given(data=st.lists(st.binary(max_size=60), max_size=20))
 def test_no_bytes_move_a_box_that_was_not_enabled(data):
-    box = xarm.ControlBox(Faults(), HOME)
+    box = xarm.ControlBox(Faults(), Lag(HOME))
     protocol = xarm.ControlProtocol(box)
     for part in data:
         protocol.receive(part)

@@ -49,7 +49,7 @@ class Part(Schema):
     """One arm, hand or gripper: the robot it is and the device plug-in that moves it."""
 
     embodiment: Name
-    device: str = Field("", max_length=64, description="device plug-in; empty means `simulated` in backend sim")
+    device: str = Field("", max_length=64, description="device plug-in; empty: the backend's own, not in backend real")
     address: str = Field("", max_length=256, description="host:port, serial port or bus of the device")
     options: dict[str, Any] = Field(default_factory=dict, description="settings of the device plug-in")
 
@@ -68,7 +68,7 @@ class View(Schema):
 
 
 class Camera(Schema):
-    source: str = Field("", max_length=64, description="camera plug-in; empty means `simulated` in backend sim")
+    source: str = Field("", max_length=64, description="camera plug-in; empty: `simulated`, not in backend real")
     width: int = Field(320, ge=16, le=4096)
     height: int = Field(240, ge=16, le=4096)
     rate_hz: float = Field(30.0, gt=0.0, le=240.0)
@@ -115,7 +115,9 @@ class Record(Schema):
 
 class Station(Schema):
     name: Name
-    backend: Literal["sim", "real"] = "sim"
+    backend: Literal["sim", "emulated", "real"] = Field(
+        "sim", description="emulated: the simulated robots behind their makers' wires, moved by the real drivers"
+    )
     task: Name = "pick_place"
     seconds: float = Field(0.0, ge=0.0, le=86400.0, description="how long to run; 0 means until stopped")
     sides: dict[SideName, Side] = Field(min_length=1)
@@ -127,6 +129,11 @@ class Station(Schema):
     servo: Servo = Servo()
     simulation: Simulation = Simulation()
     record: Record = Record()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulated world stands in for the robots."""
+        return self.backend != "real"
 
 
 def load_station(path: str | Path) -> Station:

@@ -24,7 +24,7 @@ ERROR_BITS = ("stall", "over-temperature", "overcurrent", "motor", "communicatio
 def make(settings: DeviceSettings) -> BusDevice:
     """The plug-in. Raises DeviceError for wrong options or joints."""
     options, robot = read_options(InspireOptions, settings), settings.embodiment
-    order = [_place(robot.joints, begin) for begin in FINGERS]
+    order = motor_places(robot.joints)
     return BusDevice(
         f"inspire {settings.address}",
         robot.joints,
@@ -88,6 +88,11 @@ def in_words(errors: list[int]) -> str | None:
         if code
     ]
     return "; ".join(found) or None
+
+
+def motor_places(joints: tuple[str, ...]) -> list[int]:
+    """Places of the hand's motors, in its order, among the joints. Raises DeviceError."""
+    return [_place(joints, begin) for begin in FINGERS]
 
 
 def _place(joints: tuple[str, ...], begin: str) -> int:

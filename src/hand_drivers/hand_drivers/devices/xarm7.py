@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from hand_drivers.device import DeviceError, DeviceSettings, JointSample
-from hand_drivers.devices.xarm_box import open_box
+from hand_drivers.devices.xarm_box import PORT, open_box
 from hand_drivers.options import Options, read_options
 
 JOINTS = 7
@@ -34,6 +34,7 @@ API_ERRORS = {-1: "not connected", -2: "not ready", 3: "no answer in time", 8: "
 class XArmOptions(Options):
     """Options of an xArm7."""
 
+    port: int = PORT
     answer_s: float = Field(0.1, gt=0, le=2, description="longest time to wait for one answer, s")
     connect_s: float = Field(5.0, gt=0, le=60, description="longest time to connect and enable, s")
     sensitivity: int | None = Field(None, ge=0, le=5, description="collision sensitivity to set; none: leave it")
@@ -55,7 +56,7 @@ class XArm7Device:
         """Open the connection, enable the motors and go to servo mode, without motion. Raises DeviceError."""
         self.disconnect()
         try:
-            self._arm = open_box(self._address, self._options.answer_s, self._options.connect_s)
+            self._arm = open_box(self._address, self._options.port, self._options.answer_s, self._options.connect_s)
         except DeviceError as error:
             raise DeviceError(f"{self._name}: {error}") from error
         self._readings = 0

@@ -6,16 +6,21 @@ import socket
 import threading
 from typing import Any
 
+from pydantic import Field
+
 from hand_drivers.device import DeviceError
 
+CONTROL_PORT = 502
+PORT = Field(CONTROL_PORT, ge=1, le=65535, description="control port of the box; another one only for emulators")
 
-def open_box(address: str, answer_s: float, connect_s: float) -> Any:
+
+def open_box(address: str, port: int, answer_s: float, connect_s: float) -> Any:
     """The SDK's object, connected, nothing enabled. Raises DeviceError.
 
     The SDK waits for minutes on a host that accepts and stays silent, so it connects in a thread that is given up.
     """
     found: list[Any] = []
-    opening = threading.Thread(target=_open, args=(address, answer_s, found), name=f"xarm {address}", daemon=True)
+    opening = threading.Thread(target=_open, args=(address, port, answer_s, found), name=f"xarm {address}", daemon=True)
     opening.start()
     opening.join(connect_s)
     if not found:
@@ -25,11 +30,14 @@ def open_box(address: str, answer_s: float, connect_s: float) -> Any:
     return found[0]
 
 
-def _open(address: str, answer_s: float, found: list[Any]) -> None:
+def _open(address: str, port: int, answer_s: float, found: list[Any]) -> None:
     before = socket.getdefaulttimeout()
     try:
+        from xarm.core.config.x_config import XCONF
         from xarm.wrapper import XArmAPI
 
+        if port != CONTROL_PORT:  # the SDK has no parameter for it
+            XCONF.SocketConf.TCP_CONTROL_PORT = port
         arm = XArmAPI(
             address,
             is_radian=True,

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from hand_drivers.bus import Answer, BusDevice, BusOptions
 from hand_drivers.device import DeviceError, DeviceSettings
-from hand_drivers.devices.xarm_box import open_box
+from hand_drivers.devices.xarm_box import PORT, open_box
 from hand_drivers.options import read_options
 
 PULSES_PER_M = 2 / 1e-4  # the box counts tenths of a millimetre between the fingers; a finger moves half of that
@@ -22,6 +22,7 @@ STEP = 0.5  # pulses; what moves less is not sent again
 class XArmGripperOptions(BusOptions):
     """Options of an xArm gripper."""
 
+    port: int = PORT
     speed: int = Field(5000, ge=1, le=5000, description="the gripper's own speed, r/min of its motor")
     answer_s: float = Field(0.2, gt=0, le=2, description="longest time to wait for one answer, s")
     max_age_s: float = Field(0.5, gt=0, le=2, description="an older measurement is none, s")
@@ -49,7 +50,7 @@ class XArmGripperWire:
 
     def open(self) -> None:
         """Connect and enable the gripper."""
-        self._box = open_box(self._address, self._options.answer_s, self._options.connect_s)
+        self._box = open_box(self._address, self._options.port, self._options.answer_s, self._options.connect_s)
         self._enable()
 
     def exchange(self, target: np.ndarray | None) -> Answer:

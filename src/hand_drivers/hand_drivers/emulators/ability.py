@@ -8,16 +8,16 @@ import numpy as np
 
 from hand_drivers.devices import ability_frames as wire
 from hand_drivers.emulators.faults import Faults
-from hand_drivers.emulators.lag import Lag
+from hand_drivers.emulators.lag import Joints, Lag
 
 
 class AbilityHand:
     """Takes position and read frames; answers with position, current and velocity."""
 
-    def __init__(self, faults: Faults, position: np.ndarray | None = None) -> None:
+    def __init__(self, faults: Faults, joints: Joints | None = None) -> None:
         self.faults, self.frames = faults, 0
-        start = np.radians([1, 1, 1, 1, 1, -1]) if position is None else position
-        self.joints, self._unstuffer = Lag(start), wire.Unstuffer()
+        self.joints = joints or Lag(np.radians([1, 1, 1, 1, 1, -1]))
+        self._unstuffer = wire.Unstuffer()
 
     def receive(self, data: bytes) -> bytes:
         """The answers to the frames that `data` completes."""
@@ -31,7 +31,7 @@ class AbilityHand:
         if body[1] == wire.POSITION:
             if len(body) != 2 + 2 * wire.MOTORS:
                 return b""
-            self.joints.target = np.array(struct.unpack("<6h", body[2:])) / wire.PER_RAD
+            self.joints.move(np.array(struct.unpack("<6h", body[2:])) / wire.PER_RAD)
         self.frames += 1
         words = np.round(position * wire.PER_RAD).astype(int)
         pairs = [value for word in words for value in (int(word), 0)]

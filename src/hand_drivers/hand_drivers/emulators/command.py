@@ -12,6 +12,7 @@ import embodiments
 from hand_drivers.emulators import inspire, robotiq, xarm
 from hand_drivers.emulators.ability import AbilityHand
 from hand_drivers.emulators.faults import Faults
+from hand_drivers.emulators.lag import Lag
 from hand_drivers.emulators.serve import Protocol, PtyServer, TcpServer
 
 
@@ -69,9 +70,9 @@ def run_xarm(
     port: Annotated[int, typer.Option(help="control port; the SDK asks 502, which only root may take")] = 502,
 ) -> None:
     """The control box of an xArm7."""
-    faults, home = Faults(), embodiments.load("xarm7").postures["home"]
+    faults, home = Faults(), Lag(embodiments.load("xarm7").postures["home"], 0.02)
     try:
-        emulator = xarm.XArmEmulator(faults, home, ip, port)
+        emulator = xarm.XArmEmulator(xarm.ControlBox(faults, home), ip, port)
     except OSError as error:
         print(f"error: {ip}: ports {port} and {xarm.REPORT_PORT}: {error.strerror}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -23,6 +23,11 @@ class Faults:
     frozen: bool = False
     code: int = 0
 
+    @property
+    def any(self) -> bool:
+        """Whether any of them is on."""
+        return any(bool(getattr(self, field.name)) for field in fields(self))
+
     def applied(self, answer: bytes) -> bytes:
         """What of `answer` goes out, after the delay."""
         if self.late_s:

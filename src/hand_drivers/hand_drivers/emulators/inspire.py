@@ -8,7 +8,7 @@ import threading
 import numpy as np
 
 from hand_drivers.emulators.faults import Faults
-from hand_drivers.emulators.lag import Lag
+from hand_drivers.emulators.lag import Joints, Lag
 
 ANGLE_SET, ANGLE_ACT, FORCE_SET, SPEED_SET, ERROR, CLEAR_ERROR = 1486, 1546, 1498, 1522, 1606, 1004
 FINGERS = 6
@@ -18,8 +18,8 @@ SIZE = 2000  # bytes of registers
 class InspireHand:
     """The hand behind the wire: bytes by address, words low byte first."""
 
-    def __init__(self, faults: Faults, angles: tuple[int, ...] = (1000,) * FINGERS) -> None:
-        self.faults, self._fingers = faults, Lag(np.array(angles, dtype=float))
+    def __init__(self, faults: Faults, fingers: Joints | None = None) -> None:
+        self.faults, self._fingers = faults, fingers or Lag(np.full(FINGERS, 1000.0))
         self._memory, self._lock = bytearray(SIZE), threading.Lock()
         self._put(ANGLE_SET, [65535] * FINGERS)  # -1: no target yet
 
@@ -49,14 +49,14 @@ class InspireHand:
             self._memory[address : address + len(data)] = data
             if address == CLEAR_ERROR and data[:1] == b"\x01":
                 self.faults.code &= 0xFF00  # codes above 255 stay
-            self._move()
+            if ANGLE_SET <= address < ANGLE_SET + 2 * FINGERS:
+                self._move()
             return True
 
     def _move(self) -> None:
-        for finger, angle in enumerate(self.written(ANGLE_SET)):
-            if angle <= 1000 and not self.faults.code:
-                self._fingers.position  # noqa: B018  up to now towards the old target
-                self._fingers.target[finger] = angle
+        wanted = np.array(self.written(ANGLE_SET), dtype=float)
+        if not self.faults.code:
+            self._fingers.move(np.where(wanted <= 1000, wanted, self._fingers.target))
 
     def _put(self, address: int, words: list[int]) -> None:
         struct.pack_into(f"<{len(words)}H", self._memory, address, *words)

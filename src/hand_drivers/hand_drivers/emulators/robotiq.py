@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from hand_drivers.emulators.faults import Faults
-from hand_drivers.emulators.lag import Lag
+from hand_drivers.emulators.lag import Joints, Lag
 
 OUTPUT, INPUT, WORDS = 1000, 2000, 3
 OPENED, CLOSED = 3, 228
@@ -19,8 +19,8 @@ ACTIVATION_S = 0.1
 class RobotiqGripper:
     """The gripper behind the wire: three words to write, three to read."""
 
-    def __init__(self, faults: Faults, active: bool = True) -> None:
-        self.faults, self.finger = faults, Lag(np.array([float(OPENED)]))
+    def __init__(self, faults: Faults, active: bool = True, finger: Joints | None = None) -> None:
+        self.faults, self.finger = faults, finger or Lag(np.array([float(OPENED)]))
         self.activations = 0
         self._written, self._lock = [0x0900 if active else 0, OPENED, 0], threading.Lock()
         self._active_at: float | None = 0.0 if active else None
@@ -43,8 +43,7 @@ class RobotiqGripper:
                 if self.faults.code <= 0xFF:
                     self.faults.code = 0
             if action & 8 and self._state() == 3 and not self.faults.code:
-                self.finger.position  # noqa: B018  up to now towards the old target
-                self.finger.target[0] = np.clip(words[1] & 0xFF, OPENED, CLOSED)
+                self.finger.move(np.clip([words[1] & 0xFF], OPENED, CLOSED))
 
     def read(self) -> list[int]:
         """Status, fault and echo of the target, position and current."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol as TypingProtocol
 
 from hand_drivers.emulators.faults import Faults
+from hand_drivers.emulators.lag import JointsError
 
 POLL_S = 0.05
 
@@ -21,6 +22,14 @@ class Protocol(TypingProtocol):
 
     def receive(self, data: bytes) -> bytes:
         """The answers to the requests that `data` completes."""
+
+
+def answered(protocol: Protocol, data: bytes, faults: Faults) -> bytes:
+    """What goes out for `data`."""
+    try:
+        return faults.applied(protocol.receive(data))
+    except JointsError:
+        return b""
 
 
 class Loop:
@@ -65,7 +74,7 @@ class PtyServer(contextlib.AbstractContextManager):
 
     def _serve(self) -> None:
         if self._selector.select(POLL_S):
-            answer = self._faults.applied(self._protocol.receive(os.read(self._master, 4096)))
+            answer = answered(self._protocol, os.read(self._master, 4096), self._faults)
             if answer:
                 os.write(self._master, answer)
 
@@ -107,7 +116,7 @@ class TcpServer(contextlib.AbstractContextManager):
         with contextlib.suppress(OSError):
             data = client.recv(4096)
             if data:
-                client.sendall(self._faults.applied(protocol.receive(data)))
+                client.sendall(answered(protocol, data, self._faults))
                 return True
         return False
 

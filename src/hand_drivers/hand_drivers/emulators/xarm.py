@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from hand_drivers.emulators.faults import Faults
-from hand_drivers.emulators.lag import Lag
+from hand_drivers.emulators.lag import Joints, JointsError, Lag
 from hand_drivers.emulators.serve import TcpServer
 
 CONTROL_PORT, REPORT_PORT = 502, 30003
@@ -28,10 +28,10 @@ ERROR_BIT, WARNING_BIT, NOT_READY_BIT, INVALID_BIT = 0x40, 0x20, 0x10, 0x08
 class ControlBox:
     """The arm behind the box. Servo targets are taken in mode 1 only, enabled, ready and without error."""
 
-    def __init__(self, faults: Faults, position: np.ndarray) -> None:
-        self.faults, self.joints = faults, Lag(position, 0.02)
+    def __init__(self, faults: Faults, joints: Joints, gripper: Joints | None = None) -> None:
+        self.faults, self.joints = faults, joints
         self.mode, self.state, self.enabled, self.targets = 0, STOPPED, False, 0
-        self.gripper, self.gripper_registers = Lag(np.array([850.0])), {GRIPPER_ERROR: 0}
+        self.gripper, self.gripper_registers = gripper or Lag(np.array([850.0])), {GRIPPER_ERROR: 0}
 
     @property
     def ready(self) -> bool:
@@ -73,8 +73,8 @@ class ControlBox:
 
     def _servo(self, target: np.ndarray) -> bytes:
         if self.ready and self.mode == SERVO_MODE and np.isfinite(target).all():
-            self.position()  # up to now towards the old target
-            self.joints.target, self.targets = target, self.targets + 1
+            self.joints.move(target)
+            self.targets += 1
         return b"\0\0"
 
     def _tool(self, payload: bytes) -> bytes | None:
@@ -90,8 +90,7 @@ class ControlBox:
             value = int.from_bytes(payload[8:], "big", signed=True)
             self.gripper_registers[register] = value
             if register == GRIPPER_TARGET and not self.gripper_registers[GRIPPER_ERROR]:
-                self.gripper.position  # noqa: B018  up to now towards the old target
-                self.gripper.target = np.array([float(np.clip(value, -10, 850))])
+                self.gripper.move(np.array([float(np.clip(value, -10, 850))]))
             if register == GRIPPER_RESET:
                 self.gripper_registers[GRIPPER_ERROR] = 0
             return payload[:7]
@@ -165,8 +164,10 @@ class Reporter:
         while not self._end.is_set():
             with contextlib.suppress(TimeoutError):
                 clients.append(self._listener.accept()[0])
-            report = b"" if self._box.faults.silent else self._box.report()
-            clients = [client for client in clients if _sent(client, report)]
+            if clients and not self._box.faults.silent:
+                with contextlib.suppress(JointsError):
+                    report = self._box.report()
+                    clients = [client for client in clients if _sent(client, report)]
             time.sleep(REPORT_S)
         for client in clients:
             client.close()
@@ -184,9 +185,9 @@ def _sent(client: socket.socket, data: bytes) -> bool:
 class XArmEmulator:
     """The box on its ports; closes as a context manager."""
 
-    def __init__(self, faults: Faults, position: np.ndarray, host: str = "127.0.0.1", port: int = CONTROL_PORT) -> None:
-        self.box = ControlBox(faults, position)
-        self.control = TcpServer(lambda: ControlProtocol(self.box), faults, host, port)
+    def __init__(self, box: ControlBox, host: str = "127.0.0.1", port: int = CONTROL_PORT) -> None:
+        self.box = box
+        self.control = TcpServer(lambda: ControlProtocol(self.box), box.faults, host, port)
         self.reporter = Reporter(self.box, host)
 
     def close(self) -> None:
