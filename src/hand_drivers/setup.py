@@ -28,9 +28,11 @@ setup(
         ],
         "hand_drivers.devices": [
             "ability = hand_drivers.devices.ability:make",
+            "dexh13 = hand_drivers.devices.dexh13:make",
             "inspire = hand_drivers.devices.inspire:make",
             "loopback = hand_drivers.devices.loopback:LoopbackDevice",
             "robotiq = hand_drivers.devices.robotiq:make",
+            "xhand = hand_drivers.devices.xhand:make",
             "xarm_gripper = hand_drivers.devices.xarm_gripper:make",
             "xarm7 = hand_drivers.devices.xarm7:XArm7Device",
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -163,7 +164,8 @@ class _Connection:
         except Exception as error:  # of any vendor's library
             self._error = error
         finally:
-            self._wire.close()
+            with contextlib.suppress(Exception):  # what is broken may fail to close, too
+                self._wire.close()
 
     def _exchange(self) -> bool:
         """One round of question and answer; whether there was an answer."""
