@@ -30,6 +30,7 @@ class Driver:
         self.counts, self.refusal = Counts(), ""  # why the last refused chunk was refused
         self.sample: JointSample | None = None  # newest measurement
         self.command: MotionState | None = None  # newest command
+        self.trouble = ""  # what the device itself stopped for, a fault or its loss, until it is reset
         self._mode = Mode()
         self._wire = threading.RLock()
         self._dt = 1.0 / self.settings.rate_hz
@@ -58,7 +59,11 @@ class Driver:
         """Connect and take over the device where it stands, holding. Raises DeviceError."""
         with self._wire:
             self.device.connect()
-            self._take_over()
+            try:
+                self._take_over()
+            except Exception:
+                _quietly(self.device.disconnect)
+                raise
             self._mode.start()
 
     def end(self) -> None:
@@ -113,6 +118,7 @@ class Driver:
         except Exception as error:  # as in `tick`
             self._lose(error)
             refusal = str(error)
+        self.trouble = self.trouble if refusal else ""
         return not refusal, refusal or "holding"
 
     def tick(self, now_ns: int) -> None:
@@ -146,6 +152,7 @@ class Driver:
         self.sample = checked(self.device.read(), self._joints)
         fault = self.device.fault()
         if fault is not None:
+            self.trouble = self.trouble or fault
             self._mode.latch(fault)
         self.command = self._next(now_ns)
         if self.state is not State.STOPPED or self.command.moving:
@@ -191,7 +198,9 @@ class Driver:
 
     def _lose(self, error: Exception) -> None:
         reason = str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}: {error}"
-        self.counts.lost += self._mode.lose(reason)
+        if self._mode.lose(reason):
+            self.counts.lost += 1
+            self.trouble = reason
 
 
 def _quietly(step: Callable[[], None]) -> None:

@@ -39,8 +39,14 @@ class DriverNode(Lifecycle):
         robot = settings.robot(parameters)
         device = settings.make_device(parameters, robot)
         self._driver = Driver(device, settings.motion_limits(robot, parameters.speed), parameters.driver)
-        scheduling = (parameters.priority, parameters.cpu)
-        self._runtime = Runtime(self._driver, self._publish, parameters.publish_hz, *scheduling)
+        self._runtime = Runtime(
+            self._driver,
+            self._publish,
+            parameters.publish_hz,
+            parameters.priority,
+            parameters.cpu,
+            self._stop_all if parameters.stop_all else lambda trouble: None,
+        )
         self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
         self._connect_topics(f"/{parameters.side}/{parameters.part}")
         name = f"driver/{parameters.side}/{parameters.part}"
@@ -63,6 +69,7 @@ class DriverNode(Lifecycle):
     def _connect_topics(self, prefix: str) -> None:
         self._publisher = self.keep(self.create_publisher(JointState, f"{prefix}/joint_states", qos.STATE))
         self.keep(self.create_subscription(JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND))
+        self._estop = self.keep(self.create_publisher(Bool, "/estop", QoSProfile(depth=10)))  # not kept for latecomers
         # Twice: one sees stops given before this node came, the other also publishers that keep none.
         for profile in (qos.LATCHED, QoSProfile(depth=10)):
             self.keep(self.create_subscription(Bool, "/estop", self._on_estop, profile))
@@ -89,6 +96,11 @@ class DriverNode(Lifecycle):
     def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success, response.message = self._driver.reset()
         return response
+
+    def _stop_all(self, trouble: str) -> None:
+        """What one robot does is no good without the other: all stop, and a person releases them."""
+        self.get_logger().warning(f"emergency stop for all: {trouble}")
+        self._estop.publish(Bool(data=True))
 
     def _publish(self, sample: JointSample) -> None:
         values = (sample.position, sample.velocity, sample.effort)

@@ -18,6 +18,7 @@ _BRAKING_MARGIN_S = 0.3
 class Runtime:
     """Runs ``driver`` at its rate and hands its newest sample to ``publish`` at ``publish_rate_hz``, once each.
 
+    ``on_trouble`` hears of each trouble of the device once, within a period of publishing.
     Publishing has its own thread so that a slow middleware never delays a command, and the reconnection its own so
     that a device that hangs never delays the end of the loop.
     """
@@ -29,12 +30,13 @@ class Runtime:
         publish_rate_hz: float,
         priority: int = 0,
         cpu: int = -1,
+        on_trouble: Callable[[str], None] = lambda trouble: None,
     ) -> None:
         self.driver = driver
         self.servo = ServoLoop(driver.tick, driver.settings.rate_hz, priority=priority, cpu=cpu)
         self._publisher = ServoLoop(self._publish_newest, publish_rate_hz, "publisher")
-        self._publish = publish
-        self._published_ns = -1
+        self._publish, self._on_trouble = publish, on_trouble
+        self._published_ns, self._told = -1, ""
         self._end = threading.Event()
         self._reconnector: threading.Thread | None = None
 
@@ -66,6 +68,10 @@ class Runtime:
             time.sleep(1.0 / self.driver.settings.rate_hz)
 
     def _publish_newest(self, _now_ns: int) -> None:
+        trouble = self.driver.trouble
+        if trouble and not self._told:
+            self._on_trouble(trouble)
+        self._told = trouble
         sample = self.driver.sample
         # A device that repeats itself, or is lost, has nothing new to say: an old state is never given out again.
         if sample is not None and sample.stamp_ns != self._published_ns:

@@ -37,6 +37,7 @@ class DriverParameters(Parameters):
     priority: int = Field(
         0, ge=0, le=99, description="real-time priority of the servo thread, where permitted; 0: none"
     )
+    stop_all: bool = Field(True, description="a fault or loss of this device asserts /estop for the whole station")
     cpu: int = Field(-1, ge=-1, le=1023, description="processor that the servo thread keeps to; -1: any")
 
     @property

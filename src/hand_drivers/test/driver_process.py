@@ -112,6 +112,13 @@ class DriverProcess:
     def estop(self, asserted: bool) -> None:
         self._estop.publish(Bool(data=asserted))
 
+    def hear_estops(self) -> list[bool]:
+        """What is said on /estop from now on."""
+        heard: list[bool] = []
+        self.node.create_subscription(Bool, "/estop", lambda message: heard.append(message.data), QoSProfile(depth=10))
+        self.wait_for(lambda: self.node.count_publishers("/estop") >= 2, "discovery")
+        return heard
+
     def estop_unlatched(self) -> None:
         """From a publisher that keeps nothing for late listeners."""
         publisher = self.node.create_publisher(Bool, "/estop", QoSProfile(depth=1))

@@ -149,7 +149,8 @@ def test_a_lost_device_is_reconnected_and_moves_only_after_a_reset(bench, tmp_pa
     bench.wait_for_status(state="stopped", reason="the device was lost and is back")
     bench.send(bench.home + 0.1)
     bench.wait_for_status(refusal="not_ready")
-    assert bench.trigger("reset").success
+    bench.estop(False)
+    bench.wait_for(lambda: bench.trigger("reset").success, "the reset")
     target = bench.home + 0.1
     bench.follow(target, lambda: np.abs(bench.position - target).max() < 1e-6)
 
@@ -159,9 +160,32 @@ def test_a_device_fault_stops_until_it_is_gone_and_reset(bench, tmp_path):
     (tmp_path / "hot").touch()
     bench.wait_for_status(state="stopped", reason="joint 3 is hot")
     assert_stands(bench)
-    assert bench.trigger("reset").message == "joint 3 is hot"
+    bench.estop(False)
+    bench.wait_for(lambda: bench.trigger("reset").message == "joint 3 is hot", "the refusal")
     (tmp_path / "hot").unlink()
     assert bench.trigger("reset").success
+
+
+@pytest.mark.parametrize("trouble", ["hot", "away"])
+def test_the_trouble_of_one_device_stops_the_whole_station_until_someone_releases_it(bench, tmp_path, trouble):
+    heard = bench.hear_estops()
+    (tmp_path / trouble).touch()
+    bench.wait_for(lambda: heard == [True], "the emergency stop")
+    (tmp_path / trouble).unlink()
+    bench.wait_for_status(state="stopped")
+    assert bench.trigger("reset").message == "the emergency stop is still asserted"
+    bench.listen(0.3)
+    assert heard == [True], "released by itself, or asserted again"
+
+
+def test_a_station_may_have_each_device_stop_alone(start_driver, tmp_path):
+    write_plugin(tmp_path, "bench", PLUGIN)
+    bench = start_driver(device="bench", options=f'{{"directory": "{tmp_path}"}}', stop_all=False).wait_until_ready()
+    heard = bench.hear_estops()
+    (tmp_path / "hot").touch()
+    bench.wait_for_status(state="stopped", reason="joint 3 is hot")
+    (tmp_path / "hot").unlink()
+    assert bench.trigger("reset").success and not heard
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
