@@ -22,6 +22,7 @@ setup(
         "console_scripts": [
             "driver_node = hand_drivers.node:main",
             "emulate_ability = hand_drivers.emulators.command:emulate_ability",
+            "emulate_controller = hand_drivers.emulators.controller:emulate_controller",
             "emulate_inspire = hand_drivers.emulators.command:emulate_inspire",
             "emulate_robotiq = hand_drivers.emulators.command:emulate_robotiq",
             "emulate_xarm = hand_drivers.emulators.command:emulate_xarm",
@@ -31,6 +32,7 @@ setup(
             "dexh13 = hand_drivers.devices.dexh13:make",
             "inspire = hand_drivers.devices.inspire:make",
             "loopback = hand_drivers.devices.loopback:LoopbackDevice",
+            "ros2_control = hand_drivers.devices.ros2_control:Ros2ControlDevice",
             "robotiq = hand_drivers.devices.robotiq:make",
             "xhand = hand_drivers.devices.xhand:make",
             "xarm_gripper = hand_drivers.devices.xarm_gripper:make",

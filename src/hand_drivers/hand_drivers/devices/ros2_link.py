@@ -1,0 +1,143 @@
+"""Joint states in, trajectories out: a ROS node inside a device plug-in, out of the way of the driver's own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from hand_drivers.device import DeviceError, JointSample
+from node_kit import messages, qos
+
+START_NOW = 0  # the stamp of a trajectory that begins when it arrives
+CLOCKS_APART_NS = messages.SECOND  # further off, a stamp is of another clock: simulated time, or a clock nobody set
+# Hears reliable and unreliable broadcasters alike; deep enough for other robots' messages on the same topic.
+NEWEST = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The newest sample, when it came (monotonic, s), and what is wrong with what came after it."""
+
+    sample: JointSample | None = None
+    at: float = 0.0
+    trouble: str = ""
+
+
+def joint_sample(
+    message: JointState, names: Sequence[str], now_ns: int, last: JointSample | None = None
+) -> JointSample | None:
+    """The joints `names` of a joint state, in their order; None when it names none of them, so is another robot's.
+
+    A velocity that is not told is that since the `last` sample. Raises DeviceError for what is no measurement.
+    """
+    places = {name: place for place, name in enumerate(message.name)}
+    missing = [name for name in names if name not in places]
+    if len(missing) == len(names):
+        return None
+    if missing:
+        raise DeviceError(f"joint {missing[0]} is missing, found {', '.join(message.name)}")
+    if len(places) != len(message.name):
+        raise DeviceError(f"found {', '.join(message.name)}, expected each joint once")
+    stamp_ns = messages.stamp_ns(message.header)
+    if abs(now_ns - stamp_ns) > CLOCKS_APART_NS:
+        off = (stamp_ns - now_ns) / messages.SECOND
+        raise DeviceError(f"found a stamp {off:+.2f} s from system time, expected within 1 s; use_sim_time?")
+    order = [places[name] for name in names]
+    position, velocity, effort = (_column(message, what, order) for what in ("position", "velocity", "effort"))
+    if not np.isfinite(position).all():
+        wrong = int(np.argmin(np.isfinite(position)))
+        raise DeviceError(f"joint {names[wrong]}: found position {position[wrong]}, expected a finite number")
+    velocity = np.where(np.isfinite(velocity), velocity, _velocity_since(last, position, stamp_ns))
+    return JointSample(stamp_ns, position, velocity, np.where(np.isfinite(effort), effort, 0.0))
+
+
+def _column(message: JointState, what: str, order: list[int]) -> np.ndarray:
+    """Position, velocity or effort (n,); not a number where it is not told."""
+    values = getattr(message, what)
+    if what != "position" and not len(values):
+        return np.full(len(order), np.nan)
+    if len(values) != len(message.name):
+        raise DeviceError(f"{what}: found {len(values)} numbers, expected {len(message.name)}, one a joint")
+    return np.asarray(values, dtype=float)[order]
+
+
+def _velocity_since(last: JointSample | None, position: np.ndarray, stamp_ns: int) -> np.ndarray:
+    if last is None or stamp_ns <= last.stamp_ns:
+        return np.zeros_like(position)
+    return (position - last.position) / (1e-9 * (stamp_ns - last.stamp_ns))
+
+
+class RosThread:
+    """A node with a context, executor and thread of its own: whoever else runs ROS in this process is not touched."""
+
+    def __init__(self, name: str) -> None:
+        self._context, self._end = Context(), threading.Event()
+        self._context.init([], initialize_logging=False)
+        self.node = Node(name, context=self._context, enable_rosout=False, start_parameter_services=False)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to call back."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Take the node off the graph and end the thread."""
+        self._end.set()
+        self._executor.wake()
+        self._thread.join(1.0)
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+    def _spin(self) -> None:
+        while not self._end.is_set():
+            self._executor.spin_once(timeout_sec=0.1)
+
+
+class Link:
+    """The node between: hears joint states, sends trajectories."""
+
+    def __init__(self, node: str, controller: str, states: str, names: Sequence[str]) -> None:
+        self.topic, self.heard = f"{controller}/joint_trajectory", Heard()
+        self._names = names
+        self._ros = RosThread(node)
+        self._publisher = self._ros.node.create_publisher(JointTrajectory, self.topic, qos.COMMAND)
+        self._ros.node.create_subscription(JointState, states, self._on_state, NEWEST)
+        self._ros.start()
+
+    @property
+    def listened_to(self) -> bool:
+        """Whether anyone hears trajectories."""
+        return self._publisher.get_subscription_count() > 0
+
+    def send(self, position: np.ndarray, seconds: float) -> None:
+        """Publish one point."""
+        self._publisher.publish(messages.joint_trajectory(self._names, START_NOW, [seconds], position[None]))
+
+    def end(self) -> None:
+        """Leave the graph."""
+        self._ros.end()
+
+    def _on_state(self, message: JointState) -> None:
+        last = self.heard.sample
+        try:
+            sample = joint_sample(message, self._names, time.time_ns(), last)
+        except DeviceError as error:
+            self.heard = Heard(last, self.heard.at, str(error))
+            return
+        if sample is None and last is None:
+            self.heard = Heard(trouble=f"joint {self._names[0]} is missing, found {', '.join(message.name)}")
+        elif sample is not None and (last is None or sample.stamp_ns > last.stamp_ns):  # else it was heard before
+            self.heard = Heard(sample, time.monotonic())
