@@ -16,13 +16,14 @@ setup(
     zip_safe=False,
     maintainer="Crosshand maintainers",
     maintainer_email="maintainers@crosshand.dev",
-    description="Camera sources (V4L2, replay of bags and video files) and the node that publishes them.",
+    description="Camera sources (RealSense, V4L2, replay of bags and video files) and the node that publishes them.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
             "camera_node = camera_node.node:main",
         ],
         "camera_node.sources": [
+            "realsense = camera_node.realsense:RealSenseSource",
             "replay = camera_node.replay:ReplaySource",
             "v4l2 = camera_node.v4l2:V4L2Source",
         ],

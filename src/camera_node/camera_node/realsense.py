@@ -1,0 +1,195 @@
+"""The color stream of an Intel RealSense camera, through pyrealsense2; see docs/devices/realsense.md."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from camera_node.device_clock import DeviceClock
+from camera_node.source import Frame, SourceError, parse_options
+
+MOST_RESETS = 3  # without a frame in between
+COLOR_EXPOSURE_US = 100  # the unit of a color camera's exposure; that of a depth camera is 1 us
+
+
+class RealSenseOptions(BaseModel):
+    """Which camera, and what to ask of it."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    serial: str = Field("", description="serial number; may be empty if only one camera is connected")
+    width: int = Field(640, gt=0, le=8192, description="pixels")
+    height: int = Field(480, gt=0, le=8192, description="pixels")
+    rate_hz: int = Field(30, gt=0, le=300, description="frames per second")
+    exposure_us: int = Field(0, ge=0, le=1_000_000, description="microseconds; 0 is automatic")
+    gain: int = Field(0, ge=0, le=1000, description="with a fixed exposure; 0 leaves the camera's own")
+    frame_timeout_ms: int = Field(500, ge=1, le=1500, description="longest wait for a frame before looking around")
+    reset_after_failures: int = Field(2, ge=0, le=100, description="openings without a frame; 0 never resets")
+
+    @field_validator("gain")
+    @classmethod
+    def _is_not_automatic(cls, gain: int, info: ValidationInfo) -> int:
+        if gain and not info.data.get("exposure_us"):
+            raise ValueError("expected 0 while 'exposure_us' is 0: an automatic exposure sets the gain too")
+        return gain
+
+
+class RealSenseSource:
+    """Color frames stamped with the time of acquisition. `query` gives the connected devices, the library's own."""
+
+    always_changes = True
+
+    def __init__(self, options: Mapping[str, Any], query: Callable[[], Iterable[Any]] | None = None) -> None:
+        self._options = parse_options(RealSenseOptions, options)
+        self._query = query
+        self._device: Any = None
+        self._sensor: Any = None
+        self._queue: Any = None
+        self._failures = self._resets = 0  # since the last frame
+        self._name = "realsense"
+        self.rate_hz = float(self._options.rate_hz)
+        self.fovy_deg = 0.0
+
+    def open(self) -> None:
+        """Find the camera and start its color stream. Raises SourceError; also after a reset, as it then is away."""
+        rs = _library()
+        if self._query is None:
+            self._query = rs.context().query_devices
+        try:
+            serial, self._device = choose(_connected(rs, self._query), self._options.serial)
+            self._name = f"realsense {serial}"
+            self._reset_if_due()
+            self._start(rs)
+        except SourceError:
+            raise
+        except RuntimeError as error:  # all that the library raises
+            # A reset would take a busy camera away from another program.
+            self._failures += "busy" not in str(error).lower()
+            raise SourceError(f"{self._name}: {error}") from None
+
+    def read(self) -> Frame | None:
+        """The newest frame, None if none came in time. Raises SourceError when the camera is gone."""
+        came, frame = self._queue.try_wait_for_frame(self._options.frame_timeout_ms)
+        if not came:
+            if not self._device.is_connected():
+                raise SourceError(f"{self._name}: gone, it was probably unplugged")
+            return None
+        stamp_ns = self._stamp_ns(frame)
+        self._failures = self._resets = 0
+        return Frame(stamp_ns, np.array(frame.as_video_frame().get_data()))  # a copy, the library has few
+
+    def close(self) -> None:
+        """Stop the stream and let go of the camera."""
+        sensor, self._sensor, self._device, self._queue = self._sensor, None, None, None
+        if sensor is not None:
+            for let_go in (sensor.stop, sensor.close):
+                with suppress(RuntimeError):  # of a camera that never started, or is gone
+                    let_go()
+
+    def _reset_if_due(self) -> None:
+        due = self._options.reset_after_failures
+        if not due or self._failures < due or self._resets == MOST_RESETS:
+            return
+        self._failures, self._resets = 0, self._resets + 1
+        text = f"{self._name}: no frame after opening it {due} times, reset {self._resets} of {MOST_RESETS}"
+        try:
+            self._device.hardware_reset()
+        except RuntimeError as error:
+            raise SourceError(f"{text} failed: {error}") from None
+        raise SourceError(text)
+
+    def _start(self, rs: Any) -> None:
+        sensor, profile = find_stream(rs, self._name, self._device, self._options)
+        set_exposure(rs, self._name, sensor, self._options)
+        intrinsics = profile.get_intrinsics()
+        self.fovy_deg = math.degrees(2 * math.atan2(intrinsics.height / 2, intrinsics.fy)) if intrinsics.fy > 0 else 0.0
+        self._clock = DeviceClock()
+        self._queue = rs.frame_queue(1)  # a newer frame takes the place of one that was not fetched
+        sensor.open(profile)
+        self._sensor = sensor
+        sensor.start(self._queue)
+        self._failures += 1  # until a frame comes
+
+    def _stamp_ns(self, frame: Any) -> int:
+        """Acquisition in system time, ns. In other domains than the hardware's the library has mapped it already."""
+        now_ns, stamp_ms = time.time_ns(), frame.get_timestamp()
+        if frame.get_frame_timestamp_domain().name == "hardware_clock":
+            return now_ns - self._clock.age_ns(stamp_ms, time.monotonic_ns())
+        return min(round(stamp_ms * 1e6), now_ns)
+
+
+def choose(devices: Mapping[str, Any], serial: str) -> tuple[str, Any]:
+    """The device of a serial number, or the only one, with its number. Raises SourceError naming those connected."""
+    found = ", ".join(devices) or "none"
+    if serial not in devices and (serial or not devices):
+        raise SourceError(f"realsense: found cameras {found}, expected {serial or 'one'}")
+    if not serial and len(devices) > 1:
+        raise SourceError(f"option 'serial': found none, expected one of {found}")
+    serial = serial or next(iter(devices))
+    return serial, devices[serial]
+
+
+def find_stream(rs: Any, name: str, device: Any, options: RealSenseOptions) -> tuple[Any, Any]:
+    """Sensor and profile of the wanted color mode. Raises SourceError naming the modes there are."""
+    modes: dict[tuple[int, int, int], tuple[Any, Any]] = {}
+    for sensor in device.query_sensors():
+        for profile in sensor.get_stream_profiles():
+            if profile.stream_type() == rs.stream.color and profile.format() == rs.format.rgb8:
+                video = profile.as_video_stream_profile()
+                modes.setdefault((video.width(), video.height(), video.fps()), (sensor, video))
+    wanted = (options.width, options.height, options.rate_hz)
+    if wanted not in modes:
+        usb = rs.camera_info.usb_type_descriptor
+        wire = f" over USB {device.get_info(usb)}" if device.supports(usb) else ""
+        found = ", ".join(map(_mode, sorted(modes))) or "none"
+        raise SourceError(f"{name}{wire}: color modes found {found}; expected {_mode(wanted)}")
+    return modes[wanted]
+
+
+def set_exposure(rs: Any, name: str, sensor: Any, options: RealSenseOptions) -> None:
+    """Exposure and gain, fixed or automatic. Raises SourceError for values that the sensor cannot have."""
+    automatic = options.exposure_us == 0
+    # Priority 0: the rate is kept in the dark. The camera remembers what another program has set.
+    for option, value in ((rs.option.enable_auto_exposure, automatic), (rs.option.auto_exposure_priority, 0)):
+        if sensor.supports(option):
+            sensor.set_option(option, float(value))
+    unit = 1 if sensor.is_depth_sensor() else COLOR_EXPOSURE_US
+    for key, option, wish, scale in (
+        ("exposure_us", rs.option.exposure, options.exposure_us, unit),
+        ("gain", rs.option.gain, options.gain, 1),
+    ):
+        if wish:
+            _set_checked(f"{name}: option '{key}'", sensor, option, wish, scale)
+
+
+def _set_checked(place: str, sensor: Any, option: Any, wish: int, scale: int) -> None:
+    if not sensor.supports(option):
+        raise SourceError(f"{place}: found {wish}, expected 0: the camera has no such setting")
+    limits, value = sensor.get_option_range(option), round(wish / scale)
+    if not limits.min <= value <= limits.max:
+        raise SourceError(f"{place}: found {wish}, expected {limits.min * scale:.0f} to {limits.max * scale:.0f}")
+    sensor.set_option(option, value)
+
+
+def _connected(rs: Any, query: Callable[[], Iterable[Any]]) -> dict[str, Any]:
+    """Devices by serial number; one without, whose firmware is being mended, is no camera."""
+    number = rs.camera_info.serial_number
+    return {device.get_info(number): device for device in query() if device.supports(number)}
+
+
+def _mode(mode: tuple[int, int, int]) -> str:
+    return "{}x{}@{}".format(*mode)
+
+
+def _library() -> Any:
+    try:
+        import pyrealsense2
+    except ImportError as error:
+        raise SourceError(f"realsense: pyrealsense2 or a library that it needs is not installed: {error}") from None
+    return pyrealsense2

@@ -1,0 +1,446 @@
+"""RealSense: the real library with an emulated device, the mapping of its clock, and what a lost camera says."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from capture_bench import EXPECTED_S, PERIOD_S, Bench
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from camera_node import capture as capture_module
+from camera_node.capture import Capture
+from camera_node.device_clock import WINDOW, WRAP_US, DeviceClock
+from camera_node.monitor import FrameMonitor
+from camera_node.realsense import MOST_RESETS, RealSenseSource, choose
+from camera_node.source import SourceError
+
+try:
+    import pyrealsense2 as rs
+except Exception as error:  # not installed, or a library that it needs is not
+    rs, absent = None, f"pyrealsense2: {error}"
+else:
+    absent = ""
+
+needs_library = pytest.mark.skipif(bool(absent), reason=absent)
+WIDTH, HEIGHT, FOCAL = 16, 12, 10.0
+OPTIONS = {"width": WIDTH, "height": HEIGHT, "rate_hz": round(1 / EXPECTED_S), "frame_timeout_ms": 100}
+SERIAL = "0123"
+MILLISECOND = 1_000_000
+START_NS = 10**15
+
+
+class Camera:
+    """A device of the library's own, made in software. It does what its mood says while it is open:
+    gives frames, none (`silent`), the same picture (`frozen`), or is away (`unplugged`)."""
+
+    def __init__(self, serial: str = SERIAL, depth: bool = False, name: str = "RGB Camera") -> None:
+        self._device = rs.software_device()
+        self._device.register_info(rs.camera_info.serial_number, serial)
+        self.sensor = self._device.add_sensor(name)
+        if depth:
+            self.sensor.add_read_only_option(rs.option.depth_units, 0.001)
+        self._streams = [self._add_stream(1, scale=2), self._add_stream(2)]
+        self.mood, self.resets, self.mended_by_reset = "fine", 0, False
+        self._numbers = itertools.count(1)
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def query(self) -> list[Camera]:
+        """In the place of `context.query_devices`: the library does not list devices made in software."""
+        return [] if self.mood == "unplugged" else [self]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._device, name)
+
+    def is_connected(self) -> bool:
+        return self.mood != "unplugged"
+
+    def hardware_reset(self) -> None:
+        self.resets += 1
+        self.mood = "unplugged" if self.mended_by_reset else self.mood
+
+    def add_option(self, option: Any, least: float, most: float) -> None:
+        limits = rs.option_range()
+        limits.min, limits.max, limits.step, limits.default = least, most, 1, least
+        self.sensor.add_option(option, limits, True)
+
+    def give(self, value: int, stamp_ms: float | None = None, domain: str = "system_time") -> None:
+        """One frame; blue is 200, so that a mix-up of the channels shows."""
+        frame = rs.software_video_frame()
+        frame.pixels = np.full((HEIGHT, WIDTH, 3), (value % 256, value % 256, 200), np.uint8)
+        frame.bpp, frame.stride, frame.frame_number = 3, 3 * WIDTH, next(self._numbers)
+        frame.timestamp = time.time() * 1e3 if stamp_ms is None else stamp_ms
+        frame.domain, frame.profile = getattr(rs.timestamp_domain, domain), self._streams[1].as_video_stream_profile()
+        self.sensor.on_video_frame(frame)  # dropped by the library while nobody has opened it
+
+    def live(self) -> None:
+        """Give frames from a thread until `end`."""
+        self._thread = threading.Thread(target=self._give_frames, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._done.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _give_frames(self) -> None:
+        value = 0
+        while not self._done.wait(PERIOD_S):
+            value += self.mood == "fine"
+            if self.mood in ("fine", "frozen"):
+                self.give(value)
+
+    def _add_stream(self, uid: int, scale: int = 1) -> Any:
+        stream, lens = rs.video_stream(), rs.intrinsics()
+        stream.type, stream.fmt, stream.uid, stream.bpp = rs.stream.color, rs.format.rgb8, uid, 3
+        stream.width = lens.width = WIDTH * scale
+        stream.height = lens.height = HEIGHT * scale
+        stream.fps, lens.fx, lens.fy = OPTIONS["rate_hz"], FOCAL * scale, FOCAL * scale
+        stream.intrinsics = lens
+        return self.sensor.add_video_stream(stream)
+
+
+@pytest.fixture
+def camera() -> Camera:
+    return Camera()
+
+
+@pytest.fixture
+def source(camera: Camera) -> Iterator[RealSenseSource]:
+    source = RealSenseSource(OPTIONS, camera.query)
+    source.open()
+    yield source
+    source.close()
+
+
+@pytest.fixture
+def bench(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """The camera gives frames, a capture reads them, and opens it again soon."""
+    monkeypatch.setattr(capture_module, "FIRST_BACKOFF_S", 0.02)
+    monkeypatch.setattr(capture_module, "LAST_BACKOFF_S", 0.05)
+    bench = Bench(None)
+    bench.camera = camera
+    source = RealSenseSource(OPTIONS, camera.query)
+    monitor = FrameMonitor(source.rate_hz, source.always_changes)
+    bench.capture = Capture(source, monitor, bench.frames.append, bench._on_change, 0.3)
+    camera.live()
+    yield bench.stream()
+    bench.capture.stop()
+    camera.end()
+
+
+@needs_library
+def test_frames_are_rgb_copies_with_the_field_of_view_of_the_stream_s_lens(camera, source):
+    camera.give(7)
+    first = source.read()
+    camera.give(9)
+    second = source.read()
+    assert first.rgb.shape == (HEIGHT, WIDTH, 3) and first.rgb.dtype == np.uint8
+    assert first.rgb.flags.owndata, "the library has few frames, none may be kept"
+    assert (first.rgb == (7, 7, 200)).all() and (second.rgb == (9, 9, 200)).all()
+    assert source.fovy_deg == pytest.approx(2 * np.degrees(np.arctan(HEIGHT / 2 / FOCAL)))
+    assert source.rate_hz == OPTIONS["rate_hz"] and source.always_changes
+
+
+@needs_library
+def test_the_newest_frame_is_read_when_several_are_waiting(camera, source):
+    for value in range(5):
+        camera.give(value)
+    assert source.read().rgb[0, 0, 0] == 4
+    assert source.read() is None
+
+
+@needs_library
+@pytest.mark.parametrize("domain", ["system_time", "global_time"])
+def test_stamps_on_the_system_clock_are_kept_and_never_in_the_future(camera, source, domain):
+    taken_ms = time.time() * 1e3 - 40
+    camera.give(1, taken_ms, domain)
+    assert source.read().stamp_ns == pytest.approx(taken_ms * 1e6, abs=1000)
+    camera.give(2, time.time() * 1e3 + 5000, domain)
+    assert source.read().stamp_ns <= time.time_ns()
+
+
+@needs_library
+def test_stamps_of_the_camera_s_own_clock_are_mapped_to_the_system_s_even_when_that_is_set(camera, source, monkeypatch):
+    camera.give(1, 2000.0, "hardware_clock")
+    before_ns = time.time_ns() - 10**9
+    assert before_ns < source.read().stamp_ns <= time.time_ns()
+    assert source.read() is None  # 100 ms pass, of which the camera's clock knows 10: the next frame was held up
+    camera.give(2, 2010.0, "hardware_clock")
+    monkeypatch.setattr(time, "time_ns", lambda: 7 * START_NS)
+    assert 60 * MILLISECOND < 7 * START_NS - source.read().stamp_ns < 1000 * MILLISECOND
+
+
+@needs_library
+def test_waiting_for_a_frame_is_bounded_and_a_camera_that_is_gone_is_an_error(camera, source):
+    began_s = time.monotonic()
+    assert source.read() is None
+    assert 0.05 < time.monotonic() - began_s < 1.0
+    camera.mood = "unplugged"
+    with pytest.raises(SourceError, match=f"^realsense {SERIAL}: gone"):
+        source.read()
+
+
+@needs_library
+def test_an_absent_camera_is_named_at_once():
+    began_s = time.monotonic()
+    with pytest.raises(SourceError, match="found cameras none, expected one"):
+        RealSenseSource({}, list).open()
+    assert time.monotonic() - began_s < 5.0
+
+
+@needs_library
+def test_a_mode_that_the_camera_does_not_have_is_refused_naming_those_it_has(camera):
+    camera.register_info(rs.camera_info.usb_type_descriptor, "2.1")
+    source = RealSenseSource(OPTIONS | {"width": 1280}, camera.query)
+    with pytest.raises(SourceError) as raised:
+        source.open()
+    source.close()
+    rate = OPTIONS["rate_hz"]
+    assert str(raised.value) == (
+        f"realsense {SERIAL} over USB 2.1: color modes found {WIDTH}x{HEIGHT}@{rate}, {2 * WIDTH}x{2 * HEIGHT}@{rate}; "
+        f"expected 1280x{HEIGHT}@{rate}"
+    )
+
+
+@needs_library
+@pytest.mark.parametrize(("depth", "value"), [(False, 80), (True, 8000)], ids=["color sensor", "depth sensor"])
+def test_exposure_and_gain_are_set_in_the_sensor_s_units(depth, value):
+    camera = Camera(depth=depth)
+    for option in (rs.option.enable_auto_exposure, rs.option.auto_exposure_priority):
+        camera.add_option(option, 0, 1)
+        camera.sensor.set_option(option, 1)
+    camera.add_option(rs.option.exposure, 1, 10_000)
+    camera.add_option(rs.option.gain, 0, 128)
+    source = RealSenseSource(OPTIONS | {"exposure_us": 8000, "gain": 64}, camera.query)
+    source.open()
+    source.close()
+    assert camera.sensor.get_option(rs.option.exposure) == value and camera.sensor.get_option(rs.option.gain) == 64
+    assert camera.sensor.get_option(rs.option.enable_auto_exposure) == 0
+    source = RealSenseSource(OPTIONS, camera.query)
+    source.open()
+    source.close()
+    assert camera.sensor.get_option(rs.option.enable_auto_exposure) == 1
+    assert camera.sensor.get_option(rs.option.auto_exposure_priority) == 0
+
+
+@needs_library
+@pytest.mark.parametrize(
+    ("with_option", "expected"),
+    [(True, "found 20, expected 100 to 1000000"), (False, "found 20, expected 0: the camera has no such setting")],
+)
+def test_an_exposure_that_the_camera_cannot_have_is_refused(camera, with_option, expected):
+    if with_option:
+        camera.add_option(rs.option.exposure, 1, 10_000)
+    with pytest.raises(SourceError, match=f"realsense {SERIAL}: option 'exposure_us': {expected}"):
+        RealSenseSource(OPTIONS | {"exposure_us": 20}, camera.query).open()
+
+
+@needs_library
+@pytest.mark.parametrize(("mood", "state"), [("silent", "stopped"), ("frozen", "frozen")])
+def test_a_camera_that_stops_or_freezes_is_told_within_two_frame_periods(bench, mood, state):
+    since = bench.change(mood)
+    # Two periods after the last frame; the rest is for a busy machine.
+    assert bench.wait_for_state(state) - since < 2 * EXPECTED_S + 0.15
+
+
+@needs_library
+def test_a_camera_that_is_unplugged_is_told_and_streams_again_when_it_is_back(bench):
+    bench.change("unplugged")
+    bench.wait_for_state("lost")
+    bench.wait_for(lambda: "found cameras none" in bench.capture.problem, "an attempt to open it again")
+    shown = len(bench.frames)
+    bench.change("fine")
+    bench.wait_for_state("streaming")
+    bench.wait_for(lambda: len(bench.frames) > shown + 3, "new frames")
+    assert (np.diff([frame.stamp_ns for frame in bench.frames]) > 0).all()
+    assert bench.camera.resets == 0, "being away is no reason for a reset"
+
+
+@needs_library
+def test_a_camera_that_stays_silent_is_reset_and_found_again(bench):
+    bench.camera.mended_by_reset = True
+    bench.change("silent")
+    bench.wait_for(lambda: bench.camera.resets, "a reset")
+    assert bench.capture.opened >= 3, "twice in vain after the first"
+    bench.change("fine")  # it is back after the reset
+    bench.wait_for_state("streaming")
+    assert bench.camera.resets == 1
+
+
+def attempts(source: RealSenseSource, count: int) -> list[str]:
+    """What opening it again and again says; no frame comes."""
+    told = []
+    for _ in range(count):
+        try:
+            source.open()
+            source.read()
+            told.append("")
+        except SourceError as error:
+            told.append(str(error))
+        source.close()
+    return told
+
+
+@needs_library
+def test_the_number_of_resets_is_bounded_until_a_frame_comes(camera):
+    source = RealSenseSource(OPTIONS | {"frame_timeout_ms": 1}, camera.query)
+    told = attempts(source, 20)
+    resets = [text for text in told if text]
+    assert told[:3] == ["", "", f"realsense {SERIAL}: no frame after opening it 2 times, reset 1 of {MOST_RESETS}"]
+    assert len(resets) == camera.resets == MOST_RESETS and f"reset {MOST_RESETS} of {MOST_RESETS}" in resets[-1]
+    source.open()
+    camera.give(1)
+    assert source.read() is not None
+    source.close()
+    assert attempts(source, 3)[-1].endswith(f"reset 1 of {MOST_RESETS}")
+
+
+@needs_library
+def test_a_camera_is_never_reset_if_that_is_the_wish(camera):
+    attempts(RealSenseSource(OPTIONS | {"frame_timeout_ms": 1, "reset_after_failures": 0}, camera.query), 10)
+    assert camera.resets == 0
+
+
+@needs_library
+@pytest.mark.parametrize(
+    ("text", "resets"), [("errno=16 Last Error: Device or resource busy", 0), ("errno=5 Input/output error", 1)]
+)
+def test_a_camera_that_cannot_be_opened_is_reset_unless_another_program_has_it(camera, monkeypatch, text, resets):
+    class Sensor:
+        def __init__(self, sensor: Any) -> None:
+            self._sensor = sensor
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._sensor, name)
+
+        def open(self, _: object) -> None:
+            raise RuntimeError(f"xioctl(VIDIOC_S_FMT) failed, {text}")
+
+    monkeypatch.setattr(camera, "query_sensors", lambda: [Sensor(camera.sensor)], raising=False)
+    told = attempts(RealSenseSource(OPTIONS, camera.query), 3)
+    assert told[0] == f"realsense {SERIAL}: xioctl(VIDIOC_S_FMT) failed, {text}"
+    assert camera.resets == resets
+
+
+@needs_library
+def test_what_is_connected_without_a_serial_number_is_passed_over(camera):
+    source = RealSenseSource(OPTIONS, lambda: [rs.software_device(), camera])
+    source.open()
+    source.close()
+    source.close()
+
+
+def test_of_several_cameras_the_serial_number_says_which():
+    assert choose({"1": "a", "2": "b"}, "2") == ("2", "b")
+    assert choose({"1": "a"}, "") == ("1", "a")
+    with pytest.raises(SourceError, match="option 'serial': found none, expected one of 1, 2"):
+        choose({"1": "a", "2": "b"}, "")
+    with pytest.raises(SourceError, match="found cameras 1, 2, expected 3"):
+        choose({"1": "a", "2": "b"}, "3")
+    with pytest.raises(SourceError, match="found cameras none, expected 3"):
+        choose({}, "3")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"serail": "1"}, "option 'serail': found '1'"),
+        ({"serial": 12}, "option 'serial': found 12"),
+        ({"width": 0}, "option 'width': found 0"),
+        ({"rate_hz": float("nan")}, "option 'rate_hz': found nan"),
+        ({"exposure_us": -1}, "option 'exposure_us': found -1"),
+        ({"gain": 16}, "option 'gain': found 16"),
+        ({"frame_timeout_ms": 5000}, "option 'frame_timeout_ms': found 5000"),
+        ({"depth": True}, "option 'depth': found True"),
+    ],
+)
+def test_wrong_options_are_one_line_naming_the_option(options, expected):
+    with pytest.raises(SourceError) as raised:
+        RealSenseSource(options)
+    assert expected in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_missing_library_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyrealsense2", None)
+    with pytest.raises(SourceError, match="^realsense: pyrealsense2 or a library that it needs is not installed"):
+        RealSenseSource({}).open()
+
+
+def test_closing_what_was_never_opened_is_harmless():
+    RealSenseSource({}).close()
+
+
+delays = st.integers(0, 200 * MILLISECOND)
+frames = st.lists(st.tuples(st.integers(1000, 100 * MILLISECOND), delays), min_size=1, max_size=60)
+phases = st.integers(0, WRAP_US - 1)
+
+
+def wire(frames: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Times (ns) of acquisition and of arrival, in order, of frames given by distance and delay."""
+    taken = START_NS + np.cumsum([distance // 1000 * 1000 for distance, _ in frames])
+    return taken, np.maximum.accumulate(taken + [delay for _, delay in frames])
+
+
+def mapped(hardware_us: np.ndarray, arrivals: np.ndarray) -> np.ndarray:
+    """Times of acquisition (ns) as the clock tells them; the camera's stamps wrap."""
+    clock = DeviceClock()
+    return np.array(
+        [a - clock.age_ns(int(us) % WRAP_US / 1e3, int(a)) for us, a in zip(hardware_us, arrivals, strict=True)]
+    )
+
+
+@settings(deadline=None)
+@given(frames, phases)
+def test_a_stamp_is_too_late_by_the_least_delay_so_far_and_no_more(frames, phase):
+    """Whatever the phase of the camera's clock, and across its wrap."""
+    taken, arrivals = wire(frames)
+    stamps = mapped((taken - START_NS) // 1000 + phase, arrivals)
+    assert (stamps - taken == np.minimum.accumulate(arrivals - taken)).all()
+
+
+@settings(deadline=None)
+@given(frames, frames, phases, phases | st.integers(1, 200_000).map(lambda us: WRAP_US - us))
+def test_after_a_jump_of_the_camera_s_clock_only_the_delays_since_then_count(before, after, phase, jump):
+    taken, arrivals = wire(before + after)
+    hardware_us = (taken - START_NS) // 1000 + phase
+    hardware_us[len(before) :] += jump
+    distance_us = (taken[len(before)] - taken[len(before) - 1]) // 1000
+    # Back by less than the distance of two frames is no different from a frame that was held up for so long.
+    held_up_us = max(0, distance_us - (distance_us + jump) % WRAP_US)
+    errors = (mapped(hardware_us, arrivals) - taken)[len(before) :]
+    since = np.minimum.accumulate((arrivals - taken)[len(before) :])
+    assert (errors >= -1000 * held_up_us).all() and (errors <= since).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1e13), st.integers(0, 10**10)), min_size=1, max_size=50))
+def test_whatever_the_camera_s_clock_says_stamps_never_go_back_and_are_never_in_the_future(events):
+    clock, arrivals = DeviceClock(), np.cumsum([gap for _, gap in events])
+    stamps = np.array([a - clock.age_ns(ms, int(a)) for (ms, _), a in zip(events, arrivals, strict=True)])
+    assert (stamps <= arrivals).all() and (np.diff(stamps) >= 0).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(-1e-4, 1e-4), phases, st.integers(0, 50 * MILLISECOND))
+def test_clocks_that_drift_apart_do_not_add_up(drift, phase, delay):
+    period = 33 * MILLISECOND
+    taken = START_NS + period * np.arange(4 * WINDOW)
+    hardware_us = np.round((taken - START_NS) * (1 + drift) / 1000).astype(np.int64) + phase
+    errors = mapped(hardware_us, taken + delay) - taken
+    assert np.abs(errors - delay).max() <= abs(drift) * WINDOW * period + 2000
+
+
+def test_a_frame_that_was_held_up_is_as_old_as_it_is():
+    clock = DeviceClock()
+    assert clock.age_ns(1000.0, START_NS) == 0
+    assert clock.age_ns(1033.0, START_NS + 33 * MILLISECOND) == 0
+    assert clock.age_ns(1066.0, START_NS + 966 * MILLISECOND) == 900 * MILLISECOND
