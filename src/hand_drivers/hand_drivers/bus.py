@@ -81,7 +81,9 @@ class BusDevice:
         return sample
 
     def write(self, position: np.ndarray) -> None:
-        """Targets for the next exchange."""
+        """Targets for the next exchange. Raises DeviceError for what is not finite."""
+        if not np.isfinite(position).all():
+            raise DeviceError(f"{self._name}: found targets {np.asarray(position).tolist()}, expected finite numbers")
         self._running().send(position)
 
     def stop(self) -> None:

@@ -111,6 +111,15 @@ def test_a_fault_is_cleared_before_clearing_returns(device, lines):
     assert device.fault() is None
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_never_gets_onto_the_wire(device, lines, value):
+    device.connect()
+    with pytest.raises(DeviceError, match="hand /dev/x: found targets .* expected finite numbers"):
+        device.write(np.array([value]))
+    device.disconnect()
+    assert lines[0].sent == []
+
+
 def test_nothing_is_asked_of_a_device_that_is_not_connected(device):
     for call in (device.read, device.clear_fault, device.stop):
         with pytest.raises(DeviceError, match="not connected"):

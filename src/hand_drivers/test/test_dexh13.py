@@ -269,16 +269,6 @@ def test_any_target_reaches_the_hand_within_its_range(target):
     np.testing.assert_allclose(bench.hand.target, np.clip(target, DEXH13_LOWER, DEXH13_UPPER))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_not_finite_never_gets_onto_the_wire(bench, value):
-    wire = bench.wire()
-    wire.open()
-    with pytest.raises(DeviceError, match="expected finite numbers"):
-        wire.exchange(HERE + value)
-    wire.close()
-    assert np.allclose(bench.hand.targets, HERE)
-
-
 @pytest.mark.parametrize("address", ["", "ttyUSB0", "ethercat:enp1s0"])
 def test_an_address_that_is_none_is_named(bench, address):
     with pytest.raises(DeviceError, match=f"found '{address}', expected a serial port as /dev/ttyUSB0"):

@@ -260,16 +260,6 @@ def test_any_target_reaches_the_hand_within_its_range(target):
     np.testing.assert_allclose(reached, np.clip(target, ROBOT.lower, ROBOT.upper), atol=1e-6)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_not_finite_never_gets_onto_the_wire(bench, value):
-    wire = bench.wire()
-    wire.open()
-    with pytest.raises(DeviceError, match="expected finite numbers"):
-        wire.exchange(HERE + value)
-    wire.close()
-    assert bench.hand.commands == []
-
-
 @pytest.mark.parametrize("address", ["", "ttyUSB0", "192.168.1.10"])
 def test_an_address_that_is_none_is_named(bench, address):
     bench.address = address

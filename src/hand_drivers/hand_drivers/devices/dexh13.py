@@ -59,7 +59,7 @@ class DexH13Wire:
 
     def exchange(self, target: np.ndarray | None) -> Answer:
         """Target out, position in, and now and then a look for faults."""
-        taken = target is None or self._hand.send(self._to_wire(target))
+        taken = target is None or self._hand.send(target[self._order])
         began = time.monotonic()
         measured = self._hand.read()
         stamp_ns, took_s = time.time_ns(), time.monotonic() - began
@@ -84,11 +84,6 @@ class DexH13Wire:
     def close(self) -> None:
         """Close the connection; the motors stay enabled and hold their last target."""
         self._hand.close()
-
-    def _to_wire(self, target: np.ndarray) -> np.ndarray:
-        if not np.isfinite(target).all():
-            raise DeviceError(f"found targets {target.tolist()}, expected finite numbers")
-        return target[self._order]
 
 
 class VendorHand:

@@ -1,0 +1,113 @@
+"""Unitree Dex3-1 hands over DDS, topics `rt/dex3/{left,right}/{cmd,state}`; see docs/devices/dex3.md."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from hand_drivers.bus import Answer, BusDevice, BusOptions
+from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.devices import g1_dds
+from hand_drivers.options import read_options
+
+ORDER = ("thumb_0", "thumb_1", "thumb_2", "middle_0", "middle_1", "index_0", "index_1")
+ENABLED = 1 << 4  # of a motor's mode: bits 0-3 its number, 4-6 what it does, 7 whether to stop without commands
+TIMED_OUT = 1 << 7
+PERIOD_S = 0.004  # the shortest time between two exchanges
+
+
+class Dex3Options(BusOptions):
+    """Options of a Dex3-1."""
+
+    domain: int = g1_dds.DOMAIN
+    kp: float = Field(1.5, gt=0, le=3, description="stiffness, Nm/rad")
+    kd: float = Field(0.2, gt=0, le=1, description="damping, Nm s/rad")
+
+
+def make(settings: DeviceSettings) -> BusDevice:
+    """The plug-in. Raises DeviceError for wrong options or joints."""
+    options = read_options(Dex3Options, settings)
+    try:
+        motors = g1_dds.find_motors(settings.embodiment, ORDER)
+    except DeviceError as error:
+        raise DeviceError(f"dex3: {error}") from None
+    name = f"dex3 {settings.address} {settings.side}"
+    return BusDevice(
+        name, motors.joints, lambda: open_wire(name, settings.address, settings.side, options, motors), options
+    )
+
+
+def open_wire(name: str, interface: str, side: str, options: Dex3Options, motors: g1_dds.Motors) -> Dex3Wire:
+    """A wire on the process's participant: loading DDS may take seconds, which are no answer's. Raises DeviceError."""
+    try:
+        return Dex3Wire(g1_dds.participant(interface, options.domain), side, options, motors)
+    except DeviceError as error:
+        raise DeviceError(f"{name}: {error}") from error
+
+
+class Dex3Wire:
+    """One connection. Nothing is sent before the first target, so connecting moves nothing."""
+
+    def __init__(self, participant: Any, side: str, options: Dex3Options, motors: g1_dds.Motors) -> None:
+        self._participant, self._topic = participant, f"rt/dex3/{side}"
+        self._options, self._motors = options, motors
+        self._reader: Any = None
+        self._writer: Any = None
+
+    def open(self) -> None:
+        """Subscribe to the hand's state."""
+        from unitree_sdk2py.idl.unitree_hg.msg.dds_ import HandCmd_, HandState_
+
+        self._reader = g1_dds.reader(self._participant, f"{self._topic}/state", HandState_)
+        self._writer = g1_dds.writer(self._participant, f"{self._topic}/cmd", HandCmd_)
+
+    def exchange(self, target: np.ndarray | None) -> Answer:
+        """Send the target, and wait for the next state."""
+        if target is not None:
+            self._send(target)
+        state = self._next_state()
+        stamp_ns = time.time_ns()
+        if len(state.motor_state) != len(ORDER):
+            raise DeviceError(f"{self._topic}/state: found {len(state.motor_state)} motors, expected {len(ORDER)}")
+        position, velocity, _ = self._motors.state(state.motor_state)
+        if not np.isfinite(position).all():
+            raise DeviceError(f"{self._topic}/state: found {position.tolist()}, expected finite numbers")
+        return Answer(stamp_ns, position, velocity, self._fault(state))
+
+    def clear(self) -> None:
+        """Nothing can be cleared from here; what passes goes by itself."""
+
+    def close(self) -> None:
+        """Unsubscribe; the hand keeps its last target."""
+        self._reader = self._writer = None
+
+    def _send(self, target: np.ndarray) -> None:
+        from unitree_sdk2py.idl.unitree_hg.msg.dds_ import HandCmd_, MotorCmd_
+
+        position = np.empty(len(ORDER))
+        position[list(self._motors.number)] = self._motors.sign * target
+        kp, kd = self._options.kp, self._options.kd
+        motors = [MotorCmd_(ENABLED | i, float(q), 0.0, 0.0, kp, kd, 0) for i, q in enumerate(position)]
+        self._writer.write(HandCmd_(motors, [0] * 4))
+
+    def _next_state(self) -> Any:
+        deadline = time.monotonic() + self._options.answer_s
+        while True:
+            time.sleep(PERIOD_S)
+            state = g1_dds.newest(self._reader)
+            if state is not None:
+                return state
+            if time.monotonic() > deadline:
+                raise DeviceError(f"{self._topic}/state: nothing heard")
+
+    def _fault(self, state: Any) -> str | None:
+        found = [self._motors.fault(state.motor_state) or ""]
+        if any(state.error):
+            found.append(f"error {state.error[0]:#x} {state.error[1]:#x}")
+        timed_out = [motor for motor in state.motor_state if motor.mode & TIMED_OUT]
+        if timed_out:
+            found.append("motors stopped for want of commands")
+        return "; ".join(filter(None, found)) or None

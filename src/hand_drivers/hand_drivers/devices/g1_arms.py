@@ -1,0 +1,85 @@
+"""An arm of a Unitree G1 over DDS, through the topic `rt/arm_sdk` of both its arms; see docs/devices/g1.md."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hand_drivers.device import DeviceError, DeviceSettings, JointSample
+from hand_drivers.devices import g1_dds
+from hand_drivers.devices.g1_robot import G1Options, Measurement, Robot, robot_at
+from hand_drivers.devices.g1_wire import COMMAND
+from hand_drivers.options import read_options
+
+FIRST = {"left": 15, "right": 22}  # motors of a side
+ORDER = ("shoulder_pitch", "shoulder_roll", "shoulder_yaw", "elbow", "wrist_roll", "wrist_pitch", "wrist_yaw")
+
+
+class G1Arm:
+    """One arm. Both of a robot belong into one process: what the robot hears is one message for the two of them."""
+
+    def __init__(self, settings: DeviceSettings) -> None:
+        self.joints = settings.embodiment.joints
+        self._side, self._interface = settings.side, settings.address
+        self._name = f"g1_arms {settings.address} {settings.side}"
+        self._options = read_options(G1Options, settings)
+        try:
+            self._motors = g1_dds.find_motors(settings.embodiment, ORDER, FIRST[settings.side])
+        except DeviceError as error:
+            raise DeviceError(f"g1_arms: {error}") from None
+        self._robot: Robot | None = None
+
+    def connect(self) -> None:
+        """Take the arms over where they are, both of them. Raises DeviceError."""
+        self.disconnect()
+        robot = robot_at(self._interface, self._options)
+        try:
+            robot.enter(self._side, self._options)
+        except DeviceError as error:
+            raise DeviceError(f"{self._name}: {error}") from error
+        self._robot = robot
+
+    def read(self) -> JointSample:
+        """Newest position, velocity and effort (Nm), stamped when they came. Raises DeviceError when too old."""
+        newest = self._newest()
+        return JointSample(newest.stamp_ns, *self._motors.state(newest.message.motor_state))
+
+    def write(self, position: np.ndarray) -> None:
+        """Targets for the next message. Raises DeviceError."""
+        if np.shape(position) != (len(self.joints),) or not np.isfinite(position).all():
+            found = np.asarray(position).tolist()
+            raise DeviceError(f"{self._name}: found targets {found}, expected {len(self.joints)} finite numbers")
+        try:
+            self._running().tell(self._motors.number, self._motors.sign * position)
+        except DeviceError as error:
+            raise DeviceError(f"{self._name}: {error}") from error
+
+    def stop(self) -> None:
+        """Hold: the arm stays at the last target."""
+
+    def fault(self) -> str | None:
+        """That somebody else commands the arms, or what this arm's motors complain about."""
+        if self._robot is None:
+            return None
+        if self._robot.others():
+            return f"another program sends {COMMAND}"
+        return self._motors.fault(self._newest().message.motor_state)
+
+    def clear_fault(self) -> None:
+        """Nothing can be cleared from here; what passes goes by itself."""
+
+    def disconnect(self) -> None:
+        """Leave the robot. After its last arm, both are handed back; that goes on when this has returned."""
+        if self._robot is not None:
+            self._robot.leave(self._side)
+            self._robot = None
+
+    def _newest(self) -> Measurement:
+        try:
+            return self._running().newest()
+        except DeviceError as error:
+            raise DeviceError(f"{self._name}: {error}") from error
+
+    def _running(self) -> Robot:
+        if self._robot is None:
+            raise DeviceError("not connected")
+        return self._robot

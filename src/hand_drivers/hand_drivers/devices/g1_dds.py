@@ -1,0 +1,143 @@
+"""What every plug-in of a Unitree G1 does: DDS, places and signs of its motors, and what those complain about."""
+
+from __future__ import annotations
+
+import functools
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from embodiments import urdf
+from embodiments.registry import Embodiment
+from hand_drivers.device import DeviceError
+
+DOMAIN = Field(0, ge=0, le=232, description="DDS domain of the robot")
+ERRORS = {  # bits of a motor's state, as in Unitree's list
+    0: "overcurrent",
+    1: "transient overvoltage",
+    2: "overvoltage",
+    3: "transient undervoltage",
+    4: "chip too hot",
+    5: "MOSFETs too hot or too cold",
+    6: "MOSFET temperature sensor",
+    7: "case too hot or too cold",
+    8: "case temperature sensor",
+    9: "winding too hot",
+    10: "rotor encoder 1",
+    11: "rotor encoder 2",
+    12: "output encoder",
+    13: "calibration data",
+    14: "unexpected restart",
+    15: "locked",
+    16: "chip check",
+    17: "calibration mode",
+    18: "damaged messages",
+    19: "firmware too old",
+    30: "hears no commands",
+    31: "lost",
+}
+_CONFIGURATION = (
+    "<CycloneDDS><Domain Id='any'><General><Interfaces><NetworkInterface name='{}'/></Interfaces></General></Domain>"
+    "</CycloneDDS>"
+)
+
+
+def open_participant(interface: str, domain: int) -> Any:
+    """A new participant of a DDS domain on a network interface. Raises DeviceError."""
+    known = [name for _, name in socket.if_nameindex()]
+    if interface not in known:
+        raise DeviceError(f"address: found {interface!r}, expected a network interface, one of {', '.join(known)}")
+    try:
+        import unitree_sdk2py.idl  # noqa: F401  all that is needed of it, or says what is missing
+        from cyclonedds.core import DDSException
+        from cyclonedds.domain import DomainParticipant
+    except ImportError as error:
+        raise DeviceError(f"cyclonedds and unitree-sdk2py-dimos are needed, and one is missing: {error}") from None
+    try:
+        _open_domain(interface, domain)
+        return DomainParticipant(domain)
+    except DDSException as error:  # also for a domain that is open on another interface already
+        raise DeviceError(f"DDS domain {domain} on {interface} cannot be opened: {error}") from None
+
+
+@functools.cache
+def participant(interface: str, domain: int) -> Any:
+    """The participant that the plug-ins of this process share; it stays as long as the process. Raises DeviceError."""
+    return open_participant(interface, domain)
+
+
+@functools.cache
+def _open_domain(interface: str, domain: int) -> Any:
+    from cyclonedds.domain import Domain
+
+    return Domain(domain, _CONFIGURATION.format(interface))  # possible once in a process
+
+
+def reader(participant: Any, topic: str, kind: type, *, depth: int = 1, others_only: bool = False) -> Any:
+    """Keeps the `depth` newest messages of a topic until they are taken; `others_only`: not the participant's own."""
+    from cyclonedds.core import Policy, Qos
+    from cyclonedds.sub import DataReader
+    from cyclonedds.topic import Topic
+
+    policies = [Policy.History.KeepLast(depth)] + [Policy.IgnoreLocal.Participant] * others_only
+    return DataReader(participant, Topic(participant, topic, kind), Qos(*policies))
+
+
+def writer(participant: Any, topic: str, kind: type) -> Any:
+    """Sends messages of a topic."""
+    from cyclonedds.pub import DataWriter
+    from cyclonedds.topic import Topic
+
+    return DataWriter(participant, Topic(participant, topic, kind))
+
+
+def newest(reader: Any) -> Any:
+    """The newest message since the last call, None when there is none; never waits."""
+    found = [sample for sample in reader.take(1) if sample.sample_info.valid_data]  # else: that a sender left
+    return found[-1] if found else None
+
+
+@dataclass(frozen=True)
+class Motors:
+    """Of each joint of a part: the `number` of its motor in a message, and the `sign` (n,) that makes a joint's value
+    a motor's and back."""
+
+    joints: tuple[str, ...]
+    number: tuple[int, ...]
+    sign: np.ndarray
+
+    def state(self, states: Sequence[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Position, velocity and effort (n,) in a message's motor states."""
+        found = [states[number] for number in self.number]
+        rows = [[motor.q, motor.dq, motor.tau_est] for motor in found]
+        position, velocity, effort = self.sign * np.array(rows, dtype=float).T
+        return position, velocity, effort
+
+    def fault(self, states: Sequence[Any]) -> str | None:
+        """What the motors complain about, in words; None when they do not."""
+        found = ((joint, states[number]) for joint, number in zip(self.joints, self.number, strict=True))
+        return "; ".join(in_words(joint, motor) for joint, motor in found if motor.motorstate) or None
+
+
+def find_motors(robot: Embodiment, order: Sequence[str], first: int = 0) -> Motors:
+    """The motors of a robot whose joints' names have the words of `order` in them; raises DeviceError.
+
+    Unitree's motors turn about the positive axes of Unitree's models, on both sides. A joint that turns about a
+    negative axis is the mirror image of one, and has the other sign.
+    """
+    axes = {joint.name: joint.axis for joint in urdf.parse(robot.urdf, robot.name).joints}
+    places = [next((i for i, word in enumerate(order) if word in joint), -1) for joint in robot.joints]
+    signs = np.array([np.rint(axes[joint].sum()) for joint in robot.joints])
+    if sorted(places) != list(range(len(order))) or not np.isin(signs, (-1, 1)).all():
+        raise DeviceError(f"found joints {list(robot.joints)}, expected one about x, y or z for each of {list(order)}")
+    return Motors(robot.joints, tuple(first + place for place in places), signs)
+
+
+def in_words(joint: str, motor: Any) -> str:
+    """A motor's error bits and temperatures."""
+    bits = [ERRORS.get(bit, f"error bit {bit}") for bit in range(32) if motor.motorstate >> bit & 1]
+    return f"{joint}: {', '.join(bits)} ({motor.temperature[0]} and {motor.temperature[1]} °C)"

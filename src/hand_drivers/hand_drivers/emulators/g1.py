@@ -1,0 +1,158 @@
+"""`emulate_g1`: a Unitree G1 with two Dex3-1 hands, as a DDS participant on a network interface of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import time
+import zlib
+from collections import deque
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from hand_drivers.devices import g1_dds
+from hand_drivers.emulators.faults import Faults
+from hand_drivers.emulators.lag import Lag
+from hand_drivers.emulators.serve import Loop
+
+PERIOD_S = 0.01  # a robot says 500 times a second how it is; this is cheaper
+MOTORS, FINGERS, WEIGHT = 35, 7, 29
+ARMS = slice(12, 29)  # waist and arms: what `rt/arm_sdk` moves
+MODE_MACHINE = 5
+KEPT = 2000  # commands
+REST = 0.01 * np.arange(MOTORS)  # where the robot itself has its joints
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+class G1Emulator(contextlib.AbstractContextManager):
+    """`joints` (35,) and `hands` (7,) move as commanded; of the faults it knows silent, corrupt, frozen and code.
+
+    `commands`: weight and positions (35,) of the last good commands. `refused`: how many others there were. `looks`:
+    how often it looked for commands.
+    """
+
+    def __init__(self, faults: Faults, interface: str = "lo", domain: int = 0) -> None:
+        from unitree_sdk2py.idl import default
+        from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowCmd_, LowState_
+        from unitree_sdk2py.utils.crc import CRC
+
+        self.faults, self.joints, self.weight = faults, Lag(REST), 0.0
+        self.commands: deque[tuple[float, np.ndarray]] = deque(maxlen=KEPT)
+        self.refused = self.looks = 0
+        participant = g1_dds.open_participant(interface, domain)
+        self.hands = {side: Dex3Emulator(participant, side, faults) for side in ("left", "right")}
+        self._state, self._crc = default.unitree_hg_msg_dds__LowState_(), CRC()
+        self._state.mode_machine = MODE_MACHINE
+        self._writer = g1_dds.writer(participant, "rt/lowstate", LowState_)
+        self._reader = g1_dds.reader(participant, "rt/arm_sdk", LowCmd_, depth=KEPT)
+        self._loop = Loop(self._step)
+
+    def close(self) -> None:
+        """Leave."""
+        self._loop.end()
+        self._writer = self._reader = None
+        self.hands = {}
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _step(self) -> None:
+        time.sleep(PERIOD_S)
+        for command in self._reader.take(KEPT):
+            if command.sample_info.valid_data:
+                self._take(command)
+        self.looks += 1
+        if not self.faults.silent:
+            self._tell()
+        for hand in self.hands.values():
+            hand.step()
+
+    def _take(self, command: Any) -> None:
+        if command.crc != checksum(command) or command.mode_machine != MODE_MACHINE:
+            self.refused += 1
+            return
+        self.weight = command.motor_cmd[WEIGHT].q
+        told = np.array([motor.q for motor in command.motor_cmd], dtype=float)
+        enabled = np.array([motor.mode == 1 and motor.kp > 0 for motor in command.motor_cmd])
+        self.commands.append((self.weight, told))
+        share = np.where(enabled, self.weight, 0.0)[ARMS]
+        self.joints.position  # noqa: B018  up to now towards the old target
+        self.joints.target[ARMS] = share * told[ARMS] + (1 - share) * REST[ARMS]
+
+    def _tell(self) -> None:
+        self.joints.frozen = self.faults.frozen
+        describe(self._state.motor_state, self.joints, self.faults.code)
+        self._state.tick = (self._state.tick + 10) & 0xFFFFFFFF
+        self._state.crc = self._crc.Crc(self._state) ^ (0x10 if self.faults.corrupt else 0)
+        self._writer.write(self._state)
+
+
+class Dex3Emulator:
+    """A hand; `fingers` (7,) in the order of its motors. `modes`: of its motors, in the last command.
+    `state` is what it says."""
+
+    def __init__(self, participant: Any, side: str, faults: Faults) -> None:
+        from unitree_sdk2py.idl import default
+        from unitree_sdk2py.idl.unitree_hg.msg.dds_ import HandCmd_, HandState_
+
+        self.faults, self.fingers = faults, Lag(np.zeros(FINGERS))
+        self.modes: list[int] = []
+        self.commands = 0
+        self.state = default.unitree_hg_msg_dds__HandState_()
+        self._writer = g1_dds.writer(participant, f"rt/dex3/{side}/state", HandState_)
+        self._reader = g1_dds.reader(participant, f"rt/dex3/{side}/cmd", HandCmd_)
+
+    def step(self) -> None:
+        """Take the newest command and tell the state."""
+        command = g1_dds.newest(self._reader)
+        if command is not None:
+            self.commands += 1
+            self.modes = [motor.mode for motor in command.motor_cmd]
+            self.fingers.position  # noqa: B018  up to now towards the old target
+            for number, motor in enumerate(command.motor_cmd):
+                if motor.mode == 1 << 4 | number and motor.kp > 0:
+                    self.fingers.target[number] = motor.q
+        if not self.faults.silent:
+            self.fingers.frozen = self.faults.frozen
+            describe(self.state.motor_state, self.fingers, self.faults.code)
+            self._writer.write(self.state)
+
+
+def describe(states: Any, joints: Lag, code: int) -> None:
+    """Fill in motor states: positions, velocities, the error bits of all."""
+    position, velocity = joints.position, joints.velocity
+    for number, motor in enumerate(states):
+        motor.q, motor.dq, motor.motorstate = float(position[number]), float(velocity[number]), code
+        motor.temperature = [35, 45]
+
+
+def checksum(command: Any) -> int:
+    """The check of a LowCmd message, independent of Unitree's: CRC-32 with polynomial 0x04C11DB7 over its 32-bit words
+    but the last, the highest bit of each first, from all ones on, not inverted at the end."""
+    motors = [(m.mode, m.q, m.dq, m.tau, m.kp, m.kd, m.reserve) for m in command.motor_cmd]
+    values = [value for motor in motors for value in motor]
+    packed = struct.pack(
+        "<2B2x" + "B3x5fI" * MOTORS + "4I", command.mode_pr, command.mode_machine, *values, *command.reserve
+    )
+    words = np.frombuffer(packed, "<u4").astype(">u4").tobytes()
+    value = zlib.crc32(words.translate(_REVERSED)) ^ 0xFFFFFFFF  # the usual CRC-32 has its bits the other way round
+    return int(f"{value:032b}"[::-1], 2)
+
+
+def run_g1(
+    interface: Annotated[str, typer.Option(help="network interface to be heard on")] = "lo",
+    domain: Annotated[int, typer.Option(help="DDS domain")] = 0,
+) -> None:
+    """A G1 with Dex3-1 hands."""
+    from hand_drivers.emulators.command import attend
+
+    faults = Faults()
+    with G1Emulator(faults, interface, domain):
+        attend(interface, faults)
+
+
+def emulate_g1() -> None:
+    """Command line."""
+    typer.run(run_g1)
