@@ -6,6 +6,7 @@ import gc
 import sys
 import time
 
+from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
@@ -69,10 +70,14 @@ class DriverNode(Lifecycle):
     def _connect_topics(self, prefix: str) -> None:
         self._publisher = self.keep(self.create_publisher(JointState, f"{prefix}/joint_states", qos.STATE))
         self.keep(self.create_subscription(JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND))
-        self._estop = self.keep(self.create_publisher(Bool, "/estop", QoSProfile(depth=10)))  # not kept for latecomers
-        # Twice: one sees stops given before this node came, the other also publishers that keep none.
+        # What a driver says is not kept for latecomers, to whom it may be long past.
+        quiet = {"event_callbacks": PublisherEventCallbacks(use_default_callbacks=False)}
+        self._estop = self.keep(self.create_publisher(Bool, "/estop", QoSProfile(depth=10), **quiet))
+        # Twice: one sees stops given before this node came, the other also publishers that keep none, which the first
+        # would warn about.
+        quiet = {"event_callbacks": SubscriptionEventCallbacks(use_default_callbacks=False)}
         for profile in (qos.LATCHED, QoSProfile(depth=10)):
-            self.keep(self.create_subscription(Bool, "/estop", self._on_estop, profile))
+            self.keep(self.create_subscription(Bool, "/estop", self._on_estop, profile, **quiet))
         self.keep(self.create_service(Trigger, "~/stop", self._on_stop))
         self.keep(self.create_service(Trigger, "~/reset", self._on_reset))
 

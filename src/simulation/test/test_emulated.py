@@ -102,6 +102,17 @@ def test_frozen_joints_stay_in_the_world_too(bench):
     assert not until(lambda: np.abs(bench.world.read("left/hand")[0] - before).max() > 0.02, 0.5)
 
 
+@pytest.mark.parametrize("bench", ["inspire", "robotiq_2f85"], indirect=True)
+@pytest.mark.parametrize("beyond", [-0.05, 0.05])
+def test_joints_a_little_beyond_their_limits_are_reported_at_them(bench, beyond):
+    device, hand = bench.device("left", "hand"), bench.world.sides["left"].hand
+    limit = hand.upper if beyond > 0 else hand.lower
+    bench.server.stop()  # nothing pulls them back
+    bench.world.place("left/hand", limit + beyond * (hand.upper - hand.lower))
+    bench.server.start()
+    assert until(lambda: np.abs(device.read().position - limit).max() < 0.01 * (hand.upper - hand.lower).max())
+
+
 def test_a_device_without_a_world_is_silent(bench):
     device = bench.device("left", "hand")
     bench.server.close()

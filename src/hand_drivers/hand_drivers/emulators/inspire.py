@@ -11,7 +11,7 @@ from hand_drivers.emulators.faults import Faults
 from hand_drivers.emulators.lag import Joints, Lag
 
 ANGLE_SET, ANGLE_ACT, FORCE_SET, SPEED_SET, ERROR, CLEAR_ERROR = 1486, 1546, 1498, 1522, 1606, 1004
-FINGERS = 6
+FINGERS, OPEN = 6, 1000
 SIZE = 2000  # bytes of registers
 
 
@@ -19,7 +19,7 @@ class InspireHand:
     """The hand behind the wire: bytes by address, words low byte first."""
 
     def __init__(self, faults: Faults, fingers: Joints | None = None) -> None:
-        self.faults, self._fingers = faults, fingers or Lag(np.full(FINGERS, 1000.0))
+        self.faults, self._fingers = faults, fingers or Lag(np.full(FINGERS, float(OPEN)))
         self._memory, self._lock = bytearray(SIZE), threading.Lock()
         self._put(ANGLE_SET, [65535] * FINGERS)  # -1: no target yet
 
@@ -36,7 +36,8 @@ class InspireHand:
         """`size` bytes from `address`; None where there are none."""
         with self._lock:
             self._fingers.frozen = self.faults.frozen
-            self._put(ANGLE_ACT, [int(round(angle)) for angle in self._fingers.position])
+            # joints of a simulated world go a little beyond their limits; the hand's own counts do not
+            self._put(ANGLE_ACT, [int(round(angle)) for angle in np.clip(self._fingers.position, 0, OPEN)])
             self._memory[ERROR : ERROR + FINGERS] = bytes([self.faults.code & 0xFF] * FINGERS)
             end = address + size
             return bytes(self._memory[address:end]) if address >= 0 and end <= SIZE else None
@@ -56,7 +57,7 @@ class InspireHand:
     def _move(self) -> None:
         wanted = np.array(self.written(ANGLE_SET), dtype=float)
         if not self.faults.code:
-            self._fingers.move(np.where(wanted <= 1000, wanted, self._fingers.target))
+            self._fingers.move(np.where(wanted <= OPEN, wanted, self._fingers.target))
 
     def _put(self, address: int, words: list[int]) -> None:
         struct.pack_into(f"<{len(words)}H", self._memory, address, *words)

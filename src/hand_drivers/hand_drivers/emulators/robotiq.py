@@ -51,7 +51,7 @@ class RobotiqGripper:
             self.finger.frozen = self.faults.frozen
             action = self._written[0] >> 8
             status = self._state() << 4 | action & 9
-            position = int(round(self.finger.position[0]))
+            position = int(round(np.clip(self.finger.position[0], 0, 255)))
             return [status << 8, (self.faults.code & 0xFF) << 8 | self._written[1] & 0xFF, position << 8]
 
     def _state(self) -> int:
