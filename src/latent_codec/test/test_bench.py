@@ -60,9 +60,8 @@ def test_with_the_oracle_errors_are_read_against_it(shipped, tmp_path):
 def test_what_the_manifest_carries_is_measured_and_shown(codec):
     metrics = measure(codec, 30)
     assert metrics["poses"] == 30 and metrics["hands"]["inspire"]["joint_rmse_rad"] < 0.1
-    # the shipped bundle tied blends of open and grasp, not the closing that is measured now: only postures are exact
     assert metrics["anchors"]["own_joint"]["inspire"] < 0.01
-    assert metrics["anchors"]["latent_gap"] > 0 and metrics["anchors"]["cross_joint"]["inspire"] > 0
+    assert metrics["anchors"]["latent_gap"] < 1 and metrics["anchors"]["cross_joint"]["inspire"] < 0.05
     assert metrics_table(metrics).row_count == len(codec.hands)
 
 
@@ -77,7 +76,7 @@ def test_no_bundle_is_one_line_and_a_failure(tmp_path, capsys):
 
 def test_a_recipe_that_does_not_exist_is_refused_with_those_that_do(tmp_path, capsys):
     assert main(["--recipe", "telepathy", "--root", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith("error: --recipe: found telepathy, expected one of crosshand, ")
+    assert capsys.readouterr().err.startswith("error: --recipe: found telepathy, expected one of crosshand_four, ")
 
 
 def test_a_recipe_that_is_not_trained_names_the_command(tmp_path, capsys):

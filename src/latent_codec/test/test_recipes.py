@@ -108,11 +108,15 @@ def test_only_the_shipped_configuration_goes_to_models(tmp_path):
     assert places(other, tmp_path) == (tmp_path / "out" / "codec" / "lad", tmp_path / "out" / "train" / "codec" / "lad")
 
 
-@pytest.mark.parametrize("name", sorted({*RECIPES, "lad_table3"}))
-def test_the_configurations_that_come_along_are_valid(name):
-    config = load_config(ablation.CONFIG.with_name(f"{name}.yaml"))
-    assert config.name == name
+@pytest.mark.parametrize("path", sorted(ablation.CONFIG.parent.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_configurations_that_come_along_are_valid(path):
+    config = load_config(path)
+    assert config.name == path.stem
     RECIPES[config.recipe].Settings.model_validate(config.settings)
+
+
+def test_every_recipe_comes_with_a_configuration():
+    assert {load_config(path).recipe for path in ablation.CONFIG.parent.glob("*.yaml")} == set(RECIPES)
 
 
 # --- XL-VLA ---

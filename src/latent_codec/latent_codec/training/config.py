@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-DEFAULT_CONFIG = Path(__file__).parent / "configs" / "crosshand.yaml"
+DEFAULT_CONFIG = Path(__file__).parent / "configs" / "crosshand_twelve.yaml"
 
 
 class ConfigError(ValueError):

@@ -53,7 +53,7 @@ class AugmentConfig(_Section):
     side_mix: float = Field(0.0, ge=0, le=1, description="probability of joining halves of two episodes")
     image_left: Literal["left", "right"] = Field("right", description="the side seen in the image's left half")
     plan_other: float = Field(
-        0.4, ge=0, le=1, description="how far the plan of a hand may be off, of the way to what it does elsewhere"
+        0.2, ge=0, le=1, description="how far the plan of a hand may be off, of the way to what it does elsewhere"
     )
     shift_px: int = Field(0, ge=0, le=16)
     brightness: float = Field(0.12, ge=0, le=1)
