@@ -31,7 +31,18 @@ KEYS = {
     "yaml": "python3-yaml",
 }
 TRAINING_ONLY = {"torch", "onnx", "onnxscript"}
-VENDORS = {"inspire_rh56dftp", "rh56_sdk", "xarm"}  # of devices, imported when one connects; only pip has them
+# Libraries of devices, imported when one connects; only pip or the maker has them.
+VENDORS = {
+    "cyclonedds",
+    "inspire_rh56dftp",
+    "pxdex",
+    "pymodbus",
+    "pyrealsense2",
+    "rh56_sdk",
+    "unitree_sdk2py",
+    "xarm",
+    "xhand_controller",
+}
 
 
 def manifest(package: str) -> ElementTree.Element:

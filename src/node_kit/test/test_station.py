@@ -47,7 +47,7 @@ def test_a_station_read_back_is_the_same(tmp_path: Path) -> None:
     ("right", "wrong", "line"),
     [
         ("embodiment: inspire", "embodyment: inspire", "sides.left.hand.embodyment: found an unknown field, "),
-        ("name: bench", "name: bench\nbackend: simm", "backend: found 'simm', expected 'sim' or 'real'"),
+        ("name: bench", "name: bench\nbackend: simm", "backend: found 'simm', expected 'sim', 'emulated' or 'real'"),
         ("name: bench", "name: bench\nsimulation: {port: 80}", "simulation.port: found 80, expected greater than"),
         ("name: bench", "", "name: found nothing, expected a value"),
         ("  left:", "  lefft:", "sides.lefft: found 'lefft', expected 'left' or 'right'"),

@@ -15,7 +15,7 @@ from rich.progress import track
 
 from embodiments.registry import Embodiment, load
 from node_kit.station import Table
-from simulation.demonstrator import FINGERS_S, GRASP_HEIGHT_M, STANDOFF_M
+from simulation.demonstrator import GRASP_HEIGHT_M, STANDOFF_M
 from simulation.scene import ACTUATION, attach, build
 from simulation.task import PickPlace
 
@@ -23,7 +23,7 @@ SIDE = "right"
 TIMESTEP_S = 0.002
 DISTURBANCES_M = [(0, 0), (0.015, 0), (-0.015, 0), (0, 0.015), (0, -0.015), (0.01, 0.01), (-0.01, -0.01)]
 APPROACH_S, LIFT_S, LIFT_M = 0.6, 0.6, 0.12
-SETTLE_S = 0.25
+CLOSE_S, SETTLE_S = 0.45, 0.25
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class FloatingHand:
         self._start(grasp_frame, offset, postures["pregrasp"])
         ready, closed = postures["pregrasp"], postures["grasp"]
         self._move([-STANDOFF_M, 0, 0], [0, 0, 0], ready, ready, APPROACH_S)
-        self._move([0, 0, 0], [0, 0, 0], ready, closed, FINGERS_S)
+        self._move([0, 0, 0], [0, 0, 0], ready, closed, CLOSE_S)
         self._move([0, 0, 0], [0, 0, 0], closed, closed, SETTLE_S)
         before = self._can.qpos[:3].copy()
         self._move([0, 0, 0], [0, 0, LIFT_M], closed, closed, LIFT_S)
