@@ -1,0 +1,85 @@
+"""`ros2 run bringup release`: releases the emergency stop and resets every driver; says which stay stopped, and why.
+
+For a person who has looked at the robots: nothing in the graph does this by itself. Robots then hold where they are and
+follow the next chunk. Exit status: 0 all may move, 1 one refuses, 2 there is no driver.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import rclpy
+from rclpy.node import Node
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+
+from node_kit.qos import LATCHED
+
+RESET, KIND = "/reset", "std_srvs/srv/Trigger"
+DISCOVERY_S, SETTLED_S, ANSWER_S = 5.0, 0.5, 3.0
+NOT_STOPPED = "not stopped"
+
+
+def main() -> int:
+    """Command line; returns the exit status."""
+    rclpy.init()
+    node = Node("release")
+    try:
+        services = find(node)
+        if not services:
+            print("error: found no driver on this ROS domain, expected at least one", file=sys.stderr)
+            return 2
+        publisher = node.create_publisher(Bool, "/estop", LATCHED)
+        wait(node, lambda: publisher.get_subscription_count() >= len(services), DISCOVERY_S)
+        publisher.publish(Bool(data=False))
+        refusals = [service for service in services if not reset(node, service)]
+        return 1 if refusals else 0
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def find(node: Node) -> list[str]:
+    """The reset services of all drivers, once no more appear."""
+    found, since, deadline = [], time.monotonic(), time.monotonic() + DISCOVERY_S
+    while time.monotonic() < deadline and (not found or time.monotonic() - since < SETTLED_S):
+        services = node.get_service_names_and_types()
+        now = sorted(name for name, kinds in services if name.endswith(RESET) and KIND in kinds)
+        if now != found:
+            found, since = now, time.monotonic()
+        rclpy.spin_once(node, timeout_sec=0.05)
+    return found
+
+
+def reset(node: Node, service: str) -> bool:
+    """Whether this driver's robot may move; asked again while it has not heard of the release yet."""
+    name, client = service.removesuffix(RESET).lstrip("/"), node.create_client(Trigger, service)
+    deadline, answer = time.monotonic() + ANSWER_S, "no answer"
+    while time.monotonic() < deadline:
+        future = client.call_async(Trigger.Request())
+        rclpy.spin_until_future_complete(node, future, timeout_sec=max(0.0, deadline - time.monotonic()))
+        if not future.done():
+            break
+        answer = future.result().message
+        if future.result().success or answer == NOT_STOPPED:
+            print(f"{name}: {answer}")
+            return True
+        time.sleep(0.1)
+    print(f"{name}: stays stopped: {answer}")
+    return False
+
+
+def wait(node: Node, condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether a condition comes true in time, while the node hears."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        rclpy.spin_once(node, timeout_sec=0.02)
+    return True
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
