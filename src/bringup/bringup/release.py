@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 from node_kit.qos import LATCHED
 
 RESET, KIND = "/reset", "std_srvs/srv/Trigger"
-DISCOVERY_S, SETTLED_S, ANSWER_S = 5.0, 0.5, 3.0
+DISCOVERY_S, SETTLED_S, ANSWER_S = 10.0, 2.0, 3.0
 NOT_STOPPED = "not stopped"
 
 
