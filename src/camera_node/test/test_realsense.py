@@ -335,6 +335,7 @@ def test_a_camera_that_cannot_be_opened_is_reset_unless_another_program_has_it(c
 def test_what_is_connected_without_a_serial_number_is_passed_over(camera):
     source = RealSenseSource(OPTIONS, lambda: [rs.software_device(), camera])
     source.open()
+    assert source.fovy_deg > 0
     source.close()
     source.close()
 
@@ -376,7 +377,8 @@ def test_a_missing_library_is_one_line(monkeypatch):
 
 
 def test_closing_what_was_never_opened_is_harmless():
-    RealSenseSource({}).close()
+    source = RealSenseSource({})
+    assert source.close() is None and source.fovy_deg == 0
 
 
 delays = st.integers(0, 200 * MILLISECOND)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import until
+from waiting import silent, until
 
 import embodiments
 from hand_drivers.device import DeviceError, DeviceSettings
@@ -111,15 +111,7 @@ def test_a_target_is_repeated_because_remote_control_ends_when_commands_stop(ben
 def test_answers_that_stop_or_break_are_no_measurement(bench, fault):
     bench.device.connect()
     setattr(bench.faults, fault, True)
-
-    def fails() -> bool:
-        try:
-            bench.device.read()
-        except DeviceError:
-            return True
-        return False
-
-    assert until(fails)
+    assert until(lambda: silent(bench.device))
 
 
 def test_a_silent_hand_is_named_at_connection(bench):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import until
+from waiting import silent, until
 
 from hand_drivers import bus
 from hand_drivers.bus import Answer, BusDevice, BusOptions
@@ -78,19 +78,19 @@ def test_a_wire_that_hangs_is_left_behind_and_another_opened(device, lines):
     device.connect()
     lines[0].hangs = True
     device.write(np.array([0.5]))
-    assert until(lambda: missing(device))
+    assert until(lambda: silent(device))
     device.connect()
-    assert len(lines) == 2 and not missing(device)
+    assert len(lines) == 2 and not silent(device)
     lines[0].let_go.set()
     assert until(lambda: lines[0].calls == ["open", "close"])
-    assert not missing(device)
+    assert not silent(device)
 
 
 def test_a_target_that_did_not_arrive_is_sent_again(device, lines):
     device.connect()
     lines[0].fails = ValueError("checksum")
     device.write(np.array([0.5]))
-    assert until(lambda: missing(device))
+    assert until(lambda: silent(device))
     lines[0].fails = None
     assert until(lambda: lines[0].sent == [0.5])
 
@@ -98,7 +98,7 @@ def test_a_target_that_did_not_arrive_is_sent_again(device, lines):
 def test_the_error_of_the_wire_is_what_a_missed_reading_says(device, lines):
     device.connect()
     lines[0].fails = ValueError("checksum")
-    assert until(lambda: missing(device))
+    assert until(lambda: silent(device))
     with pytest.raises(DeviceError, match="hand /dev/x: checksum"):
         device.read()
 
@@ -136,12 +136,3 @@ def test_velocity_is_the_difference_of_positions_over_that_of_their_stamps(steps
         expected = 0.0 if before is None else (position - before) / (1e-9 * step_ns)
         assert sample.velocity == pytest.approx([expected])
         connection._newest, before = (0.0, sample), position
-
-
-def missing(device: BusDevice) -> bool:
-    """Whether there is no measurement."""
-    try:
-        device.read()
-    except DeviceError:
-        return True
-    return False

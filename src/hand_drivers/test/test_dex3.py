@@ -58,15 +58,6 @@ def bench(request):
     bench.close()
 
 
-def silent(device: BusDevice) -> str:
-    """What reading fails with, "" when it does not."""
-    try:
-        device.read()
-    except DeviceError as error:
-        return str(error)
-    return ""
-
-
 def test_a_hand_closes_and_opens(bench):
     bench.device.connect()
     for posture in ("grasp", "open"):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vendor_fakes import DEXH13_LOWER, DEXH13_UPPER, ControlMode, DexH13, install
-from waiting import until
+from waiting import silent, until
 
 import embodiments
 from hand_drivers.bus import BusDevice
@@ -49,15 +49,6 @@ def bench(monkeypatch):
     yield bench
     bench.device.disconnect()
     assert until(lambda: bench.hand.open == 0)
-
-
-def reads(device: BusDevice) -> str:
-    """Why there is no measurement, "" if there is one."""
-    try:
-        device.read()
-    except DeviceError as error:
-        return str(error)
-    return ""
 
 
 def test_fingers_go_where_they_are_told(bench):
@@ -150,7 +141,7 @@ def test_a_left_hand_is_taken_on_the_left(bench):
     bench.hand.kind = 1
     bench.device = bench.make(side="left")
     bench.device.connect()
-    assert reads(bench.device) == ""
+    assert silent(bench.device) == ""
 
 
 @pytest.mark.parametrize(
@@ -164,7 +155,7 @@ def test_a_left_hand_is_taken_on_the_left(bench):
 def test_answers_that_stop_break_or_tarry_are_no_measurement(bench, fault, value, text):
     bench.device.connect()
     setattr(bench.faults, fault, value)
-    assert until(lambda: text in reads(bench.device))
+    assert until(lambda: text in silent(bench.device))
 
 
 def test_what_a_hand_tells_that_does_not_move_is_what_it_measures(bench):
@@ -181,7 +172,7 @@ def test_targets_that_are_refused_without_a_fault_are_no_measurement(bench):
     bench.device.connect()
     bench.hand.enabled = bench.hand.takes_targets_while_disabled = False
     bench.device.write(THERE)
-    assert until(lambda: "targets are refused" in reads(bench.device))
+    assert until(lambda: "targets are refused" in silent(bench.device))
 
 
 def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import until
+from waiting import silent, until
 
 import embodiments
 from embodiments.registry import Embodiment
@@ -93,15 +93,6 @@ def bench():
     bench = Bench()
     yield bench
     bench.close()
-
-
-def silent(device: G1Arm) -> str:
-    """What reading fails with, "" when it does not."""
-    try:
-        device.read()
-    except DeviceError as error:
-        return str(error)
-    return ""
 
 
 def test_connecting_takes_both_arms_over_where_they_are(bench):

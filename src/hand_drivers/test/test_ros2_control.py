@@ -15,7 +15,7 @@ from driver_process import write_plugin
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sensor_msgs.msg import JointState
-from waiting import until
+from waiting import silent, until
 
 import embodiments
 from hand_drivers.device import DeviceError, DeviceSettings
@@ -73,15 +73,6 @@ class Speaker:
 
 def make(**options: object) -> Ros2ControlDevice:
     return Ros2ControlDevice(DeviceSettings(ROBOT, "left", "arm", CONTROLLER, OPTIONS | options))
-
-
-def failure(device: Ros2ControlDevice) -> str:
-    """Why nothing is measured, "" when something is."""
-    try:
-        device.read()
-    except DeviceError as error:
-        return str(error)
-    return ""
 
 
 def state(names=ROBOT.joints, position=HOME, stamp_ns: int | None = None) -> JointState:
@@ -209,17 +200,17 @@ def test_ros_of_the_process_itself_is_left_alone(bench):
 def test_silence_is_no_measurement(bench):
     bench.device.connect()
     bench.faults.silent = True
-    assert until(lambda: failure(bench.device))
+    assert until(lambda: silent(bench.device))
     with pytest.raises(DeviceError, match=f"ros2_control {CONTROLLER}: {STATES}: no newer joint state for 0"):
         bench.device.read()
     bench.faults.silent = False
-    assert until(lambda: not failure(bench.device))
+    assert until(lambda: not silent(bench.device))
 
 
 def test_states_of_long_ago_are_no_measurement(bench):
     bench.device.connect()
     bench.faults.late_s = 1.2
-    assert until(lambda: "expected within 1 s" in failure(bench.device), 5.0)
+    assert until(lambda: "expected within 1 s" in silent(bench.device), 5.0)
 
 
 @pytest.mark.parametrize(
@@ -238,19 +229,19 @@ def test_states_of_long_ago_are_no_measurement(bench):
 def test_a_state_that_is_none_is_refused_with_its_reason(bench, speaker, message, expected):
     bench.device.connect()
     bench.faults.silent = True
-    assert until(lambda: failure(bench.device))
-    assert until(lambda: speaker.say(message()) or re.search(expected, failure(bench.device)))
+    assert until(lambda: silent(bench.device))
+    assert until(lambda: speaker.say(message()) or re.search(expected, silent(bench.device)))
 
 
 def test_a_state_that_is_heard_twice_does_not_count_again(bench, speaker):
     bench.device.connect()
     bench.faults.silent = True
-    assert until(lambda: failure(bench.device))
+    assert until(lambda: silent(bench.device))
     again = bench.device._link.heard.sample.stamp_ns
     sent = []
-    assert not until(lambda: sent.append(speaker.say(state(stamp_ns=again))) or not failure(bench.device), 0.3)
+    assert not until(lambda: sent.append(speaker.say(state(stamp_ns=again))) or not silent(bench.device), 0.3)
     assert len(sent) > 5
-    assert until(lambda: speaker.say(state()) or not failure(bench.device))
+    assert until(lambda: speaker.say(state()) or not silent(bench.device))
 
 
 def test_other_robots_on_the_topic_are_not_heard(bench, speaker):

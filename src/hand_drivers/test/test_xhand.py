@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vendor_fakes import XHAND_LOWER, XHAND_UPPER, HandState, XHand, install
-from waiting import until
+from waiting import silent, until
 
 import embodiments
 from hand_drivers.bus import BusDevice
@@ -49,15 +49,6 @@ def bench(request, monkeypatch):
     yield bench
     bench.device.disconnect()
     assert until(lambda: bench.hand.open == 0)
-
-
-def reads(device: BusDevice) -> str:
-    """Why there is no measurement, "" if there is one."""
-    try:
-        device.read()
-    except DeviceError as error:
-        return str(error)
-    return ""
 
 
 def test_fingers_go_where_they_are_told(bench):
@@ -125,14 +116,14 @@ def test_of_two_hands_the_chosen_one_is_taken(bench):
     bench.hand.numbers = [0, 1]
     bench.device = bench.make(id=1)
     bench.device.connect()
-    assert reads(bench.device) == ""
+    assert silent(bench.device) == ""
 
 
 @pytest.mark.parametrize("kind", ["Right", "R", "r", "N", ""])
 def test_a_hand_of_this_side_or_of_none_is_taken(bench, kind):
     bench.hand.kind = kind
     bench.device.connect()
-    assert reads(bench.device) == ""
+    assert silent(bench.device) == ""
 
 
 @pytest.mark.parametrize(("kind", "side"), [("Left", "right"), ("L", "right"), ("R", "left")])
@@ -154,7 +145,7 @@ def test_a_hand_of_the_other_side_is_refused(bench, kind, side):
 def test_answers_that_stop_break_or_tarry_are_no_measurement(bench, fault, value, text):
     bench.device.connect()
     setattr(bench.faults, fault, value)
-    assert until(lambda: text in reads(bench.device))
+    assert until(lambda: text in silent(bench.device))
 
 
 def test_joints_that_nothing_was_received_of_are_not_taken_for_zero(bench):
