@@ -12,13 +12,17 @@ from camera_node.source import Frame, Source, SourceEnded
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.5, 8.0
 JOIN_S = 2.0
 IDLE_S = 0.2
+START_S = (
+    10.0  # for the first frame: a RealSense that comes back from a reset takes some seconds, as a world to render does
+)
 
 
 class Capture:
-    """Runs a source. New frames go to `on_frame`, changes of the state are told to `on_change`, both from threads.
+    """Runs a source. New frames go to `on_frame`, changes of state or problem are told to `on_change`, from threads.
 
     A camera that fails, or gives nothing new for `reopen_after_s`, is closed and opened again with growing pauses;
-    with None it is waited for without end, and a failure is final.
+    with None it is waited for without end, and a failure is final. It is lost until a frame comes, and so is one that
+    has given none START_S after the start.
     """
 
     def __init__(
@@ -35,7 +39,8 @@ class Capture:
         self._lock = threading.Lock()  # guards the monitor and the fields below
         self._problem = ""
         self._ended = False
-        self._told = ""
+        self._told = ("", "")
+        self._began_s = 0.0
         self._telling = threading.Lock()
         self.frames = self.repeated = self.opened = 0
         self._stop = threading.Event()
@@ -44,6 +49,7 @@ class Capture:
 
     def start(self) -> None:
         """Start both threads."""
+        self._began_s = time.monotonic()
         for thread in self._threads:
             thread.start()
 
@@ -59,7 +65,7 @@ class Capture:
 
     @property
     def problem(self) -> str:
-        """Why the camera is closed; empty while it is open."""
+        """Why the camera is lost; empty once a frame has come since."""
         return self._problem
 
     @property
@@ -70,7 +76,7 @@ class Capture:
 
     @property
     def state(self) -> str:
-        """One of starting, streaming, stopped, frozen, lost (closed, to be opened again), ended."""
+        """One of starting, streaming, stopped, frozen, lost (and being opened again), ended."""
         if self._ended:
             return "ended"
         if self._problem:
@@ -97,7 +103,6 @@ class Capture:
             self.opened += 1
             with self._lock:
                 self._monitor.restart()
-            self._problem = ""
             self._stream()
         except SourceEnded:
             self._ended = True
@@ -114,7 +119,7 @@ class Capture:
             if frame is not None and self._take(frame, now):
                 fresh = now
             elif self._reopen_after_s is not None and now - fresh > self._reopen_after_s:
-                self._problem = f"no new frame for {now - fresh:.1f} s"
+                self._problem = f"no new frame for {self._reopen_after_s:g} s"
                 return
 
     def _take(self, frame: Frame, now: float) -> bool:
@@ -127,6 +132,7 @@ class Capture:
             return False
         self._on_frame(frame)
         self.frames += 1
+        self._problem = ""
         self._wake.set()
         return True
 
@@ -141,15 +147,17 @@ class Capture:
         while not self._stop.is_set():
             with self._lock:
                 overdue = self._monitor.overdue_s
+                if overdue is None and time.monotonic() - self._began_s > START_S:
+                    self._problem = self._problem or f"no frame in {START_S:g} s"
             left = IDLE_S if overdue is None else overdue - time.monotonic()
             self._wake.wait(left if left > 0 else IDLE_S)
             self._wake.clear()
             self._tell()
 
     def _tell(self) -> None:
-        """Report a change of the state once."""
+        """Report a change of the state, or of the problem, once."""
         with self._telling:
-            state = self.state
-            if state not in (self._told, State.STARTING.value) and not self._stop.is_set():
-                self._told = state
+            now = (self.state, self._problem)
+            if now != self._told and now[0] != State.STARTING.value and not self._stop.is_set():
+                self._told = now
                 self._on_change()

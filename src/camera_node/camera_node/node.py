@@ -21,6 +21,7 @@ from node_kit.main import spin
 from node_kit.parameters import Parameters as Schema
 
 FINE = ("starting", "streaming", "ended")
+MODE = ("width", "height", "rate_hz")  # parameters that an adjustable camera is asked for
 
 
 class CameraParameters(Schema):
@@ -29,7 +30,11 @@ class CameraParameters(Schema):
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="of the camera: topics are /camera/<name>/...")
     source: str = Field(min_length=1, description="camera plug-in, such as v4l2, replay or simulated")
     options: str = Field("{}", description="JSON object of the plug-in's options")
-    rate_hz: float = Field(0.0, ge=0, le=1000, description="expected frames per second; 0 asks the source or measures")
+    width: int = Field(0, ge=0, le=8192, description="pixels asked of a camera that can be asked; 0: its own choice")
+    height: int = Field(0, ge=0, le=8192, description="as `width`")
+    rate_hz: float = Field(
+        0.0, ge=0, le=1000, description="frames per second, expected, and asked for as `width`; 0: told or measured"
+    )
     frame_id: str = Field("", description="frame of the images; the camera's name by default")
     calibration: str = Field("", description="calibration file as written by camera_calibration")
     reopen_after_s: float = Field(2.0, ge=0.1, le=60, description="without a new frame for so long, open it again")
@@ -44,9 +49,10 @@ class CameraNode(Lifecycle):
         self._settings = parameters
         self._capture: Capture | None = None
         self._published = 0
-        self._was_lost = False
+        self._logged = ""
         factory = plugins.load(GROUP, parameters.source)
-        self._make: Callable[[], Source] = partial(factory, _options(parameters.options))
+        options = _options(parameters, getattr(factory, "adjustable", False))
+        self._make: Callable[[], Source] = partial(factory, options)
         self._source = self._make()
         self._calibration = load_calibration(Path(parameters.calibration)) if parameters.calibration else None
         self._info: CameraInfo | None = None
@@ -78,13 +84,16 @@ class CameraNode(Lifecycle):
         self._published += 1
 
     def _changed(self) -> None:
-        """Called by the capture's threads: diagnostics at once; the log tells when a camera is lost and found."""
+        """Called by the capture's threads: diagnostics at once; the log tells why a camera is lost, and its return."""
         self._diagnostics.publish()
         capture = self._capture
-        lost = capture is not None and capture.state == "lost"
-        if capture is not None and lost != self._was_lost:
-            self._was_lost = lost
-            self.get_logger().warning(f"lost: {capture.problem}" if lost else f"{capture.state} again")
+        if capture is None:
+            return
+        state, problem = capture.state, capture.problem
+        line = f"lost: {problem}" if state == "lost" else ""
+        if line != self._logged:
+            self._logged = line
+            self.get_logger().warning(line or f"{state} again")
 
     def _camera_info(self, frame: Frame) -> CameraInfo:
         height, width = frame.rgb.shape[:2]
@@ -113,14 +122,25 @@ class CameraNode(Lifecycle):
         return level, f"{state}: {capture.problem}" if capture.problem else state, values
 
 
-def _options(text: str) -> dict[str, Any]:
+def _options(parameters: CameraParameters, adjustable: bool) -> dict[str, Any]:
+    """The plug-in's options, size and rate among them if it is `adjustable`. Raises SourceError."""
+    given = _json_object(parameters.options)
+    if not adjustable:
+        return given
+    repeated = next((name for name in MODE if name in given), None)
+    if repeated:
+        raise SourceError(f"option '{repeated}': found {given[repeated]!r}, expected it as the node's parameter")
+    return {name: value for name in MODE if (value := getattr(parameters, name))} | given
+
+
+def _json_object(text: str) -> dict[str, Any]:
     try:
-        options = json.loads(text or "{}")
+        found = json.loads(text or "{}")
     except ValueError as error:
         raise SourceError(f"parameter 'options': found {text!r}, expected a JSON object ({error})") from None
-    if not isinstance(options, dict):
+    if not isinstance(found, dict):
         raise SourceError(f"parameter 'options': found {text!r}, expected a JSON object")
-    return options
+    return found
 
 
 def main() -> int:

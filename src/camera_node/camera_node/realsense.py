@@ -24,13 +24,19 @@ class RealSenseOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     serial: str = Field("", description="serial number; may be empty if only one camera is connected")
-    width: int = Field(640, gt=0, le=8192, description="pixels")
-    height: int = Field(480, gt=0, le=8192, description="pixels")
-    rate_hz: int = Field(30, gt=0, le=300, description="frames per second")
-    exposure_us: int = Field(0, ge=0, le=1_000_000, description="microseconds; 0 is automatic")
-    gain: int = Field(0, ge=0, le=1000, description="with a fixed exposure; 0 leaves the camera's own")
-    frame_timeout_ms: int = Field(500, ge=1, le=1500, description="longest wait for a frame before looking around")
-    reset_after_failures: int = Field(2, ge=0, le=100, description="openings without a frame; 0 never resets")
+    width: int = Field(640, gt=0, le=8192, description="pixels; given as the node's parameter")
+    height: int = Field(480, gt=0, le=8192, description="pixels; given as the node's parameter")
+    rate_hz: int = Field(30, gt=0, le=300, description="frames per second; given as the node's parameter")
+    exposure_us: int = Field(0, ge=0, le=1_000_000, description="0 is automatic; color sensors take steps of 100")
+    gain: int = Field(
+        0, ge=0, le=1000, description="in the sensor's own unit, with a fixed exposure; 0 leaves the camera's own"
+    )
+    frame_timeout_ms: int = Field(
+        500, ge=1, le=1500, description="longest wait for a frame before looking whether the camera is there"
+    )
+    reset_after_failures: int = Field(
+        2, ge=0, le=100, description="openings without a frame before a reset; 0 never resets"
+    )
 
     @field_validator("gain")
     @classmethod
@@ -43,7 +49,7 @@ class RealSenseOptions(BaseModel):
 class RealSenseSource:
     """Color frames stamped with the time of acquisition. `query` gives the connected devices, the library's own."""
 
-    always_changes = True
+    adjustable = always_changes = True
 
     def __init__(self, options: Mapping[str, Any], query: Callable[[], Iterable[Any]] | None = None) -> None:
         self._options = parse_options(RealSenseOptions, options)

@@ -29,7 +29,7 @@ class ReplayOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     path: str = Field(min_length=1, description="bag folder, .mcap file or video file")
-    camera: str = Field("", description="camera in the bag; the first by default")
+    camera: str = Field("", description="camera in the bag; empty: the first")
     loop: bool = Field(False, description="start again at the end")
     rate_hz: float = Field(0.0, ge=0, le=1000, description="frames per second; 0 keeps the recorded times")
     stamps: Literal["now", "recorded"] = Field("now", description="stamp frames with the time of replay or as recorded")

@@ -33,9 +33,11 @@ class Frame:
 class Source(Protocol):
     """A camera. The constructor takes the options and checks them; the three methods are called by one thread.
 
-    Optional attributes: `rate_hz` (frames per second, 0 unknown), `always_changes` (a real sensor's noise makes any
-    two frames differ, so that equal ones mean it is frozen), `fovy_deg` (vertical field of view), `reopens` (False if
-    opening it again would not bring it back, as a recording).
+    Optional attributes: `adjustable` (of the class; True if size and rate can be asked for: the node's parameters
+    `width`, `height` and `rate_hz` that are not 0 are then options of these names), `rate_hz` (frames per second,
+    0 unknown), `always_changes` (a real sensor's noise makes any two frames differ, so that equal ones mean it is
+    frozen), `fovy_deg` (vertical field of view), `reopens` (False if opening it again would not bring it back, as a
+    recording).
     """
 
     def open(self) -> None:

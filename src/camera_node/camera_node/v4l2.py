@@ -24,17 +24,25 @@ class V4L2Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    device: str = Field("/dev/video0", min_length=1, description="device file")
-    width: int = Field(0, ge=0, le=8192, description="pixels")
-    height: int = Field(0, ge=0, le=8192, description="pixels")
-    rate_hz: float = Field(0.0, ge=0, le=240, description="frames per second")
-    fourcc: str = Field("MJPG", pattern="^(....)?$", description="pixel format on the wire, four letters")
+    device: str = Field("/dev/video0", min_length=1, description="device file; better a name of /dev/v4l/by-id/")
+    width: int = Field(
+        0, ge=0, le=8192, description="pixels, 0 is the device's own choice; given as the node's parameter"
+    )
+    height: int = Field(
+        0, ge=0, le=8192, description="pixels, 0 is the device's own choice; given as the node's parameter"
+    )
+    rate_hz: float = Field(
+        0.0, ge=0, le=240, description="frames per second, 0 is the device's own choice; given as the node's parameter"
+    )
+    fourcc: str = Field(
+        "MJPG", pattern="^(....)?$", description="pixel format on the wire, four letters; empty: the device's own"
+    )
 
 
 class V4L2Source:
     """Frames stamped with the kernel's time of acquisition where the driver tells it, else with that of reading."""
 
-    always_changes = True
+    adjustable = always_changes = True
 
     def __init__(self, options: Mapping[str, Any], capture: Callable[..., Any] = cv2.VideoCapture) -> None:
         self._options = parse_options(V4L2Options, options)

@@ -104,7 +104,9 @@ class CameraProcess:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             if status.name == "camera/front":
-                self.status = {"message": status.message} | {pair.key: pair.value for pair in status.values}
+                level = str(ord(status.level))
+                values = {pair.key: pair.value for pair in status.values}
+                self.status = {"level": level, "message": status.message} | values
                 state = self.status.get("state", "")
                 if not self.told or self.told[-1][1] != state:
                     self.told.append((messages.stamp_ns(message.header), state))
@@ -125,7 +127,7 @@ def _spawn(directory: Path, parameters: dict[str, object], stderr: Path) -> subp
     file = directory / "parameters.yaml"
     file.write_text(json.dumps({"/**": {"ros__parameters": parameters}}))
     command = [sys.executable, "-m", "camera_node.node", "--ros-args", "-r", f"__node:={NAME}"]
-    path = os.pathsep.join([str(directory), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(directory), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     with stderr.open("w") as output:
         return subprocess.Popen(
             [*command, "--params-file", str(file)], env={**os.environ, "PYTHONPATH": path}, stderr=output

@@ -21,7 +21,7 @@ class Camera:
     """Gives a frame a period while its mood is fine; else it is silent, frozen, hangs, breaks or ends."""
 
     def __init__(self) -> None:
-        self.mood, self.away = "fine", False
+        self.mood, self.away, self.answer = "fine", False, "nobody\n  answers"
         self.opened_s: list[float] = []
         self.closed = self.count = 0
         self.released = threading.Event()
@@ -29,7 +29,7 @@ class Camera:
     def open(self) -> None:
         self.opened_s.append(time.monotonic())
         if self.away:
-            raise SourceError("nobody\n  answers")
+            raise SourceError(self.answer)
 
     def read(self) -> Frame | None:
         time.sleep(PERIOD_S)
@@ -53,11 +53,13 @@ class Bench:
         self.camera = Camera()
         self.frames: list[Frame] = []
         self.told: list[tuple[float, str]] = []
+        self.problems: list[str] = []
         monitor = FrameMonitor(1 / EXPECTED_S, always_changes=True)
         self.capture = Capture(self.camera, monitor, self.frames.append, self._on_change, reopen_after_s)
 
     def _on_change(self) -> None:
         self.told.append((time.monotonic(), self.capture.state))
+        self.problems.append(self.capture.problem)
 
     def wait_for(self, condition: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + PATIENCE_S

@@ -76,6 +76,45 @@ def test_a_camera_that_is_away_is_tried_again_with_growing_pauses(make_bench):
     assert bench.capture.opened == 0 and [state for _, state in bench.told] == ["lost"]
 
 
+def test_another_reason_why_a_camera_is_away_is_told_and_the_same_one_is_not_told_again(make_bench):
+    bench = make_bench()
+    bench.camera.away = True
+    bench.capture.start()
+    bench.wait_for(lambda: len(bench.camera.opened_s) >= 3, "three attempts")
+    bench.camera.answer = "not permitted"
+    bench.wait_for(lambda: "not permitted" in bench.problems, "the other reason")
+    seen = len(bench.camera.opened_s)
+    bench.wait_for(lambda: len(bench.camera.opened_s) >= seen + 2, "two more attempts")
+    assert bench.problems == ["nobody answers", "not permitted"]
+    assert [state for _, state in bench.told] == ["lost", "lost"]
+
+
+def test_a_camera_is_lost_until_a_frame_comes_however_often_it_is_opened(bench):
+    bench.change("silent")
+    bench.wait_for_state("lost")
+    bench.told.clear()
+    seen = bench.capture.opened
+    bench.wait_for(lambda: bench.capture.opened >= seen + 2, "two more attempts")
+    assert bench.told == [] and bench.capture.state == "lost"
+
+
+@pytest.mark.parametrize("reopen_after_s", [None, 30.0], ids=["recording", "camera"])
+@pytest.mark.parametrize("mood", ["silent", "hanging"])
+def test_a_camera_that_has_never_given_a_frame_does_not_start_for_ever(make_bench, monkeypatch, mood, reopen_after_s):
+    monkeypatch.setattr(module, "START_S", 0.5)
+    bench = make_bench(reopen_after_s)
+    bench.camera.mood = mood
+    bench.capture.start()
+    began_s = time.monotonic()
+    assert bench.capture.state == "starting" and bench.told == []
+    assert 0.5 <= bench.wait_for_state("lost") - began_s < 0.5 + module.IDLE_S + 0.15
+    assert bench.capture.problem == "no frame in 0.5 s"
+    bench.change("fine")
+    bench.camera.released.set()
+    bench.wait_for_state("streaming")
+    assert bench.capture.problem == ""
+
+
 @pytest.mark.parametrize(("mood", "state"), [("silent", "stopped"), ("frozen", "frozen"), ("hanging", "stopped")])
 def test_a_camera_without_new_frames_is_told_at_once(bench, mood, state):
     since = bench.change(mood)
@@ -87,7 +126,7 @@ def test_a_camera_without_new_frames_is_told_at_once(bench, mood, state):
 def test_a_camera_without_new_frames_is_opened_again_and_shows_nothing_old(bench, mood):
     bench.change(mood)
     bench.wait_for_state("lost")
-    assert bench.capture.problem.startswith("no new frame for 0.")
+    assert bench.capture.problem == "no new frame for 0.6 s"
     shown = len(bench.frames)
     bench.wait_for(lambda: bench.capture.opened >= 3, "two more attempts")
     assert len(bench.frames) == shown

@@ -42,6 +42,34 @@ class Camera:
         return Frame(time.time_ns(), rgb)
 """
 
+# Waits for ever, as some libraries do for a camera that is not there; the time to start is short here.
+HANGING = """
+import threading
+from camera_node import capture
+
+capture.START_S = 1.0
+
+class Camera:
+    def __init__(self, options): pass
+    def open(self): threading.Event().wait()
+    def close(self): pass
+"""
+
+AWAY = """
+from pathlib import Path
+from camera_node.source import SourceError
+
+HERE = Path(__file__).parent
+
+class Camera:
+    def __init__(self, options): self.opened = 0
+    def open(self):
+        self.opened += 1
+        (HERE / "opened").write_text(str(self.opened))
+        raise SourceError((HERE / "why").read_text())
+    def close(self): pass
+"""
+
 
 @pytest.fixture
 def start_bench(start_camera, tmp_path):
@@ -106,6 +134,29 @@ def test_a_frozen_camera_is_told_within_two_frame_periods_and_shows_nothing_old(
     (tmp_path / "freeze").unlink()
     camera.wait_for_state("streaming")
     camera.wait_for(lambda: len(camera.images) > seen, "new frames")
+
+
+def test_a_camera_that_never_gives_a_frame_becomes_an_error(start_camera, tmp_path):
+    write_plugin(tmp_path, "hanging", HANGING)
+    camera = start_camera(source="hanging").begin()
+    camera.wait_for_state("starting")
+    assert camera.status["level"] == "0"
+    camera.wait_for_state("lost")
+    assert camera.status["message"] == "lost: no frame in 1 s" and camera.status["level"] == "2"
+    camera.wait_for(lambda: "lost: no frame in 1 s" in camera.stderr, "a line in the log")
+
+
+def test_each_reason_why_a_camera_is_away_is_logged_and_reported_once(start_camera, tmp_path):
+    write_plugin(tmp_path, "away", AWAY)
+    (tmp_path / "why").write_text("cable")
+    camera = start_camera(source="away").begin()
+    camera.wait_for(lambda: camera.status.get("message") == "lost: cable", "the first reason")
+    opened = (tmp_path / "opened").read_text()
+    camera.wait_for(lambda: (tmp_path / "opened").read_text() != opened, "another attempt")
+    (tmp_path / "why").write_text("busy")
+    camera.wait_for(lambda: camera.status["message"] == "lost: busy", "the second reason")
+    camera.wait_for(lambda: "lost: busy" in camera.stderr, "a line in the log")
+    assert [camera.stderr.count(f"lost: {why}") for why in ("cable", "busy")] == [1, 1]
 
 
 def test_camera_info_follows_the_field_of_view_and_frame_id_the_parameter(start_bench):

@@ -1,0 +1,98 @@
+"""Cameras that stop and freeze at a word, one for each shipped source, as plug-ins of a node in another process."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from pathlib import Path
+
+from recordings import HEIGHT, WIDTH
+
+RATE_HZ = 10
+MOODS = ("stopped", "frozen")  # a file of that name beside the plug-in sets it
+
+# In the place of cv2.VideoCapture; like the real one it waits up to a second for a camera that is silent.
+V4L2 = f"""
+import time
+from pathlib import Path
+import numpy as np
+from camera_node.v4l2 import V4L2Source
+
+HERE = Path(__file__).parent
+
+class Device:
+    def __init__(self, *_): self.number = 0
+    def isOpened(self): return True
+    def set(self, key, value): (HERE / f"asked_{{key}}").write_text(str(value))
+    def get(self, key): return time.monotonic() * 1e3
+    def release(self): pass
+    def read(self):
+        time.sleep(1 / {RATE_HZ})
+        if (HERE / "stopped").exists():
+            time.sleep(1.0)
+            return False, None
+        self.number += not (HERE / "frozen").exists()
+        return True, np.full(({HEIGHT}, {WIDTH}, 3), self.number % 256, np.uint8)
+
+class Camera(V4L2Source):
+    def __init__(self, options):
+        super().__init__(options, Device)
+"""
+
+REALSENSE = """
+from pathlib import Path
+import software_camera
+from camera_node.realsense import RealSenseSource
+
+HERE = Path(__file__).parent
+
+class Device(software_camera.Camera):
+    @property
+    def mood(self):
+        return "silent" if (HERE / "stopped").exists() else "frozen" if (HERE / "frozen").exists() else "fine"
+    @mood.setter
+    def mood(self, mood):
+        pass
+
+class Camera(RealSenseSource):
+    def __init__(self, options):
+        device = Device(rate_hz=RATE_HZ)
+        device.live(1 / RATE_HZ)
+        super().__init__(options, device.query)
+""".replace("RATE_HZ", str(RATE_HZ))
+
+
+class World:
+    """In the place of the simulated world: answers a renderer's questions with coordinates (nq,) that do not change,
+    and the time of answering; frozen, with the same time again and again."""
+
+    def __init__(self, directory: Path, nq: int) -> None:
+        self._directory, self._nq = directory, nq
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._end.set()
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        import numpy as np
+
+        from simulation.wire import MAX_DATAGRAM, pack_reply, unpack_request
+
+        stamp_ns = 0
+        while not self._end.is_set():
+            if not select.select([self._socket], [], [], 0.05)[0]:
+                continue
+            data, peer = self._socket.recvfrom(MAX_DATAGRAM)
+            if (self._directory / "stopped").exists():
+                continue
+            stamp_ns = stamp_ns if (self._directory / "frozen").exists() else time.time_ns()
+            self._socket.sendto(pack_reply(unpack_request(data).sequence, stamp_ns, np.zeros(self._nq)), peer)
