@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import time
 
 import numpy as np
 import pytest
+from benches import QUICK, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
-from vendor_fakes import DEXH13_LOWER, DEXH13_UPPER, ControlMode, DexH13, install
+from vendor_fakes import DEXH13_LOWER, DEXH13_UPPER, ControlMode, DexH13, library_of
 from waiting import silent, until
 
 import embodiments
 from hand_drivers.bus import BusDevice
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import dexh13 as plug_in
-from hand_drivers.driver import Driver, DriverSettings
-from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 
 ROBOT = embodiments.load("dexh13")
-QUICK = {"answer_s": 0.1, "max_age_s": 0.15, "connect_s": 1.0}
 PORT = "/dev/ttyUSB0"
 HERE, THERE = np.array(ROBOT.postures["pregrasp"]), np.array(ROBOT.postures["grasp"])
 OVER_TEMPERATURE = 6
@@ -43,12 +40,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench(monkeypatch):
+def bench():
     bench = Bench()
-    install(monkeypatch, bench.hand.modules())
-    yield bench
-    bench.device.disconnect()
-    assert until(lambda: bench.hand.open == 0)
+    with library_of(bench.hand):
+        yield bench
+        bench.device.disconnect()
 
 
 def test_fingers_go_where_they_are_told(bench):
@@ -176,10 +172,9 @@ def test_targets_that_are_refused_without_a_fault_are_no_measurement(bench):
 
 
 def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     bench.hand.clearable, bench.faults.code = False, OVER_TEMPERATURE
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
     assert driver.reason == "index motor 2: over temperature" and not driver.reset()[0]
     bench.hand.clearable = True
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
@@ -197,18 +192,16 @@ def test_a_refused_target_has_its_fault_told_at_once(bench):
 
 def test_a_hand_with_a_fault_connects_unenabled_and_is_enabled_by_a_reset(bench):
     bench.faults.code = OVER_TEMPERATURE
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
-    driver.start()
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.STOPPED)
+    driver = started(bench.device, ROBOT)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED)
     assert bench.hand.enablings == 0
     assert until(lambda: driver.reset()[0]) and bench.hand.enabled
 
 
 def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.05))
-    driver.start()
+    driver = started(bench.device, ROBOT, device_timeout_s=0.05)
     bench.faults.silent = True
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert ticked_until(driver, lambda: driver.state is State.LOST)
     bench.faults.silent = False
     assert until(driver.reconnect)
     assert driver.state is State.STOPPED and driver.reset()[0]
@@ -249,9 +242,8 @@ def test_the_vendor_s_object_refuses_what_the_compiled_one_would(bench):
 
 @given(target=st.lists(st.floats(-10, 10), min_size=16, max_size=16).map(np.array))
 def test_any_target_reaches_the_hand_within_its_range(target):
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        bench = Bench()
-        install(monkeypatch, bench.hand.modules())
+    bench = Bench()
+    with library_of(bench.hand):
         wire = bench.wire()
         wire.open()
         answer = wire.exchange(target)

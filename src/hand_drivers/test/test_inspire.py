@@ -8,45 +8,29 @@ import time
 
 import numpy as np
 import pytest
+from benches import QUICK, WireBench, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
 from waiting import silent, until
 
 import embodiments
-from hand_drivers.bus import BusDevice
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import inspire as plug_in
-from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.emulators import inspire
 from hand_drivers.emulators.faults import Faults
-from hand_drivers.emulators.serve import PtyServer, TcpServer
-from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 
 ROBOT = embodiments.load("inspire")
-QUICK = {"answer_s": 0.05, "max_age_s": 0.15, "connect_s": 1.0}
 
 
-class Bench:
+class Bench(WireBench):
     """An emulated hand on one of the two wires, and its device."""
 
     def __init__(self, wire: str) -> None:
-        self.faults = Faults()
-        self.hand = inspire.InspireHand(self.faults)
-        if wire == "serial":
-            self.server = PtyServer(inspire.SerialProtocol(self.hand), self.faults)
-            self.address = self.server.port
-        else:
-            self.server = TcpServer(lambda: inspire.ModbusProtocol(self.hand), self.faults)
-            self.address = f"127.0.0.1:{self.server.port}"
-        self.device = self.make()
-
-    def make(self, **options: float) -> BusDevice:
-        return plug_in.make(DeviceSettings(ROBOT, "left", "hand", self.address, QUICK | options))
-
-    def close(self) -> None:
-        self.device.disconnect()
-        self.server.close()
+        faults = Faults()
+        self.hand = inspire.InspireHand(faults)
+        protocol = inspire.SerialProtocol if wire == "serial" else inspire.ModbusProtocol
+        super().__init__(plug_in.make, ROBOT, lambda: protocol(self.hand), faults, tcp=wire == "modbus")
 
 
 @pytest.fixture(params=["serial", "modbus"])
@@ -115,33 +99,30 @@ def test_a_slow_hand_keeps_nobody_waiting(bench):
 
 
 def test_the_hand_s_own_error_is_named_stops_and_is_cleared_by_a_reset_only(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     bench.faults.code = 0b101
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.STOPPED)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED)
     assert "pinky: stall, overcurrent" in driver.reason
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.standing)
+    assert ticked_until(driver, lambda: driver.standing)
     assert driver.reset()[0]
     assert driver.state is State.HOLDING and bench.faults.code == 0
 
 
 def test_an_error_that_stays_keeps_it_stopped(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     bench.hand.write = lambda address, data, write=bench.hand.write: (
         address == inspire.CLEAR_ERROR or write(address, data)
     )
     bench.faults.code = 2
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
     done, why = driver.reset()
     assert not done and "over-temperature" in why and driver.state is State.STOPPED
 
 
 def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.05))
-    driver.start()
+    driver = started(bench.device, ROBOT, device_timeout_s=0.05)
     bench.faults.silent = True
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert ticked_until(driver, lambda: driver.state is State.LOST)
     assert not driver.reconnect()
     bench.faults.silent = False
     assert driver.reconnect()

@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
+from benches import QUICK, WireBench, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
 from waiting import silent, until
 
 import embodiments
-from hand_drivers.bus import BusDevice
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import robotiq as plug_in
-from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.emulators import robotiq
 from hand_drivers.emulators.faults import Faults
-from hand_drivers.emulators.serve import PtyServer, TcpServer
-from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 
 ROBOT = embodiments.load("robotiq_2f85")
-QUICK = {"answer_s": 0.05, "max_age_s": 0.15, "connect_s": 1.0}
 OPEN, CLOSED = float(ROBOT.upper[0]), float(ROBOT.lower[0])
 
 pytest.importorskip("pymodbus")
 
 
-class Bench:
+class Bench(WireBench):
     """An emulated gripper on one of the two wires, and its device."""
 
     def __init__(self, wire: str, active: bool = True) -> None:
-        self.faults = Faults()
-        self.gripper = robotiq.RobotiqGripper(self.faults, active)
-        if wire == "serial":
-            self.server = PtyServer(robotiq.RtuProtocol(self.gripper), self.faults)
-            self.address = self.server.port
-        else:
-            self.server = TcpServer(lambda: robotiq.RtuProtocol(self.gripper), self.faults)
-            self.address = f"127.0.0.1:{self.server.port}"
-        self.device = self.make()
-
-    def make(self, **options: float) -> BusDevice:
-        return plug_in.make(DeviceSettings(ROBOT, "left", "hand", self.address, QUICK | options))
-
-    def close(self) -> None:
-        self.device.disconnect()
-        self.server.close()
+        faults = Faults()
+        self.gripper = robotiq.RobotiqGripper(faults, active)
+        super().__init__(plug_in.make, ROBOT, lambda: robotiq.RtuProtocol(self.gripper), faults, tcp=wire == "tcp")
 
 
 @pytest.fixture(params=["serial", "tcp"])
@@ -110,10 +91,9 @@ def test_answers_that_stop_or_break_are_no_measurement(bench, fault):
 
 
 def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     bench.faults.code = 0x0E
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
     assert driver.reason == "fault 0x0e: overcurrent" and not driver.reset()[0]
     bench.faults.code = 0
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
@@ -128,10 +108,9 @@ def test_a_fault_that_passes_by_itself_is_none(bench):
 
 
 def test_a_gripper_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.05))
-    driver.start()
+    driver = started(bench.device, ROBOT, device_timeout_s=0.05)
     bench.faults.silent = True
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert ticked_until(driver, lambda: driver.state is State.LOST)
     bench.faults.silent = False
     assert until(driver.reconnect)
     assert driver.state is State.STOPPED and driver.reset()[0]

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import time
 
 import numpy as np
 import pytest
+from benches import QUICK, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
-from vendor_fakes import XHAND_LOWER, XHAND_UPPER, HandState, XHand, install
+from vendor_fakes import XHAND_LOWER, XHAND_UPPER, HandState, XHand, library_of
 from waiting import silent, until
 
 import embodiments
 from hand_drivers.bus import BusDevice
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import xhand as plug_in
-from hand_drivers.driver import Driver, DriverSettings
-from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 
 ROBOT = embodiments.load("xhand")
-QUICK = {"answer_s": 0.1, "max_age_s": 0.15, "connect_s": 1.0}
 WIRES = ("/dev/ttyUSB0", "ethercat:enp1s0")
 HERE, THERE = np.array(ROBOT.postures["open"]), np.array(ROBOT.postures["grasp"])
 
@@ -43,12 +40,11 @@ class Bench:
 
 
 @pytest.fixture(params=WIRES)
-def bench(request, monkeypatch):
+def bench(request):
     bench = Bench(request.param)
-    install(monkeypatch, bench.hand.modules())
-    yield bench
-    bench.device.disconnect()
-    assert until(lambda: bench.hand.open == 0)
+    with library_of(bench.hand):
+        yield bench
+        bench.device.disconnect()
 
 
 def test_fingers_go_where_they_are_told(bench):
@@ -172,10 +168,9 @@ def test_what_a_hand_tells_that_does_not_move_is_what_it_measures(bench):
     [(1501028, "error 1501028: a joint is too hot"), (0x0102, "thumb_rota_joint1: joint board 0x0102")],
 )
 def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench, code, text):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     bench.faults.code = code
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
     assert driver.reason == text and not driver.reset()[0]
     bench.faults.code = 0
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
@@ -191,10 +186,9 @@ def test_a_tactile_sensor_or_a_firm_grasp_is_no_fault(bench, code):
 
 
 def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.05))
-    driver.start()
+    driver = started(bench.device, ROBOT, device_timeout_s=0.05)
     bench.faults.silent = True
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert ticked_until(driver, lambda: driver.state is State.LOST)
     bench.faults.silent = False
     assert until(driver.reconnect)
     assert driver.state is State.STOPPED and driver.reset()[0]
@@ -238,9 +232,8 @@ def test_the_vendor_s_object_refuses_what_the_compiled_one_would(bench):
 
 @given(target=st.lists(st.floats(-10, 10), min_size=12, max_size=12).map(np.array))
 def test_any_target_reaches_the_hand_within_its_range(target):
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        bench = Bench(WIRES[1])
-        install(monkeypatch, bench.hand.modules())
+    bench = Bench(WIRES[1])
+    with library_of(bench.hand):
         wire = bench.wire()
         wire.open()
         answer = wire.exchange(target)

@@ -6,16 +6,19 @@ the compiled libraries do, which know no keyword arguments, take no float for an
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import enum
 import struct
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 
 import numpy as np
+import pytest
+from waiting import until
 
 from hand_drivers.emulators.faults import Faults
 from hand_drivers.emulators.lag import Lag
@@ -24,10 +27,14 @@ TRANSFER_S = 0.002  # of one question and its answer
 TIMEOUT_S = 0.02  # after which the libraries give up; the real ones wait 0.1 s
 
 
-def install(monkeypatch, modules: dict[str, ModuleType]) -> None:
-    """Let the modules be imported for the length of a test."""
-    for name, module in modules.items():
-        monkeypatch.setitem(sys.modules, name, module)
+@contextlib.contextmanager
+def library_of(hand: XHand | DexH13) -> Iterator[None]:
+    """The vendor's library can be imported, in front of `hand`; nobody has it open in the end."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, module in hand.modules().items():
+            monkeypatch.setitem(sys.modules, name, module)
+        yield
+        assert until(lambda: hand.open == 0)
 
 
 def _module(name: str, **content: object) -> ModuleType:

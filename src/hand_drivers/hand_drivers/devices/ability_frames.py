@@ -49,13 +49,14 @@ class Unstuffer:
         bodies = []
         for byte in data:
             if byte == FRAME:
-                if len(self._buffer) > 1 and not self._escaped and sum(self._buffer) & 0xFF == 0:
+                whole = 1 < len(self._buffer) <= LONGEST and not self._escaped
+                if whole and sum(self._buffer) & 0xFF == 0:
                     bodies.append(bytes(self._buffer[:-1]))
                 self._buffer.clear()
                 self._escaped = False
             elif byte == ESCAPE:
                 self._escaped = True
-            elif len(self._buffer) < LONGEST:
+            elif len(self._buffer) <= LONGEST:  # one too many tells that the frame is too long
                 self._buffer.append(byte ^ MASK if self._escaped else byte)
                 self._escaped = False
         return bodies

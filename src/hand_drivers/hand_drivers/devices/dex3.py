@@ -23,8 +23,8 @@ class Dex3Options(BusOptions):
     """Options of a Dex3-1."""
 
     domain: int = g1_dds.DOMAIN
-    kp: float = Field(1.5, gt=0, le=3, description="stiffness, Nm/rad")
-    kd: float = Field(0.2, gt=0, le=1, description="damping, Nm s/rad")
+    kp: float = Field(1.5, gt=0, le=3, description="stiffness, Nm/rad, as in Unitree's teleoperation")
+    kd: float = Field(0.2, gt=0, le=1, description="damping, Nm s/rad, as there")
 
 
 def make(settings: DeviceSettings) -> BusDevice:

@@ -26,7 +26,7 @@ class DexH13Options(BusOptions):
     """Options of a DexH13."""
 
     initialise: bool = Field(
-        False, description="let the motors find their zero before they are enabled: the fingers move"
+        False, description="let motors that are not enabled find their zero first: the fingers move"
     )
 
 

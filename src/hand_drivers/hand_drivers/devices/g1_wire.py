@@ -6,6 +6,7 @@ Messages and checksums are those of Unitree's library; see docs/devices/g1.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from hand_drivers.devices import g1_dds
 STATE, COMMAND = "rt/lowstate", "rt/arm_sdk"
 MOTORS = 35
 HELD = range(12, 29)  # waist, left arm, right arm: what the weight hands over to us
+TURN = 2 * math.pi  # rad; no joint that is held goes as far
 WEIGHT = 29  # the motor whose position is our share in what the robot does with those
 
 
@@ -37,12 +39,8 @@ class Wire:
     def state(self) -> Any:
         """The newest state since the last call, None when there is none. Raises DeviceError for a damaged one."""
         message = g1_dds.newest(self._states)
-        if message is None:
-            return None
-        if message.crc and message.crc != self._crc.Crc(message):
-            raise DeviceError(f"{STATE}: wrong checksum")
-        if not all(math.isfinite(message.motor_state[number].q) for number in HELD):
-            raise DeviceError(f"{STATE}: positions that are not finite")
+        if message is not None:
+            check(message, self._crc.Crc)
         return message
 
     def others(self) -> bool:
@@ -58,3 +56,15 @@ class Wire:
         command.mode_machine = mode_machine
         command.crc = self._crc.Crc(command)
         self._writer.write(command)
+
+
+def check(state: Any, checksum: Callable[[Any], int]) -> None:
+    """Raises DeviceError for a state that is damaged, or that no arm can be in."""
+    if state.crc and state.crc != checksum(state):
+        raise DeviceError(f"{STATE}: wrong checksum")
+    held = [state.motor_state[number] for number in HELD]
+    if not all(math.isfinite(value) for motor in held for value in (motor.q, motor.dq, motor.tau_est)):
+        raise DeviceError(f"{STATE}: positions, velocities or efforts that are not finite")
+    furthest = max(held, key=lambda motor: abs(motor.q)).q
+    if abs(furthest) > TURN:
+        raise DeviceError(f"{STATE}: found position {furthest:g}, expected at most one turn")

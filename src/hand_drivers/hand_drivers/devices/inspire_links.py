@@ -19,9 +19,9 @@ class InspireOptions(BusOptions):
     """Options of an Inspire hand."""
 
     id: int = Field(1, ge=1, le=254, description="number of the hand on its line")
-    baud: int = Field(115200, description="of the serial line; the hand's default")
-    speed: int = Field(1000, ge=1, le=1000, description="the hand's own speed limit, of 1000")
-    force: int = Field(500, ge=0, le=1000, description="force at which a finger stops, g (0 to 1000)")
+    baud: int = Field(115200, description="bits per second of the serial line; the hand's default")
+    speed: int = Field(1000, ge=1, le=1000, description="the hand's own speed limit, thousandths; set when connecting")
+    force: int = Field(500, ge=0, le=1000, description="force at which a finger stops, g; set when connecting")
 
 
 class Link(Protocol):

@@ -14,8 +14,10 @@ from hand_drivers.options import Options, read_options
 class LoopbackOptions(Options):
     """Options of the loopback device."""
 
-    time_constant_s: float = Field(0.03, gt=0, le=10, description="lag of the joints")
-    initial: list[float] | None = Field(None, description="first joint positions; default: the first posture")
+    time_constant_s: float = Field(
+        0.03, gt=0, le=10, description="lag of the joints: after so long 63 % of the way is done"
+    )
+    initial: list[float] | None = Field(None, description="first joint positions, rad or m; none: the first posture")
 
 
 class LoopbackDevice:

@@ -35,13 +35,13 @@ class RobotiqOptions(BusOptions):
     """Options of a Robotiq gripper."""
 
     id: int = Field(9, ge=1, le=247, description="number of the gripper on its line")
-    baud: int = Field(115200, description="of the serial line; the gripper's default")
-    speed: int = Field(255, ge=0, le=255, description="the gripper's own speed, of 255")
-    force: int = Field(100, ge=0, le=255, description="force at which it stops closing, of 255")
-    opened: int = Field(3, ge=0, le=255, description="position it reports when fully open")
-    closed: int = Field(228, ge=0, le=255, description="position it reports when closed on nothing")
-    activate: bool = Field(False, description="activate it when connecting: it opens and closes once")
-    activation_s: float = Field(5.0, gt=0, le=30, description="longest time for that, s")
+    baud: int = Field(115200, description="bits per second of the serial line; the gripper's default")
+    speed: int = Field(255, ge=0, le=255, description="the gripper's own speed, 255 is the fastest")
+    force: int = Field(100, ge=0, le=255, description="force at which it stops closing, 255 is the strongest")
+    opened: int = Field(3, ge=0, le=255, description="count that it reports when fully open; read it off yours once")
+    closed: int = Field(228, ge=0, le=255, description="count when closed on nothing; read it off yours once")
+    activate: bool = Field(False, description="activate it when connecting or reset: it opens and closes once")
+    activation_s: float = Field(5.0, gt=0, le=30, description="longest time for that; raise `connect_s` as well")
 
 
 def make(settings: DeviceSettings) -> BusDevice:

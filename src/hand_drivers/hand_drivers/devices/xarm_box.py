@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import Field
@@ -14,7 +15,29 @@ CONTROL_PORT = 502
 PORT = Field(CONTROL_PORT, ge=1, le=65535, description="control port of the box; another one only for emulators")
 
 
-def open_box(address: str, port: int, answer_s: float, connect_s: float) -> Any:
+class Box:
+    """The SDK's object; whatever its calls raise is a DeviceError here. Of an answer that is too short they read what
+    is not there."""
+
+    def __init__(self, arm: Any) -> None:
+        self._arm = arm
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._arm, name)
+        return _guarded(name, found) if callable(found) else found
+
+
+def _guarded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return call(*args, **kwargs)
+        except Exception as error:  # the SDK raises bare exceptions
+            raise DeviceError(f"{name}: {type(error).__name__}: {error}") from error
+
+    return guarded
+
+
+def open_box(address: str, port: int, answer_s: float, connect_s: float) -> Box:
     """The SDK's object, connected, nothing enabled. Raises DeviceError.
 
     The SDK waits for minutes on a host that accepts and stays silent, so it connects in a thread that is given up.
@@ -27,7 +50,7 @@ def open_box(address: str, port: int, answer_s: float, connect_s: float) -> Any:
         raise DeviceError(f"no answer in {connect_s:g} s")
     if isinstance(found[0], Exception):
         raise DeviceError(str(found[0]))
-    return found[0]
+    return Box(found[0])
 
 
 def _open(address: str, port: int, answer_s: float, found: list[Any]) -> None:

@@ -47,11 +47,11 @@ class XHandOptions(BusOptions):
     """Options of an X-Hand."""
 
     id: int | None = Field(None, ge=0, le=255, description="number of the hand; none: the only one on the wire")
-    baud: int = Field(3_000_000, gt=0, description="of the serial line")
+    baud: int = Field(3_000_000, gt=0, description="bits per second of the serial line")
     kp: int = Field(100, ge=0, le=32767, description="the hand's own proportional gain; the vendor's example")
-    ki: int = Field(0, ge=0, le=32767, description="its integral gain")
-    kd: int = Field(0, ge=0, le=32767, description="its derivative gain")
-    current: int = Field(300, ge=0, le=65535, description="largest motor current, mA (the vendor's 'tor_max')")
+    ki: int = Field(0, ge=0, le=32767, description="the hand's own integral gain")
+    kd: int = Field(0, ge=0, le=32767, description="the hand's own derivative gain")
+    current: int = Field(300, ge=0, le=65535, description="largest motor current, mA; the vendor's `tor_max`")
 
 
 def make(settings: DeviceSettings) -> BusDevice:

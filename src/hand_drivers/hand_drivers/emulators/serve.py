@@ -6,6 +6,7 @@ import contextlib
 import os
 import selectors
 import socket
+import sys
 import threading
 import tty
 from collections.abc import Callable
@@ -32,8 +33,15 @@ def answered(protocol: Protocol, data: bytes, faults: Faults) -> bytes:
         return b""
 
 
+def tell(error: Exception) -> None:
+    """One line on stderr for what nobody foresaw."""
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    print(f"emulator: {words}", file=sys.stderr, flush=True)
+
+
 class Loop:
-    """Calls `step`, which waits at most POLL_S, in a thread until it is ended."""
+    """Calls `step`, which waits at most POLL_S, in a thread until it is ended. A step that fails is told, and goes on
+    with the next one."""
 
     def __init__(self, step: Callable[[], None]) -> None:
         self._step, self._end = step, threading.Event()
@@ -47,7 +55,11 @@ class Loop:
 
     def _run(self) -> None:
         while not self._end.is_set():
-            self._step()
+            try:
+                self._step()
+            except Exception as error:  # an emulator that dies in silence looks like a fault of the driver
+                tell(error)
+                self._end.wait(POLL_S)
 
 
 class PtyServer(contextlib.AbstractContextManager):
@@ -112,12 +124,16 @@ class TcpServer(contextlib.AbstractContextManager):
             self._drop()
 
     def _answer(self, client: socket.socket, protocol: Protocol) -> bool:
-        """Serve a client that has something to say; False when it has left."""
-        with contextlib.suppress(OSError):
+        """Serve a client that has something to say; False when it has left, or nothing sensible can be answered."""
+        try:
             data = client.recv(4096)
             if data:
                 client.sendall(answered(protocol, data, self._faults))
                 return True
+        except OSError:
+            return False
+        except Exception as error:  # of the protocol: the other conversations go on
+            tell(error)
         return False
 
     def _drop(self) -> None:
