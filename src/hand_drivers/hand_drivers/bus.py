@@ -23,9 +23,11 @@ RETRY_S = 0.01
 class BusOptions(Options):
     """Options of every device behind a slow wire."""
 
-    answer_s: float = Field(0.1, gt=0, le=2, description="longest time to wait for one answer, s")
-    max_age_s: float = Field(0.3, gt=0, le=2, description="an older measurement is none, s")
-    connect_s: float = Field(3.0, gt=0, le=60, description="longest time to wait for the first answer, s")
+    answer_s: float = Field(0.1, gt=0, le=2, description="longest time to wait for one answer")
+    max_age_s: float = Field(
+        0.3, gt=0, le=2, description="an older measurement is none: the driver counts a miss in each period"
+    )
+    connect_s: float = Field(3.0, gt=0, le=60, description="longest time to connect and to hear a first answer")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ class Commands:
         self._joints, self._settings = joints, settings
         self._trajectory: Trajectory | None = None
         self._blend: Blend | None = None
-        self._stamp_ns = self._accepted_ns = 0
+        self._stamp_ns = self._observed_ns = 0
 
     def judge(self, stamp_ns: int, times_s: np.ndarray, points: np.ndarray, age_ns: int, tracking: bool) -> ChunkStatus:
         """Whether a chunk, ``points`` (H, n) at ``times_s`` (H,) after its stamp, may be followed."""
@@ -33,15 +33,15 @@ class Commands:
         """Replace the rest of the chunk followed so far; the robot was last commanded to ``position`` (n,)."""
         times_ns = [now_ns - age_ns + round(float(time) * SECOND) for time in times_s]
         self._trajectory = Trajectory.joined(times_ns, np.array(points, float), now_ns, position)
-        self._stamp_ns, self._accepted_ns = stamp_ns, now_ns
+        self._stamp_ns, self._observed_ns = stamp_ns, now_ns - age_ns
 
     def fade_in(self, now_ns: int, position: np.ndarray) -> None:
         """Motion starts from rest at ``position`` (n,)."""
         self._blend = Blend(position, now_ns, self._settings.blend_s)
 
     def expired(self, now_ns: int) -> bool:
-        """Whether the last chunk came longer ago than the command timeout."""
-        return now_ns - self._accepted_ns > self._settings.command_timeout_s * SECOND
+        """Whether what the chunk followed was made from was seen longer ago than the command timeout."""
+        return now_ns - self._observed_ns > self._settings.command_timeout_s * SECOND
 
     def target(self, now_ns: int) -> tuple[np.ndarray, np.ndarray]:
         """Position (n,) and velocity (n,) per s to be at now."""
@@ -56,7 +56,7 @@ def check(times_s: np.ndarray, points: np.ndarray, age_ns: int, joints: int, set
         return ChunkStatus.NOT_FINITE
     if (np.diff(times_s) <= 0).any():
         return ChunkStatus.NOT_ASCENDING
-    if age_ns > settings.max_chunk_age_s * SECOND:
+    if age_ns > settings.command_timeout_s * SECOND:
         return ChunkStatus.STALE
     if age_ns < -settings.max_ahead_s * SECOND:
         return ChunkStatus.FROM_FUTURE

@@ -11,11 +11,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hand_drivers.audit import Audit
 from hand_drivers.commands import Commands
 from hand_drivers.device import Device, DeviceError, JointSample, checked
 from hand_drivers.guard import GuardStatus, MotionLimits, MotionState, brake, guard
 from hand_drivers.mode import Mode
 from hand_drivers.status import SECOND, ChunkStatus, Counts, DriverSettings, State
+from hand_drivers.trace import CommandTrace
 
 
 class Driver:
@@ -36,6 +38,8 @@ class Driver:
         self._dt = 1.0 / self.settings.rate_hz
         self._joints = limits.lower.size
         self._commands = Commands(self._joints, self.settings)
+        self.audit = Audit(limits, self._dt)
+        self.trace = CommandTrace()
         self._at_stop = False
         self._answered_ns: int | None = None  # when the device answered last, None right after it was taken over
 
@@ -93,6 +97,7 @@ class Driver:
             self._commands.follow(stamp_ns, times_s, points, age_ns, now_ns, self.command.position)
             self._mode.track()
             self.counts.chunks += 1
+            self.trace.accepted()
         return status
 
     def refuse(self, status: ChunkStatus) -> ChunkStatus:
@@ -155,8 +160,10 @@ class Driver:
             self.trouble = self.trouble or fault
             self._mode.latch(fault)
         self.command = self._next(now_ns)
+        self.audit.add(self.command.position)
         if self.state is not State.STOPPED or self.command.moving:
             self._at_stop = False
+            self.trace.writing(now_ns)
             self.device.write(self.command.position)
         elif not self._at_stop:  # at rest: handed to the device once, then left alone
             self.device.stop()
@@ -169,6 +176,7 @@ class Driver:
                 self.counts.held += 1
             if self.state is not State.TRACKING:
                 return brake(self.command, self.limits, self._dt)
+            self.trace.sampled()
             target, velocity = self._commands.target(now_ns)
             command, status = guard(target, self.command, self.limits, self._dt, velocity)
             self.counts.limited += status is not GuardStatus.OK
@@ -178,6 +186,7 @@ class Driver:
         """Start from where the robot is measured, at rest."""
         self.sample = checked(self.device.read(), self._joints)
         self.command, self._at_stop = MotionState.at_rest(self.sample.position), False
+        self.audit.start(self.command.position)
         self._answered_ns = None
 
     def _clear_device(self) -> str:

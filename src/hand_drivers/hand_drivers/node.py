@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from collections.abc import Mapping
 
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.qos import QoSProfile
@@ -25,6 +26,7 @@ from node_kit.latency import LatencyTrace
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.messages import MessageStatus
+from node_kit.overtaken import Overtaken
 
 _LEVELS = {State.STOPPED: diagnostics.WARN, State.LOST: diagnostics.ERROR}
 
@@ -49,6 +51,7 @@ class DriverNode(Lifecycle):
             self._stop_all if parameters.stop_all else lambda trouble: None,
         )
         self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
+        self._overtaken = Overtaken()
         self._connect_topics(f"/{parameters.side}/{parameters.part}")
         name = f"driver/{parameters.side}/{parameters.part}"
         self.keep(DiagnosticsPublisher(self, name, self._report))
@@ -81,7 +84,10 @@ class DriverNode(Lifecycle):
         self.keep(self.create_service(Trigger, "~/stop", self._on_stop))
         self.keep(self.create_service(Trigger, "~/reset", self._on_reset))
 
-    def _on_command(self, message: JointTrajectory) -> None:
+    def _on_command(self, message: JointTrajectory, info: Mapping[str, int]) -> None:
+        self._overtaken.take(info)
+        received_ns = info["received_timestamp"]  # 0 from a middleware that does not tell
+        self._driver.trace.arrived(time.time_ns() - received_ns if received_ns else 0)
         (stamp_ns, times, points), status = messages.trajectory_arrays(message, self._joints)
         if status is not MessageStatus.OK:
             self._driver.refuse(ChunkStatus(status.value))
@@ -89,6 +95,12 @@ class DriverNode(Lifecycle):
         now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
         if self._driver.accept_chunk(stamp_ns, times, points, now_ns, wall_ns) is ChunkStatus.ACCEPTED:
             self._latency.add((wall_ns - stamp_ns) * 1e-6)
+            self._begin_figures()
+
+    def _begin_figures(self) -> None:
+        """With the first chunk the graph is up: how even the loop ran while others started says nothing of its work."""
+        if self._driver.counts.chunks == 1:
+            self._runtime.servo.forget()
 
     def _on_estop(self, message: Bool) -> None:
         self._driver.estop(message.data)
@@ -115,11 +127,16 @@ class DriverNode(Lifecycle):
         driver, counts, servo = self._driver, self._driver.counts, self._runtime.servo
         state, reason = driver.state, driver.reason
         self._log(state, reason)
+        speed, acceleration = driver.audit.peaks()
         values = {
             "state": str(state),
             "reason": reason,
             "rate_hz": round(servo.rate_hz(), 2),
-            "period_jitter_ms_p99": round(servo.jitter.summary()["p99"], 3),
+            **servo.jitter.values("period_jitter"),
+            **servo.work.values("step"),
+            "period_histogram": " ".join(map(str, servo.histogram)),
+            "longest_period_ms": round(servo.longest_ms, 3),
+            "long_gaps": servo.long_gaps,
             "overruns": servo.overruns,
             "real_time": str(servo.real_time),
             "pinned": str(servo.pinned),
@@ -130,7 +147,13 @@ class DriverNode(Lifecycle):
             "missed": counts.missed,
             "lost": counts.lost,
             "chunks": counts.chunks,
+            "overtaken": self._overtaken.count,
+            "outside_limits": driver.audit.outside,
+            "peak_velocity_share": round(speed, 4),
+            "peak_acceleration_share": round(acceleration, 4),
             **self._latency.values("camera_to_command"),
+            **driver.trace.whole.values("command_to_write"),
+            **driver.trace.overhead.values("command_overhead"),
         }
         return _LEVELS.get(state, diagnostics.OK), str(state), values
 

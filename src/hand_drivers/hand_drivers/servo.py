@@ -6,32 +6,43 @@ import ctypes
 import os
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 
 from node_kit.latency import LatencyTrace
 
 _PR_SET_TIMERSLACK = 29
+PERIOD_EDGES = (0.5, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.5, 2.0)  # of the histogram of the period, in periods
+LONG_GAP_S = 0.05  # between two steps: the robot had no new target for so long
 
 
 class ServoLoop:
     """Calls ``step(now_ns)``, CLOCK_MONOTONIC, every ``1 / rate_hz`` s from a thread of its own.
 
     Deadlines are absolute: lateness never adds up. Periods missed altogether are skipped and counted as overruns.
-    ``jitter`` traces how far, in ms, the time between two steps is from the period. With a ``priority`` of 1 to 99 the
-    thread, alone in its process, is scheduled in real time (SCHED_FIFO), and with a ``cpu`` of 0 or more it keeps to
-    that processor, where the system permits it.
+    ``jitter`` traces how far, in ms, the time between two steps is from the period, ``work`` how long a step takes;
+    ``histogram`` counts the times between steps by PERIOD_EDGES, ``longest_ms`` is the longest and ``long_gaps`` counts
+    those over LONG_GAP_S. With a ``priority`` of 1 to 99 the thread, alone in its process, is scheduled in real time
+    (SCHED_FIFO), and with a ``cpu`` of 0 or more it keeps to that processor, where the system permits it.
     """
 
     def __init__(
         self, step: Callable[[int], None], rate_hz: float, name: str = "servo", priority: int = 0, cpu: int = -1
     ) -> None:
-        self.jitter, self.overruns, self.steps = LatencyTrace(), 0, 0
+        self.steps = 0
+        self.forget()
         self.real_time = self.pinned = False
         self._step, self._name, self._priority, self._cpu = step, name, priority, cpu
         self._period_ns = round(1e9 / rate_hz)
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
         self._counted = (time.monotonic_ns(), 0)
+
+    def forget(self) -> None:
+        """Begin all figures anew."""
+        self.jitter, self.work, self.overruns = LatencyTrace(), LatencyTrace(), 0
+        self.histogram = [0] * (len(PERIOD_EDGES) + 1)
+        self.longest_ms, self.long_gaps = 0.0, 0
 
     def start(self) -> None:
         """Start the thread; the counts go on from where they were."""
@@ -62,16 +73,23 @@ class ServoLoop:
         precise_timers()
         self.real_time = self._priority > 0 and schedule_in_real_time(self._priority)
         self.pinned = self._cpu >= 0 and keep_to(self._cpu)
-        deadline = last = time.monotonic_ns()
+        deadline, last = time.monotonic_ns(), None
         while not self._end.is_set():
             deadline = self._next_deadline(deadline)
             sleep_until(deadline)
             now = time.monotonic_ns()
-            if self.steps:
-                self.jitter.add(abs(now - last - self._period_ns) * 1e-6)
+            if last is not None:
+                self._count(now - last)
             last = now
             self._step(now)
+            self.work.add((time.monotonic_ns() - now) * 1e-6)
             self.steps += 1
+
+    def _count(self, gap_ns: int) -> None:
+        self.jitter.add(abs(gap_ns - self._period_ns) * 1e-6)
+        self.histogram[bisect_right(PERIOD_EDGES, gap_ns / self._period_ns)] += 1
+        self.longest_ms = max(self.longest_ms, gap_ns * 1e-6)
+        self.long_gaps += gap_ns > LONG_GAP_S * 1e9
 
     def _next_deadline(self, deadline: int) -> int:
         missed = max(time.monotonic_ns() - deadline, 0) // self._period_ns

@@ -28,9 +28,10 @@ class DriverParameters(Parameters):
     address: str = Field("", description="where the device is, in the plug-in's own terms")
     options: str = Field("{}", description="the plug-in's own options, a JSON object")
     rate_hz: float = Field(100.0, ge=10, le=1000, description="rate of the servo loop")
-    command_timeout_s: float = Field(0.25, gt=0, le=2, description="without a command for so long: brake and hold")
-    max_chunk_age_s: float = Field(0.5, gt=0, le=5, description="commands from older observations are refused")
-    device_timeout_s: float = Field(0.3, ge=0, le=5, description="a device silent for so long is lost until reset")
+    command_timeout_s: float = Field(
+        0.2, gt=0, le=2, description="a command is followed until its observation is this old; then brake and hold"
+    )
+    device_timeout_s: float = Field(0.1, ge=0, le=5, description="a device silent for so long is lost until reset")
     blend_s: float = Field(0.2, ge=0, le=5, description="duration of the transition from rest to a command")
     publish_rate_hz: float | None = Field(None, gt=0, le=1000, description="default: 100 for arms, 50 for hands")
     speed: float = Field(1.0, gt=0, le=1, description="share of the robot's velocity and acceleration limits")
@@ -51,7 +52,6 @@ class DriverParameters(Parameters):
         return DriverSettings(
             rate_hz=self.rate_hz,
             command_timeout_s=self.command_timeout_s,
-            max_chunk_age_s=self.max_chunk_age_s,
             device_timeout_s=self.device_timeout_s,
             blend_s=self.blend_s,
         )

@@ -43,18 +43,17 @@ class DriverSettings:
     """Rate in Hz, times in s.
 
     Attributes:
-        command_timeout_s: without a chunk for this long the robot brakes and holds.
-        max_chunk_age_s: chunks whose observation is older are refused.
+        command_timeout_s: a chunk is followed until its observation is this old; then the robot brakes and holds. One
+            that comes later is refused.
         max_ahead_s: how far in the future a stamp may lie (clocks of two machines).
         device_timeout_s: a device that has not answered for this long is lost; a shorter silence is bridged.
         blend_s: how long a motion that starts from rest takes to come up to its chunk.
     """
 
     rate_hz: float = 100.0
-    command_timeout_s: float = 0.25
-    max_chunk_age_s: float = 0.5
+    command_timeout_s: float = 0.2
     max_ahead_s: float = 0.05
-    device_timeout_s: float = 0.3
+    device_timeout_s: float = 0.1
     blend_s: float = 0.2
 
 

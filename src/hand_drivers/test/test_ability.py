@@ -139,3 +139,9 @@ def test_a_status_stops_the_driver_until_it_is_gone_and_reset(bench):
 def test_another_hand_s_joints_are_refused():
     with pytest.raises(DeviceError, match="expected index_q1"):
         ability.make(DeviceSettings(embodiments.load("inspire"), "right", "hand", "/dev/ttyUSB0", OPTIONS))
+
+
+@given(body=st.binary(min_size=wire.LONGEST, max_size=wire.LONGEST + 80))
+def test_a_frame_that_is_too_long_is_dropped_whole_whatever_its_beginning_adds_up_to(body):
+    sealed = body[: wire.LONGEST - 1] + bytes([-sum(body[: wire.LONGEST - 1]) & 0xFF]) + body[wire.LONGEST - 1 :]
+    assert wire.Unstuffer().feed(wire.stuffed(sealed) + wire.stuffed(b"sound")) == [b"sound"]

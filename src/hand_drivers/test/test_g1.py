@@ -18,7 +18,7 @@ from waiting import silent, until
 import embodiments
 from embodiments.registry import Embodiment
 from hand_drivers.device import DeviceError, DeviceSettings
-from hand_drivers.devices import g1_dds, g1_robot
+from hand_drivers.devices import g1_dds, g1_robot, g1_wire
 from hand_drivers.devices.g1_arms import ORDER, G1Arm
 from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.emulators import g1
@@ -282,7 +282,6 @@ def test_another_arm_s_joints_are_refused():
         G1Arm(DeviceSettings(embodiments.load("xarm7"), "left", "arm", "lo", QUICK))
 
 
-@pytest.mark.skipif("g1_arm" not in embodiments.names("arm"), reason="there is no embodiment g1_arm")
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_what_the_embodiment_allows_unitree_s_arm_can_do(side):
     robot = embodiments.load("g1_arm", side)
@@ -346,3 +345,19 @@ def test_every_error_of_a_motor_is_put_in_words(code):
     if fault:
         assert all(joint in fault for joint in motors.joints)
         assert fault.count(",") == 7 * (code.bit_count() - 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("q", np.nan), ("q", np.inf), ("q", 7.0), ("q", -1e30), ("dq", np.nan), ("tau_est", np.inf)]
+)
+def test_a_state_that_no_arm_can_be_in_is_refused_though_its_checksum_is_right(name, value):
+    from unitree_sdk2py.idl.default import unitree_hg_msg_dds__LowState_
+    from unitree_sdk2py.utils.crc import CRC
+
+    state, crc = unitree_hg_msg_dds__LowState_(), CRC()
+    state.crc = crc.Crc(state)
+    g1_wire.check(state, crc.Crc)
+    setattr(state.motor_state[g1_wire.HELD[-1]], name, float(value))
+    state.crc = crc.Crc(state)
+    with pytest.raises(DeviceError, match="finite|one turn"):
+        g1_wire.check(state, crc.Crc)

@@ -65,7 +65,23 @@ def test_it_publishes_joint_states_at_its_rate_and_follows_a_chunk(driver):
     driver.wait_for(lambda: driver.status.get("state") == "holding" and int(driver.status["held"]) == 1)
     assert 90.0 < float(driver.status["rate_hz"]) < 110.0
     assert float(driver.status["camera_to_command_ms_p50"]) < 100.0
+    assert 0.0 < float(driver.status["command_overhead_ms_p50"]) <= float(driver.status["command_to_write_ms_max"])
+    assert float(driver.status["step_ms_p50"]) > 0.0 and float(driver.status["longest_period_ms"]) >= 10.0
     assert driver.signal(signal.SIGINT) == 0
+
+
+def test_figures_of_the_loop_begin_with_the_first_chunk_and_lost_chunks_are_counted(driver):
+    driver.wait_for(lambda: _periods(driver) > 250, "the figures of some seconds")
+    driver.send(driver.home)
+    driver.wait_for_status(chunks="1")
+    assert _periods(driver) < 200, "what was before the first chunk still counts"
+    for _ in range(20):
+        driver.send(driver.home)
+    driver.wait_for(lambda: sum(int(driver.status[key]) for key in ("chunks", "refused", "overtaken")) == 21, "all 21")
+
+
+def _periods(driver) -> int:
+    return sum(map(int, driver.status.get("period_histogram", "0").split()))
 
 
 def test_a_chunk_with_joints_in_another_order_goes_to_the_right_joints(driver):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 
-from hand_drivers.servo import ServoLoop
+from hand_drivers.servo import PERIOD_EDGES, ServoLoop
 
 
 def run(step, rate_hz: float, steps: int, cpu: int = -1) -> ServoLoop:
@@ -40,6 +41,31 @@ def test_periods_that_a_long_step_swallows_are_skipped_and_counted():
     loop = run(lambda _: time.sleep(next(delays, 0.0)), 100.0, 10)
     assert loop.overruns >= 5
     assert loop.jitter.summary()["max"] >= 40.0
+
+
+def test_every_time_between_two_steps_is_in_the_histogram_and_the_longest_is_told():
+    delays = iter([0.0, 0.0, 0.075])
+    times: list[int] = []
+    loop = run(lambda now: (times.append(now), time.sleep(next(delays, 0.0))), 100.0, 20)
+    gaps_ms = [(after - before) * 1e-6 for before, after in pairwise(times)]
+    assert loop.longest_ms == pytest.approx(max(gaps_ms)) and loop.longest_ms >= 70.0
+    assert loop.long_gaps == sum(gap > 50.0 for gap in gaps_ms) >= 1
+    assert sum(loop.histogram) == len(gaps_ms) and len(loop.histogram) == len(PERIOD_EDGES) + 1
+    assert loop.histogram[-1] == sum(gap >= 20.0 for gap in gaps_ms)
+
+
+def test_figures_that_were_forgotten_begin_anew_and_a_pause_is_no_period():
+    loop = run(lambda _: None, 200.0, 5)
+    loop.forget()
+    time.sleep(0.1)
+    before = loop.steps
+    loop.start()
+    deadline = time.monotonic() + 10.0
+    while loop.steps < before + 3 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert loop.stop()
+    assert sum(loop.histogram) == loop.steps - before - 1
+    assert loop.jitter.summary()["count"] == sum(loop.histogram)
 
 
 def test_the_rate_is_that_of_the_steps_made():

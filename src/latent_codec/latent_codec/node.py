@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from latent_codec.side import SideCodec
 from node_kit import diagnostics, lifecycle, messages, parameters, qos
 from node_kit import main as node_main
 from node_kit.latency import LatencyTrace
+from node_kit.overtaken import Overtaken
 
 
 class CodecParameters(parameters.Parameters):
@@ -53,7 +55,9 @@ class CodecNode(lifecycle.Lifecycle):
         self.side = SideCodec(codec, arm, hand, pose(parameters.base_xyz, parameters.base_rpy))
         self.gate = Gate(codec.latent_space, codec.axes, parameters.max_chunk_age_s, parameters.max_state_age_s)
         self.seed = Seed()
-        self.trace, self.chunks, self.refused, self.reason = LatencyTrace(), 0, Counter(), ""
+        self.trace, self.refused, self.reason = LatencyTrace(), Counter(), ""
+        self.received = self.chunks = self.chunks_refused = 0  # every chunk received is decoded or refused
+        self.overtaken = Overtaken()
         self.states: dict[str, messages.JointArrays] = {}
         self._sent_stamp = 0
         self._name = side
@@ -100,18 +104,22 @@ class CodecNode(lifecycle.Lifecycle):
             return
         arm, hand = self.states["arm"], self.states["hand"]
         stamp = min(arm.stamp_ns, hand.stamp_ns)
-        if stamp <= self._sent_stamp:
+        if stamp == self._sent_stamp:  # an older one comes when the clock was set back: it is news
             return
         self._sent_stamp = stamp
         latent = self.side.latent_state(arm.position, hand.position)
         self._state.publish(messages.joint_state(self.side.axes, stamp, latent, frame_id=self.gate.latent_space))
 
-    def _on_action(self, message: JointTrajectory) -> None:
+    def _on_action(self, message: JointTrajectory, info: Mapping[str, int | None]) -> None:
+        self.overtaken.take(info)
+        self.received += 1
         if not self.active:
+            self.chunks_refused += 1
             return
         started = time.perf_counter()
         reason = self._decode(message)
         if reason:
+            self.chunks_refused += 1
             self._refuse(reason)
             return
         self.trace.add(1e3 * (time.perf_counter() - started))
@@ -146,7 +154,9 @@ class CodecNode(lifecycle.Lifecycle):
     def _diagnose(self) -> diagnostics.Report:
         state = ("refusing" if self.reason else "running") if self.active else "inactive"
         level = diagnostics.WARN if self.reason else diagnostics.OK
-        values = {"chunks": self.chunks, "refused": sum(self.refused.values()), "reason": self.reason}
+        counts = {"received": self.received, "chunks": self.chunks, "chunks_refused": self.chunks_refused}
+        counts["overtaken"] = self.overtaken.count
+        values = {**counts, "refused": sum(self.refused.values()), "reason": self.reason}
         return level, state, {**self.trace.values("codec"), **values, "latent_space": self.gate.latent_space}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from itertools import accumulate
 
 
 class LatencyTrace:
@@ -28,8 +30,10 @@ class LatencyTrace:
 
     def summary(self) -> dict[str, float]:
         """``{"p50", "p99", "max", "count"}``, in ms; zeros while nothing was added."""
-        p50, p99 = self._percentile(0.50), self._percentile(0.99)
-        return {"p50": p50, "p99": p99, "max": self._max, "count": self._count}
+        count = self._count  # before the bins, so that they hold at least as many
+        upto = list(accumulate(self._counts))
+        p50, p99 = (self._percentile(upto, share, count) for share in (0.50, 0.99))
+        return {"p50": p50, "p99": p99, "max": self._max, "count": count}
 
     def values(self, prefix: str) -> dict[str, float]:
         """The summary under diagnostics keys: ``<prefix>_ms_p50``, ``<prefix>_ms_p99``, ``<prefix>_ms_max``."""
@@ -41,10 +45,9 @@ class LatencyTrace:
             return 0
         return min(int(math.log(ms / self._LOWEST) / self._RATIO), self._BINS - 1)
 
-    def _percentile(self, share: float) -> float:
-        wanted, seen = math.ceil(share * self._count), 0
-        for place, count in enumerate(self._counts):
-            seen += count
-            if count and seen >= wanted:
-                return min(self._LOWEST * math.exp((place + 0.5) * self._RATIO), self._max)
-        return 0.0
+    def _percentile(self, upto: list[int], share: float, count: int) -> float:
+        """Of ``count`` values, of which ``upto[i]`` lie in the bins up to i."""
+        if not count:
+            return 0.0
+        place = bisect_left(upto, math.ceil(share * count))
+        return min(self._LOWEST * math.exp((place + 0.5) * self._RATIO), self._max)

@@ -91,8 +91,11 @@ class Scene(Schema):
 
 
 class Servo(Schema):
-    rate_hz: float = Field(100.0, ge=10.0, le=1000.0)
-    command_timeout_s: float = Field(0.25, gt=0.0, le=2.0, description="no chunk for this long: brake and hold")
+    arm_rate_hz: float = Field(250.0, ge=10.0, le=1000.0)
+    hand_rate_hz: float = Field(100.0, ge=10.0, le=1000.0)
+    command_timeout_s: float = Field(
+        0.2, gt=0.0, le=2.0, description="a command is followed until its observation is this old; then brake and hold"
+    )
     priority: int = Field(0, ge=0, le=99, description="real-time priority where permitted; 0 is none")
     cpu: int = Field(-1, ge=-1, le=1023, description="processor that servo threads keep to; -1 is any")
 

@@ -14,9 +14,14 @@ import pytest
 
 NODE = """
 import sys
+import threading
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters
+
+def block():
+    print("blocked", flush=True)
+    threading.Event().wait()
 
 class Probe(Lifecycle):
     class Parameters(Parameters):
@@ -26,11 +31,14 @@ class Probe(Lifecycle):
             raise ValueError("no such bundle")
         if parameters.mode == "break":
             self.keep(self.create_timer(0.01, lambda: 1 / 0))
+        if parameters.mode == "block":
+            self.keep(self.create_timer(0.01, block))
+        if parameters.mode == "tick":
+            self.keep(self.create_timer(0.01, lambda: print("tick", flush=True)))
     def activate(self): print("active", flush=True)
     def deactivate(self):
         print("stopped", flush=True)
         if self.get_parameter("mode").value == "hang":
-            import threading
             threading.Event().wait()
 
 sys.exit(spin(Probe, "probe"))
@@ -91,6 +99,53 @@ def test_an_error_in_a_callback_stops_the_node_and_ends_with_1_and_one_line(star
     output, errors = process.communicate(timeout=20.0)
     assert (process.returncode, output) == (1, "active\nstopped\n")
     assert errors == "error: node /probe: ZeroDivisionError: division by zero\n"
+
+
+@pytest.fixture
+def start_two() -> Iterator[Callable[..., subprocess.Popen]]:
+    processes: list[subprocess.Popen] = []
+
+    def run(**modes: str) -> subprocess.Popen:
+        given = [["-p", f"{name}:mode:={mode}", "-p", f"{name}:autostart:=true"] for name, mode in modes.items()]
+        command = [sys.executable, "-c", NODE, *modes, "--ros-args", *(word for words in given for word in words)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        processes.append(subprocess.Popen(command, text=True, **pipes))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(process: subprocess.Popen, line: str) -> None:
+    """Waits until the process says `line`, and fails when it ends before."""
+    assert any(said == f"{line}\n" for said in iter(process.stdout.readline, "")), f"it never said {line!r}"
+
+
+def test_a_process_runs_a_node_for_each_name_and_stops_them_all(start_two):
+    process = start_two(left="run", right="run")
+    wait_for(process, "active")
+    wait_for(process, "active")
+    process.terminate()
+    output, errors = process.communicate(timeout=10.0)
+    assert (process.returncode, output, errors) == (0, "stopped\nstopped\n", "")
+
+
+def test_a_node_that_fails_ends_the_process_by_its_own_name_and_the_others_stop(start_two):
+    output, errors = start_two(left="run", right="break").communicate(timeout=20.0)
+    assert sorted(output.split()) == ["active", "active", "stopped", "stopped"]
+    assert errors == "error: node /right: ZeroDivisionError: division by zero\n"
+
+
+def test_a_node_that_hangs_neither_deafens_the_other_nor_keeps_it_from_stopping(start_two):
+    process = start_two(left="block", right="tick")
+    wait_for(process, "blocked")
+    wait_for(process, "tick")
+    process.terminate()
+    wait_for(process, "stopped")
+    _, errors = process.communicate(timeout=20.0)
+    assert process.returncode == 1 and errors == "error: shutdown took longer than 5 s\n"
 
 
 def test_a_node_that_hangs_at_its_end_is_cut_off(start):

@@ -122,3 +122,19 @@ def test_an_image_that_does_not_fit_is_refused_and_empty():
 def test_pixels_of_another_kind_are_no_image():
     with pytest.raises(ValueError, match=r"found float64 \(2, 2, 3\), expected uint8"):
         messages.image(np.zeros((2, 2, 3)), STAMP)
+
+
+def test_a_chunk_of_too_many_points_or_of_years_is_refused():
+    times = np.arange(1, messages.MOST_POINTS + 2)
+    assert messages.trajectory_arrays(chunk(np.zeros((len(times), 3)), times), NAMES)[1] is MessageStatus.WRONG_SHAPE
+    longest = chunk(np.zeros((len(times) - 1, 3)), times[:-1])
+    assert messages.trajectory_arrays(longest, NAMES)[1] is MessageStatus.OK
+    late = chunk()
+    late.points[-1].time_from_start.sec = 2**31 - 1
+    assert messages.trajectory_arrays(late, NAMES)[1] is MessageStatus.NOT_FINITE
+
+
+@pytest.mark.parametrize(("height", "width", "step"), [(0, 0, 0), (0, 5, 15), (5, 0, 0), (5, 0, 3)])
+def test_an_image_without_pixels_is_refused(height, width, step):
+    message = Image(height=height, width=width, step=step, encoding="rgb8", data=bytes(step * height))
+    assert messages.image_array(message)[1] is MessageStatus.WRONG_SHAPE

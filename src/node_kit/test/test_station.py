@@ -34,7 +34,7 @@ def refusal(path: Path) -> str:
 
 def test_a_short_station_gets_safe_defaults(tmp_path: Path) -> None:
     station = load_station(written(tmp_path, yaml.safe_dump(STATION)))
-    assert (station.backend, station.task, station.servo.command_timeout_s) == ("sim", "pick_place", 0.25)
+    assert (station.backend, station.task, station.servo.command_timeout_s) == ("sim", "pick_place", 0.2)
     np.testing.assert_allclose(station.sides["left"].base.matrix()[:3, 3], [0, 0.4, 0])
 
 

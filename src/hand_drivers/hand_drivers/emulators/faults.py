@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, fields
+
+MOST = {"late_s": 60.0, "code": 0xFFFF}  # that may be typed; what is not here is on or off
 
 
 @dataclass
@@ -45,8 +48,12 @@ class Faults:
         kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
         if name not in kinds:
             return f"found {name!r}, expected one of {', '.join(kinds)}"
+        most = MOST.get(name, 1)
         try:
-            setattr(self, name, kinds[name](float(value)))
+            number = float(value)
         except ValueError:
-            return f"{name}: found {value!r}, expected a number"
+            number = math.nan
+        if not 0 <= number <= most:
+            return f"{name}: found {value!r}, expected a number of 0 to {most:g}"
+        setattr(self, name, kinds[name](number))
         return ""

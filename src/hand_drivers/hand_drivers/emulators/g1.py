@@ -7,6 +7,7 @@ import struct
 import time
 import zlib
 from collections import deque
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import typer
 
 from hand_drivers.devices import g1_dds
 from hand_drivers.emulators.faults import Faults
-from hand_drivers.emulators.lag import Lag
+from hand_drivers.emulators.lag import Joints, JointsError, Lag
 from hand_drivers.emulators.serve import Loop
 
 PERIOD_S = 0.01  # a robot says 500 times a second how it is; this is cheaper
@@ -27,22 +28,34 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class G1Emulator(contextlib.AbstractContextManager):
-    """`joints` (35,) and `hands` (7,) move as commanded; of the faults it knows silent, corrupt, frozen and code.
+    """`joints` (35,) and the `fingers` (7,) of each hand move as commanded; of the faults it knows silent, corrupt,
+    frozen and code. Where the joints are at first, the robot itself has them when nobody commands them. Joints that do
+    not answer leave it silent.
 
     `commands`: weight and positions (35,) of the last good commands. `refused`: how many others there were. `looks`:
     how often it looked for commands.
     """
 
-    def __init__(self, faults: Faults, interface: str = "lo", domain: int = 0) -> None:
+    def __init__(
+        self,
+        faults: Faults,
+        interface: str = "lo",
+        domain: int = 0,
+        joints: Joints | None = None,
+        hands: Mapping[str, tuple[Faults, Joints]] | None = None,
+    ) -> None:
         from unitree_sdk2py.idl import default
         from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowCmd_, LowState_
         from unitree_sdk2py.utils.crc import CRC
 
-        self.faults, self.joints, self.weight = faults, Lag(REST), 0.0
+        self.faults, self.joints, self.weight = faults, joints or Lag(REST), 0.0
+        self._rest = self.joints.position
         self.commands: deque[tuple[float, np.ndarray]] = deque(maxlen=KEPT)
         self.refused = self.looks = 0
         participant = g1_dds.open_participant(interface, domain)
-        self.hands = {side: Dex3Emulator(participant, side, faults) for side in ("left", "right")}
+        if hands is None:
+            hands = {side: (faults, Lag(np.zeros(FINGERS))) for side in ("left", "right")}
+        self.hands = {side: Dex3Emulator(participant, side, *hand) for side, hand in hands.items()}
         self._state, self._crc = default.unitree_hg_msg_dds__LowState_(), CRC()
         self._state.mode_machine = MODE_MACHINE
         self._writer = g1_dds.writer(participant, "rt/lowstate", LowState_)
@@ -60,26 +73,29 @@ class G1Emulator(contextlib.AbstractContextManager):
 
     def _step(self) -> None:
         time.sleep(PERIOD_S)
-        for command in self._reader.take(KEPT):
-            if command.sample_info.valid_data:
-                self._take(command)
+        with contextlib.suppress(JointsError):
+            self._follow()
+            if not self.faults.silent:
+                self._tell()
         self.looks += 1
-        if not self.faults.silent:
-            self._tell()
         for hand in self.hands.values():
-            hand.step()
+            with contextlib.suppress(JointsError):
+                hand.step()
 
-    def _take(self, command: Any) -> None:
-        if command.crc != checksum(command) or command.mode_machine != MODE_MACHINE:
-            self.refused += 1
-            return
-        self.weight = command.motor_cmd[WEIGHT].q
-        told = np.array([motor.q for motor in command.motor_cmd], dtype=float)
-        enabled = np.array([motor.mode == 1 and motor.kp > 0 for motor in command.motor_cmd])
-        self.commands.append((self.weight, told))
-        share = np.where(enabled, self.weight, 0.0)[ARMS]
-        self.joints.position  # noqa: B018  up to now towards the old target
-        self.joints.target[ARMS] = share * told[ARMS] + (1 - share) * REST[ARMS]
+    def _follow(self) -> None:
+        """Do what the newest of the good commands says."""
+        commands = [c for c in self._reader.take(KEPT) if c.sample_info.valid_data]
+        good = [c for c in commands if c.crc == checksum(c) and c.mode_machine == MODE_MACHINE]
+        self.refused += len(commands) - len(good)
+        told = [np.array([motor.q for motor in command.motor_cmd], dtype=float) for command in good]
+        self.commands.extend((c.motor_cmd[WEIGHT].q, position) for c, position in zip(good, told, strict=True))
+        if good:
+            self.weight = good[-1].motor_cmd[WEIGHT].q
+            enabled = np.array([motor.mode == 1 and motor.kp > 0 for motor in good[-1].motor_cmd])
+            share = np.where(enabled, self.weight, 0.0)[ARMS]
+            target = self.joints.target.copy()
+            target[ARMS] = share * told[-1][ARMS] + (1 - share) * self._rest[ARMS]
+            self.joints.move(target)
 
     def _tell(self) -> None:
         self.joints.frozen = self.faults.frozen
@@ -93,11 +109,11 @@ class Dex3Emulator:
     """A hand; `fingers` (7,) in the order of its motors. `modes`: of its motors, in the last command.
     `state` is what it says."""
 
-    def __init__(self, participant: Any, side: str, faults: Faults) -> None:
+    def __init__(self, participant: Any, side: str, faults: Faults, fingers: Joints) -> None:
         from unitree_sdk2py.idl import default
         from unitree_sdk2py.idl.unitree_hg.msg.dds_ import HandCmd_, HandState_
 
-        self.faults, self.fingers = faults, Lag(np.zeros(FINGERS))
+        self.faults, self.fingers = faults, fingers
         self.modes: list[int] = []
         self.commands = 0
         self.state = default.unitree_hg_msg_dds__HandState_()
@@ -110,17 +126,18 @@ class Dex3Emulator:
         if command is not None:
             self.commands += 1
             self.modes = [motor.mode for motor in command.motor_cmd]
-            self.fingers.position  # noqa: B018  up to now towards the old target
+            target = self.fingers.target.copy()
             for number, motor in enumerate(command.motor_cmd):
                 if motor.mode == 1 << 4 | number and motor.kp > 0:
-                    self.fingers.target[number] = motor.q
+                    target[number] = motor.q
+            self.fingers.move(target)
         if not self.faults.silent:
             self.fingers.frozen = self.faults.frozen
             describe(self.state.motor_state, self.fingers, self.faults.code)
             self._writer.write(self.state)
 
 
-def describe(states: Any, joints: Lag, code: int) -> None:
+def describe(states: Any, joints: Joints, code: int) -> None:
     """Fill in motor states: positions, velocities, the error bits of all."""
     position, velocity = joints.position, joints.velocity
     for number, motor in enumerate(states):

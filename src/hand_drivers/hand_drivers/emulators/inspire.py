@@ -13,6 +13,7 @@ from hand_drivers.emulators.lag import Joints, Lag
 ANGLE_SET, ANGLE_ACT, FORCE_SET, SPEED_SET, ERROR, CLEAR_ERROR = 1486, 1546, 1498, 1522, 1606, 1004
 FINGERS, OPEN = 6, 1000
 SIZE = 2000  # bytes of registers
+LONGEST = 252  # bytes of one reading: its length and three more fit a byte
 
 
 class InspireHand:
@@ -90,7 +91,7 @@ class SerialProtocol:
         number, command, address, data = frame[2], frame[4], frame[5] | frame[6] << 8, frame[7:-1]
         if number != self._number:
             return b""
-        if command == 0x11 and len(data) == 1:
+        if command == 0x11 and len(data) == 1 and data[0] <= LONGEST:
             payload = self._hand.read(address, data[0])
         elif command == 0x12:
             payload = b"\x01" if self._hand.write(address, data) else None

@@ -22,6 +22,8 @@ STOPPED, READY = 4, 2
 GRIPPER, TOOL_BAUD = 8, 11  # the gripper's number behind the box; the code of 2 Mbaud
 GRIPPER_ERROR, GRIPPER_RESET, GRIPPER_TARGET, GRIPPER_POSITION = 0x000F, 0x0109, 0x0700, 0x0702
 SERVO_MODE = 1
+REACH = 2 * np.pi  # rad, of the joint that turns furthest
+ROWS, WORDS, NIBBLE = 3, 20, 15  # most that one asks for: of joint states, of the gripper's words, as state or mode
 ERROR_BIT, WARNING_BIT, NOT_READY_BIT, INVALID_BIT = 0x40, 0x20, 0x10, 0x08
 
 
@@ -59,10 +61,7 @@ class ControlBox:
         if function == 29 and len(payload) == 40:
             return self._servo(np.array(struct.unpack("<10f", payload))[:JOINTS])
         if function == 42:
-            rows = np.zeros((payload[0] if payload else 1, JOINTS))
-            rows[0] = self.position()
-            rows[1:2] = self.joints.velocity
-            return rows.astype("<f4").tobytes()
+            return self._joint_states(payload[0] if payload else 1)
         if function in (11, 12, 16, 17, 19):
             return self._set(function, payload)
         if function == 124:
@@ -71,8 +70,17 @@ class ControlBox:
             return struct.pack(">i", TOOL_BAUD)
         return b"\0" * 40 if function in (2, 8, 9) else b"\0\0"
 
+    def _joint_states(self, count: int) -> bytes | None:
+        """Position, velocity and effort, or the first of them."""
+        if not 0 < count <= ROWS:
+            return None
+        rows = np.zeros((count, JOINTS))
+        rows[0] = self.position()
+        rows[1:2] = self.joints.velocity
+        return rows.astype("<f4").tobytes()
+
     def _servo(self, target: np.ndarray) -> bytes:
-        if self.ready and self.mode == SERVO_MODE and np.isfinite(target).all():
+        if self.ready and self.mode == SERVO_MODE and (np.abs(target) <= REACH).all():  # not so for NaN either
             self.joints.move(target)
             self.targets += 1
         return b"\0\0"
@@ -82,10 +90,13 @@ class ControlBox:
         if len(payload) < 7 or payload[:2] != bytes([9, GRIPPER]):
             return None
         register, count = struct.unpack_from(">HH", payload, 3)
-        if payload[2] == 3 and 0 < count <= 20:
+        if not 0 < count <= WORDS:
+            return None
+        if payload[2] == 3:
             self.gripper_registers[GRIPPER_POSITION] = round(float(self.gripper.position[0]))
             value = self.gripper_registers.get(register, 0)
-            return payload[:3] + bytes([2 * count]) + value.to_bytes(2 * count, "big", signed=True)
+            low = value & (1 << 16 * count) - 1  # fewer words than were written are the last of them
+            return payload[:3] + bytes([2 * count]) + low.to_bytes(2 * count, "big")
         if payload[2] == 16 and len(payload) == 8 + 2 * count:
             value = int.from_bytes(payload[8:], "big", signed=True)
             self.gripper_registers[register] = value
@@ -97,7 +108,7 @@ class ControlBox:
         return None
 
     def _set(self, function: int, payload: bytes) -> bytes | None:
-        if function in (11, 12, 19) and not payload:
+        if function in (11, 12, 19) and (not payload or payload[0] > NIBBLE):
             return None
         if function == 11:
             self.enabled = bool(payload[-1])

@@ -1,0 +1,1 @@
+"""Measurements of the running graph: `./ws bench faults|runtime|soak|fuzz`."""

@@ -1,0 +1,67 @@
+"""What was asked, what was found, and whether that is enough: a line of a bench's table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class Check:
+    """One requirement; `found` and `asked` are words with their units."""
+
+    what: str
+    found: str
+    asked: str
+    ok: bool
+
+
+def at_most(what: str, found: float | None, limit: float, unit: str) -> Check:
+    """`found` is to be no more than `limit`; one that nobody has measured is not enough."""
+    words = "not measured" if found is None else f"{found:.3g} {unit}"
+    return Check(what, words, f"at most {limit:g} {unit}", found is not None and found <= limit)
+
+
+def at_least(what: str, found: float | None, limit: float, unit: str) -> Check:
+    """`found` is to be no less than `limit`."""
+    words = "not measured" if found is None else f"{found:.4g} {unit}"
+    return Check(what, words, f"at least {limit:g} {unit}", found is not None and found >= limit)
+
+
+def table(title: str, checks: Iterable[Check]) -> Table:
+    """One row a check."""
+    made = grid(title, "", "found", "asked", "ok")
+    for check in checks:
+        made.add_row(
+            check.what, check.found, check.asked, Text(*(("yes", "green") if check.ok else ("no", "bold red")))
+        )
+    return made
+
+
+def grid(title: str, *columns: str) -> Table:
+    """A table as the benches print them: the first column is a name, the others are figures."""
+    made = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for place, column in enumerate(columns):
+        made.add_column(column, justify="right" if place else "left", no_wrap=not place)
+    return made
+
+
+def console() -> Console:
+    """Wide enough for the tables where nobody says how wide it is."""
+    made = Console(highlight=False)
+    return made if made.is_terminal else Console(highlight=False, width=160)
+
+
+def write(path: Path | None, figures: Mapping[str, Any], checks: Iterable[Check]) -> None:
+    """The figures and the checks as JSON; no path, no file."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = {**figures, "checks": [asdict(check) for check in checks]}
+        path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,80 @@
+"""What a servo loop reaches by itself: no graph, no middleware, a device that answers at once."""
+
+from __future__ import annotations
+
+import gc
+import time
+
+import numpy as np
+
+import embodiments
+from bringup.bench.timing import GUARD_JOINTS, Loop
+from hand_drivers import settings
+from hand_drivers.driver import Driver
+from hand_drivers.guard import MotionState, guard
+from hand_drivers.runtime import Runtime
+from hand_drivers.settings import DriverParameters
+from node_kit.latency import LatencyTrace
+
+PUBLISH_HZ, CHUNK_S = 50.0, 0.1
+GUARD_CALLS = 5000
+SIXTEEN_JOINTS = "dexh13"
+
+
+def idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float) -> Loop:
+    """The loop of one driver of the loopback device, following chunks ten times a second."""
+    parameters = DriverParameters(side="left", part=part, embodiment=embodiment, device="loopback", rate_hz=rate_hz)
+    robot = settings.robot(parameters)
+    driver = Driver(settings.make_device(parameters, robot), settings.motion_limits(robot), parameters.driver)
+    runtime = Runtime(driver, lambda sample: None, PUBLISH_HZ)
+    runtime.start()
+    gc.freeze()
+    try:
+        _follow(driver, seconds)
+        servo = runtime.servo
+        return Loop(
+            rate_hz,
+            servo.rate_hz(),
+            _quantiles(servo.jitter),
+            _quantiles(servo.work),
+            _quantiles(driver.trace.whole),
+            _quantiles(driver.trace.overhead),
+            tuple(servo.histogram),
+            servo.overruns,
+            round(servo.longest_ms, 3),
+        )
+    finally:
+        runtime.stop()
+        gc.unfreeze()
+
+
+def _follow(driver: Driver, seconds: float) -> None:
+    """Chunks that sway every joint by a tenth of its range."""
+    limits, began = driver.limits, time.monotonic()
+    home, sway = driver.command.position, 0.1 * (limits.upper - limits.lower)
+    times = CHUNK_S * np.arange(1, 17)
+    while (elapsed := time.monotonic() - began) < seconds:
+        points = home + sway * np.sin(elapsed + times)[:, None]
+        driver.trace.arrived()
+        now_ns = time.monotonic_ns()
+        driver.accept_chunk(now_ns, times, points, now_ns)
+        time.sleep(CHUNK_S)
+
+
+def guard_us() -> dict[str, float]:
+    """p50, p99 and max in us of the motion guard on a hand of GUARD_JOINTS joints, chasing targets all over it."""
+    robot, rng, dt = embodiments.load(SIXTEEN_JOINTS), np.random.default_rng(0), 0.01
+    limits = settings.motion_limits(robot)
+    assert limits.lower.size == GUARD_JOINTS
+    targets = rng.uniform(limits.lower, limits.upper, (GUARD_CALLS, GUARD_JOINTS))
+    state, velocity = MotionState.at_rest(targets[0]), np.zeros(GUARD_JOINTS)
+    trace = LatencyTrace()
+    for target in np.repeat(targets[::50], 50, axis=0):
+        began = time.perf_counter_ns()
+        state, _ = guard(target, state, limits, dt, velocity)
+        trace.add((time.perf_counter_ns() - began) * 1e-6)
+    return {name: round(1e3 * value, 1) for name, value in trace.summary().items() if name != "count"}
+
+
+def _quantiles(trace: LatencyTrace) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in trace.summary().items() if name != "count"}

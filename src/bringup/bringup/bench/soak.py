@@ -1,0 +1,109 @@
+"""`./ws bench soak [--minutes 60] [--backend sim|emulated] [--json FILE] [name:=value ...]`: the full demo, without
+recording, for a long time: does anything grow, pause or get lost? docs/performance.md tells what the lines mean.
+
+Exit status: 0 nothing does, 1 something does or the graph failed, 2 something was wrong before, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bringup.bench import accounting, checks, live, usage
+from bringup.bench.checks import Check
+from bringup.bench.usage import Usage
+from bringup.monitor import Status
+from bringup.session import FAILED, FINE, REFUSALS, REFUSED
+from hand_drivers.servo import LONG_GAP_S
+
+SHORTEST_MINUTES = 0.2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs what a command line asks for; the exit status."""
+    parser = live.parser("soak", __doc__)
+    parser.add_argument("--minutes", type=float, default=60.0, help="how long (default: 60)")
+    parser.add_argument("--backend", choices=("sim", "emulated"), default="emulated", help="default: emulated")
+    options = parser.parse_args(arguments)
+    if not options.minutes >= SHORTEST_MINUTES:
+        print(f"error: --minutes: found {options.minutes:g}, expected at least {SHORTEST_MINUTES:g}", file=sys.stderr)
+        return REFUSED
+    try:
+        given = [*options.arguments, f"backend:={options.backend}", "record:=false"]
+        session = live.prepare(given, 60.0 * options.minutes, options.json)
+    except REFUSALS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    used = Usage(session.station.seconds)
+
+    def observe(elapsed_s: float, pids: dict[str, int]) -> str:
+        used.observe(elapsed_s, pids)
+        return f", {used.words()}"
+
+    outcome, reading = live.run(session, observe)
+    if reading is None:
+        return outcome
+    found = judge(reading, used)
+    show(reading, used, found)
+    checks.write(options.json, _figures(session.station.seconds, options.backend, reading, used), found)
+    return FINE if all(check.ok for check in found) else FAILED
+
+
+def judge(reading: live.Reading, used: Usage) -> list[Check]:
+    """All that has to hold at the end of a run."""
+    return [
+        *usage.judge(used),
+        *streaks(reading.running),
+        *accounting.chunks(reading.settled),
+        *accounting.drivers(reading.settled),
+    ]
+
+
+def streaks(statuses: Mapping[str, Status]) -> list[Check]:
+    """The longest time each servo loop left its robot without a target: missed deadlines in a row."""
+    found = {name: status for name, status in sorted(statuses.items()) if name.startswith("driver/")}
+    limit_ms = 1e3 * LONG_GAP_S
+    checks = []
+    for name, status in found.items():
+        longest, count = status.number("longest_period_ms"), status.number("long_gaps")
+        words = "not reported" if longest is None else f"{longest:.1f} ms, {count or 0:.0f} over {limit_ms:g} ms"
+        ok = longest is not None and longest <= limit_ms
+        checks.append(Check(f"{name}: longest gap between two steps", words, f"at most {limit_ms:g} ms", ok))
+    return checks
+
+
+def show(reading: live.Reading, used: Usage, found: list[Check]) -> None:
+    """Prints processes and verdicts."""
+    console = checks.console()
+    table = checks.grid("processes, after the warm-up", "", "MB", "last", "MB/h", "MB growth", "threads", "files")
+    for name, figures in usage.figures(used).items():
+        first, last = figures["first"], figures["last"]
+        memory = (f"{first['rss_mb']:.1f}", f"{last['rss_mb']:.1f}", f"{figures['slope_mb_h']:+.2f}")
+        table.add_row(name, *memory, f"{figures['growth_mb']:+.2f}", str(last["threads"]), str(last["files"]))
+    console.print(table)
+    console.print(checks.table("verdicts", found))
+    console.print(f"{_picks(reading)}; processor: {reading.cpu_percent:.0f} % of one core")
+    failed = sum(not check.ok for check in found)
+    console.print(f"{failed} of {len(found)} checks failed" if failed else f"all {len(found)} checks hold")
+
+
+def _picks(reading: live.Reading) -> str:
+    world = reading.running.get("simulation", Status("simulation"))
+    return f"{world.values.get('successes', '-')} of {world.values.get('picks', '-')} picks in the tray"
+
+
+def _figures(seconds: float, backend: str, reading: live.Reading, used: Usage) -> dict[str, Any]:
+    return {
+        "backend": backend,
+        "seconds": seconds,
+        "picks": _picks(reading),
+        "cpu_percent": round(reading.cpu_percent, 1),
+        "processes": usage.figures(used),
+        "rates_hz": {name: round(rate, 2) for name, rate in reading.rates.items()},
+        "counts": {name: dict(status.values) for name, status in reading.settled.items()},
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,88 @@
+"""What a chunk's way to the device is said to take."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hand_drivers.driver import Driver
+from hand_drivers.trace import CommandTrace
+
+MS = 1_000_000
+times = st.integers(0, 20 * MS)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000 * MS
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@given(ago=times, judging=times, waiting=times, working=times)
+def test_the_overhead_is_the_whole_without_the_wait_for_the_next_period(ago, judging, waiting, working):
+    clock = Clock()
+    trace = CommandTrace(clock)
+    trace.arrived(ago)
+    clock.now += judging
+    trace.accepted()
+    period = clock.now = clock.now + waiting
+    trace.sampled()
+    clock.now += working
+    trace.writing(period)
+    trace.writing(period)  # only the first write after a chunk is one that takes it up
+    assert trace.whole.summary()["count"] == trace.overhead.summary()["count"] == 1
+    assert trace.whole.summary()["max"] == pytest.approx((ago + judging + waiting + working) / MS)
+    assert trace.overhead.summary()["max"] == pytest.approx((ago + judging + working) / MS)
+
+
+def test_a_chunk_that_comes_after_the_target_was_taken_belongs_to_the_next_write():
+    clock = Clock()
+    trace = CommandTrace(clock)
+    trace.sampled()
+    trace.arrived()
+    trace.accepted()
+    trace.writing(clock.now)
+    assert trace.whole.summary()["count"] == 0
+    clock.now += 4 * MS
+    trace.sampled()
+    trace.writing(clock.now)
+    assert trace.whole.summary()["max"] == pytest.approx(4.0)
+    assert trace.overhead.summary()["max"] == 0.0
+
+
+@pytest.fixture
+def driver(device, limits):
+    driver = Driver(device, limits)
+    driver.trace = CommandTrace(Clock())
+    driver.start()
+    return driver
+
+
+def send(driver: Driver, points: np.ndarray) -> None:
+    driver.accept_chunk(0, np.array([0.1]), points, 0)
+
+
+def test_a_driver_traces_each_chunk_it_acts_on_once(driver):
+    for _ in range(3):
+        driver.trace.arrived()
+        send(driver, np.full((1, 3), 0.1))
+        for _ in range(5):
+            driver.tick(0)
+    assert driver.trace.whole.summary()["count"] == 3
+
+
+def test_a_refused_chunk_and_one_nobody_announced_are_not_traced(driver):
+    driver.trace.arrived()
+    send(driver, np.full((1, 3), np.nan))
+    driver.tick(0)
+    assert driver.trace.whole.summary()["count"] == 0
+
+
+def test_a_driver_that_is_stepped_by_hand_traces_nothing(driver):
+    send(driver, np.full((1, 3), 0.1))
+    driver.tick(0)
+    assert driver.trace.overhead.summary()["count"] == 0
