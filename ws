@@ -10,8 +10,8 @@ usage() {
   demo [left_hand:=HAND right_hand:=HAND task:=TASK seconds:=N] [--json FILE]
                         the simulated dual-arm station with the shipped models; video, report and bag in out/
   test [PACKAGE...]     colcon test of all or some packages
-  bench codec|policy [--json FILE]
-                        measure; print a table
+  bench codec|policy|runtime|faults|soak|fuzz [--json FILE]
+                        measure; print a table; --help for more
   train codec|policy [--config FILE]
                         train, evaluate and export a bundle into models/ (the space of another configuration:
                         out/codec/NAME); an interrupted run resumes
@@ -313,6 +313,21 @@ run_tests() {
     exit "$status"
 }
 
+bench() {
+    local what=${1:-}
+    [[ $# -eq 0 ]] || shift
+    prepare runtime
+    case $what in
+        codec) exec python -m latent_codec.bench --root "$ROOT" "$@" ;;
+        policy) exec python -m latent_policy_node.bench --bundle "$ROOT/models/policy" "$@" ;;
+        runtime | faults | soak)
+            check_rendering
+            exec python -m "bringup.bench.$what" "$@" ;;
+        fuzz) exec python -m bringup.bench.fuzz "$@" ;;
+        *) die "./ws bench codec|policy|runtime|faults|soak|fuzz [--json FILE]; got '$what'" ;;
+    esac
+}
+
 open_shell() {
     # shellcheck disable=SC2016  # the new shell expands these
     exec bash --rcfile <(
@@ -327,14 +342,7 @@ main() {
     case $command in
         demo) prepare runtime; check_rendering; exec python -m bringup.demo "$@" ;;
         test) run_tests "$@" ;;
-        bench)
-            local -A packages=([codec]=latent_codec [policy]=latent_policy_node)
-            local package=${packages[${1:-none}]:-}
-            [[ $package ]] || die "./ws bench codec|policy [--json FILE]; got '${1:-}'"
-            prepare runtime
-            local place=(--root "$ROOT")
-            [[ $1 == codec ]] || place=(--bundle "$ROOT/models/$1")
-            exec python -m "$package.bench" "${place[@]}" "${@:2}" ;;
+        bench) bench "$@" ;;
         train) train "$@" ;;
         add-hand) add_hand "$@" ;;
         record) prepare runtime; exec python -m bringup.record "$@" ;;

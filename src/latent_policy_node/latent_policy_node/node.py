@@ -141,7 +141,7 @@ class PolicyNode(Lifecycle):
                     continue
                 self._wake.clear()
                 if not self._end.is_set():
-                    self._conclude(loop.step(self._now_ns))
+                    self._conclude(loop.step())
         except Exception as error:  # reported in diagnostics; silence makes the drivers hold
             self._fault = f"{type(error).__name__}: {error}"
             print(f"error: node {self.get_name()}: inference stopped: {self._fault}", file=sys.stderr, flush=True)
@@ -165,9 +165,6 @@ class PolicyNode(Lifecycle):
     def _refuse(self, reason: str) -> None:
         self._counts["refused"] += 1
         self._reason = reason
-
-    def _now_ns(self) -> int:
-        return self.get_clock().now().nanoseconds
 
     def _diagnose(self) -> tuple[bytes, str, Mapping[str, str | float]]:
         counts = {name: self._counts[name] for name in ("images_received", "chunks", "refused")}

@@ -5,22 +5,38 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from embodiments.registry import Embodiment
+from hand_drivers.devices import dex3, g1_arms
 from hand_drivers.devices.ability import MOTORS as ABILITY_MOTORS
 from hand_drivers.devices.inspire import OPEN, motor_places
 from hand_drivers.devices.xarm_gripper import PULSES_PER_M
 from hand_drivers.emulators import inspire, robotiq, xarm
 from hand_drivers.emulators.ability import AbilityHand
 from hand_drivers.emulators.faults import Faults
+from hand_drivers.emulators.g1 import G1Emulator
 from hand_drivers.emulators.lag import JointsError
 from hand_drivers.emulators.serve import Protocol, PtyServer
 from node_kit.station import Station
-from simulation.emulated_places import BEHIND_ARM, box_host, terminal
+from simulation.emulated_g1 import Body, motors
+from simulation.emulated_places import (
+    ARMS,
+    BEHIND_ARM,
+    INTERFACE,
+    SERIAL,
+    UNITREE_ARMS,
+    UNITREE_HANDS,
+    box_host,
+    domain,
+    terminal,
+)
 from simulation.scene import Mounted, mounted
+from simulation.server import TICK_S
 from simulation.wire import Client, Op, WireError
 
 
@@ -43,6 +59,7 @@ class WorldJoints:
         self._part, self._zero, self._scale = part, zero, scale
         self._client, self._lock = Client(address), threading.Lock()
         self._frozen: np.ndarray | None = None
+        self._known: tuple[float, np.ndarray, np.ndarray] | None = None  # monotonic time, position, velocity
         self._ask(Op.HELLO, text=",".join(robot.joints))
         self.target = self.position
 
@@ -86,8 +103,12 @@ class WorldJoints:
         self._ask(Op.WRITE, joints)
 
     def _state(self) -> tuple[np.ndarray, np.ndarray]:
-        position, velocity, _ = self._ask(Op.READ).reshape(3, -1)[:, self._order]
-        return (position - self._zero) * self._scale, velocity * self._scale
+        """Position and velocity; asked for only when the world has moved on."""
+        known, now = self._known, time.monotonic()
+        if known is None or now - known[0] >= TICK_S:
+            position, velocity, _ = self._ask(Op.READ).reshape(3, -1)[:, self._order]
+            self._known = known = now, (position - self._zero) * self._scale, velocity * self._scale
+        return known[1:]
 
     def _ask(self, op: Op, values: np.ndarray | None = None, text: str = "") -> np.ndarray:
         with self._lock:
@@ -107,8 +128,13 @@ class Emulators:
         self._port = station.simulation.port
         self.faults: dict[str, Faults] = {}
         with contextlib.ExitStack() as stack:
-            for side, robots in mounted(station).items():
-                self._serve(side, robots, stack)
+            sides = mounted(station)
+            for side, robots in sides.items():
+                if robots.arm.name in ARMS:
+                    self._serve_box(side, robots, stack)
+                if robots.hand.name in SERIAL:
+                    self._serve_terminal(side, robots.hand, stack)
+            self._serve_unitree(sides, stack)
             self._stack = stack.pop_all()
 
     def close(self) -> None:
@@ -121,21 +147,35 @@ class Emulators:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _serve(self, side: str, robots: Mounted, stack: contextlib.ExitStack) -> None:
+    def _serve_box(self, side: str, robots: Mounted, stack: contextlib.ExitStack) -> None:
         hand, behind_arm = robots.hand, robots.hand.name in BEHIND_ARM
         gripper = self._joints(f"{side}/hand", hand, stack, scale=PULSES_PER_M) if behind_arm else None
         box = xarm.ControlBox(self._faults(side, "arm"), self._joints(f"{side}/arm", robots.arm, stack), gripper)
         stack.enter_context(xarm.XArmEmulator(box, box_host(self._port, side), self._port))
-        if not behind_arm:
-            faults = self._faults(side, "hand")
-            server = stack.enter_context(PtyServer(self._hand(f"{side}/hand", hand, faults, stack), faults))
-            stack.callback(link(terminal(self._port, side), server.port).unlink, missing_ok=True)
+
+    def _serve_terminal(self, side: str, hand: Embodiment, stack: contextlib.ExitStack) -> None:
+        faults = self._faults(side, "hand")
+        server = stack.enter_context(PtyServer(self._hand(f"{side}/hand", hand, faults, stack), faults))
+        stack.callback(link(terminal(self._port, side), server.port).unlink, missing_ok=True)
+
+    def _serve_unitree(self, sides: Mapping[str, Mounted], stack: contextlib.ExitStack) -> None:
+        """One robot for both arms, whose faults they share, and both hands."""
+        faults, arms, hands = Faults(), {}, {}
+        for side, robots in sides.items():
+            if robots.arm.name in UNITREE_ARMS:
+                arms[side] = self._joints(f"{side}/arm", robots.arm, stack, *motors(robots.arm, g1_arms.ORDER))
+                self.faults[f"{side}/arm"] = faults
+            if robots.hand.name in UNITREE_HANDS:
+                fingers = self._joints(f"{side}/hand", robots.hand, stack, *motors(robots.hand, dex3.ORDER))
+                hands[side] = self._faults(side, "hand"), fingers
+        if arms or hands:
+            stack.enter_context(G1Emulator(faults, INTERFACE, domain(self._port), Body(arms), hands))
 
     def _hand(self, part: str, hand: Embodiment, faults: Faults, stack: contextlib.ExitStack) -> Protocol:
         if hand.name == "inspire":
             order = motor_places(hand.joints)
             zero, scale = hand.upper[order], -OPEN / (hand.upper - hand.lower)[order]
-            fingers = self._joints(part, hand, stack, order, zero, scale)
+            fingers = self._joints(part, hand, stack, order, scale, zero)
             return inspire.SerialProtocol(inspire.InspireHand(faults, fingers))
         if hand.name == "ability":
             order = [hand.joints.index(name) for name in ABILITY_MOTORS]
@@ -151,8 +191,8 @@ class Emulators:
         robot: Embodiment,
         stack: contextlib.ExitStack,
         order: list[int] | None = None,
-        zero: np.ndarray | float = 0.0,
         scale: np.ndarray | float = 1.0,
+        zero: np.ndarray | float = 0.0,
     ) -> WorldJoints:
         joints = WorldJoints(f"127.0.0.1:{self._port}", part, robot, order, zero, scale)
         stack.callback(joints.close)

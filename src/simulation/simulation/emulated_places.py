@@ -4,32 +4,50 @@ from __future__ import annotations
 
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 ARMS = {"xarm7": "xarm7"}  # embodiment -> device plug-in
 BEHIND_ARM = {"xarm_gripper": "xarm_gripper"}
 SERIAL = {"ability": "ability", "inspire": "inspire", "robotiq_2f85": "robotiq"}
+UNITREE_ARMS, UNITREE_HANDS = {"g1_arm": "g1_arms"}, {"dex3": "dex3"}
+INTERFACE = "lo"  # where the emulated Unitree robot is heard
+PATIENCE_S = 0.3  # it says more rarely than a real one how it is, and shares this machine with all else
+EMULATED = {"arm": ARMS | UNITREE_ARMS, "hand": BEHIND_ARM | SERIAL | UNITREE_HANDS}
 
 
 def emulated_part(port: int, side: str, part: str, embodiment: str) -> dict[str, Any]:
     """Device, address and options of a part of the emulated station whose world answers at `port`.
 
-    Raises ValueError, with what is expected, for a robot that nobody emulates.
+    Raises ValueError, with what is expected, for a robot that nobody emulates, or not on this machine.
     """
-    if part == "arm" and embodiment in ARMS:
-        return {"device": ARMS[embodiment], "address": box_host(port, side), "options": {"port": port}}
-    if part == "hand" and embodiment in BEHIND_ARM:
-        return {"device": BEHIND_ARM[embodiment], "address": box_host(port, side), "options": {"port": port}}
-    if part == "hand" and embodiment in SERIAL:
-        return {"device": SERIAL[embodiment], "address": str(terminal(port, side)), "options": {}}
-    known = sorted(ARMS) if part == "arm" else sorted({**BEHIND_ARM, **SERIAL})
-    raise ValueError(f"one that is emulated: {', '.join(known)}; or backend:=sim")
+    known = EMULATED[part]
+    if embodiment not in known:
+        raise ValueError(f"one that is emulated: {', '.join(sorted(known))}; or backend:=sim")
+    address, options = str(terminal(port, side)), {}
+    if embodiment in ARMS | BEHIND_ARM:
+        address, options = box_host(port, side), {"port": port}
+    elif embodiment in UNITREE_ARMS | UNITREE_HANDS:
+        _expect_dds()
+        address, options = INTERFACE, {"domain": domain(port), "max_age_s": PATIENCE_S}
+    return {"device": known[embodiment], "address": address, "options": options}
+
+
+def _expect_dds() -> None:
+    missing = [module for module in ("cyclonedds", "unitree_sdk2py") if find_spec(module) is None]
+    if missing:
+        raise ValueError(f"{' and '.join(missing)} to be installed, which speak its wire; or backend:=sim")
 
 
 def box_host(port: int, side: str) -> str:
     """An address of this machine for each control box: its report port is fixed, so hosts have to differ."""
     return f"127.{port >> 8}.{port & 0xFF}.{2 if side == 'left' else 3}"
+
+
+def domain(port: int) -> int:
+    """A DDS domain for each station's Unitree robot: above those that ROS 2 takes, and not beyond DDS's 232."""
+    return 102 + port % 130
 
 
 def terminal(port: int, side: str) -> Path:

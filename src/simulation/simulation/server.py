@@ -115,6 +115,8 @@ class Server:
     def _answer(self, request: Request) -> np.ndarray:
         if request.op is Op.STATE:
             return self._world.data.qpos
+        if request.op is Op.MOTION:
+            return self._world.motion()
         part = self._world.parts.get(request.part)
         if part is None:
             raise WireError(f"no part {request.part!r}, expected one of {', '.join(self._world.parts)}")

@@ -18,6 +18,7 @@ MAGIC = b"CRH1"
 _REQUEST = struct.Struct("<4sHB16sH")
 _REPLY = struct.Struct("<4sHBqH")
 MAX_DATAGRAM = 8192
+_LATEST_NS = 2**31 * 10**9  # what the stamp of a message can hold
 
 
 class Op(IntEnum):
@@ -27,6 +28,7 @@ class Op(IntEnum):
     READ = 2  # -> position (n), velocity (n), effort (n)
     WRITE = 3  # position targets (n)
     STATE = 4  # -> generalised positions of the whole world (nq), for renderers
+    MOTION = 5  # -> velocities of all parts in the order of the station, then their targets (2 n), for observers
 
 
 class Status(IntEnum):
@@ -66,8 +68,11 @@ def unpack_request(data: bytes) -> Request:
     if len(data) < end or op not in Op._value2member_map_:
         raise WireError(f"request with op {op} and {n} values in {len(data)} bytes")
     values = np.frombuffer(data, "<f8", n, _REQUEST.size)
-    name = part.rstrip(b"\0").decode(errors="replace")
-    return Request(sequence, Op(op), name, values, data[end:].decode(errors="replace"))
+    try:
+        name, text = part.rstrip(b"\0").decode(), data[end:].decode()
+    except UnicodeDecodeError as error:
+        raise WireError(f"request with a name or text that is not UTF-8: {error.reason}") from None
+    return Request(sequence, Op(op), name, values, text)
 
 
 def pack_reply(sequence: int, stamp_ns: int, values: np.ndarray) -> bytes:
@@ -82,15 +87,19 @@ def pack_error(sequence: int, text: str) -> bytes:
 
 
 def unpack_reply(data: bytes) -> tuple[int, int, np.ndarray]:
-    """Decode a reply to (sequence, stamp_ns, values (n,)); raises WireError with the world's reason when refused."""
+    """Decode a reply to (sequence, stamp_ns, finite values (n,)); raises WireError, when refused with the world's
+    reason."""
     if len(data) < _REPLY.size or data[:4] != MAGIC:
         raise WireError(f"datagram of {len(data)} bytes is not a Crosshand reply")
     _, sequence, status, stamp_ns, n = _REPLY.unpack_from(data)
-    if status != Status.OK:
+    if status == Status.ERROR:
         raise WireError(data[_REPLY.size :].decode(errors="replace"))
-    if len(data) < _REPLY.size + 8 * n:
-        raise WireError(f"reply announces {n} values in {len(data)} bytes")
-    return sequence, stamp_ns, np.frombuffer(data, "<f8", n, _REPLY.size)
+    if status != Status.OK or len(data) != _REPLY.size + 8 * n:
+        raise WireError(f"reply with status {status} announces {n} values in {len(data)} bytes")
+    values = np.frombuffer(data, "<f8", n, _REPLY.size)
+    if not 0 <= stamp_ns < _LATEST_NS or not np.isfinite(values).all():
+        raise WireError(f"reply with stamp {stamp_ns} and values {values.tolist()}, expected a time and finite numbers")
+    return sequence, stamp_ns, values
 
 
 class Client:

@@ -72,6 +72,12 @@ class World:
         data = self.data
         return np.stack([data.qpos[index.position], data.qvel[index.velocity], data.actuator_force[index.actuator]])
 
+    def motion(self) -> np.ndarray:
+        """Velocities of all parts one after the other, then their targets, (2 n)."""
+        data, parts = self.data, self.parts.values()
+        velocities, targets = [data.qvel[p.velocity] for p in parts], [data.ctrl[p.actuator] for p in parts]
+        return np.concatenate([*velocities, *targets])
+
     def write(self, part: str, target: np.ndarray) -> None:
         """Set a part's position targets (n,); the model clips them to the joint limits."""
         self.data.ctrl[self.parts[part].actuator] = target

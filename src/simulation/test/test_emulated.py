@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from worlds import make_world
 
 from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.devices import g1_robot
 from node_kit import plugins
+from node_kit.station import STATIONS
 from simulation.emulated import Emulators, link
 from simulation.emulated_places import emulated_part, terminal
 from simulation.rounds import Rounds
 from simulation.server import Server
 from simulation.stations import DEFAULT_STATION, station_with_hands
+from simulation.task import load_task
+from simulation.world import World
 
 pytest.importorskip("xarm")
 pytest.importorskip("rh56_sdk")
@@ -25,24 +30,24 @@ pytest.importorskip("pymodbus")
 class Bench:
     """A running world whose robots stand behind emulators."""
 
-    def __init__(self, hand: str) -> None:
+    def __init__(self, hand: str, station: Path = DEFAULT_STATION) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        station = station_with_hands(DEFAULT_STATION, hand, hand, "pick_place")
-        simulation = station.simulation.model_copy(update={"port": self.port})
-        self.station = station.model_copy(update={"backend": "emulated", "simulation": simulation})
-        self.world = make_world(hand, hand)
+        described = station_with_hands(station, hand, hand, "pick_place")
+        simulation = described.simulation.model_copy(update={"port": self.port})
+        self.station = described.model_copy(update={"backend": "emulated", "simulation": simulation})
+        self.world = World(self.station, load_task("pick_place"))
         self.server = Server(self.world, Rounds(self.world, self.world.task, np.random.default_rng(0)), self.port)
         self.server.start()
         self.emulators = Emulators(self.station)
         self.devices = []
 
-    def device(self, side: str, part: str):
+    def device(self, side: str, part: str, **options: float):
         """The plug-in that drives a part, connected."""
         robot = getattr(self.world.sides[side], part)
         found = emulated_part(self.port, side, part, robot.name)
-        settings = DeviceSettings(robot, side, part, found["address"], found["options"])
+        settings = DeviceSettings(robot, side, part, found["address"], found["options"] | options)
         device = plugins.load("hand_drivers.devices", found["device"])(settings)
         device.connect()
         self.devices.append(device)
@@ -51,6 +56,7 @@ class Bench:
     def close(self) -> None:
         for device in self.devices:
             device.disconnect()
+        assert until(lambda: all(robot._thread is None for robot in g1_robot._robots.values()))  # handed back
         self.emulators.close()
         self.server.close()
 
@@ -76,6 +82,61 @@ def test_a_hand_that_its_driver_moves_moves_in_the_world_joint_by_joint(bench):
     device.write(target)
     assert until(lambda: np.abs(bench.world.read(part)[0] - target).max() < 5e-3)
     assert until(lambda: np.abs(device.read().position - target).max() < 5e-3)
+
+
+QUICK = {"arm": {"ramp_s": 0.3, "max_age_s": 1.0}, "hand": {"max_age_s": 1.0}}  # all in this one busy process
+
+
+@pytest.fixture
+def g1():
+    pytest.importorskip("cyclonedds")
+    pytest.importorskip("unitree_sdk2py")
+    bench = Bench("dex3", STATIONS / "g1.yaml")
+    yield bench
+    bench.close()
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("part", ["arm", "hand"])
+def test_a_g1_that_its_drivers_move_moves_in_the_world_joint_by_joint(g1, side, part):
+    device = g1.device(side, part, **QUICK[part])
+    robot, start = getattr(g1.world.sides[side], part), device.read().position
+    target = start + np.linspace(0.1, 0.3, 7) * ((robot.lower + robot.upper) / 2 - start)  # another share for each
+    others = {name: g1.world.read(name)[0] for name in g1.world.parts if name != f"{side}/{part}"}
+
+    def there() -> bool:
+        with contextlib.suppress(DeviceError):  # on a busy machine it may be silent, and forgets then
+            device.write(target)
+        return bool(np.abs(g1.world.read(f"{side}/{part}")[0] - target).max() < 0.02)
+
+    assert until(there)
+    assert until(lambda: np.abs(device.read().position - target).max() < 0.02)
+    for name, position in others.items():
+        assert np.abs(g1.world.read(name)[0] - position).max() < 0.02
+
+
+def test_taking_a_g1_over_moves_nothing(g1):
+    before = g1.world.data.ctrl.copy()
+    for side in ("left", "right"):
+        for part in ("arm", "hand"):
+            g1.device(side, part, **QUICK[part])
+    np.testing.assert_allclose(g1.world.data.ctrl, before, atol=2e-3)
+
+
+def test_a_frozen_g1_stays_with_both_its_arms(g1):
+    devices = [g1.device(side, "arm", **QUICK["arm"]) for side in ("left", "right")]
+    g1.emulators.faults["left/arm"].frozen = True
+    assert until(lambda: all(not device.read().velocity.any() for device in devices))
+    before = g1.world.data.qpos.copy()
+    for device in devices:
+        device.write(device.read().position + 0.2)
+    assert not until(lambda: np.abs(g1.world.data.qpos - before).max() > 0.02, 0.5)
+
+
+def test_a_robot_without_dds_is_refused_by_what_is_missing(monkeypatch):
+    monkeypatch.setattr("simulation.emulated_places.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="cyclonedds and unitree_sdk2py to be installed"):
+        emulated_part(48800, "left", "arm", "g1_arm")
 
 
 def test_an_arm_that_its_driver_moves_moves_in_the_world(bench):
@@ -128,7 +189,7 @@ def test_a_device_without_a_world_is_silent(bench):
 
 
 def test_who_is_not_emulated_is_named_with_those_who_are():
-    with pytest.raises(ValueError, match="ability, inspire, robotiq_2f85, xarm_gripper; or backend:=sim"):
+    with pytest.raises(ValueError, match="ability, dex3, inspire, robotiq_2f85, xarm_gripper; or backend:=sim"):
         emulated_part(48800, "left", "hand", "xhand")
 
 

@@ -20,17 +20,18 @@ from simulation.wire import (
     unpack_request,
 )
 
-floats = st.lists(st.floats(allow_nan=False, width=64), max_size=30)
+numbers = st.lists(st.floats(allow_nan=False, width=64), max_size=30)
+finite = st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), max_size=30)
 
 
-@given(st.integers(0, 65535), st.sampled_from(list(Op)), floats, st.text(max_size=60))
+@given(st.integers(0, 65535), st.sampled_from(list(Op)), numbers, st.text(max_size=60))
 def test_a_request_survives_the_wire(sequence, op, values, text):
     request = unpack_request(pack_request(sequence, op, "left/arm", np.array(values), text))
     assert (request.sequence, request.op, request.part, request.text) == (sequence, op, "left/arm", text)
     np.testing.assert_array_equal(request.values, values)
 
 
-@given(st.integers(0, 65535), st.integers(0, 2**62), floats)
+@given(st.integers(0, 65535), st.integers(0, 2**31 * 10**9 - 1), finite)
 def test_a_reply_survives_the_wire(sequence, stamp_ns, values):
     got_sequence, got_stamp, got = unpack_reply(pack_reply(sequence, stamp_ns, np.array(values)))
     assert (got_sequence, got_stamp) == (sequence, stamp_ns)
@@ -49,6 +50,32 @@ def test_a_truncated_request_is_refused(cut):
     whole = pack_request(1, Op.WRITE, "left/arm", np.zeros(8))
     with pytest.raises(WireError):
         unpack_request(whole[:-cut])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pack_reply(1, 10**18, np.array([0.0, np.nan])),
+        pack_reply(1, 10**18, np.array([np.inf])),
+        pack_reply(1, -1, np.zeros(3)),
+        pack_reply(1, 2**31 * 10**9, np.zeros(3)),
+        pack_reply(1, 10**18, np.zeros(3)) + b"x",
+        pack_reply(1, 10**18, np.zeros(3))[:-1],
+        pack_reply(1, 10**18, np.zeros(3))[:6] + b"\2" + pack_reply(1, 10**18, np.zeros(3))[7:],
+    ],
+    ids=["nan", "infinite", "before time", "beyond time", "too long", "too short", "unknown status"],
+)
+def test_a_reply_that_no_world_gives_is_refused(reply):
+    with pytest.raises(WireError, match="reply with"):
+        unpack_reply(reply)
+
+
+@pytest.mark.parametrize("place", [8, -1])
+def test_a_request_with_broken_text_is_refused(place):
+    damaged = bytearray(pack_request(1, Op.HELLO, "left/arm", text="joint1"))
+    damaged[place] = 0xFF
+    with pytest.raises(WireError, match="UTF-8"):
+        unpack_request(bytes(damaged))
 
 
 def test_a_refusal_carries_its_reason():

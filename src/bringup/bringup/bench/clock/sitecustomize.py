@@ -1,0 +1,15 @@
+"""A system clock that can be set, for the processes of a graph under test: Python imports this before anything else.
+
+The offset in ns lies in the file that CROSSHAND_CLOCK_OFFSET names, eight bytes that all processes map.
+"""
+
+import mmap
+import os
+import struct
+import time
+
+if "CROSSHAND_CLOCK_OFFSET" in os.environ:
+    with open(os.environ["CROSSHAND_CLOCK_OFFSET"], "rb") as _file:
+        _offset = mmap.mmap(_file.fileno(), 8, access=mmap.ACCESS_READ)
+    _time_ns = time.time_ns
+    time.time_ns = lambda: _time_ns() + struct.unpack("<q", _offset[:8])[0]

@@ -1,0 +1,85 @@
+"""What recorded joints did: when they came to rest, how fast they went, whether they moved again. Pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SMOOTH_S = 0.03  # accelerations are slopes of velocity over this time: shorter ones are noise of contacts
+
+
+@dataclass(frozen=True)
+class Track:
+    """Joints over time: `times_s` (T,) monotonic and ascending, `velocities` (T, J) per s, `rest` (J,).
+
+    A joint slower than its entry of `rest` counts as standing.
+    """
+
+    times_s: np.ndarray
+    velocities: np.ndarray
+    rest: np.ndarray
+
+    def part(self, start_s: float, end_s: float = np.inf) -> Track:
+        """What happened from `start_s` to `end_s`."""
+        rows = (self.times_s >= start_s) & (self.times_s < end_s)
+        return Track(self.times_s[rows], self.velocities[rows], self.rest)
+
+    @property
+    def moving(self) -> np.ndarray:
+        """Whether any joint moved, (T,)."""
+        return (np.abs(self.velocities) > self.rest).any(axis=1)
+
+
+def commanded(times_s: np.ndarray, targets: np.ndarray, rest: np.ndarray, window_s: float = 0.01) -> Track:
+    """The motion of targets (T, J), which come in steps: how far they went within the last `window_s`, per s."""
+    past = np.searchsorted(times_s, times_s - window_s)
+    return Track(times_s, (targets - targets[past]) / window_s, rest)
+
+
+def standstill_s(track: Track, since_s: float, still_s: float = 0.1) -> float | None:
+    """Seconds from `since_s` until all joints stood, for `still_s` at least; None when they did not.
+
+    Only the first rest counts: what moves later is found by `moved_after`.
+    """
+    after = track.part(since_s)
+    moving, times = after.moving, after.times_s
+    begin = None
+    for now, moves in zip(times, moving, strict=True):
+        if moves:
+            begin = None
+        elif begin is None:
+            begin = now
+        if begin is not None and now - begin >= still_s:
+            return float(begin - since_s)
+    return None
+
+
+def moved_after(track: Track, start_s: float, end_s: float = np.inf, least_s: float = 0.05) -> bool:
+    """Whether a joint moved for `least_s` without a pause between `start_s` and `end_s`; a shiver is no motion."""
+    within = track.part(start_s, end_s)
+    begin = None
+    for now, moves in zip(within.times_s, within.moving, strict=True):
+        begin = None if not moves else now if begin is None else begin
+        if begin is not None and now - begin >= least_s:
+            return True
+    return False
+
+
+def peak_velocity(track: Track, since_s: float) -> np.ndarray:
+    """Largest speed of each joint (J,) from `since_s` on; zeros where nothing was recorded."""
+    after = track.part(since_s)
+    return np.abs(after.velocities).max(axis=0, initial=0.0)
+
+
+def peak_acceleration(track: Track, since_s: float) -> np.ndarray:
+    """Largest slope of the velocity of each joint (J,) over `SMOOTH_S`, per s^2, from `since_s` on."""
+    after = track.part(since_s)
+    peak, first = np.zeros(len(track.rest)), 0
+    for last, now in enumerate(after.times_s):
+        while now - after.times_s[first + 1 if first < last else first] >= SMOOTH_S:
+            first += 1
+        span = now - after.times_s[first]
+        if span >= SMOOTH_S:
+            peak = np.maximum(peak, np.abs(after.velocities[last] - after.velocities[first]) / span)
+    return peak

@@ -1,0 +1,71 @@
+"""What the simulated robots really do, seen past all drivers: the world itself is asked, 200 times a second."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+
+import numpy as np
+
+from bringup.bench.motion import Track, commanded
+from node_kit.station import Station
+from simulation.scene import ACTUATION, mounted
+from simulation.wire import Client, Op, WireError
+
+PERIOD_S = 0.005
+KEPT = 12000  # samples: a minute
+REST_RAD_PER_S, REST_M_PER_S = 0.05, 0.005
+
+
+class Truth:
+    """Records all joints of a station's world from `start` to `close`, in a thread of its own.
+
+    J joints in the order of the station's sides, arm before hand; `rest` (J,): a slower one counts as standing;
+    `acceleration` (J,): their limits; `lag_s` (J,): time constants of the simulated servos; `turning`: not sliding.
+    """
+
+    def __init__(self, station: Station) -> None:
+        sides = mounted(station)
+        robots = {f"{side}/{part}": getattr(of, part) for side, of in sides.items() for part in ("arm", "hand")}
+        self.parts = {name: len(robot.joints) for name, robot in robots.items()}
+        self.acceleration = np.concatenate([robot.acceleration for robot in robots.values()])  # limits (J,)
+        rest = {name: REST_M_PER_S if robot.kind == "gripper" else REST_RAD_PER_S for name, robot in robots.items()}
+        self.rest = np.concatenate([np.full(count, rest[name]) for name, count in self.parts.items()])
+        self.turning = self.rest == REST_RAD_PER_S
+        lags = {kind: servo.damping / servo.stiffness for kind, servo in ACTUATION.items()}
+        self.lag_s = np.concatenate([np.full(len(robot.joints), lags[robot.kind]) for robot in robots.values()])
+        self._client = Client(f"127.0.0.1:{station.simulation.port}")
+        self._samples: deque[tuple[float, np.ndarray]] = deque(maxlen=KEPT)
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="truth", daemon=True)
+
+    def start(self) -> None:
+        """Begin to record."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it."""
+        self._end.set()
+        self._thread.join(2.0)
+        self._client.close()
+
+    def tracks(self) -> tuple[Track, Track]:
+        """All that is kept: what the robots did, and what they were commanded to do, past all drivers and wires."""
+        samples = list(self._samples)
+        times = np.array([at for at, _ in samples])
+        velocities, targets = np.array([values for _, values in samples]).reshape(len(samples), 2, -1).swapaxes(0, 1)
+        return Track(times, velocities, self.rest), commanded(times, targets, self.rest)
+
+    def speed(self) -> float:
+        """The fastest joint now, as a multiple of the speed at rest; 0 before the first answer."""
+        if not self._samples:
+            return 0.0
+        velocities = self._samples[-1][1][: len(self.rest)]
+        return float((np.abs(velocities) / self.rest).max())
+
+    def _run(self) -> None:
+        while not self._end.wait(PERIOD_S):
+            with contextlib.suppress(WireError):  # a world that is gone has no motion to record: a gap says so
+                self._samples.append((time.monotonic(), self._client.ask(Op.MOTION)[1]))

@@ -1,0 +1,92 @@
+"""What the fault matrix is judged by: rest, motion and peaks of recorded joints; and a row of it, for real."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bringup.bench import motion
+from bringup.bench.fault_list import groups
+from bringup.bench.faults import chosen, main
+
+REST = np.array([0.05, 0.05])
+
+
+def track(speeds, period_s: float = 0.01) -> motion.Track:
+    """Two joints, the second at rest, the first at these speeds."""
+    speeds = np.asarray(speeds, float)
+    return motion.Track(np.arange(len(speeds)) * period_s, np.stack([speeds, 0 * speeds], axis=1), REST)
+
+
+def braking(start_s: float, stop_s: float, end_s: float = 2.0) -> motion.Track:
+    """At 1 rad/s until `start_s`, then evenly slower until it stands at `stop_s`."""
+    times = np.arange(0.0, end_s, 0.01)
+    return track(np.clip((stop_s - times) / (stop_s - start_s), 0.0, 1.0))
+
+
+@given(st.floats(0.1, 0.5), st.floats(0.05, 0.5), st.floats(0.0, 0.1))
+def test_standstill_is_when_the_last_joint_came_to_rest(start, takes, since):
+    found = motion.standstill_s(braking(start, start + takes), since)
+    assert found == pytest.approx(start + takes - since - 0.05 * takes, abs=0.011)
+
+
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=200))
+def test_standstill_holds_for_its_time_wherever_it_is_found(speeds):
+    recorded = track(speeds)
+    found = motion.standstill_s(recorded, 0.0)
+    if found is not None:
+        assert not recorded.part(found - 1e-9, found + 0.1).moving.any()
+
+
+def test_a_joint_that_never_rests_has_no_standstill():
+    assert motion.standstill_s(track(np.ones(100)), 0.0) is None
+    assert motion.standstill_s(track([]), 0.0) is None
+
+
+def test_what_moves_again_is_found_and_a_shiver_is_not():
+    still, shiver, again = np.zeros(100), np.zeros(100), np.zeros(100)
+    shiver[50:53], again[50:60] = 1.0, 1.0
+    moved = [motion.moved_after(track(speeds), 0.2) for speeds in (still, shiver, again)]
+    assert moved == [False, False, True]
+    assert not motion.moved_after(track(again), 0.65)
+
+
+@given(st.floats(0.1, 3.0), st.floats(1.0, 20.0))
+def test_peaks_are_those_of_the_motion(speed, acceleration):
+    times = np.arange(0.0, 3.0, 0.005)
+    speeds = np.minimum(times * acceleration, speed)
+    recorded = motion.Track(times, np.stack([speeds, -speeds / 2], axis=1), REST)
+    assert motion.peak_velocity(recorded, 0.0) == pytest.approx([speeds.max(), speeds.max() / 2])
+    if speed / acceleration > 2 * motion.SMOOTH_S:
+        assert motion.peak_acceleration(recorded, 0.0) == pytest.approx([acceleration, acceleration / 2], rel=0.02)
+
+
+def test_commands_that_come_in_steps_move_until_the_last_one():
+    times = np.arange(0.0, 1.0, 0.005)
+    steps = np.minimum(np.floor(times / 0.01), 30) * 0.01  # 1 rad/s in steps of 10 ms, until .3 s
+    found = motion.standstill_s(motion.commanded(times, np.stack([steps, 0 * steps], axis=1), REST), 0.05)
+    assert found == pytest.approx(0.25, abs=0.02)
+
+
+def test_every_fault_of_the_matrix_has_a_name_of_its_own():
+    names = [fault.name for group in groups() for fault in group.faults]
+    assert len(names) == len(set(names)) > 60
+
+
+def test_a_part_of_the_matrix_keeps_the_graph_it_needs():
+    assert [fault.name for group in chosen(groups(), "policy killed") for fault in group.faults] == ["policy killed"]
+    assert list(chosen(groups(), "no such fault")) == []
+
+
+def test_a_frozen_policy_stops_the_robots_which_then_go_on(free_port, tmp_path):
+    pytest.importorskip("xarm")
+    pytest.importorskip("rh56_sdk")
+    file = tmp_path / "faults.json"
+    main(["--only", "policy frozen", "--json", str(file), f"port:={free_port}"])
+    (row,) = json.loads(file.read_text())["rows"]
+    assert "command timeout" in row["observed"] and "trial failed" not in row["observed"]
+    assert row["standstill_s"] < 2.0 and not row["resumed"]  # how fast is judged on a machine that does nothing else
