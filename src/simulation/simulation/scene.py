@@ -32,7 +32,7 @@ class Actuation:
 
 
 ACTUATION: Mapping[str, Actuation] = {
-    "arm": Actuation(3000.0, 110.0, 150.0, 0.1),
+    "arm": Actuation(3000.0, 200.0, 150.0, 0.1),
     "hand": Actuation(2.0, 0.1, 0.6, 0.002),
     "gripper": Actuation(1000.0, 40.0, 15.0, 0.1),
 }
