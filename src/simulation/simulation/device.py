@@ -36,8 +36,11 @@ class SimulatedDevice:
         return JointSample(stamp_ns, position, velocity, effort)
 
     def write(self, position: np.ndarray) -> None:
-        """Set position targets (n,); raises DeviceError when the world does not take them."""
-        self._ask(Op.WRITE, position)
+        """Set position targets (n,). Raises DeviceError; for what the world does not take, at the next reading."""
+        try:
+            self._connected().tell(Op.WRITE, self._part, position)
+        except WireError as error:
+            raise DeviceError(f"{self._part}: {error}") from error
 
     def stop(self) -> None:
         """Hold where the device is now."""
@@ -56,10 +59,13 @@ class SimulatedDevice:
             self._client.close()
             self._client = None
 
-    def _ask(self, op: Op, values: np.ndarray | None = None) -> tuple[int, np.ndarray]:
-        if self._client is None:
-            raise DeviceError(f"{self._part}: not connected")
+    def _ask(self, op: Op) -> tuple[int, np.ndarray]:
         try:
-            return self._client.ask(op, self._part, values)
+            return self._connected().ask(op, self._part)
         except WireError as error:
             raise DeviceError(f"{self._part}: {error}") from error
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            raise DeviceError(f"{self._part}: not connected")
+        return self._client

@@ -117,18 +117,28 @@ class Client:
         self._socket.settimeout(timeout_s)
         self._socket.connect((host, int(port)))
 
+    def tell(self, op: Op, part: str, values: np.ndarray) -> None:
+        """Send and do not wait; that the world refused it is raised by the next `ask`. Raises WireError."""
+        self._send(op, part, values, "")
+
     def ask(self, op: Op, part: str = "", values: np.ndarray | None = None, text: str = "") -> tuple[int, np.ndarray]:
         """Send, wait for the answer at most the timeout: (stamp_ns, values (n,)); raises WireError."""
-        self._sequence = (self._sequence + 1) % 0x10000
+        self._send(op, part, values, text)
         try:
-            self._socket.send(pack_request(self._sequence, op, part, values, text))
-            for _ in range(self.MAX_STALE_REPLIES):  # answers to questions that timed out come first
+            for _ in range(self.MAX_STALE_REPLIES):  # answers that nobody waited for come first
                 sequence, stamp_ns, reply = unpack_reply(self._socket.recv(MAX_DATAGRAM))
                 if sequence == self._sequence:
                     return stamp_ns, reply
         except OSError as error:  # refused (nobody listens) and timed out alike
             raise WireError(f"no answer from the simulation at {self._address} ({error})") from error
         raise WireError(f"the simulation at {self._address} answers other questions")
+
+    def _send(self, op: Op, part: str, values: np.ndarray | None, text: str) -> None:
+        self._sequence = (self._sequence + 1) % 0x10000
+        try:
+            self._socket.send(pack_request(self._sequence, op, part, values, text))
+        except OSError as error:  # refused: nobody listens
+            raise WireError(f"no answer from the simulation at {self._address} ({error})") from error
 
     def close(self) -> None:
         """Release the socket."""

@@ -51,8 +51,11 @@ def test_a_hand_that_is_not_mounted_is_refused_by_its_joints(server):
 def test_targets_that_are_not_finite_never_reach_the_world(server):
     hand = device(server)
     hand.connect()
+    before = hand.read().position
+    hand.write(np.full(6, np.nan))
     with pytest.raises(DeviceError, match="finite"):
-        hand.write(np.full(6, np.nan))
+        hand.read()
+    np.testing.assert_allclose(hand.read().position, before, atol=1e-3)
     hand.disconnect()
 
 
