@@ -155,8 +155,8 @@ class Driver:
 
     def _exchange(self, now_ns: int) -> None:
         self.sample = checked(self.device.read(), self._joints)
-        fault = self.device.fault()
-        if fault is not None:
+        fault = self.device.fault() or self._behind()
+        if fault:
             self.trouble = self.trouble or fault
             self._mode.latch(fault)
         self.command = self._next(now_ns)
@@ -168,6 +168,15 @@ class Driver:
         elif not self._at_stop:  # at rest: handed to the device once, then left alone
             self.device.stop()
             self._at_stop = True
+
+    def _behind(self) -> str:
+        """Which joint does not follow its command, and by how far; "" if all do."""
+        limit = self.settings.max_behind
+        if not limit or not self._mode.movable:
+            return ""
+        behind = np.abs(self.sample.position - self.command.position)
+        joint = int(behind.argmax())
+        return "" if behind[joint] <= limit else f"{self.device.joints[joint]} does not follow: {behind[joint]:.2f} off"
 
     def _next(self, now_ns: int) -> MotionState:
         with self._mode.lock:

@@ -15,6 +15,7 @@ from hand_drivers.status import DriverSettings
 from node_kit import plugins
 from node_kit.parameters import Parameters
 
+_MAX_BEHIND = {"arm": 0.4, "hand": 0.0}  # twice what a servo that lags 70 ms is behind at 3 rad/s
 _PUBLISH_RATE_HZ = {"arm": 100.0, "hand": 50.0}
 
 
@@ -32,6 +33,13 @@ class DriverParameters(Parameters):
         0.2, gt=0, le=2, description="a command is followed until its observation is this old; then brake and hold"
     )
     device_timeout_s: float = Field(0.1, ge=0, le=5, description="a device silent for so long is lost until reset")
+    max_behind: float | None = Field(
+        None,
+        ge=0,
+        le=3,
+        description="a joint so far from its command stops all, rad; 0: never; default: 0.4 for arms, 0 for hands, which"
+        " objects stop",
+    )
     blend_s: float = Field(0.2, ge=0, le=5, description="duration of the transition from rest to a command")
     publish_rate_hz: float | None = Field(None, gt=0, le=1000, description="default: 100 for arms, 50 for hands")
     speed: float = Field(1.0, gt=0, le=1, description="share of the robot's velocity and acceleration limits")
@@ -53,6 +61,7 @@ class DriverParameters(Parameters):
             rate_hz=self.rate_hz,
             command_timeout_s=self.command_timeout_s,
             device_timeout_s=self.device_timeout_s,
+            max_behind=_MAX_BEHIND[self.part] if self.max_behind is None else self.max_behind,
             blend_s=self.blend_s,
         )
 

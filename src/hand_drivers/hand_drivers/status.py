@@ -47,6 +47,7 @@ class DriverSettings:
             that comes later is refused.
         max_ahead_s: how far in the future a stamp may lie (clocks of two machines).
         device_timeout_s: a device that has not answered for this long is lost; a shorter silence is bridged.
+        max_behind: a joint measured so far from its command (rad or m) does not follow it, which is a fault; 0: never.
         blend_s: how long a motion that starts from rest takes to come up to its chunk.
     """
 
@@ -54,6 +55,7 @@ class DriverSettings:
     command_timeout_s: float = 0.2
     max_ahead_s: float = 0.05
     device_timeout_s: float = 0.1
+    max_behind: float = 0.0
     blend_s: float = 0.2
 
 

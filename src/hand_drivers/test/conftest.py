@@ -38,6 +38,7 @@ class BenchDevice:
         self.plugged, self.connected = True, False
         self.stops = self.reads = 0
         self.frozen = False
+        self.stuck: dict[int, float] = {}  # joints that stay where they are
         self.trouble: str | None = None
         self.clearable = True
 
@@ -53,7 +54,9 @@ class BenchDevice:
     def read(self) -> JointSample:
         self._require(self.connected and self.plugged)
         self.reads += not self.frozen
-        return JointSample(self.reads, self.position.copy(), np.zeros(3), np.zeros(3))
+        position = self.position.copy()
+        position[list(self.stuck)] = list(self.stuck.values())
+        return JointSample(self.reads, position, np.zeros(3), np.zeros(3))
 
     def write(self, position: np.ndarray) -> None:
         self._require(self.connected and self.plugged)

@@ -281,6 +281,26 @@ def test_a_short_silence_of_the_device_is_bridged_without_a_jump(bench):
     bench.assert_motion_within_limits()
 
 
+def test_a_joint_that_does_not_follow_stops_all_until_reset_and_starts_from_where_it_is(device, limits):
+    bench = moving(Bench(device, limits, max_behind=0.2))
+    device.stuck = {1: float(device.position[1])}
+    bench.send([np.full(3, 2.0)] * 5)
+    bench.run(0.15)
+    assert bench.driver.state is State.STOPPED and "b does not follow: 0.2" in bench.driver.reason
+    assert bench.driver.trouble == bench.driver.reason
+    bench.run(0.5)
+    bench.assert_motion_within_limits()
+    assert bench.driver.reset() == (True, "holding")
+    assert bench.driver.command.position[1] == pytest.approx(device.stuck[1])
+
+
+def test_a_hand_that_an_object_stops_is_no_fault(device, limits):
+    bench = Bench(device, limits)
+    device.stuck = {0: 0.0}
+    bench.follow([np.ones(3)] * 5, 0.6)
+    assert bench.driver.state is State.TRACKING and bench.driver.command.position[0] > 0.5
+
+
 def test_a_plug_in_that_breaks_is_a_lost_device(bench, monkeypatch):
     monkeypatch.setattr(bench.device, "read", lambda: 1 / 0)
     bench.run(0.02)

@@ -312,8 +312,10 @@ SUPERVISOR = Fault("supervisor killed", Expected.ENDS, Trial.kill_supervisor)
 def of_device(part: str, name: str, code: int, tcp: bool = False) -> list[Fault]:
     """The faults of one emulated device, which has its error `code`.
 
-    A pseudo terminal cannot refuse a connection. TCP frames of an xArm have no checksum: not each changed byte shows.
+    An arm that does not follow is noticed, once its command is far enough away; a hand is stopped by what it holds. A
+    pseudo terminal cannot refuse a connection. TCP frames of an xArm have no checksum: not each changed byte shows.
     """
+    stuck = ("does not follow",) if part.endswith("/arm") else ()
     refuses = [device(part, "refuse 1", Expected.STOPS, LOST, name=f"{name} refuses connections")] if tcp else []
     return [
         device(part, "silent 1", Expected.STOPS, LOST, name=f"{name} is silent"),
@@ -322,7 +324,7 @@ def of_device(part: str, name: str, code: int, tcp: bool = False) -> list[Fault]
         device(part, "late_s 0.5", Expected.STOPS, LOST, name=f"{name} answers .5 s late"),
         device(part, f"code {code}", Expected.STOPS, STOPPED, name=f"{name} has error {code}"),
         device(part, "corrupt 1", Expected.BOUNDED if tcp else Expected.STOPS, name=f"{name} sends corrupted bytes"),
-        device(part, "frozen 1", Expected.BOUNDED, name=f"{name} does not move"),
+        device(part, "frozen 1", Expected.BOUNDED, *stuck, name=f"{name} does not move"),
     ]
 
 
