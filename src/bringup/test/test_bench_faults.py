@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bringup.bench import motion
-from bringup.bench.fault_list import groups
-from bringup.bench.faults import chosen, main
+from bringup.bench.faults import motion
+from bringup.bench.faults.catalogue import groups
+from bringup.bench.faults.matrix import chosen, main
 
 REST = np.array([0.05, 0.05])
 

@@ -75,12 +75,18 @@ class Device(Protocol):
         """Close the connection; harmless when there is none."""
 
 
+FARTHEST = 100.0  # rad or m: no joint of a robot is farther from its zero, and a command would start from there
 Factory = Callable[[DeviceSettings], Device]
 
 
 def checked(sample: JointSample, count: int) -> JointSample:
-    """The sample if its positions are (count,) and finite; raises DeviceError otherwise."""
-    if np.shape(sample.position) != (count,) or not np.isfinite(sample.position).all():
-        found = np.asarray(sample.position).tolist()
-        raise DeviceError(f"the device reports positions {found}, expected {count} finite numbers")
+    """The sample if each of its arrays is (count,) and finite, and a robot can be there; raises DeviceError otherwise."""
+    for name, values, limit in (
+        ("positions", sample.position, FARTHEST),
+        ("velocities", sample.velocity, np.inf),
+        ("efforts", sample.effort, np.inf),
+    ):
+        if np.shape(values) != (count,) or not (np.abs(values) < limit).all():  # not so for NaN either
+            found = np.asarray(values).tolist()
+            raise DeviceError(f"the device reports {name} {found}, expected {count} finite numbers")
     return sample

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -358,3 +361,15 @@ def _apply(bench: Bench, event: tuple) -> None:
         {"estop": driver.estop, "release": lambda: driver.estop(False), "reset": driver.reset}.get(
             event[0], lambda: driver.stop("asked")
         )()
+
+
+@pytest.mark.parametrize(
+    ("what", "value"), [("position", 1e30), *itertools.product(("position", "velocity", "effort"), (np.nan, np.inf))]
+)
+def test_a_measurement_that_no_robot_can_have_is_a_lost_device(bench, monkeypatch, what, value):
+    good = bench.device.read()
+    monkeypatch.setattr(bench.device, "read", lambda: replace(good, **{what: np.array([0.0, value, 0.0])}))
+    bench.run(0.32)
+    assert bench.driver.state is State.LOST
+    assert f"{value}" in bench.driver.reason
+    assert not bench.driver.reset()[0]

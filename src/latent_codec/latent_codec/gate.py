@@ -34,7 +34,7 @@ class Gate:
     def chunk(self, frame_id: str, message_status: str, stamp_ns: int, now_ns: int) -> str:
         """Check a latent action: its latent space, what reading it gave (`MessageStatus`), and its age."""
         if frame_id != self.latent_space:
-            return f"wrong_latent_space: found {frame_id or 'none'}, expected {self.latent_space}"
+            return f"wrong_latent_space: found {frame_id!r}, expected {self.latent_space}"
         if message_status == "wrong_names":
             return f"wrong_axes: expected {self.axes[0]} .. {self.axes[-1]} ({len(self.axes)})"
         if message_status != "ok":

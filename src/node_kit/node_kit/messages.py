@@ -18,6 +18,8 @@ from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 SECOND = 1_000_000_000
+MOST_POINTS = 512  # of a chunk; the longest that a policy may have is 256, and reading more would keep others waiting
+_LONGEST_S = 1e6  # as good as infinite, and still far from what a Duration can hold
 _BYTES_PER_PIXEL = 3
 
 
@@ -110,7 +112,7 @@ def image_array(message: Image) -> tuple[np.ndarray, MessageStatus]:
     if message.encoding not in ("rgb8", "bgr8"):
         return empty, MessageStatus.WRONG_ENCODING
     row = message.width * _BYTES_PER_PIXEL
-    if message.step < row or len(message.data) != message.step * message.height:
+    if not row or message.step < row or not message.height or len(message.data) != message.step * message.height:
         return empty, MessageStatus.WRONG_SHAPE
     rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)[:, :row]
     pixels = rows.reshape(message.height, message.width, _BYTES_PER_PIXEL)
@@ -136,17 +138,17 @@ def joint_state_arrays(message: JointState, expected_names: Sequence[str]) -> tu
 def trajectory_arrays(
     message: JointTrajectory, expected_names: Sequence[str]
 ) -> tuple[TrajectoryArrays, MessageStatus]:
-    """Times and points of ``message`` in the order of ``expected_names``; at least one point, times ascending."""
+    """Times and points of ``message`` in the order of ``expected_names``; 1 to MOST_POINTS points, times ascending."""
     stamp, count = stamp_ns(message.header), len(expected_names)
     refused = TrajectoryArrays(stamp, np.empty(0), np.empty((0, count)))
     order = _order(message.joint_names, expected_names)
     if order is None:
         return refused, MessageStatus.WRONG_NAMES
-    if not message.points or any(len(point.positions) != count for point in message.points):
+    if not 0 < len(message.points) <= MOST_POINTS or any(len(point.positions) != count for point in message.points):
         return refused, MessageStatus.WRONG_SHAPE
     points = np.array([point.positions for point in message.points], float)[:, order]
     times = np.array([point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in message.points])
-    if not np.isfinite(points).all():
+    if not np.isfinite(points).all() or (np.abs(times) > _LONGEST_S).any():
         return refused, MessageStatus.NOT_FINITE
     if (np.diff(times) <= 0).any():
         return refused, MessageStatus.NOT_ASCENDING

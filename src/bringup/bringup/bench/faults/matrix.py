@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from bringup.bench import motion
-from bringup.bench.fault_list import Expected, Fault, Group, groups
-from bringup.bench.trial import Trial, TrialError, trial
+from bringup.bench.faults import motion
+from bringup.bench.faults.catalogue import Expected, Fault, Group, groups
+from bringup.bench.faults.trial import Trial, TrialError, trial
 from bringup.session import FAILURES, REFUSALS
 from latent_codec.measure.tables import wide_console
 
@@ -209,7 +208,3 @@ def table(rows: Sequence[Row]) -> Table:
         verdicts = ("yes" if row.resumed else "no", "yes" if row.passed else "NO")
         found.add_row(row.fault, row.expected, *shown, *peaks, *verdicts)
     return found
-
-
-if __name__ == "__main__":
-    sys.exit(main())

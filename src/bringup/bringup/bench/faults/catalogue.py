@@ -12,8 +12,8 @@ from functools import partial
 
 from trajectory_msgs.msg import JointTrajectory
 
-from bringup.bench.starvation import Starvation
-from bringup.bench.trial import Trial
+from bringup.bench.faults.starvation import Starvation
+from bringup.bench.faults.trial import Trial
 from node_kit import messages
 
 CHUNK_S, FRAME_S = 0.1, 1 / 30

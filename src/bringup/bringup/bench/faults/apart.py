@@ -1,6 +1,6 @@
 """A graph without its world, under a supervisor in a process of its own: so that this process can be killed.
 
-`python -m bringup.bench.apart RUN_DIRECTORY` runs the nodes of the station there until it is ended.
+`python -m bringup.bench.faults.apart RUN_DIRECTORY` runs the nodes of the station there until it is ended.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Apart:
     """The other process; `kill` ends it as nobody can handle."""
 
     def __init__(self, session: Session) -> None:
-        self._process = subprocess.Popen([sys.executable, "-m", "bringup.bench.apart", str(session.run.path)])
+        self._process = subprocess.Popen([sys.executable, "-m", "bringup.bench.faults.apart", str(session.run.path)])
         self._nodes: list[Path] = []
 
     def kill(self) -> None:

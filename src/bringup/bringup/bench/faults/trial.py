@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bringup.bench.apart import Apart
-from bringup.bench.injector import Injector
-from bringup.bench.truth import Truth
+from bringup.bench.faults.apart import Apart
+from bringup.bench.faults.injector import Injector
+from bringup.bench.faults.truth import Truth
 from bringup.graph import EMULATORS
 from bringup.monitor import Status
 from bringup.session import Session, prepare

@@ -9,7 +9,7 @@ from collections import deque
 
 import numpy as np
 
-from bringup.bench.motion import Track, commanded
+from bringup.bench.faults.motion import Track, commanded
 from node_kit.station import Station
 from simulation.scene import ACTUATION, mounted
 from simulation.wire import Client, Op, WireError

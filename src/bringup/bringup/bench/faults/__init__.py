@@ -1,0 +1,1 @@
+"""Breaks a running graph in every way there is, and sees what it does; `./ws bench faults`."""

@@ -1,0 +1,5 @@
+"""`python -m bringup.bench.faults`."""
+
+from bringup.bench.faults.matrix import main
+
+raise SystemExit(main())

@@ -1,0 +1,97 @@
+"""Real nodes in this process, cut off from every graph: their callbacks are called as the executor would call them."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+from unittest import mock
+
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
+
+from node_kit.lifecycle import Lifecycle
+from node_kit.main import autostart
+
+DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
+DOMAINS = (160, 230)  # nobody's by default
+KEPT = 5000  # messages said that nobody has looked at yet
+
+Said = deque[tuple[str, Any]]
+
+
+@contextlib.contextmanager
+def active(kind: type[Lifecycle], name: str, **parameters: Any) -> Iterator[Lifecycle]:
+    """The node, configured and active; nobody hears it, and it hears nobody."""
+    before = os.environ.get(DISCOVERY)
+    os.environ[DISCOVERY] = "OFF"
+    context = Context()
+    context.init(["--ros-args", "--log-level", "fatal"], domain_id=Random(os.getpid()).randint(*DOMAINS))
+    node = kind(name, context=context, parameter_overrides=[Parameter(key, value=v) for key, v in parameters.items()])
+    try:
+        if not autostart(node):
+            raise RuntimeError(f"{name} cannot be started: {node.failure}")
+        yield node
+    finally:
+        node.stop()
+        node.destroy_node()
+        context.try_shutdown()
+        os.environ.pop(DISCOVERY)
+        if before is not None:
+            os.environ[DISCOVERY] = before
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[Said]:
+    """Topic and message of all that is published in this process meanwhile, the last KEPT of it."""
+    said: Said = deque(maxlen=KEPT)
+
+    def publish(publisher: Publisher, message: Any) -> None:
+        said.append((publisher.topic_name, message))
+        spoken(publisher, message)
+
+    spoken = Publisher.publish
+    with mock.patch.object(Publisher, "publish", publish):
+        yield said
+
+
+class Mailbox:
+    """The callbacks of a node by topic or service name, and what an executor gives them besides the message."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._topics = {subscription.topic_name: subscription.callback for subscription in node.subscriptions}
+        self._services = {service.srv_name.rsplit("/", 1)[-1]: service for service in node.services}
+        self._wants_info = {topic: _takes_two(callback) for topic, callback in self._topics.items()}
+
+    def deliver(self, topic: str, message: Any) -> None:
+        """Call back with a message that has just come."""
+        now = time.time_ns()
+        info = ({"source_timestamp": now, "received_timestamp": now},) if self._wants_info[topic] else ()
+        self._topics[topic](message, *info)
+
+    def call(self, name: str) -> Any:
+        """Call a service of the node that takes nothing; `name` without the node's."""
+        service = self._services[name]
+        return service.callback(service.srv_type.Request(), service.srv_type.Response())
+
+    def tick(self) -> None:
+        """Let every timer of the node have its turn."""
+        for timer in self._node.timers:
+            timer.callback()
+
+
+def _takes_two(callback: Any) -> bool:
+    """Whether it asks for more than the message, as rclpy finds out."""
+    try:
+        inspect.signature(callback).bind(None)
+    except TypeError:
+        return True
+    return False
