@@ -80,7 +80,7 @@ Factory = Callable[[DeviceSettings], Device]
 
 
 def checked(sample: JointSample, count: int) -> JointSample:
-    """The sample if each of its arrays is (count,) and finite, and a robot can be there; raises DeviceError otherwise."""
+    """The sample if each of its arrays is (count,) and finite, and a robot can be there; else raises DeviceError."""
     for name, values, limit in (
         ("positions", sample.position, FARTHEST),
         ("velocities", sample.velocity, np.inf),

@@ -15,6 +15,7 @@ from hand_drivers.status import DriverSettings
 from node_kit import plugins
 from node_kit.parameters import Parameters
 
+_DEVICE_TIMEOUT_S = {"arm": 0.1, "hand": 0.05}
 _MAX_BEHIND = {"arm": 0.4, "hand": 0.0}  # twice what a servo that lags 70 ms is behind at 3 rad/s
 _PUBLISH_RATE_HZ = {"arm": 100.0, "hand": 50.0}
 
@@ -32,7 +33,13 @@ class DriverParameters(Parameters):
     command_timeout_s: float = Field(
         0.2, gt=0, le=2, description="a command is followed until its observation is this old; then brake and hold"
     )
-    device_timeout_s: float = Field(0.1, ge=0, le=5, description="a device silent for so long is lost until reset")
+    device_timeout_s: float | None = Field(
+        None,
+        ge=0,
+        le=5,
+        description="a device without a measurement for so long is lost until reset, s; default: 0.1 for arms, 0.05 for "
+        "hands, whose last measurement counts a while (max_age_s)",
+    )
     max_behind: float | None = Field(
         None,
         ge=0,
@@ -60,7 +67,7 @@ class DriverParameters(Parameters):
         return DriverSettings(
             rate_hz=self.rate_hz,
             command_timeout_s=self.command_timeout_s,
-            device_timeout_s=self.device_timeout_s,
+            device_timeout_s=_DEVICE_TIMEOUT_S[self.part] if self.device_timeout_s is None else self.device_timeout_s,
             max_behind=_MAX_BEHIND[self.part] if self.max_behind is None else self.max_behind,
             blend_s=self.blend_s,
         )

@@ -35,7 +35,7 @@ class XArmOptions(Options):
     """Options of an xArm7."""
 
     port: int = PORT
-    answer_s: float = Field(0.1, gt=0, le=2, description="longest time to wait for one answer")
+    answer_s: float = Field(0.06, gt=0, le=2, description="longest time to wait for one answer")
     connect_s: float = Field(5.0, gt=0, le=60, description="longest time to connect and enable")
     sensitivity: int | None = Field(
         None, ge=0, le=5, description="collision sensitivity to set; none: the box keeps its own"

@@ -16,7 +16,8 @@ from simulation.wire import Client, Op, WireError
 
 PERIOD_S = 0.005
 KEPT = 12000  # samples: a minute
-REST_RAD_PER_S, REST_M_PER_S = 0.05, 0.005
+# Below these a joint counts as standing, rad/s and m/s. A finger that holds something yields to it for a while.
+REST = {"arm": 0.05, "hand": 0.2, "gripper": 0.01}
 
 
 class Truth:
@@ -29,13 +30,11 @@ class Truth:
     def __init__(self, station: Station) -> None:
         sides = mounted(station)
         robots = {f"{side}/{part}": getattr(of, part) for side, of in sides.items() for part in ("arm", "hand")}
-        self.parts = {name: len(robot.joints) for name, robot in robots.items()}
         self.acceleration = np.concatenate([robot.acceleration for robot in robots.values()])  # limits (J,)
-        rest = {name: REST_M_PER_S if robot.kind == "gripper" else REST_RAD_PER_S for name, robot in robots.items()}
-        self.rest = np.concatenate([np.full(count, rest[name]) for name, count in self.parts.items()])
-        self.turning = self.rest == REST_RAD_PER_S
+        kinds = np.concatenate([np.full(len(robot.joints), robot.kind) for robot in robots.values()])
+        self.rest, self.turning = np.array([REST[kind] for kind in kinds]), kinds != "gripper"
         lags = {kind: servo.damping / servo.stiffness for kind, servo in ACTUATION.items()}
-        self.lag_s = np.concatenate([np.full(len(robot.joints), lags[robot.kind]) for robot in robots.values()])
+        self.lag_s = np.array([lags[kind] for kind in kinds])
         self._client = Client(f"127.0.0.1:{station.simulation.port}")
         self._samples: deque[tuple[float, np.ndarray]] = deque(maxlen=KEPT)
         self._end = threading.Event()
