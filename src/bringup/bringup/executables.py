@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -31,6 +32,15 @@ def command(package: str, executable: str) -> list[str]:
     raise ExecutableError(
         f"{package}/{executable}: found no such executable, expected a built workspace that is sourced"
     )
+
+
+def process_command(nodes: Sequence[NodeDescription], parameters: Path) -> list[str]:
+    """argv of a process of the graph; one of several nodes is told all their names."""
+    first = nodes[0]
+    if len(nodes) == 1:
+        return node_command(first, parameters)
+    names = [node.name for node in nodes]
+    return command(first.package, first.executable) + [*names, "--ros-args", "--params-file", str(parameters)]
 
 
 def node_command(node: NodeDescription, parameters: Path) -> list[str]:

@@ -19,13 +19,15 @@ from node_kit.station import Camera, Part, Station
 
 SIMULATION, EMULATORS, DRIVERS, CODECS, POLICY, CAMERAS = range(6)
 PUBLISH_HZ = 50.0  # of joint states; the servo loop is faster
+ONE_PROCESS = ("g1_arms",)  # devices of a robot that hears one message for both its arms
 
 
 @dataclass(frozen=True)
 class NodeDescription:
     """One node: `name` is unique in the graph; `parameters` hold str, int, float, bool or lists of one of them.
 
-    `moves` tells those that move a robot: nothing goes on before they hear the emergency stop.
+    `moves` tells those that move a robot: nothing goes on before they hear the emergency stop. Nodes of one
+    executable and stage that name the same `process` share one; empty is a process of its own.
     """
 
     name: str
@@ -34,6 +36,7 @@ class NodeDescription:
     parameters: dict[str, Any] = field(default_factory=dict)
     stage: int = 0
     moves: bool = False
+    process: str = ""
 
 
 def describe(station: Station, station_path: Path, bag_directory: Path | None = None) -> list[NodeDescription]:
@@ -56,6 +59,14 @@ def stages(nodes: Sequence[NodeDescription]) -> list[list[str]]:
     """Names of the nodes, one list a stage, in the order of bring-up."""
     order = sorted({node.stage for node in nodes})
     return [[node.name for node in nodes if node.stage == stage] for stage in order]
+
+
+def processes(nodes: Sequence[NodeDescription]) -> dict[str, list[NodeDescription]]:
+    """The nodes of each process, by its name, which names them all: `policy`, `left_arm_driver+right_arm_driver`."""
+    groups: dict[str, list[NodeDescription]] = {}
+    for node in nodes:
+        groups.setdefault(node.process or node.name, []).append(node)
+    return {"+".join(node.name for node in group): group for group in groups.values()}
 
 
 def topics(station: Station) -> list[str]:
@@ -95,13 +106,16 @@ def _driver(station: Station, side: str, part: str) -> NodeDescription:
         "device": settings.device,
         "address": settings.address,
         "options": json.dumps(settings.options),
-        "rate_hz": station.servo.rate_hz,
+        "rate_hz": getattr(station.servo, f"{part}_rate_hz"),
         "command_timeout_s": station.servo.command_timeout_s,
         "priority": station.servo.priority,
         "cpu": station.servo.cpu,
         "publish_rate_hz": PUBLISH_HZ,
     }
-    return NodeDescription(f"{side}_{part}_driver", "hand_drivers", "driver_node", parameters, DRIVERS, moves=True)
+    process = f"{settings.device} {settings.address}" if settings.device in ONE_PROCESS else ""
+    return NodeDescription(
+        f"{side}_{part}_driver", "hand_drivers", "driver_node", parameters, DRIVERS, moves=True, process=process
+    )
 
 
 def _codec(station: Station, side: str) -> NodeDescription:
@@ -129,6 +143,8 @@ def _camera(name: str, camera: Camera, station_path: Path) -> NodeDescription:
         "name": name,
         "source": camera.source,
         "options": json.dumps(options),
+        "width": camera.width,
+        "height": camera.height,
         "rate_hz": camera.rate_hz,
     }
     return NodeDescription(f"{name}_camera", "camera_node", "camera_node", parameters, CAMERAS)

@@ -5,7 +5,7 @@ Imported by launch files alone: `launch` and `launch_ros` come with a ROS 2 inst
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
@@ -50,18 +50,22 @@ def _bring_up(context: LaunchContext) -> list[Any]:
 def actions(context: LaunchContext, session: Session) -> list[Any]:
     """What to launch for a session: its nodes, who brings them up, and what happens when one of them ends."""
     environment = [SetEnvironmentVariable(name, value) for name, value in graph.environment().items()]
-    nodes, manager = {node.name: _node(session, node) for node in session.nodes}, _manager(session)
-    watch = RegisterEventHandler(OnProcessExit(on_exit=_on_exit(context, manager, nodes)))
-    launched = [*environment, watch, *nodes.values(), manager]
+    manager, processes = _manager(session), graph.processes(session.nodes)
+    started = {name: _process(session, nodes) for name, nodes in processes.items()}
+    watch = RegisterEventHandler(OnProcessExit(on_exit=_on_exit(context, manager, started)))
+    launched = [*environment, watch, *started.values(), manager]
     if session.station.seconds:
         end = EmitEvent(event=Shutdown(reason=f"{session.station.seconds:g} s are over"))
         launched.append(TimerAction(period=session.station.seconds, actions=[end]))
     return launched
 
 
-def _node(session: Session, node: graph.NodeDescription) -> Node:
-    files = [str(session.run.parameters)]
-    return Node(package=node.package, executable=node.executable, name=node.name, parameters=files, output="screen")
+def _process(session: Session, nodes: Sequence[graph.NodeDescription]) -> Node:
+    """What starts a process; one of several nodes is told their names, and ROS gives none to all of them."""
+    names = [node.name for node in nodes]
+    told = {"name": names[0]} if len(names) == 1 else {"arguments": names}
+    files, first = [str(session.run.parameters)], nodes[0]
+    return Node(package=first.package, executable=first.executable, parameters=files, output="screen", **told)
 
 
 def _manager(session: Session) -> Node:
@@ -71,7 +75,7 @@ def _manager(session: Session) -> Node:
 
 
 def _on_exit(
-    context: LaunchContext, manager: Node, nodes: Mapping[str, Node]
+    context: LaunchContext, manager: Node, processes: Mapping[str, Node]
 ) -> Callable[[ProcessExited, LaunchContext], list[Any] | None]:
     """What happens when a process ends: nothing if the manager is done or all is ending; else the emergency stop."""
     # Made now and not when it is needed: a publisher reaches only those that have discovered it.
@@ -81,7 +85,7 @@ def _on_exit(
         if context.is_shutdown or (event.action is manager and event.returncode == 0):
             return None
         stop.publish(Bool(data=True))
-        name = next((name for name, node in nodes.items() if node is event.action), "lifecycle_manager")
+        name = next((name for name, started in processes.items() if started is event.action), "lifecycle_manager")
         reason = str(Exit(name, event.returncode))
         end = EmitEvent(event=Shutdown(reason=reason))
         return [LogInfo(msg=f"emergency stop: {reason}"), TimerAction(period=BRAKING_S, actions=[end])]

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from bringup.executables import node_command
-from bringup.graph import NodeDescription, environment, stages
+from bringup.executables import process_command
+from bringup.graph import NodeDescription, environment, processes, stages
 from bringup.lifecycle import DEACTIVATE, BringUpError, LifecycleManager
 from bringup.monitor import Monitor
 from bringup.paths import RunDirectory
@@ -39,19 +39,20 @@ class NodeDiedError(Exception):
 class Supervisor:
     """One run of a graph. Use as a context manager: leaving it ends every process, whatever happened.
 
-    `command(node)` is the argv of a node; the default starts the executables of the workspace.
+    `command(nodes)` is the argv of a process with these nodes; the default starts the executables of the workspace.
     """
 
     def __init__(
         self,
         nodes: Sequence[NodeDescription],
         run: RunDirectory,
-        command: Callable[[NodeDescription], list[str]] | None = None,
+        command: Callable[[Sequence[NodeDescription]], list[str]] | None = None,
     ) -> None:
         self.monitor = Monitor()
         self.died: list[Exit] = []
         self._nodes, self._run = list(nodes), run
-        self._command = command or (lambda node: node_command(node, run.parameters))
+        self._command = command or (lambda nodes: process_command(nodes, run.parameters))
+        self._process_of = {node.name: name for name, group in processes(nodes).items() for node in group}
         self._asked, self._death = threading.Event(), threading.Event()
         self._previous: dict[int, object] = {}
         self._ros: RosSide | None = None
@@ -87,8 +88,8 @@ class Supervisor:
     def start(self) -> None:
         """Starts all processes at once; they come up while this process does the same."""
         env = {**os.environ, **environment(), "PYTHONUNBUFFERED": "1", "ROS_LOG_DIR": str(self._run.logs / "ros")}
-        for node in self._nodes:
-            self._processes.start(node.name, self._command(node), self._run.log(node.name), env)
+        for name, nodes in processes(self._nodes).items():
+            self._processes.start(name, self._command(nodes), self._run.log(name), env)
         self._ros = RosSide(self.monitor)
 
     def bring_up(self, progress: Callable[[str], None] = lambda text: None) -> None:
@@ -137,13 +138,15 @@ class Supervisor:
             return
 
     def running(self) -> dict[str, int]:
+        """Name of a process (that of its node, or of all its nodes) -> process id, of those that have not ended."""
         return self._processes.running()
 
     def reason(self, name: str) -> str:
-        """The last error line a node has written, else its last line."""
-        lines = tail(self._run.log(name), 50)
+        """The last error line a node has written, else that of its process, else the last line."""
+        lines = tail(self._run.log(self._process_of[name]), 50)
         errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return (errors or lines or [""])[-1]
+        own = [line for line in errors if f"/{name}" in line]
+        return (own or errors or lines or [""])[-1]
 
     def shut_down(self) -> None:
         """Ends every process in reverse order of the stages; idempotent, bounded, leaves nothing behind."""
@@ -151,7 +154,7 @@ class Supervisor:
             time.sleep(BRAKING_S)
         killed = [end.name for end in self.died]
         for names in reversed(stages(self._nodes)):
-            killed += self._processes.stop(names, GRACE_S)
+            killed += self._processes.stop({self._process_of[name] for name in names}, GRACE_S)
         killed += self._processes.close()
         remove(segment for name in killed for segment in self._segments.get(name, ()))
         if self._ros is not None:

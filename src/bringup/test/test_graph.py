@@ -10,14 +10,14 @@ import pytest
 import yaml
 
 from bringup import graph, station
-from bringup.executables import ExecutableError, command, node_command
+from bringup.executables import ExecutableError, command, node_command, process_command
 from bringup.graph import NodeDescription
 
 FILE = Path("/tmp/station.yaml")
 
 
-def described(**overrides: object) -> dict[str, NodeDescription]:
-    nodes = graph.describe(station.load("dual_xarm7", overrides), FILE)
+def described(name: str = "dual_xarm7", **overrides: object) -> dict[str, NodeDescription]:
+    nodes = graph.describe(station.load(name, overrides), FILE)
     assert max(Counter(node.name for node in nodes).values()) == 1
     return {node.name: node for node in nodes}
 
@@ -50,18 +50,51 @@ def test_an_emulated_station_has_real_drivers_that_come_up_after_their_devices()
     assert json.loads(parameters["right"]["options"]) == {"port": 48999}
 
 
+def test_both_arms_of_a_g1_share_a_process_and_nothing_else_does() -> None:
+    pytest.importorskip("cyclonedds")
+    nodes = list(described("g1", backend="emulated").values())
+    shared = {name: group for name, group in graph.processes(nodes).items() if len(group) > 1}
+    assert list(shared) == ["left_arm_driver+right_arm_driver"]
+    assert sum(map(len, graph.processes(nodes).values())) == len(nodes)
+    assert all(len(group) == 1 for group in graph.processes(list(described("g1").values())).values())
+
+
+def test_a_shared_process_is_told_the_names_of_its_nodes_and_a_single_node_is_renamed() -> None:
+    pytest.importorskip("cyclonedds")
+    nodes = described("g1", backend="emulated")
+    arms = [nodes["left_arm_driver"], nodes["right_arm_driver"]]
+    argv = process_command(arms, Path("parameters.yaml"))
+    assert argv[-5:] == ["left_arm_driver", "right_arm_driver", "--ros-args", "--params-file", "parameters.yaml"]
+    assert process_command(arms[:1], Path("p")) == node_command(arms[0], Path("p"))
+
+
 def test_a_driver_gets_its_parameters_from_the_station() -> None:
     parameters = described(left_hand="xhand", port=48999)["left_hand_driver"].parameters
     assert (parameters["side"], parameters["part"], parameters["embodiment"]) == ("left", "hand", "xhand")
     assert (parameters["device"], parameters["address"]) == ("simulated", "127.0.0.1:48999")
-    assert (parameters["rate_hz"], parameters["command_timeout_s"]) == (100.0, 0.25)
+    assert (parameters["rate_hz"], parameters["command_timeout_s"]) == (100.0, 0.2)
     assert json.loads(parameters["options"]) == {}
+    assert described()["left_arm_driver"].parameters["rate_hz"] == 250.0
 
 
 def test_a_codec_knows_its_arm_its_hand_and_where_they_stand() -> None:
     parameters = described(right_hand="xarm_gripper")["right_codec"].parameters
     assert (parameters["arm"], parameters["hand"]) == ("xarm7", "xarm_gripper")
     assert parameters["base_xyz"] == [0.0, -0.4, 0.0]
+
+
+@pytest.mark.parametrize("source", ["simulated", "v4l2", "realsense", "replay"])
+def test_a_camera_gets_its_size_and_rate_from_the_station(source: str) -> None:
+    fields = {"source": source, "width": 640, "height": 360, "rate_hz": 15}
+    parameters = described(**{f"cameras.front.{name}": value for name, value in fields.items()})
+    expected = {"name": "front"} | fields
+    assert {name: parameters["front_camera"].parameters[name] for name in expected} == expected
+
+
+def test_options_of_a_camera_are_its_own() -> None:
+    options = {"device": "/dev/video2"}
+    nodes = described(**{"cameras.front.source": "v4l2", "cameras.front.options": options})
+    assert json.loads(nodes["front_camera"].parameters["options"]) == options
 
 
 def test_every_topic_of_the_loop_is_recorded() -> None:
@@ -86,6 +119,15 @@ def test_every_node_has_an_executable() -> None:
     for node in (described() | described(backend="emulated")).values():
         argv = node_command(node, Path("parameters.yaml"))
         assert f"__node:={node.name}" in argv and "parameters.yaml" in argv
+
+
+def test_a_real_g1_is_reached_by_its_network_interface() -> None:
+    arms = {f"sides.{side}.arm.device": "g1_arms" for side in ("left", "right")}
+    arms |= {f"sides.{side}.arm.address": "eth0" for side in ("left", "right")}
+    hands = {f"sides.{side}.hand.device": "inspire" for side in ("left", "right")}
+    nodes = described("g1", backend="real", **arms, **hands, **{"cameras.front.source": "v4l2"})
+    assert nodes["left_arm_driver"].process == nodes["right_arm_driver"].process != ""
+    assert nodes["left_arm_driver"].parameters["address"] == "eth0"
 
 
 def test_an_executable_that_is_not_python_is_found_in_the_prefix(

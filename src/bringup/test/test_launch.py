@@ -149,3 +149,19 @@ def test_the_launch_adds_no_node_of_its_own_but_the_manager(tmp_path: Path) -> N
     made = actions(context, Session(resolved, nodes, RunDirectory(tmp_path)))
     started = [action.node_executable for action in made if isinstance(action, Node)]
     assert sorted(started) == sorted([*(node.executable for node in nodes), "lifecycle_manager"])
+
+
+def test_nodes_that_share_a_process_are_launched_as_one(tmp_path: Path) -> None:
+    pytest.importorskip("cyclonedds")
+    from launch import LaunchContext
+    from launch_ros.actions import Node
+
+    from bringup.launching import actions
+    from bringup.paths import RunDirectory
+    from bringup.session import Session
+
+    resolved = station.load("g1", {"backend": "emulated"})
+    nodes = graph.describe(resolved, tmp_path / "station.yaml")
+    made = actions(LaunchContext(), Session(resolved, nodes, RunDirectory(tmp_path)))
+    drivers = [a for a in made if isinstance(a, Node) and a.node_executable == "driver_node"]
+    assert len(drivers) == 3  # both arms, and a hand each

@@ -32,7 +32,7 @@ def test_a_simulated_device_talks_to_the_port_of_its_station() -> None:
 
 
 def test_any_field_is_reached_by_its_dotted_name() -> None:
-    assert station.load("dual_xarm7", {"servo.rate_hz": 200}).servo.rate_hz == 200.0
+    assert station.load("dual_xarm7", {"servo.arm_rate_hz": 200}).servo.arm_rate_hz == 200.0
 
 
 def test_bundles_of_a_resolved_station_are_absolute() -> None:
@@ -66,7 +66,7 @@ def test_a_mistyped_argument_is_named(arguments: list[str], line: str) -> None:
     ("overrides", "text"),
     [
         ({"seconds": "long"}, "arguments: seconds: found 'long', expected"),
-        ({"servo.rate": 3}, "arguments: servo.rate: found an unknown field, expected 'rate_hz'"),
+        ({"servo.arm_rate": 3}, "arguments: servo.arm_rate: found an unknown field, expected 'arm_rate_hz'"),
         ({"backend": "real"}, "sides.left.arm.device: found nothing, expected the name of a plug-in"),
         ({"backend": "emulated", "left_hand": "xhand"}, "left.hand.embodiment: found 'xhand', expected one that"),
         ({"port": 1}, "arguments: simulation.port: found 1, expected greater than or equal to 1024"),

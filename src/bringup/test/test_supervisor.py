@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ from bringup.supervisor import NodeDiedError, Supervisor
 NODES = [NodeDescription(name, "fake", "node", {}, stage) for name, stage in (("sim", 0), ("left", 1), ("right", 1))]
 
 
-def command(node: NodeDescription) -> list[str]:
-    return [*fake("lifecycle_node"), "--ros-args", "-r", f"__node:={node.name}"]
+def command(nodes: Sequence[NodeDescription]) -> list[str]:
+    return [*fake("lifecycle_node"), *(node.name for node in nodes)]
 
 
 @pytest.fixture
@@ -91,16 +92,51 @@ def test_a_node_that_refuses_to_configure_is_named_with_its_own_words(
 
 
 def test_a_node_that_dies_during_bring_up_ends_it_at_once(run_directory: RunDirectory, notes: Path) -> None:
-    def broken(node: NodeDescription) -> list[str]:
-        return (
-            [sys.executable, "-c", "raise SystemExit('error: no licence')"] if node.name == "right" else command(node)
-        )
+    def broken(nodes: Sequence[NodeDescription]) -> list[str]:
+        failing = [sys.executable, "-c", "raise SystemExit('error: no licence')"]
+        return failing if nodes[0].name == "right" else command(nodes)
 
     with Supervisor(NODES, run_directory, broken) as supervisor:
         supervisor.start()
         with pytest.raises(NodeDiedError, match="right ended with exit status 1"):
             supervisor.bring_up()
         assert supervisor.reason("right") == "no licence"
+
+
+ARMS = [NodeDescription(name, "fake", "node", {}, 0, process="arms") for name in ("left", "right")]
+
+
+def test_nodes_that_share_a_process_come_up_each_by_itself(run_directory: RunDirectory, notes: Path) -> None:
+    with Supervisor([*ARMS, NODES[0]], run_directory, command) as supervisor:
+        supervisor.start()
+        supervisor.bring_up()
+        assert sorted(supervisor.running()) == ["left+right", "sim"]
+    done = {tuple(line.split()[1:]) for line in notes.read_text().splitlines()}
+    assert {(node.name, step) for node in ARMS for step in ("configure", "activate", "deactivate")} <= done
+
+
+def test_the_death_of_a_process_names_all_its_nodes(
+    run_directory: RunDirectory, notes: Path, emergency_stops: EmergencyStops
+) -> None:
+    with Supervisor([*ARMS, NODES[0]], run_directory, command) as supervisor:
+        supervisor.start()
+        supervisor.bring_up()
+        assert until(emergency_stops.connected)
+        os.kill(supervisor.running()["left+right"], signal.SIGKILL)
+        with pytest.raises(NodeDiedError, match=r"^left\+right was killed by SIGKILL"):
+            supervisor.wait(10.0, lambda elapsed: None)
+        assert until(lambda: bool(emergency_stops.at), 1.0)
+
+
+def test_of_a_shared_process_the_node_that_refuses_is_named_with_its_own_words(
+    run_directory: RunDirectory, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFUSES", "right")
+    with Supervisor(ARMS, run_directory, command) as supervisor:
+        supervisor.start()
+        with pytest.raises(BringUpError, match="^right: did not configure: node /right: .*found nothing"):
+            supervisor.bring_up()
+        assert supervisor.reason("right").startswith("node /right:")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

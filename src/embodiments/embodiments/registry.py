@@ -33,7 +33,7 @@ class Embodiment:
     """One robot on one side. Arrays are read-only; positions in rad (m for prismatic joints), transforms (4, 4).
 
     Attributes:
-        urdf: XML text; of left hands and grippers already the mirror image.
+        urdf: XML text; of left hands, grippers and handed arms already the mirror image.
         joints: actuated joints in canonical order, which is the wire order of messages; mimic joints excluded.
         lower, upper, velocity, acceleration: (n,) command limits.
         tips: finger name -> tip link, only fingers that exist.
@@ -108,7 +108,7 @@ def load_file(path: str | Path, side: str = "right") -> Embodiment:
         raise EmbodimentError(str(path), "urdf", data.urdf, f"a readable file ({error})") from None
     tree = parse(urdf, str(urdf_path))
     check_links(data, tree, str(path))
-    mirrored = side == "left" and data.kind != "arm"
+    mirrored = side == "left" and (data.kind != "arm" or data.handed)
     return _embodiment(data, side, mirror_urdf(urdf) if mirrored else urdf, tree.root, mirrored, path)
 
 

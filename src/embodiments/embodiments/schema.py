@@ -44,7 +44,7 @@ class JointData(_Strict):
 
 
 class SidePostures(_Strict):
-    """A posture of an arm, which differs between the sides."""
+    """A posture that differs between the sides, as of an arm that is the same on both."""
 
     left: Posture
     right: Posture
@@ -54,12 +54,14 @@ class EmbodimentData(_Strict):
     """Everything about a robot that its URDF does not say.
 
     Kind "human" is a hand that no station can mount: like a hand in all else, but never listed among the hands.
+    An arm that is `handed` is described as a right one, as all hands are; any other is the same on both sides.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     kind: Literal["arm", "hand", "gripper", "human"]
     description: str
     urdf: str
+    handed: bool = False
     joints: Annotated[list[JointData], Field(min_length=1)]
     tips: dict[Finger, str] = {}
     flange: str | None = None
@@ -75,6 +77,8 @@ class EmbodimentData(_Strict):
             raise ValueError(f"postures of an embodiment of kind '{self.kind}' need {', '.join(missing)}")
         if self.kind == "arm" and self.flange is None:
             raise ValueError("an arm needs 'flange', the link hands are mounted on")
+        if self.kind != "arm" and "handed" in self.model_fields_set:
+            raise ValueError("'handed' is for arms: hands and grippers always are")
         if self.kind != "arm" and not {"thumb", "index"} <= set(self.tips):
             raise ValueError("hands and grippers need at least the tips 'thumb' and 'index'")
         return self

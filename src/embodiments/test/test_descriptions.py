@@ -40,6 +40,7 @@ def test_a_valid_copy_loads(description):
         (lambda d: d.update(colour="red"), "colour", "no field of that name"),
         (lambda d: d.pop("urdf"), "urdf", "this field to be present"),
         (lambda d: d.update(kind="foot"), "kind", "found 'foot', expected"),
+        (lambda d: d.update(handed=False), "content", "'handed' is for arms"),
         (lambda d: d["joints"][2].update(velocity=-1), "joints.2.velocity", "found -1, expected"),
         (lambda d: d["joints"][2].update(velocity=float("nan")), "joints.2.velocity", "found nan"),
         (lambda d: d["joints"][0].update(upper=1.5), "joints.0", r"inside \[0.0, 1.308\]"),
@@ -86,7 +87,7 @@ def test_text_that_is_no_yaml_and_a_missing_file_are_named(tmp_path):
 
 
 def test_known_robots_are_listed_by_kind():
-    assert embodiments.names("arm") == ("xarm7",)
+    assert embodiments.names("arm") == ("g1_arm", "xarm7")
     assert embodiments.names("hand") == ("ability", "allegro", "dex3", "dexh13", "faive", "inspire", "mimic", "xhand")
     assert embodiments.names("gripper") == ("franka_gripper", "robotiq_2f85", "xarm_gripper")
 

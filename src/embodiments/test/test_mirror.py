@@ -7,11 +7,11 @@ import embodiments
 from embodiments.mirror import mirror_pose, mirror_urdf
 from embodiments.transforms import inverse
 
-HANDED = embodiments.names("hand") + embodiments.names("gripper")
+HANDED = (*embodiments.names("hand"), *embodiments.names("gripper"), "g1_arm")
 
 
 @pytest.mark.parametrize("name", HANDED)
-def test_a_left_hand_is_the_mirror_image_at_the_same_joint_values(name):
+def test_a_left_robot_is_the_mirror_image_at_the_same_joint_values(name):
     right, left = (embodiments.load(name, side) for side in ("right", "left"))
     q = np.random.default_rng(2).uniform(right.lower, right.upper, (200, len(right.joints)))
     links = right.kinematics.links
@@ -47,7 +47,7 @@ def test_mirroring_twice_gives_the_same_robot(name):
     np.testing.assert_allclose(twice.tip_positions(q), robot.kinematics.tip_positions(q), atol=1e-12)
 
 
-def test_arms_are_not_mirrored_but_have_mirrored_home_postures():
+def test_an_arm_without_sides_is_not_mirrored_but_has_mirrored_home_postures():
     right, left = (embodiments.load("xarm7", side) for side in ("right", "left"))
     assert left.urdf == right.urdf
     np.testing.assert_allclose(left.postures["home"], right.postures["home"] * [-1, 1, -1, 1, -1, 1, -1])

@@ -4,7 +4,8 @@ Their forward kinematics come from Pinocchio alone; mimic rules and limits are r
 The Ability model elsewhere limits the second finger joint to 2.66 rad where ours has 2.94; within the hand's safe
 command range, which is what is compared, neither limit is ever reached. One Allegro model has its fingertips at the
 centres of their spheres, as ours has, the other at their ends: of that, only the links are compared. The Dex3 is part
-of the G1 and has no fingertip frames.
+of the G1 and has no fingertip frames. The G1's joints turn about positive axes on both its sides; our left arm is the
+mirror image of the right one, so joints about x and z turn the other way.
 """
 
 from __future__ import annotations
@@ -113,3 +114,52 @@ def test_links_are_where_the_public_model_has_them(name, distribution, file, roo
         expected = public.poses(links.values(), positions, root)
         assert np.linalg.norm(poses[:, :3, 3] - expected[:, :3, 3], axis=1).max() < 1e-4
         assert angles(poses[:, :3, :3], expected[:, :3, :3]).max() < 1e-4
+
+
+G1 = "g1_description/urdf/g1_29dof_with_hand_rev_1_0.urdf"
+
+
+@pytest.mark.parametrize("side", embodiments.SIDES)
+def test_an_arm_of_the_g1_with_a_dex3_is_where_the_public_model_has_it(side):
+    arm, hand = embodiments.load("g1_arm", side), embodiments.load("dex3", side)
+    path = find("example-robot-data", G1)
+    public, signs = PublicModel(path), public_signs(arm)
+    joints = [joint.removesuffix("_joint") for joint in arm.joints]
+    ours, theirs = [f"{joint}_link" for joint in joints], [f"{side}_{joint}_link" for joint in joints]
+    for q in np.random.default_rng(4).uniform(arm.lower, arm.upper, (1000, 7)):
+        poses = arm.kinematics.forward(q, (*ours, arm.flange))
+        poses[-1] = poses[-1] @ hand.mount
+        values = {f"{side}_{joint}": value for joint, value in zip(arm.joints, signs * q, strict=True)}
+        expected = public.poses([*theirs, f"{side}_hand_palm_link"], values, "torso_link")
+        assert np.linalg.norm(poses[:, :3, 3] - expected[:, :3, 3], axis=1).max() < 1e-4
+        assert angles(poses[:, :3, :3], expected[:, :3, :3]).max() < 1e-4
+
+
+@pytest.mark.parametrize("side", embodiments.SIDES)
+def test_an_arm_of_the_g1_has_the_limits_of_the_public_model(side):
+    arm = embodiments.load("g1_arm", side)
+    joints = {j.get("name"): j for j in ElementTree.parse(find("example-robot-data", G1)).getroot().findall("joint")}
+    for index, sign in enumerate(public_signs(arm)):
+        limit = joints[f"{side}_{arm.joints[index]}"].find("limit")
+        public = sorted(sign * float(limit.get(end)) for end in ("lower", "upper"))
+        np.testing.assert_allclose([arm.lower[index], arm.upper[index]], public, atol=1e-6)
+
+
+def test_an_arm_of_the_g1_can_carry_a_hand_at_its_acceleration():
+    """In 1000 poses, gravity included, with 1.3 kg held 14 cm in front of the wrist."""
+    arm = embodiments.load("g1_arm")
+    model = pin.buildModelFromXML(arm.urdf)
+    data, effort = model.createData(), model.effortLimit
+    model.inertias[7] += pin.Inertia(1.3, np.array([0.14, 0, 0]), 0.002 * np.eye(3))
+    torques = []
+    for q in np.random.default_rng(5).uniform(arm.lower, arm.upper, (1000, 7)):
+        inertia = np.diag(pin.crba(model, data, q))
+        torques.append(np.abs(pin.computeGeneralizedGravity(model, data, q)) + inertia * arm.acceleration)
+    assert (np.max(torques, axis=0) < 0.8 * effort).all()
+
+
+def public_signs(arm: embodiments.Embodiment) -> np.ndarray:
+    """(7,) public joint value = sign * ours: their axes are positive."""
+    joints = ElementTree.fromstring(arm.urdf).findall("joint")
+    axes = {joint.get("name"): joint.find("axis").get("xyz") for joint in joints if joint.find("axis") is not None}
+    return np.array([np.sign(sum(map(float, axes[joint].split()))) for joint in arm.joints])

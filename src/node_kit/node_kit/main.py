@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 
 from node_kit.lifecycle import Lifecycle, describe
 
@@ -23,42 +25,79 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def spin(node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | None = None) -> int:
-    """Run one node until SIGINT or SIGTERM; returns the exit code: 0 ended as asked, 1 it failed.
+    """Run one node, or one for each name on the command line, until SIGINT or SIGTERM; returns the exit code: 0 ended
+    as asked, 1 one of them failed.
 
     ROS's own signal handling is off: it takes the context away before a node could stop its device.
     """
     end = threading.Event()
-    wake: list[Callable[[], None]] = []
-    _on_signal(lambda: (end.set(), [call() for call in wake]))
-    node = None
+    _on_signal(end.set)
+    nodes: list[Spinner] = []
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        node = node_class(name)
-        executor = _executor()
-        wake.append(lambda: executor.create_task(lambda: None))  # makes a waiting executor return
-        return _run(node, executor, end)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except Exception as error:  # the last boundary: one line, exit code 1
-        print(f"error: {describe(f'/{name}', error)}", file=sys.stderr, flush=True)
-        if os.environ.get("CROSSHAND_DEBUG"):
-            raise
-        return 1
+        names = remove_ros_args(args)[1:] or [name]
+        for name in names:  # which an error is about
+            nodes.append(Spinner(node_class(name), end))
+        for node in nodes:
+            node.start()
+        end.wait()
+    except Exception as error:
+        return _complain(name, error)
     finally:
-        wake.clear()
-        _end(node)
+        _end(nodes)
         ignore_signals()
+    return int(any(node.failed for node in nodes))
 
 
-def _run(node: Lifecycle, executor: Any, end: threading.Event) -> int:
-    executor.add_node(node)
-    if node.get_parameter("autostart").value and not autostart(node):
-        return 1
-    # The experimental executor burns a core while it waits without a timeout, and cannot be woken.
-    timeout = None if isinstance(executor, SingleThreadedExecutor) else _EVENTS_TIMEOUT_S
-    while rclpy.ok() and not end.is_set():
-        executor.spin_once(timeout_sec=timeout)
-    return 0
+class Spinner(threading.Thread):
+    """Serves one node until all of the process are to end, and stops it.
+
+    Each has its own: a node that hangs in a callback neither deafens the others nor keeps them from stopping.
+    """
+
+    def __init__(self, node: Lifecycle, end: threading.Event) -> None:
+        super().__init__(name=node.get_name(), daemon=True)
+        self.failed = False
+        self._node, self._end, self._executor = node, end, _executor()
+
+    def run(self) -> None:
+        """The thread's work."""
+        try:
+            self._serve()
+        except ExternalShutdownException:
+            pass
+        except Exception as error:
+            self.failed = bool(_complain(self.name, error))
+        self._end.set()
+        self._node.stop()
+
+    def close(self) -> None:
+        """Wait until the node has stopped, and destroy it; everything is to end by now."""
+        if self.is_alive():
+            self.join()
+        self._node.destroy_node()
+
+    def wake(self) -> None:
+        """Make it look whether everything is to end."""
+        self._executor.create_task(lambda: None)  # makes a waiting executor return
+
+    def _serve(self) -> None:
+        self._executor.add_node(self._node)
+        if self._node.get_parameter("autostart").value and not autostart(self._node):
+            self.failed = True
+            return
+        # The experimental executor burns a core while it waits without a timeout, and cannot be woken.
+        timeout = None if isinstance(self._executor, SingleThreadedExecutor) else _EVENTS_TIMEOUT_S
+        while rclpy.ok() and not self._end.is_set():
+            self._executor.spin_once(timeout_sec=timeout)
+
+
+def _complain(name: str, error: Exception) -> int:
+    """The last boundary of a node: one line on stderr; returns the exit code."""
+    sys.stderr.write(f"error: {describe(f'/{name}', error)}\n")  # a whole line: other nodes write theirs
+    if os.environ.get("CROSSHAND_DEBUG"):
+        traceback.print_exc()
+    return 1
 
 
 def autostart(node: Lifecycle) -> bool:
@@ -108,14 +147,15 @@ def ignore_signals() -> None:
     signal.set_wakeup_fd(-1)
 
 
-def _end(node: Lifecycle | None) -> None:
-    """Stop the node and ROS; a hook that hangs is cut off so that the process ends in any case."""
+def _end(nodes: Sequence[Spinner]) -> None:
+    """Stop the nodes and ROS; a hook that hangs is cut off so that the process ends in any case."""
     cut = threading.Timer(_SHUTDOWN_DEADLINE_S, _cut_off)
     cut.daemon = True
     cut.start()
-    if node is not None:
-        node.stop()
-        node.destroy_node()
+    for node in nodes:
+        node.wake()
+    for node in nodes:
+        node.close()
     rclpy.try_shutdown()
     cut.cancel()
 

@@ -19,8 +19,12 @@ from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters
 
+def say(line):  # whole lines: threads of two nodes say them
+    sys.stdout.write(line + "\\n")
+    sys.stdout.flush()
+
 def block():
-    print("blocked", flush=True)
+    say("blocked")
     threading.Event().wait()
 
 class Probe(Lifecycle):
@@ -34,10 +38,10 @@ class Probe(Lifecycle):
         if parameters.mode == "block":
             self.keep(self.create_timer(0.01, block))
         if parameters.mode == "tick":
-            self.keep(self.create_timer(0.01, lambda: print("tick", flush=True)))
-    def activate(self): print("active", flush=True)
+            self.keep(self.create_timer(0.01, lambda: say("tick")))
+    def activate(self): say("active")
     def deactivate(self):
-        print("stopped", flush=True)
+        say("stopped")
         if self.get_parameter("mode").value == "hang":
             threading.Event().wait()
 

@@ -100,7 +100,11 @@ class WorldJoints:
     def _write(self, values: np.ndarray) -> None:
         joints = np.empty(len(self._order))
         joints[self._order] = values / self._scale + self._zero
-        self._ask(Op.WRITE, joints)
+        with self._lock:
+            try:
+                self._client.tell(Op.WRITE, self._part, joints)
+            except WireError as error:
+                raise JointsError(str(error)) from error
 
     def _state(self) -> tuple[np.ndarray, np.ndarray]:
         """Position and velocity; asked for only when the world has moved on."""
@@ -110,10 +114,10 @@ class WorldJoints:
             self._known = known = now, (position - self._zero) * self._scale, velocity * self._scale
         return known[1:]
 
-    def _ask(self, op: Op, values: np.ndarray | None = None, text: str = "") -> np.ndarray:
+    def _ask(self, op: Op, text: str = "") -> np.ndarray:
         with self._lock:
             try:
-                return self._client.ask(op, self._part, values, text)[1]
+                return self._client.ask(op, self._part, text=text)[1]
             except WireError as error:
                 raise JointsError(str(error)) from error
 

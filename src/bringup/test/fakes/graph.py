@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from bringup.graph import NodeDescription
@@ -13,8 +14,8 @@ HERE = Path(__file__).parent
 NODES = [NodeDescription(name, "fake", "lifecycle_node", {}, stage) for name, stage in (("first", 0), ("second", 1))]
 
 
-def command(node: NodeDescription) -> list[str]:
-    return [sys.executable, str(HERE / "lifecycle_node.py"), "--ros-args", "-r", f"__node:={node.name}"]
+def command(nodes: Sequence[NodeDescription]) -> list[str]:
+    return [sys.executable, str(HERE / "lifecycle_node.py"), *(node.name for node in nodes)]
 
 
 def main() -> int:
