@@ -25,7 +25,7 @@ class BusOptions(Options):
 
     answer_s: float = Field(0.1, gt=0, le=2, description="longest time to wait for one answer")
     max_age_s: float = Field(
-        0.3, gt=0, le=2, description="an older measurement is none: the driver counts a miss in each period"
+        0.1, gt=0, le=2, description="an older measurement is none: the driver counts a miss in each period"
     )
     connect_s: float = Field(3.0, gt=0, le=60, description="longest time to connect and to hear a first answer")
 

@@ -29,7 +29,7 @@ class Ros2ControlOptions(Options):
         description="time a target has to be reached in: two servo periods, 0.008 for an arm at 250 Hz",
     )
     max_age_s: float = Field(
-        0.3, gt=0, le=2, description="an older state is none: the driver counts a miss in each period"
+        0.1, gt=0, le=2, description="an older state is none: the driver counts a miss in each period"
     )
     connect_s: float = Field(5.0, gt=0, le=60, description="longest time to find states and controller")
 

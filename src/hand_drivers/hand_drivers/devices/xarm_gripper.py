@@ -24,9 +24,9 @@ class XArmGripperOptions(BusOptions):
 
     port: int = PORT
     speed: int = Field(5000, ge=1, le=5000, description="the gripper's own speed, r/min of its motor")
-    answer_s: float = Field(0.2, gt=0, le=2, description="longest time to wait for one answer")
+    answer_s: float = Field(0.1, gt=0, le=2, description="longest time to wait for one answer")
     max_age_s: float = Field(
-        0.5, gt=0, le=2, description="an older measurement is none: the driver counts a miss in each period"
+        0.15, gt=0, le=2, description="an older measurement is none: the driver counts a miss in each period"
     )
     connect_s: float = Field(5.0, gt=0, le=60, description="longest time to connect and enable")
 
