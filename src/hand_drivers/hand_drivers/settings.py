@@ -37,8 +37,8 @@ class DriverParameters(Parameters):
         None,
         ge=0,
         le=5,
-        description="a device without a measurement for so long is lost until reset, s; default: 0.1 for arms, 0.05 for "
-        "hands, whose last measurement counts a while (max_age_s)",
+        description="a device without a measurement for so long is lost until reset, s; default: 0.1 for arms, 0.05 "
+        "for hands, whose last measurement counts a while (max_age_s)",
     )
     max_behind: float | None = Field(
         None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 import pytest
 from waiting import until
@@ -45,6 +46,28 @@ def test_a_protocol_that_fails_on_tcp_ends_its_own_conversation_and_no_other(cap
         assert second.recv(100) == b"hello"
         first.close()
         second.close()
+
+
+def test_a_late_answer_keeps_no_question_waiting():
+    asked: list[tuple[float, bytes]] = []
+
+    class Heard(Echo):
+        def receive(self, data: bytes) -> bytes:
+            asked.append((time.monotonic(), data))
+            return data
+
+    with (
+        TcpServer(Heard, Faults(late_s=0.4)) as server,
+        socket.create_connection((server.host, server.port), 5) as client,
+    ):
+        began = time.monotonic()
+        client.sendall(b"one")
+        assert until(lambda: len(asked) == 1)
+        client.sendall(b"two")
+        assert until(lambda: len(asked) == 2)
+        assert asked[1][0] - began < 0.4
+        assert client.recv(3) == b"one" and time.monotonic() - began >= 0.4
+        assert client.recv(3) == b"two"
 
 
 def test_a_client_that_leaves_is_nothing_to_tell(capfd):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, fields
 
 MOST = {"late_s": 60.0, "code": 0xFFFF}  # that may be typed; what is not here is on or off
@@ -14,8 +13,8 @@ class Faults:
     """Each is off at first and may be changed while the emulator runs.
 
     silent: answers nothing. refuse: takes no new connection, and drops the ones it has. cut: ends each answer in the
-    middle. late_s: answers so much later. corrupt: flips a bit of each answer. frozen: joints stay where they are and
-    say so. code: the device's own error.
+    middle. late_s: does what it is told at once, and answers so much later. corrupt: flips a bit of each answer.
+    frozen: joints stay where they are and say so. code: the device's own error.
     """
 
     silent: bool = False
@@ -32,9 +31,7 @@ class Faults:
         return any(bool(getattr(self, field.name)) for field in fields(self))
 
     def applied(self, answer: bytes) -> bytes:
-        """What of `answer` goes out, after the delay."""
-        if self.late_s:
-            time.sleep(self.late_s)
+        """What of `answer` goes out, `late_s` from now."""
         if self.silent or not answer:
             return b""
         if self.corrupt:

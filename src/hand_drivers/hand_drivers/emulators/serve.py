@@ -8,7 +8,9 @@ import selectors
 import socket
 import sys
 import threading
+import time
 import tty
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol as TypingProtocol
 
@@ -62,6 +64,28 @@ class Loop:
                 self._end.wait(POLL_S)
 
 
+class Outbox:
+    """Answers on their way, in order, each due at a time of its own: a late answer keeps no question waiting."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[float, Callable[[], object]]] = deque()
+
+    def put(self, late_s: float, send: Callable[[], object]) -> None:
+        """Have `send` called in `late_s`."""
+        self._waiting.append((time.monotonic() + late_s, send))
+
+    def flush(self) -> None:
+        """Send what is due; whoever has left gets nothing."""
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            with contextlib.suppress(OSError):
+                self._waiting.popleft()[1]()
+
+    @property
+    def wait_s(self) -> float:
+        """How long the loop may wait for the next question."""
+        return min(max(self._waiting[0][0] - time.monotonic(), 0.0), POLL_S) if self._waiting else POLL_S
+
+
 class PtyServer(contextlib.AbstractContextManager):
     """A serial device; `port` is the terminal to open."""
 
@@ -72,6 +96,7 @@ class PtyServer(contextlib.AbstractContextManager):
         self.port = os.ttyname(self._slave)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._master, selectors.EVENT_READ)
+        self._late = Outbox()
         self._loop = Loop(self._serve)
 
     def close(self) -> None:
@@ -85,10 +110,11 @@ class PtyServer(contextlib.AbstractContextManager):
         self.close()
 
     def _serve(self) -> None:
-        if self._selector.select(POLL_S):
+        if self._selector.select(self._late.wait_s):
             answer = answered(self._protocol, os.read(self._master, 4096), self._faults)
             if answer:
-                os.write(self._master, answer)
+                self._late.put(self._faults.late_s, lambda: os.write(self._master, answer))
+        self._late.flush()
 
 
 class TcpServer(contextlib.AbstractContextManager):
@@ -100,6 +126,7 @@ class TcpServer(contextlib.AbstractContextManager):
         self.host, self.port = self._listener.getsockname()[:2]
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
+        self._late = Outbox()
         self._loop = Loop(self._serve)
 
     def close(self) -> None:
@@ -113,7 +140,7 @@ class TcpServer(contextlib.AbstractContextManager):
         self.close()
 
     def _serve(self) -> None:
-        for key, _ in self._selector.select(POLL_S):
+        for key, _ in self._selector.select(self._late.wait_s):
             if key.fileobj is self._listener:
                 client = self._listener.accept()[0]
                 self._selector.register(client, selectors.EVENT_READ, self._make())
@@ -122,13 +149,15 @@ class TcpServer(contextlib.AbstractContextManager):
                 key.fileobj.close()
         if self._faults.refuse:
             self._drop()
+        self._late.flush()
 
     def _answer(self, client: socket.socket, protocol: Protocol) -> bool:
         """Serve a client that has something to say; False when it has left, or nothing sensible can be answered."""
         try:
             data = client.recv(4096)
             if data:
-                client.sendall(answered(protocol, data, self._faults))
+                answer = answered(protocol, data, self._faults)
+                self._late.put(self._faults.late_s, lambda: client.sendall(answer))
                 return True
         except OSError:
             return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -34,7 +34,8 @@ class Row:
 
     `commands_stood_s` until the commands that reach the robots stand still, allowed: .3 s and the braking of the
     fastest joint at its limit. `standstill_s` until all joints rest, allowed: also what the simulated servos take to
-    follow. Both None where nothing had to stop, or nothing stopped. `resumed`: something moved before it was to.
+    follow. Both None where nothing had to stop, or nothing stopped. `resumed`: something was
+    commanded to move before it was to.
     """
 
     fault: str
@@ -50,49 +51,67 @@ class Row:
     passed: bool
 
 
+FAILED = Row("", "", "", None, None, None, None, 0.0, 0.0, False, False)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns 0 if every row passed."""
-    parser = argparse.ArgumentParser(prog="faults", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", default="", metavar="TEXT", help="only faults whose name contains it")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
-    parser.add_argument("arguments", nargs="*", metavar="name:=value", help="of the station, e.g. port:=48900")
-    options = parser.parse_args(arguments)
-    console, rows = wide_console(), []
-    for group in chosen(groups(), options.only):
-        for row in play(group, options.arguments):
-            rows.append(row)
-            console.print(_line(row), soft_wrap=True, highlight=False)
-    console.print(table(rows))
+    options = _parse(arguments)
+    console, rows, wanted = wide_console(), {}, options.only
+    for _ in range(1 + options.again):
+        for group in chosen(
+            groups(), lambda fault: wanted in fault.name and not (rows.get(fault.name) or FAILED).passed
+        ):
+            for row in play(group, options.arguments, options.limit):
+                rows[row.fault] = row
+                console.print(_line(row), soft_wrap=True, highlight=False)
+    console.print(table(rows.values()))
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"rows": [asdict(row) for row in rows]}, indent=1) + "\n")
-    failed = sum(not row.passed for row in rows)
+        options.json.write_text(json.dumps({"rows": [asdict(row) for row in rows.values()]}, indent=1) + "\n")
+    failed = sum(not row.passed for row in rows.values())
     console.print(f"{len(rows) - failed} of {len(rows)} rows passed")
     return 1 if failed or not rows else 0
 
 
-def chosen(of: Sequence[Group], only: str) -> Iterator[Group]:
-    """The groups with those faults whose name contains `only`."""
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="faults", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", default="", metavar="TEXT", help="only faults whose name contains it")
+    parser.add_argument(
+        "--limit", type=float, default=LIMIT_S, metavar="S", help=f"time to stop in (default {LIMIT_S:g})"
+    )
+    parser.add_argument("--again", type=int, default=0, metavar="N", help="play rows that failed again, up to N times")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
+    parser.add_argument("arguments", nargs="*", metavar="name:=value", help="of the station, e.g. port:=48900")
+    return parser.parse_args(arguments)
+
+
+def chosen(of: Sequence[Group], wanted: Callable[[Fault], bool]) -> Iterator[Group]:
+    """The groups with the faults that are wanted."""
     for group in of:
-        faults = tuple(fault for fault in group.faults if only in fault.name)
+        faults = tuple(fault for fault in group.faults if wanted(fault))
         if faults:
             yield replace(group, faults=faults, stopped=group.stopped and faults[0] is group.faults[0])
 
 
-def play(group: Group, arguments: Sequence[str]) -> Iterator[Row]:
-    """One graph through its faults; a graph that fails ends its group with a failed row."""
-    fault = group.faults[0]
-    try:
-        given = [*group.arguments, "backend:=emulated", *arguments]
-        with trial(given, group.stopped, group.apart) as running:
-            for fault in group.faults:
-                yield judge(running, fault)
-    except (*FAILURES, *REFUSALS, TrialError) as error:
-        text = f"the trial failed: {error}"
-        yield Row(fault.name, str(fault.expected), text, None, None, None, None, 0.0, 0.0, False, False)
+def play(group: Group, arguments: Sequence[str], limit_s: float = LIMIT_S) -> Iterator[Row]:
+    """One graph through its faults; after one that breaks it off, another goes on."""
+    left = list(group.faults)
+    given = [*group.arguments, "backend:=emulated", *arguments]
+    while left:
+        at_first = len(left) == len(group.faults)
+        fault = left.pop(0)
+        try:
+            with trial(given, group.stopped and at_first, group.apart) as running:
+                yield judge(running, fault, limit_s)
+                while left:
+                    fault = left.pop(0)
+                    yield judge(running, fault, limit_s)
+        except (*FAILURES, *REFUSALS, TrialError) as error:
+            yield replace(FAILED, fault=fault.name, expected=str(fault.expected), observed=f"broke off: {error}")
 
 
-def judge(running: Trial, fault: Fault) -> Row:
+def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     """One fault from its beginning to the end of it, and the robots at work again where that is expected."""
     if fault.moving:
         running.wait_until_moving()
@@ -103,7 +122,7 @@ def judge(running: Trial, fault: Fault) -> Row:
     time.sleep(fault.lasts_s)
     problems = [f"diagnostics do not say {text!r}" for text in _unnamed(running, fault)]
     joints, commands = running.truth.tracks()
-    stop = _stop(running, joints, commands, began) if fault.expected in STOPPING else Stop()
+    stop = _stop(running, joints, commands, began, limit_s) if fault.expected in STOPPING else Stop()
     problems += stop.problems
     if fault.expected is Expected.GOES_ON and not motion.moved_after(joints, time.monotonic() - 1.0):
         problems.append("the work did not go on")
@@ -131,16 +150,16 @@ class Stop:
     problems: tuple[str, ...] = ()
 
 
-def _stop(running: Trial, joints: motion.Track, commands: motion.Track, began: float) -> Stop:
+def _stop(running: Trial, joints: motion.Track, commands: motion.Track, began: float, limit_s: float) -> Stop:
     """How the robots stopped, which they had to."""
     peaks, truth = motion.peak_velocity(joints, began), running.truth
-    allowed = LIMIT_S + float((peaks / truth.acceleration).max())
+    allowed = limit_s + float((peaks / truth.acceleration).max())
     settling = float((truth.lag_s * np.log(np.maximum(peaks / truth.rest, 1.0))).max())
     still, stood = motion.standstill_s(joints, began), motion.standstill_s(commands, began)
     if still is None or stood is None:
         return Stop(still, stood, allowed, settling, False, ("did not stop",))
     late = stood > allowed or still > allowed + settling
-    resumed = motion.moved_after(joints, began + still)
+    resumed = motion.moved_after(commands, began + stood)
     return Stop(still, stood, allowed, settling, resumed, ("did not stop in time",) if late else ())
 
 
@@ -153,7 +172,7 @@ def _recover(running: Trial, fault: Fault, problems: list[str]) -> bool:
     if fault.expected is Expected.STOPS:
         gone = time.monotonic()
         time.sleep(STAYS_S)
-        resumed = motion.moved_after(running.truth.tracks()[0], gone)
+        resumed = motion.moved_after(running.truth.tracks()[1], gone)
     if fault.expected in (Expected.STOPS, Expected.BOUNDED):
         running.release()
     running.injector.chunks.clear()
@@ -188,7 +207,7 @@ def _line(row: Row) -> str:
     return f"{'ok  ' if row.passed else 'FAIL'} {row.fault}:{times}{'' if row.passed else ' ' + row.observed}"
 
 
-def table(rows: Sequence[Row]) -> Table:
+def table(rows: Iterable[Row]) -> Table:
     """The rows for people."""
     heads = (
         "commands stood s",
