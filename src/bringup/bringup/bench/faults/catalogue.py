@@ -17,6 +17,7 @@ from bringup.bench.faults.trial import Trial
 from node_kit import messages
 
 CHUNK_S, FRAME_S = 0.1, 1 / 30
+STOPPED, LOST = "stopped", "lost"
 SECOND = 1_000_000_000
 Act = Callable[[Trial], None]
 
@@ -119,20 +120,20 @@ def _to_all(trial: Trial, nodes: Iterable[str], number: int) -> None:
 # --- one thing wrong in a message -------------------------------------------------------------------------------------
 
 
-def value(of_joint: int, value: float) -> Callable[[JointTrajectory], None]:
+def with_number(joint: int, number: float) -> Callable[[JointTrajectory], None]:
     """One number of the third point replaced."""
 
     def change(message: JointTrajectory) -> None:
-        message.points[min(2, len(message.points) - 1)].positions[of_joint] = value
+        message.points[min(2, len(message.points) - 1)].positions[joint] = number
 
     return change
 
 
-def moved(first: str, by: float) -> Callable[[JointTrajectory], None]:
+def moved(axis: str, by: float) -> Callable[[JointTrajectory], None]:
     """All points moved along one axis."""
 
     def change(message: JointTrajectory) -> None:
-        place = message.joint_names.index(first)
+        place = message.joint_names.index(axis)
         for point in message.points:
             point.positions[place] += by
 
@@ -208,19 +209,19 @@ def _starve(trial: Trial) -> None:
         time.sleep(10.0)
 
 
-def _stop_one(trial: Trial) -> None:
+def _stop_each(trial: Trial) -> None:
     for driver in trial.drivers:
         trial.injector.call(f"/{driver}/stop")
 
 
-def _lose_one(trial: Trial) -> None:
+def _lose_a_hand(trial: Trial) -> None:
     trial.injector.device_fault("left/hand", "silent 1")
     time.sleep(1.5)
 
 
-def _find_one(trial: Trial) -> None:
+def _find_the_hand(trial: Trial) -> None:
     trial.injector.device_fault("left/hand", "silent 0")
-    trial.injector.estop(False)
+    _release_stop(trial)
 
 
 def _release_stop(trial: Trial) -> None:
@@ -241,8 +242,6 @@ def _estop_and_go_on(trial: Trial) -> None:
     trial.signal("policy", signal.SIGCONT)
 
 
-STOPPED, LOST = "stopped", "lost"
-
 CAMERA = [
     pictures("camera frozen", 0.0, True, "frozen_image"),
     pictures("camera stamps in the future", 1.0, False, "future_image"),
@@ -251,8 +250,8 @@ CAMERA = [
 ]
 POLICY = [
     frozen("policy", Expected.HOLDS, "command timeout"),
-    forged("NaN in an action", value(9, math.nan), "not_finite"),
-    forged("Inf in an action", value(9, math.inf), "not_finite"),
+    forged("NaN in an action", with_number(9, math.nan), "not_finite"),
+    forged("Inf in an action", with_number(9, math.inf), "not_finite"),
     forged("latent of another space", other_space, "wrong_latent_space"),
     forged("latent out of range", moved("z0", 50.0), "latent_outside"),
     forged("wrist out of reach", moved("wrist.x", 3.0), "wrist_unreachable"),
@@ -266,7 +265,7 @@ POLICY = [
 ]
 COMMANDS = [
     frozen("left_codec", Expected.HOLDS, "command timeout"),
-    forged("NaN in a command", value(0, math.nan), "not_finite", commands=True),
+    forged("NaN in a command", with_number(0, math.nan), "not_finite", commands=True),
     forged("names of another robot", renamed, "wrong_names", commands=True),
     forged("truncated command", truncated_points, "wrong_shape", commands=True),
     forged("wild commands", wild, commands=True, expected=Expected.BOUNDED),
@@ -294,11 +293,13 @@ STOPS = [
         _estop,
         _release_stop,
         ("stop requested",),
-        prepare=_stop_one,
+        prepare=_stop_each,
         moving=False,
     ),
-    Fault("emergency stop while lost", Expected.STOPS, _estop, _find_one, (LOST,), prepare=_lose_one, moving=False),
-    Fault("~/stop of all drivers", Expected.STOPS, _stop_one, reported=("stop requested",)),
+    Fault(
+        "emergency stop while lost", Expected.STOPS, _estop, _find_the_hand, (LOST,), prepare=_lose_a_hand, moving=False
+    ),
+    Fault("~/stop of all drivers", Expected.STOPS, _stop_each, reported=("stop requested",)),
 ]
 KILLED = [
     killed(node)
