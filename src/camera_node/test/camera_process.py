@@ -91,12 +91,12 @@ class CameraProcess:
     def signal(self, number: signal.Signals) -> int:
         """Send a signal and return the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(10.0)
+        return self.process.wait(30.0)
 
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10.0)
+            self.process.wait(30.0)
         self._executor.shutdown()
         self.node.destroy_node()
         self._context.try_shutdown()
@@ -130,5 +130,7 @@ def _spawn(directory: Path, parameters: dict[str, object], stderr: Path) -> subp
     path = os.pathsep.join([str(directory), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     with stderr.open("w") as output:
         return subprocess.Popen(
-            [*command, "--params-file", str(file)], env={**os.environ, "PYTHONPATH": path}, stderr=output
+            [*command, "--params-file", str(file)],
+            env={**os.environ, "PYTHONPATH": path, "MESA_SHADER_CACHE_DISABLE": "true"},
+            stderr=output,
         )

@@ -150,7 +150,7 @@ def test_a_chunk_becomes_commands_with_the_stamp_of_its_observation(graph):
 
 def test_another_latent_space_is_refused(graph):
     reason = graph.refusal(frame_id="crosshand@000000000000")
-    assert reason.startswith("wrong_latent_space: found crosshand@000000000000")
+    assert reason.startswith("wrong_latent_space: found 'crosshand@000000000000'")
 
 
 def test_other_axes_are_refused(graph):
