@@ -210,9 +210,16 @@ def test_old_targets_are_forgotten_while_the_robot_is_silent(bench):
     assert until(lambda: silent(bench.left) != "")
     with pytest.raises(DeviceError, match="g1_arms lo left: rt/lowstate: nothing heard for"):
         bench.left.write(np.full(7, 0.6))
+    assert until(lambda: told_nothing_more(bench))
     bench.robot.joints = Lag(g1.REST)  # moved by hand meanwhile
     bench.faults.silent = False
     assert until(lambda: np.allclose(bench.told[LEFT], g1.REST[LEFT], atol=1e-3))
+
+
+def told_nothing_more(bench) -> bool:
+    """Whether what was on its way to the robot has arrived."""
+    heard, looked = len(bench.robot.commands), bench.robot.looks
+    return until(lambda: bench.robot.looks > looked + 20) and len(bench.robot.commands) == heard
 
 
 def test_damaged_states_are_no_measurement(bench):
