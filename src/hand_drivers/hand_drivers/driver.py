@@ -19,6 +19,8 @@ from hand_drivers.mode import Mode
 from hand_drivers.status import SECOND, ChunkStatus, Counts, DriverSettings, State
 from hand_drivers.trace import CommandTrace
 
+_FIRST_READINGS = 5
+
 
 class Driver:
     """One device, its motion guard and its stops.
@@ -193,10 +195,17 @@ class Driver:
 
     def _take_over(self) -> None:
         """Start from where the robot is measured, at rest."""
-        self.sample = checked(self.device.read(), self._joints)
+        self.sample = self._first_reading()
         self.command, self._at_stop = MotionState.at_rest(self.sample.position), False
         self.audit.start(self.command.position)
         self._answered_ns = None
+
+    def _first_reading(self) -> JointSample:
+        """Nothing moves yet, so a device that answers late is asked again. Raises DeviceError."""
+        for _ in range(_FIRST_READINGS - 1):
+            with contextlib.suppress(DeviceError):
+                return checked(self.device.read(), self._joints)
+        return checked(self.device.read(), self._joints)
 
     def _clear_device(self) -> str:
         """Clear the device's fault and take it over again; returns the fault that stays, "" if none."""

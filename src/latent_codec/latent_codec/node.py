@@ -38,7 +38,7 @@ class CodecParameters(parameters.Parameters):
     base_xyz: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="arm root in the station frame, m")
     base_rpy: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="arm root in the station frame, rad")
     max_chunk_age_s: float = Field(0.5, gt=0, le=5, description="an older latent action is refused, s")
-    max_state_age_s: float = Field(0.2, gt=0, le=5, description="with older joint states nothing is decoded, s")
+    max_state_age_s: float = Field(0.1, gt=0, le=5, description="with older joint states nothing is decoded, s")
     state_rate_hz: float = Field(50.0, gt=0, le=500, description="rate of the latent state, Hz")
 
 

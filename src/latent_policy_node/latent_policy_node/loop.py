@@ -28,8 +28,8 @@ class LoopSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
     max_image_age_s: float = Field(0.2, gt=0, le=2, description="oldest image that may be acted on")
-    max_state_age_s: float = Field(0.1, gt=0, le=2, description="largest time between image and latent state")
-    frozen_frames: int = Field(2, ge=0, le=1000, description="identical frames in a row that stop motion; 0: never")
+    max_state_age_s: float = Field(0.06, gt=0, le=2, description="largest time between image and latent state")
+    frozen_frames: int = Field(1, ge=0, le=1000, description="identical frames in a row that stop motion; 0: never")
     frozen_motion_m: float = Field(
         0.002, ge=0, le=1, description="they do so once a wrist has moved this far meanwhile"
     )

@@ -14,6 +14,7 @@ from hand_drivers.options import Options, read_options
 
 JOINTS = 7
 SERVO_MODE, READY, STOP = 1, 0, 4
+PATIENCE_S = 0.5  # for answers while nothing moves yet
 FAULT_EVERY = 10  # readings between two questions for errors; an answer that carries the error bit asks at once
 FINE = (0, 2)  # answers of the SDK: done, done with a warning
 ERRORS = {
@@ -58,13 +59,15 @@ class XArm7Device:
         """Open the connection, enable the motors and go to servo mode, without motion. Raises DeviceError."""
         self.disconnect()
         try:
-            self._arm = open_box(self._address, self._options.port, self._options.answer_s, self._options.connect_s)
+            patience_s = max(PATIENCE_S, self._options.answer_s)
+            self._arm = open_box(self._address, self._options.port, patience_s, self._options.connect_s)
         except DeviceError as error:
             raise DeviceError(f"{self._name}: {error}") from error
         self._readings = 0
         try:
             self._look()
             self._enable()
+            self._arm.set_timeout([self._options.answer_s])
         except DeviceError:
             self.disconnect()
             raise

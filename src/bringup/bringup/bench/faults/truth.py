@@ -11,7 +11,7 @@ import numpy as np
 
 from bringup.bench.faults.motion import Track, commanded
 from node_kit.station import Station
-from simulation.scene import ACTUATION, mounted
+from simulation.scene import ACTUATION, HAND_JOINT_DAMPING, mounted
 from simulation.wire import Client, Op, WireError
 
 PERIOD_S = 0.005
@@ -33,7 +33,8 @@ class Truth:
         self.acceleration = np.concatenate([robot.acceleration for robot in robots.values()])  # limits (J,)
         kinds = np.concatenate([np.full(len(robot.joints), robot.kind) for robot in robots.values()])
         self.rest, self.turning = np.array([REST[kind] for kind in kinds]), kinds != "gripper"
-        lags = {kind: servo.damping / servo.stiffness for kind, servo in ACTUATION.items()}
+        friction = {"hand": HAND_JOINT_DAMPING}
+        lags = {kind: (one.damping + friction.get(kind, 0.0)) / one.stiffness for kind, one in ACTUATION.items()}
         self.lag_s = np.array([lags[kind] for kind in kinds])
         self._client = Client(f"127.0.0.1:{station.simulation.port}")
         self._samples: deque[tuple[float, np.ndarray]] = deque(maxlen=KEPT)
