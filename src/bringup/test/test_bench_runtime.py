@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench_process import refused, run_bench
-from bringup_helpers import CODEC
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -93,7 +92,6 @@ def test_what_is_wrong_is_one_line_before_anything_starts() -> None:
     assert "--json" in refused("runtime", "--json", "/dev/null/report.json")
 
 
-@pytest.mark.skipif(not (CODEC / "manifest.yaml").exists(), reason="the codec bundle is not there")
 def test_a_short_run_measures_every_driver_beside_the_whole_graph(tmp_path: Path, free_port: int) -> None:
     done, figures = run_bench("runtime", tmp_path, free_port, "--seconds", "3")
     assert done.returncode == 0, done.stdout + done.stderr

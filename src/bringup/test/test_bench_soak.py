@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench_process import refused, run_bench
-from bringup_helpers import CODEC
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,7 +161,6 @@ def test_what_is_wrong_is_one_line_before_anything_starts() -> None:
     assert "right.hand.embodiment: found 'octopus'" in refused("soak", "right_hand:=octopus")
 
 
-@pytest.mark.skipif(not (CODEC / "manifest.yaml").exists(), reason="the codec bundle is not there")
 def test_a_short_run_accounts_for_every_chunk_and_watches_every_process(tmp_path: Path, free_port: int) -> None:
     done, figures = run_bench("soak", tmp_path, free_port, "--minutes", "0.2", "--backend", "sim")
     assert done.returncode in (0, 1), done.stdout + done.stderr  # loops that pause are this machine's affair

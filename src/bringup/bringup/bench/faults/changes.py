@@ -8,8 +8,6 @@ from trajectory_msgs.msg import JointTrajectory
 
 from node_kit import messages
 
-SECOND = 1_000_000_000
-
 
 def with_number(joint: int, number: float) -> Callable[[JointTrajectory], None]:
     """One number of the third point replaced."""
@@ -35,7 +33,7 @@ def stamped(by_s: float) -> Callable[[JointTrajectory], None]:
     """The stamp so much later."""
 
     def change(message: JointTrajectory) -> None:
-        stamp = messages.stamp_ns(message.header) + round(by_s * SECOND)
+        stamp = messages.stamp_ns(message.header) + round(by_s * messages.SECOND)
         message.header.stamp = messages.to_stamp(stamp)
 
     return change

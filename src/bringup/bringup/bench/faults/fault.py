@@ -12,9 +12,9 @@ from functools import partial
 from trajectory_msgs.msg import JointTrajectory
 
 from bringup.bench.faults.trial import Trial
+from node_kit import messages
 
 CHUNK_S, FRAME_S = 0.1, 1 / 30
-SECOND = 1_000_000_000
 Act = Callable[[Trial], None]
 
 
@@ -97,7 +97,7 @@ def pictures(name: str, ahead_s: float, frozen: bool, *reported: str) -> Fault:
         images = list(trial.injector.images)[-1:] if frozen else list(trial.injector.images)
 
         def show(count: int) -> None:
-            trial.injector.show(images[count % len(images)], time.time_ns() + round(ahead_s * SECOND))
+            trial.injector.show(images[count % len(images)], time.time_ns() + round(ahead_s * messages.SECOND))
 
         trial.injector.stream(FRAME_S, show)
 

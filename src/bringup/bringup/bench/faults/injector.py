@@ -22,13 +22,13 @@ from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from bringup.release import NOT_STOPPED
 from node_kit import messages, qos
 from node_kit.station import Station
 
 SIDES, PARTS = ("left", "right"), ("arm", "hand")
 ANSWER_S, RESET_S = 1.0, 8.0
 KEPT_IMAGES = 10
-NOT_STOPPED = "not stopped"
 
 
 class Injector:
