@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import itertools
 import threading
 import time
@@ -9,6 +11,11 @@ from typing import Any
 
 import numpy as np
 from capture_bench import EXPECTED_S, PERIOD_S
+
+with contextlib.suppress(ImportError, OSError):  # where the system has no libusb, the tests bring one
+    import libusb_package
+
+    ctypes.CDLL(str(libusb_package.get_library_path()), ctypes.RTLD_GLOBAL)
 
 try:
     import pyrealsense2 as rs
