@@ -20,8 +20,9 @@ from hand_drivers.driver import Driver
 from hand_drivers.runtime import Runtime
 from hand_drivers.settings import DriverParameters
 from hand_drivers.status import ChunkStatus, State
-from node_kit import diagnostics, messages, qos
+from node_kit import diagnostics, messages, qos, scheduling
 from node_kit.diagnostics import DiagnosticsPublisher
+from node_kit.inbox import Inbox
 from node_kit.latency import LatencyTrace
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
@@ -49,6 +50,7 @@ class DriverNode(Lifecycle):
             parameters.priority,
             parameters.cpu,
             self._stop_all if parameters.stop_all else lambda trouble: None,
+            self._take_commands,
         )
         self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
         self._overtaken = Overtaken()
@@ -72,7 +74,8 @@ class DriverNode(Lifecycle):
 
     def _connect_topics(self, prefix: str) -> None:
         self._publisher = self.keep(self.create_publisher(JointState, f"{prefix}/joint_states", qos.STATE))
-        self.keep(self.create_subscription(JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND))
+        self._commands = Inbox(self, JointTrajectory, f"{prefix}/command", qos.COMMAND)
+        self.keep(self._commands.subscription)
         # What a driver says is not kept for latecomers, to whom it may be long past.
         quiet = {"event_callbacks": PublisherEventCallbacks(use_default_callbacks=False)}
         self._estop = self.keep(self.create_publisher(Bool, "/estop", QoSProfile(depth=10), **quiet))
@@ -84,7 +87,15 @@ class DriverNode(Lifecycle):
         self.keep(self.create_service(Trigger, "~/stop", self._on_stop))
         self.keep(self.create_service(Trigger, "~/reset", self._on_reset))
 
-    def _on_command(self, message: JointTrajectory, info: Mapping[str, int]) -> None:
+    def _take_commands(self, now_ns: int) -> None:
+        """What came since the last step of the servo loop, which begins now: never more than the queue holds."""
+        for _ in range(qos.COMMAND.depth):
+            found = self._commands.take()
+            if found is None:
+                return
+            self._on_command(*found, now_ns)
+
+    def _on_command(self, message: JointTrajectory, info: Mapping[str, int], now_ns: int) -> None:
         self._overtaken.take(info)
         received_ns = info["received_timestamp"]  # 0 from a middleware that does not tell
         self._driver.trace.arrived(time.time_ns() - received_ns if received_ns else 0)
@@ -92,7 +103,7 @@ class DriverNode(Lifecycle):
         if status is not MessageStatus.OK:
             self._driver.refuse(ChunkStatus(status.value))
             return
-        now_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+        wall_ns = time.time_ns() - (time.monotonic_ns() - now_ns)
         if self._driver.accept_chunk(stamp_ns, times, points, now_ns, wall_ns) is ChunkStatus.ACCEPTED:
             self._latency.add((wall_ns - stamp_ns) * 1e-6)
             self._begin_figures()
@@ -167,6 +178,7 @@ class DriverNode(Lifecycle):
 
 def main() -> int:
     """Entry point of the executable `driver_node`."""
+    scheduling.prompt()
     return spin(DriverNode, "driver")
 
 

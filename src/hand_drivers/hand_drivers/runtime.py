@@ -18,6 +18,7 @@ _BRAKING_MARGIN_S = 0.3
 class Runtime:
     """Runs ``driver`` at its rate and hands its newest sample to ``publish`` at ``publish_rate_hz``, once each.
 
+    At the beginning of every step ``take(now_ns)`` may hand the driver what came for it.
     ``on_trouble`` hears of each trouble of the device once, within a period of publishing.
     Publishing has its own thread so that a slow middleware never delays a command, and the reconnection its own so
     that a device that hangs never delays the end of the loop.
@@ -31,11 +32,12 @@ class Runtime:
         priority: int = 0,
         cpu: int = -1,
         on_trouble: Callable[[str], None] = lambda trouble: None,
+        take: Callable[[int], None] = lambda now_ns: None,
     ) -> None:
         self.driver = driver
-        self.servo = ServoLoop(driver.tick, driver.settings.rate_hz, priority=priority, cpu=cpu)
+        self.servo = ServoLoop(self._step, driver.settings.rate_hz, priority=priority, cpu=cpu)
         self._publisher = ServoLoop(self._publish_newest, publish_rate_hz, "publisher")
-        self._publish, self._on_trouble = publish, on_trouble
+        self._publish, self._on_trouble, self._take = publish, on_trouble, take
         self._published_ns, self._told = -1, ""
         self._end = threading.Event()
         self._reconnector: threading.Thread | None = None
@@ -66,6 +68,13 @@ class Runtime:
         deadline = time.monotonic() + float((limits.velocity / limits.acceleration).max()) + _BRAKING_MARGIN_S
         while not self.driver.standing and time.monotonic() < deadline:
             time.sleep(1.0 / self.driver.settings.rate_hz)
+
+    def _step(self, now_ns: int) -> None:
+        try:
+            self._take(now_ns)
+        except Exception as error:  # a loop that dies could not even stop the device
+            self.driver.stop(f"no command can be taken: {type(error).__name__}: {error}")
+        self.driver.tick(now_ns)
 
     def _publish_newest(self, _now_ns: int) -> None:
         trouble = self.driver.trouble

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 import time
@@ -10,8 +9,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 from node_kit.latency import LatencyTrace
+from node_kit.scheduling import precise_timers
 
-_PR_SET_TIMERSLACK = 29
 PERIOD_EDGES = (0.5, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.5, 2.0)  # of the histogram of the period, in periods
 LONG_GAP_S = 0.05  # between two steps: the robot had no new target for so long
 
@@ -102,14 +101,6 @@ def sleep_until(deadline_ns: int) -> None:
     remaining = deadline_ns - time.monotonic_ns()
     if remaining > 0:
         time.sleep(remaining * 1e-9)
-
-
-def precise_timers() -> None:
-    """Let the kernel wake this thread on time: it may otherwise bundle timers within 50 us. Needs no privilege."""
-    try:
-        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
-    except (OSError, AttributeError):
-        return  # not Linux: the default has to do
 
 
 def schedule_in_real_time(priority: int) -> bool:

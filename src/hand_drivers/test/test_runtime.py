@@ -71,6 +71,33 @@ def test_the_end_brakes_to_rest_then_stops_and_disconnects(runtime, device, limi
     assert runtime.driver.state is State.INACTIVE
 
 
+def test_every_step_begins_with_what_came_for_it(device, limits, published):
+    steps: list[int] = []
+    runtime = Runtime(Driver(device, limits), published.append, 50.0, take=steps.append)
+    runtime.start()
+    wait_for(lambda: len(steps) >= 10)
+    runtime.stop()
+    assert runtime.servo.steps == len(steps) and np.all(np.diff(steps) > 0)
+
+
+def test_a_loop_that_cannot_take_commands_brakes_and_says_why(device, limits, published):
+    broken: list[str] = []
+
+    def take(_now_ns: int) -> None:
+        if broken:
+            raise ValueError("no such handle")
+
+    runtime = Runtime(Driver(device, limits), published.append, 50.0, take=take)
+    runtime.start()
+    chunk = time.monotonic_ns()
+    runtime.driver.accept_chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)]), chunk)
+    wait_for(lambda: not runtime.driver.standing)
+    broken.append("yes")
+    wait_for(lambda: runtime.driver.state is State.STOPPED and runtime.driver.standing)
+    assert runtime.driver.reason == "no command can be taken: ValueError: no such handle" and runtime.servo.running
+    runtime.stop()
+
+
 def test_a_lost_device_is_reconnected_and_waits_for_a_reset(runtime, device):
     device.plugged = False
     wait_for(lambda: runtime.driver.state is State.LOST)

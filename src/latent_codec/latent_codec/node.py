@@ -22,7 +22,7 @@ from embodiments.transforms import pose
 from latent_codec.codec import Codec
 from latent_codec.gate import Gate, Seed
 from latent_codec.side import SideCodec
-from node_kit import diagnostics, lifecycle, messages, parameters, qos
+from node_kit import diagnostics, lifecycle, messages, parameters, qos, scheduling
 from node_kit import main as node_main
 from node_kit.latency import LatencyTrace
 from node_kit.overtaken import Overtaken
@@ -162,6 +162,7 @@ class CodecNode(lifecycle.Lifecycle):
 
 def main() -> int:
     """Entry point."""
+    scheduling.prompt()
     return node_main.spin(CodecNode, "codec")
 
 

@@ -20,7 +20,6 @@ from rclpy.utilities import remove_ros_args
 from node_kit.lifecycle import Lifecycle, describe
 
 _SHUTDOWN_DEADLINE_S = 5.0
-_EVENTS_TIMEOUT_S = 0.1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -58,7 +57,7 @@ class Spinner(threading.Thread):
     def __init__(self, node: Lifecycle, end: threading.Event) -> None:
         super().__init__(name=node.get_name(), daemon=True)
         self.failed = False
-        self._node, self._end, self._executor = node, end, _executor()
+        self._node, self._end, self._executor = node, end, SingleThreadedExecutor()
 
     def run(self) -> None:
         """The thread's work."""
@@ -86,10 +85,8 @@ class Spinner(threading.Thread):
         if self._node.get_parameter("autostart").value and not autostart(self._node):
             self.failed = True
             return
-        # The experimental executor burns a core while it waits without a timeout, and cannot be woken.
-        timeout = None if isinstance(self._executor, SingleThreadedExecutor) else _EVENTS_TIMEOUT_S
         while rclpy.ok() and not self._end.is_set():
-            self._executor.spin_once(timeout_sec=timeout)
+            self._executor.spin_once()
 
 
 def _complain(name: str, error: Exception) -> int:
@@ -104,15 +101,6 @@ def autostart(node: Lifecycle) -> bool:
     """Configure and activate; False when either is refused (the node has said why)."""
     success = TransitionCallbackReturn.SUCCESS
     return node.trigger_configure() == success and node.trigger_activate() == success
-
-
-def _executor() -> Any:
-    """The safe executor; CROSSHAND_EXECUTOR=events chooses the experimental one, cheaper but seen to stall."""
-    if os.environ.get("CROSSHAND_EXECUTOR") == "events":
-        from rclpy.experimental import EventsExecutor
-
-        return EventsExecutor()
-    return SingleThreadedExecutor()
 
 
 def _on_signal(notify: Callable[[], Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import signal
 import subprocess
@@ -53,12 +52,11 @@ sys.exit(spin(Probe, "probe"))
 def start() -> Iterator[Callable[..., subprocess.Popen]]:
     processes: list[subprocess.Popen] = []
 
-    def run(mode: str = "run", autostart: bool = True, executor: str = "") -> subprocess.Popen:
+    def run(mode: str = "run", autostart: bool = True) -> subprocess.Popen:
         arguments = ["--ros-args", "-p", f"mode:={mode}", "-p", f"autostart:={str(autostart).lower()}"]
-        environment = {**os.environ, "CROSSHAND_EXECUTOR": executor}
         command = [sys.executable, "-c", NODE, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        processes.append(subprocess.Popen(command, env=environment, text=True, **pipes))
+        processes.append(subprocess.Popen(command, text=True, **pipes))
         return processes[-1]
 
     yield run
@@ -72,10 +70,9 @@ def wait_until_active(process: subprocess.Popen) -> None:
     assert process.stdout.readline() == "active\n"
 
 
-@pytest.mark.parametrize("executor", ["", "events"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_node_and_ends_with_0(start, number, executor):
-    process = start(executor=executor)
+def test_a_signal_stops_the_node_and_ends_with_0(start, number):
+    process = start()
     wait_until_active(process)
     process.send_signal(number)
     output, errors = process.communicate(timeout=10.0)

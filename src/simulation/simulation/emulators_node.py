@@ -9,6 +9,7 @@ from node_kit.diagnostics import OK, WARN, DiagnosticsPublisher, Report
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters
+from node_kit.scheduling import prompt
 from node_kit.station import Station, load_station
 from simulation.emulated import Emulators
 
@@ -55,6 +56,7 @@ class EmulatorsNode(Lifecycle):
 
 def main() -> int:
     """Run the node."""
+    prompt()
     return spin(EmulatorsNode, "emulators")
 
 

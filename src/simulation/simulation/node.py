@@ -9,6 +9,7 @@ from node_kit.diagnostics import ERROR, OK, DiagnosticsPublisher, Report
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters
+from node_kit.scheduling import prompt
 from node_kit.station import load_station
 from simulation.rounds import Rounds
 from simulation.server import Server
@@ -65,6 +66,7 @@ class SimulationNode(Lifecycle):
 
 def main() -> int:
     """Run the node."""
+    prompt()
     return spin(SimulationNode, "simulation")
 
 

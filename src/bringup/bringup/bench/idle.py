@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from hand_drivers.settings import DriverParameters
 from node_kit.latency import LatencyTrace
 
 PUBLISH_HZ, CHUNK_S = 50.0, 0.1
+TIMES = CHUNK_S * np.arange(1, 17)
 GUARD_CALLS = 5000
 SIXTEEN_JOINTS = "dexh13"
 
@@ -26,11 +29,12 @@ def idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float) -> Loo
     parameters = DriverParameters(side="left", part=part, embodiment=embodiment, device="loopback", rate_hz=rate_hz)
     robot = settings.robot(parameters)
     driver = Driver(settings.make_device(parameters, robot), settings.motion_limits(robot), parameters.driver)
-    runtime = Runtime(driver, lambda sample: None, PUBLISH_HZ)
+    waiting: SimpleQueue[tuple[int, np.ndarray]] = SimpleQueue()
+    runtime = Runtime(driver, lambda sample: None, PUBLISH_HZ, take=lambda now_ns: _take(driver, waiting, now_ns))
     runtime.start()
     gc.freeze()
     try:
-        _follow(driver, seconds)
+        _follow(driver, waiting, seconds)
         servo = runtime.servo
         return Loop(
             rate_hz,
@@ -48,17 +52,21 @@ def idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float) -> Loo
         gc.unfreeze()
 
 
-def _follow(driver: Driver, seconds: float) -> None:
+def _follow(driver: Driver, waiting: SimpleQueue, seconds: float) -> None:
     """Chunks that sway every joint by a tenth of its range."""
     limits, began = driver.limits, time.monotonic()
     home, sway = driver.command.position, 0.1 * (limits.upper - limits.lower)
-    times = CHUNK_S * np.arange(1, 17)
     while (elapsed := time.monotonic() - began) < seconds:
-        points = home + sway * np.sin(elapsed + times)[:, None]
-        driver.trace.arrived()
-        now_ns = time.monotonic_ns()
-        driver.accept_chunk(now_ns, times, points, now_ns)
+        waiting.put((time.monotonic_ns(), home + sway * np.sin(elapsed + TIMES)[:, None]))
         time.sleep(CHUNK_S)
+
+
+def _take(driver: Driver, waiting: SimpleQueue, now_ns: int) -> None:
+    """As a driver node does at the beginning of a step."""
+    with suppress(Empty):
+        arrived_ns, points = waiting.get_nowait()
+        driver.trace.arrived(time.monotonic_ns() - arrived_ns)
+        driver.accept_chunk(arrived_ns, TIMES, points, now_ns)
 
 
 def guard_us() -> dict[str, float]:

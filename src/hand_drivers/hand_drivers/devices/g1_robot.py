@@ -19,7 +19,8 @@ from hand_drivers.device import DeviceError
 from hand_drivers.devices import g1_dds
 from hand_drivers.devices.g1_wire import COMMAND, STATE, Wire
 from hand_drivers.options import Options
-from hand_drivers.servo import precise_timers, sleep_until
+from hand_drivers.servo import sleep_until
+from node_kit.scheduling import precise_timers
 
 PERIOD_NS = 4_000_000
 LISTEN_S = 0.3  # how long to listen for others that command the arms
