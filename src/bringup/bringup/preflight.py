@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -83,19 +82,15 @@ def check_executables(nodes: Sequence[NodeDescription]) -> None:
 
 
 def check_port(station: Station) -> None:
-    """The simulated world's port is free: another graph on it would answer in this one's place."""
-    if not station.simulated:
-        return
+    """The simulated world's port is free: another graph on it would move in this one's place."""
+    from simulation.board import taken
+
     port = station.simulation.port
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            reason = (error.strerror or "an error").lower()
-            raise PreflightError(
-                f"simulation.port: found UDP port 127.0.0.1:{port} taken ({reason}), expected a free one; "
-                f"end the other run or choose another with port:={port + 1}"
-            ) from None
+    if station.simulated and taken(port):
+        raise PreflightError(
+            f"simulation.port: found {port} taken by another simulated world, expected a free one; "
+            f"end the other run or choose another with port:={port + 1}"
+        )
 
 
 def check_task(station: Station) -> None:

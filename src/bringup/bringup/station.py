@@ -128,7 +128,7 @@ def _resolve_part(content: dict[str, Any], station: Station, side: str, part: st
     if content["device"] == SIMULATED:
         if not station.simulated:
             raise StationError(file, f"{field}.device", repr(SIMULATED), "a real device, because backend is 'real'")
-        content["address"] = content["address"] or f"127.0.0.1:{station.simulation.port}"
+        content["address"] = content["address"] or f"shm:{station.simulation.port}"
 
 
 def _simulated(station: Station, field: str, file: Any) -> str:

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for bringup_helpers
 from bringup_helpers import ArmSpeeds, EmergencyStops  # noqa: E402
 
 from bringup import paths  # noqa: E402
+from simulation.board import Board, Description  # noqa: E402
 
 
 @pytest.fixture
@@ -34,10 +35,11 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def taken_port() -> Iterator[int]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+def taken_port(free_port: int) -> Iterator[int]:
+    """Of a simulated world that is there already."""
+    world = Board(Description(parts={}, coordinates=0), free_port)
+    yield free_port
+    world.close()
 
 
 @pytest.fixture

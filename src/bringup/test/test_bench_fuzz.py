@@ -153,11 +153,11 @@ def test_a_reset_permits_to_begin_at_what_was_measured_and_nowhere_else():
 
 def test_the_command_prints_a_row_a_target_and_writes_the_same_figures(tmp_path, capsys):
     file = tmp_path / "out" / "fuzz.json"
-    assert bench.main(["--frames", "50", "--messages", "50", "--only", "simulation replies", "--json", str(file)]) == 0
+    assert bench.main(["--frames", "50", "--messages", "50", "--only", "simulation targets", "--json", str(file)]) == 0
     found = json.loads(file.read_text())
-    assert [one["name"] for one in found["targets"]] == ["simulation replies"] and not found["callbacks"]
+    assert [one["name"] for one in found["targets"]] == ["simulation targets"] and not found["callbacks"]
     assert found["targets"][0]["frames"] == 50 and found["targets"][0]["ok"]
-    assert "simulation replies" in capsys.readouterr().out
+    assert "simulation targets" in capsys.readouterr().out
 
 
 def test_the_command_fails_when_a_promise_was_broken_and_shows_how_to_see_it_again(monkeypatch, capsys):

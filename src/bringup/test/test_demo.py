@@ -95,7 +95,7 @@ def test_a_station_with_a_typing_error_is_refused(demo: Demo) -> None:
 
 def test_a_port_in_use_is_named_with_the_parameter_that_changes_it(demo: Demo, taken_port: int) -> None:
     line = demo.refusal(f"port:={taken_port}")
-    assert f"simulation.port: found UDP port 127.0.0.1:{taken_port} taken" in line
+    assert f"simulation.port: found {taken_port} taken by another simulated world" in line
     assert "port:=" in line
 
 

@@ -71,7 +71,7 @@ def test_a_shared_process_is_told_the_names_of_its_nodes_and_a_single_node_is_re
 def test_a_driver_gets_its_parameters_from_the_station() -> None:
     parameters = described(left_hand="xhand", port=48999)["left_hand_driver"].parameters
     assert (parameters["side"], parameters["part"], parameters["embodiment"]) == ("left", "hand", "xhand")
-    assert (parameters["device"], parameters["address"]) == ("simulated", "127.0.0.1:48999")
+    assert (parameters["device"], parameters["address"]) == ("simulated", "shm:48999")
     assert (parameters["rate_hz"], parameters["command_timeout_s"]) == (100.0, 0.2)
     assert json.loads(parameters["options"]) == {}
     assert described()["left_arm_driver"].parameters["rate_hz"] == 250.0

@@ -28,7 +28,7 @@ def test_another_hand_changes_nothing_else() -> None:
 
 def test_a_simulated_device_talks_to_the_port_of_its_station() -> None:
     resolved = station.load("dual_xarm7", {"port": 48999})
-    assert {part.address for side in resolved.sides.values() for part in (side.arm, side.hand)} == {"127.0.0.1:48999"}
+    assert {part.address for side in resolved.sides.values() for part in (side.arm, side.hand)} == {"shm:48999"}
 
 
 def test_any_field_is_reached_by_its_dotted_name() -> None:

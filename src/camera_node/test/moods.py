@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import threading
 import time
@@ -65,14 +64,17 @@ class Camera(RealSenseSource):
 
 
 class World:
-    """In the place of the simulated world: answers a renderer's questions with coordinates (nq,) that do not change,
-    and the time of answering; frozen, with the same time again and again."""
+    """In the place of the simulated world: shows a renderer coordinates (nq,) that do not change, and the time; frozen,
+    the same time again and again; stopped, nothing new."""
 
     def __init__(self, directory: Path, nq: int) -> None:
+        from simulation.board import Board, Description
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
         self._directory, self._nq = directory, nq
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
+        self._board = Board(Description(parts={}, coordinates=nq), self.port)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -80,19 +82,14 @@ class World:
     def close(self) -> None:
         self._end.set()
         self._thread.join()
-        self._socket.close()
+        self._board.close()
 
     def _run(self) -> None:
         import numpy as np
 
-        from simulation.wire import MAX_DATAGRAM, pack_reply, unpack_request
-
         stamp_ns = 0
-        while not self._end.is_set():
-            if not select.select([self._socket], [], [], 0.05)[0]:
-                continue
-            data, peer = self._socket.recvfrom(MAX_DATAGRAM)
+        while not self._end.wait(0.01):
             if (self._directory / "stopped").exists():
                 continue
             stamp_ns = stamp_ns if (self._directory / "frozen").exists() else time.time_ns()
-            self._socket.sendto(pack_reply(unpack_request(data).sequence, stamp_ns, np.zeros(self._nq)), peer)
+            self._board.show(stamp_ns, np.zeros((4, 0)), np.zeros(self._nq))

@@ -107,7 +107,7 @@ class Inference(Schema):
 
 
 class Simulation(Schema):
-    port: int = Field(48800, ge=1024, le=65535, description="UDP port of the simulated world on 127.0.0.1")
+    port: int = Field(48800, ge=1024, le=65535, description="worlds that run at the same time need different ones")
     seed: int = Field(0, ge=0, le=2**31 - 1)
 
 

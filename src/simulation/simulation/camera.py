@@ -1,4 +1,4 @@
-"""The simulated camera as a `camera_node` source: it asks the world for its state and renders in its own process."""
+"""The simulated camera as a `camera_node` source: it looks at the world's board and renders in its own process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from camera_node.source import Frame, SourceError, parse_options
 from node_kit.station import load_station
+from simulation.board import View, WorldError
 from simulation.render import Renderer
 from simulation.task import load_task
-from simulation.wire import Client, Op, WireError
 from simulation.world import World
 
 
@@ -33,7 +33,7 @@ class SimulatedCamera:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = parse_options(SimulatedCameraOptions, options)
         self._renderer: Renderer | None = None
-        self._client: Client | None = None
+        self._port, self._view = 0, None
         self.rate_hz = self.fovy_deg = 0.0
 
     def open(self) -> None:
@@ -45,20 +45,22 @@ class SimulatedCamera:
             raise SourceError(f"{self._options.station}: cameras: no {self._options.camera!r}, expected one of {known}")
         model = World(station, load_task(station.task, station.sides)).model
         self._renderer = Renderer(model, self._options.camera, camera.width, camera.height)
-        self._client = Client(f"127.0.0.1:{station.simulation.port}")
+        self._port = station.simulation.port
         self.rate_hz, self.fovy_deg = camera.rate_hz, camera.fovy_deg
         self._due_s = time.monotonic()
 
     def read(self) -> Frame | None:
-        """The next frame when it is due (waits at most one period); None while the world does not answer."""
-        assert self._renderer is not None and self._client is not None, "open() comes first"
+        """The next frame when it is due (waits at most one period); None while no world moves on."""
+        assert self._renderer is not None, "open() comes first"
         now_s = time.monotonic()
         period_s = 1.0 / self.rate_hz
         self._due_s = max(self._due_s + period_s, now_s - period_s)
         time.sleep(max(0.0, self._due_s - now_s))
         try:
-            stamp_ns, qpos = self._client.ask(Op.STATE)
-        except WireError:
+            self._view = self._view or View(self._port)
+            stamp_ns, qpos = self._view.coordinates()
+        except WorldError:
+            self._view = None  # it may be another one when it is back
             return None
         if qpos.shape != (self._renderer.nq,):
             raise SourceError(
@@ -67,9 +69,7 @@ class SimulatedCamera:
         return Frame(stamp_ns, self._renderer.render(qpos))
 
     def close(self) -> None:
-        """Release the wire and the OpenGL context."""
-        if self._client is not None:
-            self._client.close()
+        """Look away and release the OpenGL context."""
         if self._renderer is not None:
             self._renderer.close()
-        self._client = self._renderer = None
+        self._renderer = self._view = None

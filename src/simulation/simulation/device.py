@@ -1,11 +1,11 @@
-"""The simulated arm, hand or gripper as a `hand_drivers` device plug-in: it talks to the world over its wire."""
+"""The simulated arm, hand or gripper as a `hand_drivers` device plug-in: it looks at the world's board and writes there."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from hand_drivers.device import DeviceError, DeviceSettings, JointSample
-from simulation.wire import Client, Op, WireError
+from simulation.board import View, WorldError
 
 
 class SimulatedDevice:
@@ -13,33 +13,33 @@ class SimulatedDevice:
 
     def __init__(self, settings: DeviceSettings) -> None:
         self.joints = settings.embodiment.joints
-        self._address = settings.address
+        self._port = _port(settings.address)
         self._part = f"{settings.side}/{settings.part}"
-        self._client: Client | None = None
+        self._view: View | None = None
 
     def connect(self) -> None:
-        """Open the wire and agree on the joints; raises DeviceError naming the address or the joint."""
+        """Look for the world and agree on the joints; raises DeviceError naming its port or the joint."""
         self.disconnect()
         try:
-            self._client = Client(self._address)
-            self._client.ask(Op.HELLO, self._part, text=",".join(self.joints))
-        except WireError as error:
-            self.disconnect()
+            view = View(self._port)
+            view.expect(self._part, self.joints)
+        except WorldError as error:
             raise DeviceError(f"{self._part}: {error}") from error
+        self._view = view
 
     def read(self) -> JointSample:
-        """Newest measured state: position rad or m, velocity, effort Nm or N, each (n,); raises DeviceError."""
-        stamp_ns, values = self._ask(Op.READ)
-        if values.size != 3 * len(self.joints):
-            raise DeviceError(f"{self._part}: {values.size} values, expected {3 * len(self.joints)}")
-        position, velocity, effort = values.reshape(3, -1)
+        """Newest state: position rad or m, velocity, effort Nm or N, each (n,); raises DeviceError."""
+        try:
+            stamp_ns, (position, velocity, effort, _) = self._connected().read(self._part)
+        except WorldError as error:
+            raise DeviceError(f"{self._part}: {error}") from error
         return JointSample(stamp_ns, position, velocity, effort)
 
     def write(self, position: np.ndarray) -> None:
-        """Set position targets (n,). Raises DeviceError; for what the world does not take, at the next reading."""
+        """Set position targets (n,). Raises DeviceError."""
         try:
-            self._connected().tell(Op.WRITE, self._part, position)
-        except WireError as error:
+            self._connected().tell(self._part, position)
+        except WorldError as error:
             raise DeviceError(f"{self._part}: {error}") from error
 
     def stop(self) -> None:
@@ -54,18 +54,17 @@ class SimulatedDevice:
         """Nothing to clear."""
 
     def disconnect(self) -> None:
-        """Close the wire; the world keeps holding the last target."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        """Look away; the world keeps holding the last target."""
+        self._view = None
 
-    def _ask(self, op: Op) -> tuple[int, np.ndarray]:
-        try:
-            return self._connected().ask(op, self._part)
-        except WireError as error:
-            raise DeviceError(f"{self._part}: {error}") from error
-
-    def _connected(self) -> Client:
-        if self._client is None:
+    def _connected(self) -> View:
+        if self._view is None:
             raise DeviceError(f"{self._part}: not connected")
-        return self._client
+        return self._view
+
+
+def _port(address: str) -> int:
+    scheme, _, port = address.partition(":")
+    if scheme != "shm" or not (port.isascii() and port.isdigit()):
+        raise DeviceError(f"address: found {address!r}, expected shm: and the port of a simulated world")
+    return int(port)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,10 +18,10 @@ from hand_drivers.emulators import inspire, robotiq, xarm
 from hand_drivers.emulators.ability import AbilityHand
 from hand_drivers.emulators.faults import Faults
 from hand_drivers.emulators.g1 import G1Emulator
-from hand_drivers.emulators.lag import JointsError
 from hand_drivers.emulators.serve import Protocol, PtyServer
 from node_kit.station import Station
 from simulation.emulated_g1 import Body, motors
+from simulation.emulated_joints import WorldJoints
 from simulation.emulated_places import (
     ARMS,
     BEHIND_ARM,
@@ -36,90 +34,6 @@ from simulation.emulated_places import (
     terminal,
 )
 from simulation.scene import Mounted, mounted
-from simulation.server import TICK_S
-from simulation.wire import Client, Op, WireError
-
-
-class WorldJoints:
-    """A part of the world as `hand_drivers.emulators.lag.Joints`: device value = scale * (joint - zero), in `order`.
-
-    order (n,) are places among the embodiment's joints; zero and scale are (n,) or numbers, in the device's order.
-    """
-
-    def __init__(
-        self,
-        address: str,
-        part: str,
-        robot: Embodiment,
-        order: list[int] | None = None,
-        zero: np.ndarray | float = 0.0,
-        scale: np.ndarray | float = 1.0,
-    ) -> None:
-        self._order = list(range(len(robot.joints))) if order is None else order
-        self._part, self._zero, self._scale = part, zero, scale
-        self._client, self._lock = Client(address), threading.Lock()
-        self._frozen: np.ndarray | None = None
-        self._known: tuple[float, np.ndarray, np.ndarray] | None = None  # monotonic time, position, velocity
-        self._ask(Op.HELLO, text=",".join(robot.joints))
-        self.target = self.position
-
-    @property
-    def position(self) -> np.ndarray:
-        """Where they are now."""
-        return self._state()[0] if self._frozen is None else self._frozen.copy()
-
-    @property
-    def velocity(self) -> np.ndarray:
-        """How fast they are now."""
-        return self._state()[1] if self._frozen is None else np.zeros_like(self._frozen)
-
-    @property
-    def frozen(self) -> bool:
-        """Whether they stay where they are."""
-        return self._frozen is not None
-
-    @frozen.setter
-    def frozen(self, frozen: bool) -> None:
-        if frozen and self._frozen is None:
-            here = self.position
-            self._write(here)
-            self._frozen = here
-        elif not frozen:
-            self._frozen = None
-
-    def move(self, target: np.ndarray) -> None:
-        """Follow another target from now on."""
-        self.target = np.array(target, dtype=float)
-        if self._frozen is None:
-            self._write(self.target)
-
-    def close(self) -> None:
-        """Let go of the world."""
-        self._client.close()
-
-    def _write(self, values: np.ndarray) -> None:
-        joints = np.empty(len(self._order))
-        joints[self._order] = values / self._scale + self._zero
-        with self._lock:
-            try:
-                self._client.tell(Op.WRITE, self._part, joints)
-            except WireError as error:
-                raise JointsError(str(error)) from error
-
-    def _state(self) -> tuple[np.ndarray, np.ndarray]:
-        """Position and velocity; asked for only when the world has moved on."""
-        known, now = self._known, time.monotonic()
-        if known is None or now - known[0] >= TICK_S:
-            position, velocity, _ = self._ask(Op.READ).reshape(3, -1)[:, self._order]
-            self._known = known = now, (position - self._zero) * self._scale, velocity * self._scale
-        return known[1:]
-
-    def _ask(self, op: Op, text: str = "") -> np.ndarray:
-        with self._lock:
-            try:
-                return self._client.ask(op, self._part, text=text)[1]
-            except WireError as error:
-                raise JointsError(str(error)) from error
 
 
 class Emulators:
@@ -152,10 +66,13 @@ class Emulators:
         self.close()
 
     def _serve_box(self, side: str, robots: Mounted, stack: contextlib.ExitStack) -> None:
-        hand, behind_arm = robots.hand, robots.hand.name in BEHIND_ARM
-        gripper = self._joints(f"{side}/hand", hand, stack, scale=PULSES_PER_M) if behind_arm else None
+        gripper = self._gripper(side, robots.hand, stack) if robots.hand.name in BEHIND_ARM else None
         box = xarm.ControlBox(self._faults(side, "arm"), self._joints(f"{side}/arm", robots.arm, stack), gripper)
         stack.enter_context(xarm.XArmEmulator(box, box_host(self._port, side), self._port))
+
+    def _gripper(self, side: str, hand: Embodiment, stack: contextlib.ExitStack) -> xarm.Gripper:
+        finger = self._joints(f"{side}/hand", hand, stack, scale=PULSES_PER_M)
+        return xarm.Gripper(self._faults(side, "hand"), finger)
 
     def _serve_terminal(self, side: str, hand: Embodiment, stack: contextlib.ExitStack) -> None:
         faults = self._faults(side, "hand")
@@ -198,9 +115,7 @@ class Emulators:
         scale: np.ndarray | float = 1.0,
         zero: np.ndarray | float = 0.0,
     ) -> WorldJoints:
-        joints = WorldJoints(f"127.0.0.1:{self._port}", part, robot, order, zero, scale)
-        stack.callback(joints.close)
-        return joints
+        return WorldJoints(self._port, part, robot, order, zero, scale)
 
     def _faults(self, side: str, part: str) -> Faults:
         return self.faults.setdefault(f"{side}/{part}", Faults())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ ARMS = {"xarm7": "xarm7"}  # embodiment -> device plug-in
 BEHIND_ARM = {"xarm_gripper": "xarm_gripper"}
 SERIAL = {"ability": "ability", "inspire": "inspire", "robotiq_2f85": "robotiq"}
 UNITREE_ARMS, UNITREE_HANDS = {"g1_arm": "g1_arms"}, {"dex3": "dex3"}
+UNITREE_MODULES = ("cyclonedds", "unitree_sdk2py")  # that speak the wire of both
 INTERFACE = "lo"  # where the emulated Unitree robot is heard
-PATIENCE_S = 0.3  # it says more rarely than a real one how it is, and shares this machine with all else
+PATIENCE_S = 0.15  # it says more rarely than a real one how it is, and shares this machine with all else
 EMULATED = {"arm": ARMS | UNITREE_ARMS, "hand": BEHIND_ARM | SERIAL | UNITREE_HANDS}
 
 
@@ -29,13 +31,18 @@ def emulated_part(port: int, side: str, part: str, embodiment: str) -> dict[str,
     if embodiment in ARMS | BEHIND_ARM:
         address, options = box_host(port, side), {"port": port}
     elif embodiment in UNITREE_ARMS | UNITREE_HANDS:
-        _expect_dds()
+        _expect_installed(UNITREE_MODULES)
         address, options = INTERFACE, {"domain": domain(port), "max_age_s": PATIENCE_S}
     return {"device": known[embodiment], "address": address, "options": options}
 
 
-def _expect_dds() -> None:
-    missing = [module for module in ("cyclonedds", "unitree_sdk2py") if find_spec(module) is None]
+def absent(modules: Iterable[str]) -> list[str]:
+    """Which of these modules are not installed."""
+    return [module for module in modules if find_spec(module) is None]
+
+
+def _expect_installed(modules: Iterable[str]) -> None:
+    missing = absent(modules)
     if missing:
         raise ValueError(f"{' and '.join(missing)} to be installed, which speak its wire; or backend:=sim")
 

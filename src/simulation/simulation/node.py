@@ -1,4 +1,4 @@
-"""The simulated world as a node: it only serves the wire and reports; robots and cameras are other nodes."""
+"""The simulated world as a node: it only lets time run and reports; robots and cameras are other nodes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from node_kit.main import spin
 from node_kit.parameters import Parameters
 from node_kit.scheduling import prompt
 from node_kit.station import load_station
+from simulation.realtime import RealTime
 from simulation.rounds import Rounds
-from simulation.server import Server
 from simulation.task import load_task
 from simulation.world import World
 
@@ -27,7 +27,7 @@ class SimulationNode(Lifecycle):
     """Configure builds the world and takes the port, activate lets time run."""
 
     Parameters = SimulationParameters
-    _server: Server | None = None
+    _running: RealTime | None = None
 
     def configure(self, parameters: SimulationParameters) -> None:
         station = load_station(parameters.station)
@@ -35,31 +35,31 @@ class SimulationNode(Lifecycle):
         world = World(station, task)
         self._rounds = Rounds(world, task, np.random.default_rng(station.simulation.seed))
         self._task_name = station.task
-        self._server = Server(world, self._rounds, station.simulation.port)
+        self._running = RealTime(world, self._rounds, station.simulation.port)
         self.keep(DiagnosticsPublisher(self, "simulation", self._report))
 
     def activate(self) -> None:
-        assert self._server is not None
-        self._server.start()
+        assert self._running is not None
+        self._running.start()
 
     def deactivate(self) -> None:
-        if self._server is not None:
-            self._server.stop()
+        if self._running is not None:
+            self._running.stop()
 
     def cleanup(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._running is not None:
+            self._running.close()
+            self._running = None
 
     def _report(self) -> Report:
-        assert self._server is not None
+        assert self._running is not None
         values = {
             "task": self._task_name,
             "picks": self._rounds.picks,
             "successes": self._rounds.successes,
-            "real_time_factor": round(self._server.real_time_factor, 4),
+            "real_time_factor": round(self._running.factor, 4),
         }
-        if self.active and not self._server.running:
+        if self.active and not self._running.running:
             return ERROR, "physics has stopped", values
         return OK, "running" if self.active else "inactive", values
 

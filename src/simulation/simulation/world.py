@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -24,6 +24,12 @@ class Part:
     velocity: np.ndarray
     actuator: np.ndarray
 
+    @classmethod
+    def joined(cls, parts: Sequence[Part]) -> Part:
+        """Several as one."""
+        arrays = [np.concatenate([getattr(p, name) for p in parts]) for name in ("position", "velocity", "actuator")]
+        return cls(tuple(joint for part in parts for joint in part.joints), *arrays)
+
 
 class World:
     """A compiled station. Not thread-safe: one thread steps it and answers for it."""
@@ -38,6 +44,7 @@ class World:
             for side, robots in self.sides.items()
             for part in ("arm", "hand")
         }
+        self._every = Part.joined(list(self.parts.values()))
         self.reset()
 
     @property
@@ -72,11 +79,11 @@ class World:
         data = self.data
         return np.stack([data.qpos[index.position], data.qvel[index.velocity], data.actuator_force[index.actuator]])
 
-    def motion(self) -> np.ndarray:
-        """Velocities of all parts one after the other, then their targets, (2 n)."""
-        data, parts = self.data, self.parts.values()
-        velocities, targets = [data.qvel[p.velocity] for p in parts], [data.ctrl[p.actuator] for p in parts]
-        return np.concatenate([*velocities, *targets])
+    def robots(self) -> np.ndarray:
+        """(4, J) position, velocity, actuator effort and target of all parts, one after the other."""
+        data, every = self.data, self._every
+        values = data.qpos[every.position], data.qvel[every.velocity], data.actuator_force[every.actuator]
+        return np.stack([*values, data.ctrl[every.actuator]])
 
     def write(self, part: str, target: np.ndarray) -> None:
         """Set a part's position targets (n,); the model clips them to the joint limits."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from worlds import free_port
 
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import g1_robot
@@ -16,8 +16,8 @@ from node_kit import plugins
 from node_kit.station import STATIONS
 from simulation.emulated import Emulators, link
 from simulation.emulated_places import emulated_part, terminal
+from simulation.realtime import RealTime
 from simulation.rounds import Rounds
-from simulation.server import Server
 from simulation.stations import DEFAULT_STATION, station_with_hands
 from simulation.task import load_task
 from simulation.world import World
@@ -31,15 +31,13 @@ class Bench:
     """A running world whose robots stand behind emulators."""
 
     def __init__(self, hand: str, station: Path = DEFAULT_STATION) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         described = station_with_hands(station, hand, hand, "pick_place")
         simulation = described.simulation.model_copy(update={"port": self.port})
         self.station = described.model_copy(update={"backend": "emulated", "simulation": simulation})
         self.world = World(self.station, load_task("pick_place"))
-        self.server = Server(self.world, Rounds(self.world, self.world.task, np.random.default_rng(0)), self.port)
-        self.server.start()
+        self.running = RealTime(self.world, Rounds(self.world, self.world.task, np.random.default_rng(0)), self.port)
+        self.running.start()
         self.emulators = Emulators(self.station)
         self.devices = []
 
@@ -60,7 +58,7 @@ class Bench:
             device.disconnect()
         assert until(lambda: all(robot._thread is None for robot in g1_robot._robots.values()))  # handed back
         self.emulators.close()
-        self.server.close()
+        self.running.close()
 
 
 @pytest.fixture
@@ -170,15 +168,15 @@ def test_frozen_joints_stay_in_the_world_too(bench):
 def test_joints_a_little_beyond_their_limits_are_reported_at_them(bench, beyond):
     device, hand = bench.device("left", "hand"), bench.world.sides["left"].hand
     limit = hand.upper if beyond > 0 else hand.lower
-    bench.server.stop()  # nothing pulls them back
+    bench.running.stop()  # nothing pulls them back
     bench.world.place("left/hand", limit + beyond * (hand.upper - hand.lower))
-    bench.server.start()
+    bench.running.start()
     assert until(lambda: np.abs(device.read().position - limit).max() < 0.01 * (hand.upper - hand.lower).max())
 
 
 def test_a_device_without_a_world_is_silent(bench):
     device = bench.device("left", "hand")
-    bench.server.close()
+    bench.running.close()
 
     def silent() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""What the simulated robots really do, seen past all drivers: the world itself is asked, 200 times a second."""
+"""What the simulated robots really do, seen past all drivers: its board is read 200 times a second."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from bringup.bench.faults.motion import Track, commanded
 from node_kit.station import Station
+from simulation.board import View, WorldError
 from simulation.scene import ACTUATION, HAND_JOINT_DAMPING, mounted
-from simulation.wire import Client, Op, WireError
 
 PERIOD_S = 0.005
 KEPT = 12000  # samples: a minute
@@ -36,7 +36,7 @@ class Truth:
         friction = {"hand": HAND_JOINT_DAMPING}
         lags = {kind: (one.damping + friction.get(kind, 0.0)) / one.stiffness for kind, one in ACTUATION.items()}
         self.lag_s = np.array([lags[kind] for kind in kinds])
-        self._client = Client(f"127.0.0.1:{station.simulation.port}")
+        self._view = View(station.simulation.port)
         self._samples: deque[tuple[float, np.ndarray]] = deque(maxlen=KEPT)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="truth", daemon=True)
@@ -49,7 +49,6 @@ class Truth:
         """End it."""
         self._end.set()
         self._thread.join(2.0)
-        self._client.close()
 
     def tracks(self) -> tuple[Track, Track]:
         """All that is kept: what the robots did, and what they were commanded to do, past all drivers and wires."""
@@ -67,5 +66,6 @@ class Truth:
 
     def _run(self) -> None:
         while not self._end.wait(PERIOD_S):
-            with contextlib.suppress(WireError):  # a world that is gone has no motion to record: a gap says so
-                self._samples.append((time.monotonic(), self._client.ask(Op.MOTION)[1]))
+            with contextlib.suppress(WorldError):  # a world that is gone has no motion to record: a gap says so
+                _, velocities, _, targets = self._view.robots()
+                self._samples.append((time.monotonic(), np.concatenate([velocities, targets])))

@@ -1,8 +1,10 @@
-"""Datagrams between simulated devices and the simulated world."""
+"""The simulated world's shared memory: what stands at its beginning, and what others write into it."""
 
 from __future__ import annotations
 
+import atexit
 import functools
+import os
 import struct
 from random import Random
 
@@ -10,69 +12,84 @@ import numpy as np
 
 from bringup.bench.fuzz.outcome import ACCEPTED, Wrong
 from bringup.bench.fuzz.parsing import Connection, Target
-from simulation import wire
-from simulation.wire import Op, WireError
+from simulation.board import MAGIC, Board, Description, WorldError, describe
 
-LATEST_NS = (2**31) * 10**9  # what a message's stamp can hold
+PART = "left/hand"
 REFUSED = "refused"
+NOT_PASSED_ON = "not passed on"
+BEGIN = 8  # bytes before the text
+ROOM = bytes(16384)  # for the rings of most descriptions that are made here
 
 
 def targets() -> list[Target]:
-    """Both directions."""
+    """Both ends."""
     return [
-        Target("simulation requests", sim_request, sim_requests, sim_sealed, stream=False),
-        Target("simulation replies", sim_reply, sim_replies, stream=False),
+        Target("simulation descriptions", description, descriptions, sealed_description, stream=False),
+        Target("simulation targets", joint_targets, told_targets, sealed_targets, stream=False),
     ]
 
 
 @functools.cache
-def world_server():
-    """The simulated world behind its port; nobody steps it but the fuzzer."""
-    from simulation.rounds import Rounds
-    from simulation.server import Server
+def world_and_board():
+    """A world that nobody steps but the fuzzer, and its shared memory."""
     from simulation.stations import DEFAULT_STATION, station_with_hands
     from simulation.task import load_task
     from simulation.world import World
 
     world = World(station_with_hands(DEFAULT_STATION, "inspire", "ability", "pick_place"), load_task("pick_place"))
-    return world, Server(world, Rounds(world, world.task, np.random.default_rng(0)), 0)
+    parts = {name: part.joints for name, part in world.parts.items()}
+    board = Board(Description(parts=parts, coordinates=world.model.nq), os.getpid() << 16)  # no port of a station's
+    atexit.register(board.close)
+    return world, board
 
 
-def sim_request(rng: Random) -> bytes:
-    world, _ = world_server()
-    part = rng.choice((*world.parts, "left/foot"))
-    joints = world.parts[part].joints if part in world.parts else ("a",)
-    values = [rng.uniform(-2, 2) for _ in joints]
-    op = rng.choice(list(Op))
-    text = ",".join(joints) if op is Op.HELLO else ""
-    return wire.pack_request(rng.randrange(0x10000), op, part, values if op is Op.WRITE else None, text)
+def description(rng: Random) -> bytes:
+    parts = {f"side{n}": tuple(f"j{n}{k}" for k in range(rng.randrange(8))) for n in range(rng.randrange(4))}
+    text = Description(parts=parts, coordinates=rng.randrange(40)).model_dump_json().encode()
+    return sealed_description(bytes(BEGIN) + text)
 
 
-def sim_sealed(data: bytes) -> bytes:
-    """No checksum, but a beginning that is right and a count of values."""
-    count = struct.pack("<H", min(max(len(data) - 25, 0) // 8, 0xFFFF))
-    return wire.MAGIC + data[4:23] + count + data[25:] if len(data) >= 25 else wire.MAGIC + data[4:]
+def sealed_description(data: bytes) -> bytes:
+    """With the beginning that belongs to what follows it."""
+    return MAGIC + struct.pack("<I", len(data[BEGIN:])) + data[BEGIN:]
 
 
-def sim_requests() -> Connection:
-    world, server = world_server()
+def descriptions() -> Connection:
+    def feed(data: bytes) -> str:
+        try:
+            found = describe(data + ROOM)
+        except WorldError:
+            return REFUSED
+        if Description.model_validate_json(found.model_dump_json()) != found:
+            raise Wrong(f"read {found} in {data.hex()}")
+        return ACCEPTED
+
+    return Connection(feed)
+
+
+def joint_targets(rng: Random) -> bytes:
+    joints = len(world_and_board()[0].parts[PART].joints)
+    return np.array([rng.uniform(-2, 2) for _ in range(joints)], "<f8").tobytes()
+
+
+def sealed_targets(data: bytes) -> bytes:
+    """No more and no fewer than the joints of the part."""
+    size = 8 * len(world_and_board()[0].parts[PART].joints)
+    return data[:size].ljust(size, b"\0")
+
+
+def told_targets() -> Connection:
+    world, board = world_and_board()
     world.reset()
 
     def feed(data: bytes) -> str:
-        try:
-            request = wire.unpack_request(data)
-        except WireError:
-            return "no request"
-        again = wire.pack_request(request.sequence, request.op, request.part, request.values, request.text)
-        if again != data:
-            raise Wrong(f"read {request} in {data.hex()}")
-        try:
-            server._answer(request)
-        except WireError:
-            return "answered with an error"
+        board._memory.targets[PART].put(np.frombuffer(sealed_targets(data), "<f8"))
+        told = board.told()
+        for part, target in told.items():
+            world.write(part, target)
         if not np.isfinite(world.data.ctrl).all():
             raise Wrong(f"targets {world.data.ctrl.tolist()}")
-        return ACCEPTED
+        return ACCEPTED if told else NOT_PASSED_ON
 
     def finish() -> None:
         world.step(1)
@@ -80,25 +97,3 @@ def sim_requests() -> Connection:
             raise Wrong(f"the world is at {world.data.qpos.tolist()}")
 
     return Connection(feed, None, finish)
-
-
-def sim_reply(rng: Random) -> bytes:
-    if rng.random() < 0.1:
-        return wire.pack_error(rng.randrange(0x10000), "no part 'left/foot'")
-    values = [rng.uniform(-3, 3) for _ in range(rng.choice((0, 6, 21)))]
-    return wire.pack_reply(rng.randrange(0x10000), rng.randrange(2 * 10**18), np.array(values))
-
-
-def sim_replies() -> Connection:
-    def feed(data: bytes) -> str:
-        try:
-            sequence, stamp_ns, values = wire.unpack_reply(data)
-        except WireError:
-            return REFUSED
-        if not np.isfinite(values).all() or not 0 <= stamp_ns < LATEST_NS:
-            raise Wrong(f"read stamp {stamp_ns} and {values.tolist()}")
-        if wire.pack_reply(sequence, stamp_ns, values) != data:
-            raise Wrong("read what was not said")
-        return ACCEPTED
-
-    return Connection(feed)

@@ -1,0 +1,78 @@
+"""Real time: a thread steps the physics on absolute deadlines, hears what the robots are told, shows how they are."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from node_kit.scheduling import precise_timers
+from simulation.board import Board, Description
+from simulation.rounds import Rounds
+from simulation.world import World
+
+TICK_S = 0.002
+CHECK_EVERY = 25  # ticks between looks at the task: about 20 a second
+LONGEST_LAG_S = 0.25  # further behind than this, time is given up and the real-time factor shows it
+
+
+class RealTime:
+    """The world of a port of this machine, in real time. Raises WorldError where another runs."""
+
+    def __init__(self, world: World, rounds: Rounds, port: int) -> None:
+        self._world, self._rounds = world, rounds
+        joints = {name: part.joints for name, part in world.parts.items()}
+        self._board = Board(Description(parts=joints, coordinates=world.model.nq), port)
+        self._thread: threading.Thread | None = None
+        self._end = threading.Event()
+        self._started_s = self._simulated_s = 0.0
+
+    @property
+    def factor(self) -> float:
+        """Simulated over real seconds since the start."""
+        elapsed = time.monotonic() - self._started_s
+        return self._simulated_s / elapsed if self._started_s and elapsed > 0.5 else 1.0
+
+    @property
+    def running(self) -> bool:
+        """Whether physics advances; false too when the thread has died of an error."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin a round and let time run."""
+        self._end.clear()
+        self._rounds.begin()
+        self._show()
+        self._thread = threading.Thread(target=self._run, name="physics", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop time; the world keeps its state and its port until `close`."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2.0)
+
+    def close(self) -> None:
+        """Stop and release the port."""
+        self.stop()
+        self._board.close()
+
+    def _run(self) -> None:
+        precise_timers()
+        steps = round(TICK_S / self._world.model.opt.timestep)
+        self._started_s = deadline = time.monotonic()
+        ticks = 0
+        while not self._end.is_set():
+            now = time.monotonic()
+            deadline = max(deadline + TICK_S, now - LONGEST_LAG_S)
+            time.sleep(max(deadline - now, 0.0))
+            for part, target in self._board.told().items():
+                self._world.write(part, target)
+            self._world.step(steps)
+            self._show()
+            self._simulated_s += TICK_S
+            ticks += 1
+            if ticks % CHECK_EVERY == 0:
+                self._rounds.advance()
+
+    def _show(self) -> None:
+        self._board.show(time.time_ns(), self._world.robots(), self._world.data.qpos)

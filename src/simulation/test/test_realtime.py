@@ -1,0 +1,94 @@
+"""The world in real time, seen through the device plug-in."""
+
+import numpy as np
+import pytest
+from worlds import free_port, make_world, until
+
+import embodiments
+from hand_drivers.device import DeviceError, DeviceSettings
+from simulation.board import WorldError
+from simulation.device import SimulatedDevice
+from simulation.realtime import RealTime
+from simulation.rounds import Rounds
+
+
+@pytest.fixture(scope="module")
+def port():
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def running(port):
+    world = make_world()
+    running = RealTime(world, Rounds(world, world.task, np.random.default_rng(0)), port)
+    running.start()
+    yield running
+    running.close()
+
+
+def device(address, name="inspire", side="left", part="hand"):
+    return SimulatedDevice(DeviceSettings(embodiments.load(name, side), side, part, address, {}))
+
+
+@pytest.fixture
+def hand(running, port):
+    hand = device(f"shm:{port}")
+    assert until(lambda: connects(hand))
+    yield hand
+    hand.disconnect()
+
+
+def connects(hand):
+    """On a busy machine the world may just be standing still."""
+    try:
+        hand.connect()
+    except DeviceError:
+        return False
+    return True
+
+
+def reading(hand):
+    try:
+        return hand.read()
+    except DeviceError:
+        return None
+
+
+def test_a_device_reads_what_it_wrote(hand):
+    target = embodiments.load("inspire", "left").postures["grasp"]
+    hand.write(target)
+    assert until(lambda: (sample := reading(hand)) is not None and np.abs(sample.position - target).max() < 0.05)
+
+
+def test_stamps_go_on(hand):
+    before = hand.read().stamp_ns
+    assert until(lambda: (sample := reading(hand)) is not None and sample.stamp_ns > before + 100_000_000)
+
+
+def test_a_hand_that_is_not_mounted_is_refused_by_its_joints(running, port):
+    with pytest.raises(DeviceError, match="left/hand has the joints"):
+        device(f"shm:{port}", "ability").connect()
+
+
+def test_targets_that_are_not_finite_never_reach_the_world(hand):
+    before = hand.read().position
+    with pytest.raises(DeviceError, match="finite"):
+        hand.write(np.full(6, np.nan))
+    np.testing.assert_allclose(hand.read().position, before, atol=1e-3)
+
+
+def test_a_taken_port_is_named(running, port):
+    world = make_world()
+    with pytest.raises(WorldError, match=f"another simulated world runs as {port}"):
+        RealTime(world, Rounds(world, world.task, np.random.default_rng(0)), port)
+
+
+def test_a_world_that_is_gone_is_reported_and_not_guessed():
+    with pytest.raises(DeviceError, match="left/hand: no simulated world runs as 1 "):
+        device("shm:1").connect()
+
+
+@pytest.mark.parametrize("address", ["", "48800", "shm:", "shm:x", "127.0.0.1:48800"])
+def test_an_address_of_another_kind_is_named(address):
+    with pytest.raises(DeviceError, match=f"address: found '{address}', expected shm: and the port"):
+        device(address)
