@@ -25,6 +25,7 @@ MAGIC = b"CRH2"
 MAX_AGE_S = 0.05  # a world that has not moved on for so long says nothing any more
 _BEGIN = struct.Struct("<4sI")
 _SLOTS = 4
+_ROWS = 4  # position, velocity, effort, target
 _READINGS = 8
 _LINE = 64  # bytes: counts lie apart from what others write
 _LATEST_NS = 2**31 * 10**9  # what the stamp of a message can hold
@@ -89,28 +90,40 @@ def _locked(descriptor: int) -> bool:
 
 
 class _Ring:
-    """Records of one kind of which the newest counts; one writer, any number of readers."""
+    """Records of two times (ns) and `size` numbers, of which the newest counts; one writer, any number of readers."""
 
-    def __init__(self, memory: mmap.mmap, offset: int, kind: np.dtype) -> None:
+    def __init__(self, memory: mmap.mmap, offset: int, size: int) -> None:
         self.count = np.ndarray(1, "<u8", memory, offset)
-        self._slots = np.ndarray(_SLOTS, kind, memory, offset + _LINE)
+        self._times = np.ndarray((_SLOTS, 2), "<i8", memory, offset + _LINE)
+        self._values = np.ndarray((_SLOTS, size), "<f8", memory, offset + 2 * _LINE)
 
     @staticmethod
-    def size(kind: np.dtype) -> int:
-        return _LINE + -(-_SLOTS * kind.itemsize // _LINE) * _LINE
+    def bytes(size: int) -> int:
+        """What a ring takes."""
+        return 2 * _LINE + -(-_SLOTS * 8 * size // _LINE) * _LINE
 
-    def put(self, *fields: object) -> None:
+    def put(self, stamp_ns: int, at_ns: int, *values: np.ndarray) -> None:
+        """Write a record, its numbers one after the other."""
         count = int(self.count[0]) + 1
-        self._slots[count % _SLOTS] = fields
+        slot, begin = self._values[count % _SLOTS], 0
+        for part in values:
+            slot[begin : begin + part.size] = part.ravel()
+            begin += part.size
+        self._times[count % _SLOTS] = stamp_ns, at_ns
         self.count[0] = count
 
-    def newest(self) -> np.void:
+    def newest(self) -> tuple[int, int, np.ndarray]:
+        """Both times and the numbers of the newest record."""
         for _ in range(_READINGS):
             count = int(self.count[0])
-            found = self._slots[count % _SLOTS].copy()
+            (stamp_ns, at_ns), values = self._times[count % _SLOTS].tolist(), self._values[count % _SLOTS].copy()
             if int(self.count[0]) - count < _SLOTS - 1:
-                return found
+                return stamp_ns, at_ns, values
         raise WorldError("the simulated world writes faster than it can be read")
+
+    def since_ns(self) -> int:
+        """The second time of the newest record."""
+        return int(self._times[int(self.count[0]) % _SLOTS, 1])
 
 
 class _Memory:
@@ -119,30 +132,24 @@ class _Memory:
     def __init__(self, memory: mmap.mmap, found: Description, text: int) -> None:
         offset = self._begin(text)
         self.state = _Ring(memory, offset, self._state(found))
-        offset += _Ring.size(self._state(found))
+        offset += _Ring.bytes(self._state(found))
         self.targets: dict[str, _Ring] = {}
         for part, joints in found.parts.items():
-            self.targets[part] = _Ring(memory, offset, self._target(joints))
-            offset += _Ring.size(self._target(joints))
+            self.targets[part] = _Ring(memory, offset, len(joints))
+            offset += _Ring.bytes(len(joints))
 
     @classmethod
     def size(cls, found: Description, text: int) -> int:
         """Bytes of a world whose description has so many."""
-        rings = [cls._state(found), *map(cls._target, found.parts.values())]
-        return cls._begin(text) + sum(map(_Ring.size, rings))
+        return cls._begin(text) + sum(map(_Ring.bytes, [cls._state(found), *map(len, found.parts.values())]))
 
     @staticmethod
     def _begin(text: int) -> int:
         return -(-(_BEGIN.size + text) // _LINE) * _LINE
 
     @staticmethod
-    def _state(found: Description) -> np.dtype:
-        robots = ("<f8", (4, found.joints))  # position, velocity, effort, target
-        return np.dtype([("stamp", "<i8"), ("at", "<i8"), ("robots", *robots), ("qpos", "<f8", (found.coordinates,))])
-
-    @staticmethod
-    def _target(joints: tuple[str, ...]) -> np.dtype:
-        return np.dtype([("position", "<f8", (len(joints),))])
+    def _state(found: Description) -> int:
+        return _ROWS * found.joints + found.coordinates
 
 
 class Board:
@@ -168,7 +175,7 @@ class Board:
             count = int(ring.count[0])
             if count != self._heard[part]:
                 self._heard[part] = count
-                target = ring.newest()["position"]
+                *_, target = ring.newest()
                 if np.isfinite(target).all():
                     found[part] = target
         return found
@@ -212,6 +219,7 @@ class View:
             os.close(descriptor)
         self.description = describe(memory[:])
         self._memory = _Memory(memory, self.description, _BEGIN.unpack_from(memory)[1])
+        self._joints = self.description.joints
         self._places, begin = {}, 0
         for part, joints in self.description.parts.items():
             self._places[part] = slice(begin, begin + len(joints))
@@ -228,32 +236,38 @@ class View:
 
     def read(self, part: str) -> tuple[int, np.ndarray]:
         """Stamp (ns, system time) and (4, n) position, velocity, effort, target of a part."""
-        state = self._newest()
-        return int(state["stamp"]), state["robots"][:, self._places[part]]
+        stamp_ns, values = self._newest()
+        return stamp_ns, self._robots(values)[:, self._places[part]]
 
     def robots(self) -> np.ndarray:
         """(4, J) position, velocity, effort, target of all parts in the order of the description."""
-        return self._newest()["robots"]
+        return self._robots(self._newest()[1])
 
     def coordinates(self) -> tuple[int, np.ndarray]:
         """Stamp and generalised positions (nq,), for renderers."""
-        state = self._newest()
-        return int(state["stamp"]), state["qpos"]
+        stamp_ns, values = self._newest()
+        return stamp_ns, values[_ROWS * self._joints :]
 
     def tell(self, part: str, target: np.ndarray) -> None:
         """Have a part's joints go to `target` (n,)."""
         target, count = np.asarray(target, float), len(self.description.parts[part])
         if target.shape != (count,) or not np.isfinite(target).all():
             raise WorldError(f"{part}: found targets {target.tolist()}, expected {count} finite numbers")
-        self._newest()
-        self._memory.targets[part].put(target)
+        self._expect_motion(self._memory.state.since_ns())
+        self._memory.targets[part].put(0, 0, target)
 
-    def _newest(self) -> np.void:
-        state = self._memory.state.newest()
-        age_s = 1e-9 * (time.monotonic_ns() - int(state["at"]))
-        if not state["at"] or age_s > MAX_AGE_S:
-            since = f"{age_s:.2f} s" if state["at"] else "ever"
-            raise WorldError(f"the simulated world {self._port} has not moved on for {since}")
-        if not 0 <= state["stamp"] < _LATEST_NS or not np.isfinite(state["robots"]).all():
+    def _robots(self, values: np.ndarray) -> np.ndarray:
+        return values[: _ROWS * self._joints].reshape(_ROWS, self._joints)
+
+    def _newest(self) -> tuple[int, np.ndarray]:
+        stamp_ns, at_ns, values = self._memory.state.newest()
+        self._expect_motion(at_ns)
+        if not 0 <= stamp_ns < _LATEST_NS or not np.isfinite(values).all():
             raise WorldError(f"the simulated world {self._port} shows a stamp or joints that none can have")
-        return state
+        return stamp_ns, values
+
+    def _expect_motion(self, at_ns: int) -> None:
+        age_s = 1e-9 * (time.monotonic_ns() - at_ns)
+        if not at_ns or age_s > MAX_AGE_S:
+            since = f"{age_s:.2f} s" if at_ns else "ever"
+            raise WorldError(f"the simulated world {self._port} has not moved on for {since}")

@@ -45,6 +45,7 @@ class World:
             for part in ("arm", "hand")
         }
         self._every = Part.joined(list(self.parts.values()))
+        self._robots = np.empty((4, len(self._every.joints)))
         self.reset()
 
     @property
@@ -80,10 +81,13 @@ class World:
         return np.stack([data.qpos[index.position], data.qvel[index.velocity], data.actuator_force[index.actuator]])
 
     def robots(self) -> np.ndarray:
-        """(4, J) position, velocity, actuator effort and target of all parts, one after the other."""
-        data, every = self.data, self._every
-        values = data.qpos[every.position], data.qvel[every.velocity], data.actuator_force[every.actuator]
-        return np.stack([*values, data.ctrl[every.actuator]])
+        """(4, J) position, velocity, actuator effort and target of all parts, one after the other; the next call's."""
+        data, every, found = self.data, self._every, self._robots
+        np.take(data.qpos, every.position, out=found[0])
+        np.take(data.qvel, every.velocity, out=found[1])
+        np.take(data.actuator_force, every.actuator, out=found[2])
+        np.take(data.ctrl, every.actuator, out=found[3])
+        return found
 
     def write(self, part: str, target: np.ndarray) -> None:
         """Set a part's position targets (n,); the model clips them to the joint limits."""

@@ -83,7 +83,7 @@ def told_targets() -> Connection:
     world.reset()
 
     def feed(data: bytes) -> str:
-        board._memory.targets[PART].put(np.frombuffer(sealed_targets(data), "<f8"))
+        board._memory.targets[PART].put(0, 0, np.frombuffer(sealed_targets(data), "<f8"))
         told = board.told()
         for part, target in told.items():
             world.write(part, target)
