@@ -53,7 +53,7 @@ class DriverNode(Lifecycle):
             self._take_commands,
         )
         self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
-        self._overtaken = Overtaken()
+        self._overtaken, self._step_ns = Overtaken(), time.monotonic_ns()
         self._connect_topics(f"/{parameters.side}/{parameters.part}")
         name = f"driver/{parameters.side}/{parameters.part}"
         self.keep(DiagnosticsPublisher(self, name, self._report))
@@ -74,7 +74,7 @@ class DriverNode(Lifecycle):
 
     def _connect_topics(self, prefix: str) -> None:
         self._publisher = self.keep(self.create_publisher(JointState, f"{prefix}/joint_states", qos.STATE))
-        self._commands = Inbox(self, JointTrajectory, f"{prefix}/command", qos.COMMAND)
+        self._commands = Inbox(self, JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND)
         self.keep(self._commands.subscription)
         # What a driver says is not kept for latecomers, to whom it may be long past.
         quiet = {"event_callbacks": PublisherEventCallbacks(use_default_callbacks=False)}
@@ -88,14 +88,11 @@ class DriverNode(Lifecycle):
         self.keep(self.create_service(Trigger, "~/reset", self._on_reset))
 
     def _take_commands(self, now_ns: int) -> None:
-        """What came since the last step of the servo loop, which begins now: never more than the queue holds."""
-        for _ in range(qos.COMMAND.depth):
-            found = self._commands.take()
-            if found is None:
-                return
-            self._on_command(*found, now_ns)
+        """What came since the last step of the servo loop; the next begins now."""
+        self._step_ns = now_ns
+        self._commands.deliver()
 
-    def _on_command(self, message: JointTrajectory, info: Mapping[str, int], now_ns: int) -> None:
+    def _on_command(self, message: JointTrajectory, info: Mapping[str, int]) -> None:
         self._overtaken.take(info)
         received_ns = info["received_timestamp"]  # 0 from a middleware that does not tell
         self._driver.trace.arrived(time.time_ns() - received_ns if received_ns else 0)
@@ -103,6 +100,7 @@ class DriverNode(Lifecycle):
         if status is not MessageStatus.OK:
             self._driver.refuse(ChunkStatus(status.value))
             return
+        now_ns = self._step_ns
         wall_ns = time.time_ns() - (time.monotonic_ns() - now_ns)
         if self._driver.accept_chunk(stamp_ns, times, points, now_ns, wall_ns) is ChunkStatus.ACCEPTED:
             self._latency.add((wall_ns - stamp_ns) * 1e-6)

@@ -24,6 +24,7 @@ from latent_codec.gate import Gate, Seed
 from latent_codec.side import SideCodec
 from node_kit import diagnostics, lifecycle, messages, parameters, qos, scheduling
 from node_kit import main as node_main
+from node_kit.inbox import Inbox
 from node_kit.latency import LatencyTrace
 from node_kit.overtaken import Overtaken
 
@@ -75,9 +76,11 @@ class CodecNode(lifecycle.Lifecycle):
             part: self.keep(self.create_publisher(JointTrajectory, f"/{side}/{part}/command", qos.COMMAND))
             for part in ("arm", "hand")
         }
+        self._inboxes: list[Inbox] = []
         for part, robot in (("arm", self.side.arm), ("hand", self.side.hand)):
             callback = self._receiver(part, robot.joints)
-            self.keep(self.create_subscription(JointState, f"/{side}/{part}/joint_states", callback, qos.STATE))
+            self._inboxes.append(Inbox(self, JointState, f"/{side}/{part}/joint_states", callback, qos.STATE))
+            self.keep(self._inboxes[-1].subscription)
         self.keep(self.create_subscription(JointTrajectory, f"/{side}/latent_action", self._on_action, qos.COMMAND))
         self.keep(self.create_timer(1.0 / rate_hz, self._publish_state))
         self.keep(diagnostics.DiagnosticsPublisher(self, f"codec/{side}", self._diagnose))
@@ -98,8 +101,14 @@ class CodecNode(lifecycle.Lifecycle):
 
         return receive
 
+    def _look(self) -> None:
+        """At the joint states that have come: they are needed for a state and for a chunk, and wake nobody before."""
+        for inbox in self._inboxes:
+            inbox.deliver()
+
     def _publish_state(self) -> None:
         """The newest latent state, stamped with the older of the two joint states; each only once."""
+        self._look()
         if not self.active or self.gate.states(self.states, time.time_ns()):
             return
         arm, hand = self.states["arm"], self.states["hand"]
@@ -127,6 +136,7 @@ class CodecNode(lifecycle.Lifecycle):
 
     def _decode(self, message: JointTrajectory) -> str:
         """Decode a chunk and publish the commands; returns why not, empty when done."""
+        self._look()
         chunk, status = messages.trajectory_arrays(message, self.side.axes)
         now = time.time_ns()
         reason = self.gate.chunk(message.header.frame_id, str(status), chunk.stamp_ns, now)

@@ -19,6 +19,7 @@ from trajectory_msgs.msg import JointTrajectory
 from latent_codec.bundle import MANIFEST_NAME, BundleError
 from node_kit import messages, qos
 from node_kit.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher
+from node_kit.inbox import Inbox
 from node_kit.latency import LatencyTrace
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
@@ -80,9 +81,11 @@ class PolicyNode(Lifecycle):
         }
         images = MutuallyExclusiveCallbackGroup()
         self.keep(self.create_subscription(Image, image_topic, self._on_image, qos.IMAGE, callback_group=images))
+        self._inboxes: list[Inbox] = []
         for side in self._policy.sides:
             receive = lambda message, side=side: self._on_state(side, message)  # noqa: E731
-            self.keep(self.create_subscription(JointState, f"/{side}/latent_state", receive, qos.STATE))
+            self._inboxes.append(Inbox(self, JointState, f"/{side}/latent_state", receive, qos.STATE))
+            self.keep(self._inboxes[-1].subscription)
         self.keep(DiagnosticsPublisher(self, "policy", self._diagnose))
 
     def activate(self) -> None:
@@ -141,10 +144,16 @@ class PolicyNode(Lifecycle):
                     continue
                 self._wake.clear()
                 if not self._end.is_set():
+                    self._look()
                     self._conclude(loop.step())
         except Exception as error:  # reported in diagnostics; silence makes the drivers hold
             self._fault = f"{type(error).__name__}: {error}"
             print(f"error: node {self.get_name()}: inference stopped: {self._fault}", file=sys.stderr, flush=True)
+
+    def _look(self) -> None:
+        """At the states that have come: they count together with an image, and wake nobody before."""
+        for inbox in self._inboxes:
+            inbox.deliver()
 
     def _conclude(self, decision: Decision) -> None:
         if decision.status not in QUIET:

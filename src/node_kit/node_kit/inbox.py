@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 
 class Inbox:
-    """A subscription that no executor serves: a loop with a beat of its own takes what came, and nobody is woken.
+    """A subscription that no executor serves: who has a beat of its own takes what came, and nobody is woken for it.
 
-    The queue is the middleware's, as deep as `profile` says. `subscription` is to be kept and destroyed by the node.
+    The queue is the middleware's, as deep as `profile` says. `callback` is as for a subscription; the node keeps
+    `subscription`, and destroys it.
     """
 
-    def __init__(self, node: Node, kind: type, topic: str, profile: QoSProfile) -> None:
-        self.subscription = node.create_subscription(kind, topic, _never, profile, callback_group=_Unserved())
+    def __init__(self, node: Node, kind: type, topic: str, callback: Callable[..., None], profile: QoSProfile) -> None:
+        self.subscription = node.create_subscription(kind, topic, callback, profile, callback_group=_Unserved())
+        self._wants_info = self.subscription._callback_type is Subscription.CallbackType.WithMessageInfo
+        self._depth = profile.depth
 
-    def take(self) -> tuple[Any, dict[str, int]] | None:
-        """The oldest message that waits, with what the middleware knows of it; None when there is none.
+    def deliver(self) -> None:
+        """Hand over what waits, the oldest first, in this thread; never more than the queue holds.
 
-        From any thread. Raises rclpy's InvalidHandle once the subscription is destroyed.
+        Raises what the callback raises, and rclpy's InvalidHandle once the subscription is destroyed.
         """
-        with self.subscription.handle:
-            return self.subscription.handle.take_message(self.subscription.msg_type, self.subscription.raw)
+        subscription = self.subscription
+        for _ in range(self._depth):
+            with subscription.handle:
+                found = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+            if found is None:
+                return
+            subscription.callback(*(found if self._wants_info else found[:1]))
 
 
 class _Unserved(CallbackGroup):
@@ -38,7 +48,3 @@ class _Unserved(CallbackGroup):
 
     def ending_execution(self, entity: Any) -> None:
         """Nothing began."""
-
-
-def _never(_message: Any) -> None:
-    raise AssertionError("an executor served an inbox")

@@ -40,45 +40,65 @@ def send(node):
     return wait_and_send
 
 
-def taken(inbox: Inbox, count: int) -> list[int]:
-    found, deadline = [], time.monotonic() + WAIT_S
-    while len(found) < count and time.monotonic() < deadline:
-        message = inbox.take()
-        found += [message[0].data] if message is not None else []
-    return found
+class Box:
+    """An inbox, and what it handed over."""
+
+    def __init__(self, node, profile=qos.COMMAND) -> None:
+        self.heard: list[int] = []
+        self.inbox = Inbox(node, Int32, TOPIC, lambda message: self.heard.append(message.data), profile)
+
+    def holds(self, *numbers: int) -> bool:
+        deadline = time.monotonic() + WAIT_S
+        while len(self.heard) < len(numbers) and time.monotonic() < deadline:
+            self.inbox.deliver()
+        self.inbox.deliver()
+        return self.heard == list(numbers)
 
 
-def test_messages_are_taken_in_order_and_tell_when_they_came(node, send):
-    inbox = Inbox(node, Int32, TOPIC, qos.COMMAND)
-    assert inbox.take() is None
-    before_ns = time.time_ns()
+def test_messages_are_handed_over_in_order_when_asked_for(node, send):
+    box = Box(node)
     send(1, 2)
-    assert taken(inbox, 1) == [1]
+    assert not box.heard
+    assert box.holds(1, 2)
+
+
+def test_a_callback_of_two_arguments_learns_when_a_message_came(node, send):
+    found, before_ns = [], time.time_ns()
+    inbox = Inbox(node, Int32, TOPIC, lambda message, info: found.append((message.data, info)), qos.COMMAND)
+    send(3)
     deadline = time.monotonic() + WAIT_S
-    while (found := inbox.take()) is None and time.monotonic() < deadline:
-        pass
-    message, info = found
-    assert message.data == 2 and before_ns <= info["received_timestamp"] <= time.time_ns()
-    assert inbox.take() is None
+    while not found and time.monotonic() < deadline:
+        inbox.deliver()
+    ((number, info),) = found
+    assert number == 3 and before_ns <= info["received_timestamp"] <= time.time_ns()
 
 
 def test_a_queue_that_is_full_lets_the_oldest_go(node, send):
-    inbox, marker = Inbox(node, Int32, TOPIC, qos.COMMAND), Inbox(node, Int32, TOPIC, qos.STATE)
+    box, deeper = Box(node), Box(node, qos.STATE)
     send(*range(6))
-    assert taken(marker, 6) == list(range(6))  # the same messages in a deeper queue: all have come
-    assert taken(inbox, 2) == [4, 5] and inbox.take() is None
+    assert deeper.holds(*range(6))  # the same messages: all have come
+    assert box.holds(4, 5)
 
 
 def test_an_executor_leaves_an_inbox_alone(node, send):
-    inbox, heard = Inbox(node, Int32, TOPIC, qos.COMMAND), []
-    node.create_subscription(Int32, TOPIC, lambda message: heard.append(message.data), qos.COMMAND)
+    box, served = Box(node), []
+    node.create_subscription(Int32, TOPIC, lambda message: served.append(message.data), qos.COMMAND)
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     deadline = time.monotonic() + WAIT_S
     while node.count_subscribers(TOPIC) < 2 and time.monotonic() < deadline:
         executor.spin_once(timeout_sec=0.01)
     send(7)
-    while not heard and time.monotonic() < deadline:
+    while not served and time.monotonic() < deadline:
         executor.spin_once(timeout_sec=0.01)
     executor.shutdown()
-    assert heard == [7] and taken(inbox, 1) == [7]
+    assert served == [7] and not box.heard
+    assert box.holds(7)
+
+
+def test_what_a_callback_raises_reaches_who_asked(node, send):
+    inbox, other = Inbox(node, Int32, TOPIC, lambda message: 1 / 0, qos.COMMAND), Box(node)
+    send(1)
+    assert other.holds(1)
+    with pytest.raises(ZeroDivisionError):
+        inbox.deliver()

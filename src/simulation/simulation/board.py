@@ -1,9 +1,9 @@
-"""The simulated world in shared memory: how it is, for who looks, and what its robots are told. Nobody waits for anybody.
+"""The simulated world in shared memory: how it is, and what its robots are told. Nobody waits for anybody.
 
-A file of /dev/shm, one for each world of a user, by the station's `simulation.port`; no other user may open it. It begins
-with ``MAGIC | size of the description u32 | description``, JSON of `Description`. What follows are rings of SLOTS records
-with a count u64 before them: a writer fills the next slot, then counts it; a reader takes the newest slot, and takes it
-again if meanwhile the ring has come round to it. All values are SI, in the embodiments' canonical joint order.
+A file of /dev/shm for each world of a user, by the station's `simulation.port`; no other user may open it. It begins
+with ``MAGIC | size of the description u32 | description``, JSON of `Description`. What follows are rings of slots with
+a count u64 before them: a writer fills the next slot, then counts it; a reader takes the newest, and again if meanwhile
+the ring has come round to it. All values are SI, in the embodiments' canonical joint order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The simulated arm, hand or gripper as a `hand_drivers` device plug-in: it looks at the world's board and writes there."""
+"""The simulated arm, hand or gripper as a `hand_drivers` device plug-in: it reads and writes the world's board."""
 
 from __future__ import annotations
 

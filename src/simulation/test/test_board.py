@@ -140,7 +140,9 @@ def test_a_second_world_is_refused_while_the_first_runs(world, port):
 
 
 def test_what_a_killed_world_leaves_is_in_nobodys_way(port):
-    code = f"import os; from simulation.board import *; Board(Description(parts={{}}, coordinates=1), {port}); os._exit(7)"
+    code = (
+        f"import os; from simulation.board import *; Board(Description(parts={{}}, coordinates=1), {port}); os._exit(7)"
+    )
     assert subprocess.run([sys.executable, "-c", code], timeout=30.0).returncode == 7
     assert file_of(port).exists() and not taken(port)
     with pytest.raises(WorldError, match="has not moved on"):

@@ -10,7 +10,7 @@ from std_msgs.msg import Bool
 import embodiments
 from bringup.bench.fuzz import random_messages
 from bringup.bench.fuzz.driver_core import SPREAD, check_latch, conclude
-from bringup.bench.fuzz.nodes import Mailbox, active, just_now
+from bringup.bench.fuzz.nodes import Mailbox, active
 from bringup.bench.fuzz.outcome import ACCEPTED, Outcome, repeat
 from bringup.bench.fuzz.watch import Watch, Watched
 from embodiments import Embodiment
@@ -63,7 +63,7 @@ def _event(node: DriverNode, mailbox: Mailbox, watch: Watch, robot: Embodiment, 
     if kind < 0.95:
         chunks, refused = driver.counts.chunks, driver.counts.refused
         message = random_messages.trajectory(rng, robot.joints, robot.postures["home"], SPREAD)
-        node._on_command(message, just_now(), time.monotonic_ns())  # which the servo loop takes from its inbox itself
+        mailbox.deliver("/left/arm/command", message)
         if driver.counts.chunks + driver.counts.refused != chunks + refused + 1:
             watch.wrong("a message was neither accepted nor refused")
         outcome.take(ACCEPTED if driver.counts.chunks > chunks else driver.refusal)

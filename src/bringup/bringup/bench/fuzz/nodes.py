@@ -73,7 +73,9 @@ class Mailbox:
 
     def deliver(self, topic: str, message: Any) -> None:
         """Call back with a message that has just come."""
-        self._topics[topic](message, *([just_now()] if self._wants_info[topic] else []))
+        now = time.time_ns()
+        info = ({"source_timestamp": now, "received_timestamp": now},) if self._wants_info[topic] else ()
+        self._topics[topic](message, *info)
 
     def call(self, name: str) -> Any:
         """Call a service of the node that takes nothing; `name` without the node's."""
@@ -84,12 +86,6 @@ class Mailbox:
         """Let every timer of the node have its turn."""
         for timer in self._node.timers:
             timer.callback()
-
-
-def just_now() -> dict[str, int]:
-    """What the middleware says of a message that has just come."""
-    now = time.time_ns()
-    return {"source_timestamp": now, "received_timestamp": now}
 
 
 def _takes_two(callback: Any) -> bool:
