@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SHM = Path("/dev/shm")
 MAGIC = b"CRH2"
-MAX_AGE_S = 0.05  # a world that has not moved on for so long says nothing any more
+MAX_AGE_S = 0.15  # a world that has not moved on for so long says nothing any more; till then a busy machine is late
 _BEGIN = struct.Struct("<4sI")
 _SLOTS = 4
 _ROWS = 4  # position, velocity, effort, target
