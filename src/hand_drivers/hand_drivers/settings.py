@@ -51,7 +51,7 @@ class DriverParameters(Parameters):
     publish_rate_hz: float | None = Field(None, gt=0, le=1000, description="default: 100 for arms, 50 for hands")
     speed: float = Field(1.0, gt=0, le=1, description="share of the robot's velocity and acceleration limits")
     priority: int = Field(
-        0, ge=0, le=99, description="real-time priority of the servo thread, where permitted; 0: none"
+        50, ge=0, le=99, description="real-time priority of the servo thread, where permitted; 0: none"
     )
     stop_all: bool = Field(True, description="a fault or loss of this device asserts /estop for the whole station")
     cpu: int = Field(-1, ge=-1, le=1023, description="processor that the servo thread keeps to; -1: any")

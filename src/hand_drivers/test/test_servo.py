@@ -12,7 +12,7 @@ import pytest
 from hand_drivers.servo import PERIOD_EDGES, ServoLoop
 
 
-def run(step, rate_hz: float, steps: int, cpu: int = -1) -> ServoLoop:
+def run(step, rate_hz: float, steps: int, cpu: int = -1, priority: int = 0) -> ServoLoop:
     """A loop that has made so many steps."""
     enough = threading.Event()
 
@@ -21,7 +21,7 @@ def run(step, rate_hz: float, steps: int, cpu: int = -1) -> ServoLoop:
         if loop.steps + 1 >= steps:
             enough.set()
 
-    loop = ServoLoop(counted, rate_hz, cpu=cpu)
+    loop = ServoLoop(counted, rate_hz, cpu=cpu, priority=priority)
     loop.start()
     assert enough.wait(20.0)
     assert loop.stop()
@@ -100,3 +100,35 @@ def test_a_processor_that_is_not_there_is_said_and_the_loop_runs_on_any():
     found = []
     loop = run(lambda _: found.append(os.sched_getaffinity(0)), 200.0, 3, cpu=1023)
     assert not loop.pinned and found[0] == os.sched_getaffinity(0)
+
+
+@pytest.mark.parametrize("priority", [0, 50])
+def test_a_loop_runs_in_real_time_where_that_is_permitted_and_says_so_and_nothing_else_does(priority):
+    found: list[int] = []
+
+    def step(_now_ns: int) -> None:
+        thread = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))
+        found.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
+        thread.start()
+        thread.join()
+
+    loop = run(step, 100.0, 1, priority=priority)
+    assert found[:2] == [os.SCHED_FIFO if loop.real_time else os.SCHED_OTHER, os.SCHED_OTHER]
+    assert loop.real_time == (priority > 0 and _permitted())
+
+
+def _permitted() -> bool:
+    """Whether this machine lets anyone: a container may not."""
+
+    def ask() -> None:
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+            answers.append(True)
+        except OSError:
+            answers.append(False)
+
+    answers: list[bool] = []
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    return answers[0]

@@ -96,7 +96,7 @@ class Servo(Schema):
     command_timeout_s: float = Field(
         0.2, gt=0.0, le=2.0, description="a command is followed until its observation is this old; then brake and hold"
     )
-    priority: int = Field(0, ge=0, le=99, description="real-time priority where permitted; 0 is none")
+    priority: int = Field(50, ge=0, le=99, description="real-time priority where permitted; 0 is none")
     cpu: int = Field(-1, ge=-1, le=1023, description="processor that servo threads keep to; -1 is any")
 
 

@@ -35,5 +35,5 @@ def test_a_prompt_process_and_its_later_threads_have_short_slices():
     before, taken, own, thread, switch = found.stdout.split()
     if before == "0":
         pytest.skip("this kernel has no slices to ask for")
-    assert taken == "1" and own == thread == "100000" and int(before) > 100_000
+    assert taken == "1" and own == thread == "600000" and int(before) > 600_000
     assert float(switch) < 0.001
