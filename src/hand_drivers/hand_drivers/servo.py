@@ -104,7 +104,7 @@ def sleep_until(deadline_ns: int) -> None:
 
 
 def schedule_in_real_time(priority: int) -> bool:
-    """Give this thread SCHED_FIFO, and those that it starts not; False where the system has or permits no such thing."""
+    """Give this thread SCHED_FIFO, not those that it starts; False where the system has or permits no such thing."""
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except (OSError, AttributeError):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import until
+from waiting import silent, until
 
 import embodiments
 from hand_drivers.bus import BusDevice
@@ -17,6 +17,7 @@ from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import dex3, g1_dds
 from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.emulators import g1
+from hand_drivers.emulators.dex3 import flipped
 from hand_drivers.emulators.faults import Faults
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
@@ -120,15 +121,49 @@ def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
 @pytest.mark.parametrize(
     ("spoil", "fault"),
     [
-        (lambda state: setattr(state, "error", [0, 0x20]), "error 0x0 0x20"),
-        (lambda state: setattr(state.motor_state[3], "mode", 0x93), "motors stopped for want of commands"),
+        (lambda hand: setattr(hand.state, "error", [0, 0x20]), "error 0x0 0x20"),
+        (lambda hand: setattr(hand.faults, "timed_out", True), "motors stopped for want of commands"),
     ],
 )
 def test_what_else_a_hand_complains_about_is_a_fault(bench, spoil, fault):
     bench.device.connect()
     assert bench.device.fault() is None
-    spoil(bench.hand.state)
+    spoil(bench.hand)
     assert until(lambda: bench.device.fault() == fault)
+
+
+@pytest.mark.parametrize("kind", ["frozen", "timed_out"])
+def test_a_hand_that_does_not_move_says_where_it_is(bench, kind):
+    bench.device.connect()
+    setattr(bench.faults, kind, True)
+    bench.device.write(bench.embodiment.postures["grasp"])
+    assert until(lambda: bench.hand.commands > 0)
+    assert not until(lambda: np.abs(bench.device.read().position).max() > 1e-3, 0.2)
+
+
+def test_positions_with_a_flipped_bit_are_no_measurement(bench):
+    bench.device.connect()
+    bench.device.write(bench.embodiment.postures["grasp"])
+    assert until(lambda: np.abs(bench.device.read().position - bench.embodiment.postures["grasp"]).max() < 1e-3)
+    bench.faults.corrupt = True
+    assert until(lambda: "expected at most one turn" in silent(bench.device))
+
+
+def test_a_hand_that_is_heard_late_is_lost_until_it_is_heard_in_time(bench):
+    driver = Driver(bench.device, motion_limits(bench.embodiment), DriverSettings(device_timeout_s=0.05))
+    driver.start()
+    bench.faults.late_s = 0.5
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    with pytest.raises(DeviceError, match=r"state: 0\.\d\d s late"):
+        bench.device.connect()
+    assert not driver.reconnect()
+    bench.faults.late_s = 0.0
+    assert until(driver.reconnect, 10.0)
+
+
+@given(value=st.floats(-1.75, 1.75, width=32).filter(lambda value: abs(value) > 1e-30))
+def test_a_flipped_bit_makes_a_position_absurd(value):
+    assert not abs(flipped(value)) <= 100
 
 
 def test_a_hand_of_another_kind_is_refused():

@@ -228,6 +228,33 @@ def test_damaged_states_are_no_measurement(bench):
     assert until(lambda: "rt/lowstate: wrong checksum" in silent(bench.left))
 
 
+def test_states_that_come_late_are_no_measurement_and_the_arms_are_not_taken_over_where_they_were_once(bench):
+    bench.left.connect()
+    bench.left.write(np.full(7, 0.5))
+    assert until(lambda: np.abs(bench.left.read().position - 0.5).max() < 1e-3)
+    bench.faults.late_s = 0.5
+    assert until(lambda: "s late" in silent(bench.left))
+    bench.robot.commands.clear()
+    looks = bench.robot.looks
+    assert until(lambda: bench.robot.looks > looks + 20) and not bench.robot.commands
+    bench.faults.late_s = 0.0
+    assert until(lambda: len(bench.robot.commands) > 20)
+    for _, told in list(bench.robot.commands):
+        np.testing.assert_allclose(told[LEFT], 0.5, atol=1e-3)
+
+
+def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it_is_freed(bench):
+    bench.left.connect()
+    bench.faults.frozen = True
+    assert until(lambda: not bench.left.read().velocity.any())
+    held = bench.left.read().position
+    bench.left.write(held + [0.4, -0.4, 0.05, 0, 0, 0, 0])
+    assert until(lambda: np.allclose(bench.told[LEFT], held + [0.4, -0.4, 0.05, 0, 0, 0, 0], atol=1e-6))
+    bench.left.stop()
+    slack = g1_robot.SLACK
+    assert until(lambda: np.allclose(bench.told[LEFT], held + [slack, -slack, 0.05, 0, 0, 0, 0], atol=1e-6))
+
+
 def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
     driver = Driver(bench.left, motion_limits(make_robot("left")), DriverSettings())
     driver.start()

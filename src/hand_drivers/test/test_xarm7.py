@@ -163,7 +163,7 @@ def test_a_gripper_opens_and_closes_in_metres_of_one_finger(bench, gripper):
     assert gripper.read().position == pytest.approx([0.0425], abs=1e-4)
     gripper.write(np.array([0.02]))
     assert until(lambda: abs(gripper.read().position[0] - 0.02) < 2e-4)
-    assert bench.box.gripper.target == pytest.approx([400])
+    assert bench.box.gripper.finger.target == pytest.approx([400])
 
 
 def test_a_gripper_and_its_arm_do_not_wait_for_each_other(bench, gripper):
@@ -180,11 +180,34 @@ def test_a_gripper_s_error_stops_it_until_a_reset(bench, gripper):
     robot = embodiments.load("xarm_gripper")
     driver = Driver(gripper, motion_limits(robot), DriverSettings())
     driver.start()
-    bench.box.gripper_registers[xarm.GRIPPER_ERROR] = 11
+    bench.box.gripper.faults.code = 11
     assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
     assert driver.reason == "gripper error 11"
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
-    assert bench.box.gripper_registers[xarm.GRIPPER_ERROR] == 0
+    assert bench.box.gripper.faults.code == 0
+
+
+def test_a_gripper_that_does_not_move_says_where_it_is(bench, gripper):
+    gripper.connect()
+    bench.box.gripper.faults.frozen = True
+    gripper.write(np.array([0.01]))
+    assert until(lambda: bench.box.gripper.finger.target[0] == pytest.approx(200))
+    assert gripper.read().position == pytest.approx([0.0425], abs=1e-4) and gripper.fault() is None
+
+
+def test_a_gripper_that_says_nothing_is_lost_and_its_box_has_an_error_that_stops_the_arm(bench, gripper):
+    bench.device.connect()
+    gripper.connect()
+    driver = Driver(gripper, motion_limits(embodiments.load("xarm_gripper")), DriverSettings(device_timeout_s=0.05))
+    driver.start()
+    bench.box.gripper.faults.silent = True
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert "no position" in driver.reason
+    assert until(lambda: bench.device.read() and bench.device.fault() == "error 19: end module does not answer")
+    bench.box.gripper.faults.silent = False
+    bench.device.clear_fault()
+    assert until(driver.reconnect, 10.0)
+    assert driver.state is State.STOPPED and driver.reset()[0] and bench.device.fault() is None
 
 
 @given(data=st.lists(st.binary(max_size=60), max_size=20))

@@ -15,7 +15,6 @@ SERIAL = {"ability": "ability", "inspire": "inspire", "robotiq_2f85": "robotiq"}
 UNITREE_ARMS, UNITREE_HANDS = {"g1_arm": "g1_arms"}, {"dex3": "dex3"}
 UNITREE_MODULES = ("cyclonedds", "unitree_sdk2py")  # that speak the wire of both
 INTERFACE = "lo"  # where the emulated Unitree robot is heard
-PATIENCE_S = 0.15  # it says more rarely than a real one how it is, and shares this machine with all else
 EMULATED = {"arm": ARMS | UNITREE_ARMS, "hand": BEHIND_ARM | SERIAL | UNITREE_HANDS}
 
 
@@ -32,7 +31,7 @@ def emulated_part(port: int, side: str, part: str, embodiment: str) -> dict[str,
         address, options = box_host(port, side), {"port": port}
     elif embodiment in UNITREE_ARMS | UNITREE_HANDS:
         _expect_installed(UNITREE_MODULES)
-        address, options = INTERFACE, {"domain": domain(port), "max_age_s": PATIENCE_S}
+        address, options = INTERFACE, {"domain": domain(port)}
     return {"device": known[embodiment], "address": address, "options": options}
 
 

@@ -155,6 +155,7 @@ def test_connecting_all_devices_moves_nothing(bench):
     np.testing.assert_array_equal(bench.world.data.ctrl, before)
 
 
+@pytest.mark.parametrize("bench", ["inspire", "xarm_gripper"], indirect=True)
 def test_frozen_joints_stay_in_the_world_too(bench):
     device = bench.device("left", "hand")
     bench.emulators.faults["left/hand"].frozen = True

@@ -11,6 +11,8 @@ from pydantic import Field
 from hand_drivers.bus import Answer, BusDevice, BusOptions
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import g1_dds
+from hand_drivers.devices.g1_wire import TURN
+from hand_drivers.devices.lateness import Lateness
 from hand_drivers.options import read_options
 
 ORDER = ("thumb_0", "thumb_1", "thumb_2", "middle_0", "middle_1", "index_0", "index_1")
@@ -34,26 +36,32 @@ def make(settings: DeviceSettings) -> BusDevice:
         motors = g1_dds.find_motors(settings.embodiment, ORDER)
     except DeviceError as error:
         raise DeviceError(f"dex3: {error}") from None
-    name = f"dex3 {settings.address} {settings.side}"
-    return BusDevice(
-        name, motors.joints, lambda: open_wire(name, settings.address, settings.side, options, motors), options
-    )
+    name, lateness = f"dex3 {settings.address} {settings.side}", Lateness()  # the same over all connections
 
+    def open_wire() -> Dex3Wire:
+        """On the process's participant: loading DDS may take seconds, which are no answer's. Raises DeviceError."""
+        try:
+            participant = g1_dds.participant(settings.address, options.domain)
+        except DeviceError as error:
+            raise DeviceError(f"{name}: {error}") from error
+        return Dex3Wire(participant, settings.side, options, motors, lateness)
 
-def open_wire(name: str, interface: str, side: str, options: Dex3Options, motors: g1_dds.Motors) -> Dex3Wire:
-    """A wire on the process's participant: loading DDS may take seconds, which are no answer's. Raises DeviceError."""
-    try:
-        return Dex3Wire(g1_dds.participant(interface, options.domain), side, options, motors)
-    except DeviceError as error:
-        raise DeviceError(f"{name}: {error}") from error
+    return BusDevice(name, motors.joints, open_wire, options)
 
 
 class Dex3Wire:
     """One connection. Nothing is sent before the first target, so connecting moves nothing."""
 
-    def __init__(self, participant: Any, side: str, options: Dex3Options, motors: g1_dds.Motors) -> None:
+    def __init__(
+        self,
+        participant: Any,
+        side: str,
+        options: Dex3Options,
+        motors: g1_dds.Motors,
+        lateness: Lateness | None = None,
+    ) -> None:
         self._participant, self._topic = participant, f"rt/dex3/{side}"
-        self._options, self._motors = options, motors
+        self._options, self._motors, self._lateness = options, motors, lateness or Lateness()
         self._reader: Any = None
         self._writer: Any = None
 
@@ -69,12 +77,13 @@ class Dex3Wire:
         if target is not None:
             self._send(target)
         state = self._next_state()
-        stamp_ns = time.time_ns()
+        stamp_ns = time.time_ns() - round(1e9 * self._late_s(state))
         if len(state.motor_state) != len(ORDER):
             raise DeviceError(f"{self._topic}/state: found {len(state.motor_state)} motors, expected {len(ORDER)}")
         position, velocity, _ = self._motors.state(state.motor_state)
-        if not np.isfinite(position).all():
-            raise DeviceError(f"{self._topic}/state: found {position.tolist()}, expected finite numbers")
+        if not (np.abs(position) <= TURN).all():  # not so for NaN either; messages have no checksum
+            found = ", ".join(f"{value:.4g}" for value in position)
+            raise DeviceError(f"{self._topic}/state: found positions {found}, expected at most one turn")
         return Answer(stamp_ns, position, velocity, self._fault(state))
 
     def clear(self) -> None:
@@ -102,6 +111,12 @@ class Dex3Wire:
                 return state
             if time.monotonic() > deadline:
                 raise DeviceError(f"{self._topic}/state: nothing heard")
+
+    def _late_s(self, state: Any) -> float:
+        late_s = self._lateness.of(state.sample_info.source_timestamp, time.monotonic_ns())
+        if late_s > self._options.max_age_s:
+            raise DeviceError(f"{self._topic}/state: {late_s:.2f} s late")
+        return late_s
 
     def _fault(self, state: Any) -> str | None:
         found = [self._motors.fault(state.motor_state) or ""]

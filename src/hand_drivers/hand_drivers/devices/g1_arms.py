@@ -54,7 +54,11 @@ class G1Arm:
             raise DeviceError(f"{self._name}: {error}") from error
 
     def stop(self) -> None:
-        """Hold: the arm stays at the last target."""
+        """Hold: the arm stays at the last target, or where it is kept from going there. Raises DeviceError."""
+        try:
+            self._running().hold(self._motors.number)
+        except DeviceError as error:
+            raise DeviceError(f"{self._name}: {error}") from error
 
     def fault(self) -> str | None:
         """That somebody else commands the arms, or what this arm's motors complain about."""

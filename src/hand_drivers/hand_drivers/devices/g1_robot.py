@@ -18,6 +18,7 @@ from pydantic import Field
 from hand_drivers.device import DeviceError
 from hand_drivers.devices import g1_dds
 from hand_drivers.devices.g1_wire import COMMAND, STATE, Wire
+from hand_drivers.devices.lateness import Lateness
 from hand_drivers.options import Options
 from hand_drivers.servo import sleep_until
 from node_kit.scheduling import precise_timers
@@ -26,6 +27,7 @@ PERIOD_NS = 4_000_000
 LISTEN_S = 0.3  # how long to listen for others that command the arms
 LEAD = 0.05  # how long the weight is said to be 0 before and after, as a share of the ramp
 POLL_S = 0.002
+SLACK = 0.1  # rad; as far from its target as gravity leaves a joint
 
 
 class G1Options(Options):
@@ -50,7 +52,7 @@ class G1Options(Options):
 
 @dataclass(frozen=True)
 class Measurement:
-    """A LowState message, when it came by the system clock (ns) and by the monotonic one (s)."""
+    """A LowState message, and when it was due by the system clock (ns) and by the monotonic one (s)."""
 
     stamp_ns: int
     then: float
@@ -75,6 +77,7 @@ class Robot:
         self._then = -math.inf  # when the ramp went on
         self._others_then = -math.inf  # when somebody else commanded the arms
         self._damage = self._error = ""  # what is wrong with what we hear, and with what we send
+        self._lateness = Lateness()
 
     def enter(self, side: str, options: G1Options) -> None:
         """Wait for the robot, listen whether it is ours alone, and take the arms over where they are. Blocks for
@@ -106,13 +109,25 @@ class Robot:
     def tell(self, numbers: Sequence[int], position: np.ndarray) -> None:
         """Positions (n,) in rad for some motors, from the next message on. Raises DeviceError."""
         with self._lock:
-            if self._told is None or not self._fresh():
-                raise DeviceError(self._why_silent())
-            self._told[list(numbers)] = position
+            self._targets()[list(numbers)] = position
+
+    def hold(self, numbers: Sequence[int]) -> None:
+        """Some motors keep their targets, or what is within SLACK of where they are: one that is kept from its target
+        does not jump there when it is freed. Raises DeviceError."""
+        with self._lock:
+            told, places = self._targets(), list(numbers)
+            measured = np.array([self._newest.message.motor_state[number].q for number in numbers], dtype=float)
+            told[places] = measured + np.clip(told[places] - measured, -SLACK, SLACK)
 
     def others(self) -> bool:
         """Whether somebody else commands the arms at this time."""
         return time.monotonic() - self._others_then < LISTEN_S
+
+    def _targets(self) -> np.ndarray:
+        """What the motors (35,) are told, to be changed in place; DeviceError while the robot is silent."""
+        if self._told is None or not self._fresh():
+            raise DeviceError(self._why_silent())
+        return self._told
 
     def _begin(self, side: str, options: G1Options) -> None:
         if not self._sides:  # what still hands the arms back does so with the options it had
@@ -158,7 +173,16 @@ class Robot:
             self._damage = str(error)
             return
         if message is not None:
-            self._newest, self._damage = Measurement(time.time_ns(), time.monotonic(), message), ""
+            self._hear(message)
+
+    def _hear(self, message: Any) -> None:
+        """A late message is no measurement: the arms would be taken over where they were once, and jump there."""
+        late_s = self._lateness.of(message.sample_info.source_timestamp, time.monotonic_ns())
+        if late_s > self.options.max_age_s:
+            self._damage = f"{STATE}: {late_s:.2f} s late"
+            return
+        stamp_ns, then = time.time_ns() - round(1e9 * late_s), time.monotonic() - late_s
+        self._newest, self._damage = Measurement(stamp_ns, then, message), ""
 
     def _next(self) -> tuple[np.ndarray, float, int] | None:
         """What to send, if anything: nothing to a silent robot, and nothing before it is taken over."""

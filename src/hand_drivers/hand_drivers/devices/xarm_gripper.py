@@ -66,7 +66,7 @@ class XArmGripperWire:
         fault = f"gripper error {self._error}" if self._error else None
         if pulses is not None:
             self._last = Answer(stamp_ns, np.array([pulses / PULSES_PER_M]), fault=fault)
-        if self._last is None:  # it says where it is only while it is well
+        elif self._last is None or fault is None:  # only one that has an error may keep where it is to itself
             raise DeviceError(fault or "no position")
         return replace(self._last, fault=fault)
 

@@ -14,7 +14,8 @@ class Faults:
 
     silent: answers nothing. refuse: takes no new connection, and drops the ones it has. cut: ends each answer in the
     middle. late_s: does what it is told at once, and answers so much later. corrupt: flips a bit of each answer.
-    frozen: joints stay where they are and say so. code: the device's own error.
+    frozen: joints stay where they are and say so. code: the device's own error. timed_out: motors have stopped for want
+    of commands, and say so. An emulator's own words say which of them it knows.
     """
 
     silent: bool = False
@@ -24,6 +25,7 @@ class Faults:
     corrupt: bool = False
     frozen: bool = False
     code: int = 0
+    timed_out: bool = False
 
     @property
     def any(self) -> bool:

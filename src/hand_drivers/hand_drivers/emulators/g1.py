@@ -8,18 +8,20 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from hand_drivers.devices import g1_dds
+from hand_drivers.emulators.dex3 import FINGERS, Dex3Emulator, Measured
 from hand_drivers.emulators.faults import Faults
 from hand_drivers.emulators.lag import Joints, JointsError, Lag
-from hand_drivers.emulators.serve import Loop
+from hand_drivers.emulators.serve import Loop, Outbox
 
 PERIOD_S = 0.005  # a robot says 500 times a second how it is; this is cheaper
-MOTORS, FINGERS, WEIGHT = 35, 7, 29
+MOTORS, WEIGHT = 35, 29
 ARMS = slice(12, 29)  # waist and arms: what `rt/arm_sdk` moves
 MODE_MACHINE = 5
 KEPT = 2000  # commands
@@ -28,9 +30,9 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class G1Emulator(contextlib.AbstractContextManager):
-    """`joints` (35,) and the `fingers` (7,) of each hand move as commanded; of the faults it knows silent, corrupt,
-    frozen and code. Where the joints are at first, the robot itself has them when nobody commands them. Joints that do
-    not answer leave it silent.
+    """`joints` (35,) and the `fingers` (7,) of each hand move as commanded; of the faults it knows silent, late_s,
+    corrupt, frozen and code, a hand also timed_out. Where the joints are at first, the robot itself has them when
+    nobody commands them. Joints that do not answer leave it silent.
 
     `commands`: weight and positions (35,) of the last good commands. `refused`: how many others there were. `looks`:
     how often it looked for commands.
@@ -57,7 +59,7 @@ class G1Emulator(contextlib.AbstractContextManager):
             hands = {side: (faults, Lag(np.zeros(FINGERS))) for side in ("left", "right")}
         self.hands = {side: Dex3Emulator(participant, side, *hand) for side, hand in hands.items()}
         self._state, self._crc = default.unitree_hg_msg_dds__LowState_(), CRC()
-        self._state.mode_machine = MODE_MACHINE
+        self._state.mode_machine, self._late = MODE_MACHINE, Outbox()
         self._writer = g1_dds.writer(participant, "rt/lowstate", LowState_)
         self._reader = g1_dds.reader(participant, "rt/arm_sdk", LowCmd_, depth=KEPT)
         self._loop = Loop(self._step)
@@ -99,50 +101,15 @@ class G1Emulator(contextlib.AbstractContextManager):
 
     def _tell(self) -> None:
         self.joints.frozen = self.faults.frozen
-        describe(self._state.motor_state, self.joints, self.faults.code)
-        self._state.tick = (self._state.tick + 10) & 0xFFFFFFFF
+        measured = Measured(time.time_ns(), self.joints.position, self.joints.velocity, self.faults.code)
+        self._late.put(self.faults.late_s, partial(self._say, measured))
+        self._late.flush()
+
+    def _say(self, measured: Measured) -> None:
+        measured.describe(self._state.motor_state)
+        self._state.tick = measured.stamp_ns // 1_000_000 & 0xFFFFFFFF  # ms
         self._state.crc = self._crc.Crc(self._state) ^ (0x10 if self.faults.corrupt else 0)
-        self._writer.write(self._state)
-
-
-class Dex3Emulator:
-    """A hand; `fingers` (7,) in the order of its motors. `modes`: of its motors, in the last command.
-    `state` is what it says."""
-
-    def __init__(self, participant: Any, side: str, faults: Faults, fingers: Joints) -> None:
-        from unitree_sdk2py.idl import default
-        from unitree_sdk2py.idl.unitree_hg.msg.dds_ import HandCmd_, HandState_
-
-        self.faults, self.fingers = faults, fingers
-        self.modes: list[int] = []
-        self.commands = 0
-        self.state = default.unitree_hg_msg_dds__HandState_()
-        self._writer = g1_dds.writer(participant, f"rt/dex3/{side}/state", HandState_)
-        self._reader = g1_dds.reader(participant, f"rt/dex3/{side}/cmd", HandCmd_)
-
-    def step(self) -> None:
-        """Take the newest command and tell the state."""
-        command = g1_dds.newest(self._reader)
-        if command is not None:
-            self.commands += 1
-            self.modes = [motor.mode for motor in command.motor_cmd]
-            target = self.fingers.target.copy()
-            for number, motor in enumerate(command.motor_cmd):
-                if motor.mode == 1 << 4 | number and motor.kp > 0:
-                    target[number] = motor.q
-            self.fingers.move(target)
-        if not self.faults.silent:
-            self.fingers.frozen = self.faults.frozen
-            describe(self.state.motor_state, self.fingers, self.faults.code)
-            self._writer.write(self.state)
-
-
-def describe(states: Any, joints: Joints, code: int) -> None:
-    """Fill in motor states: positions, velocities, the error bits of all."""
-    position, velocity = joints.position, joints.velocity
-    for number, motor in enumerate(states):
-        motor.q, motor.dq, motor.motorstate = float(position[number]), float(velocity[number]), code
-        motor.temperature = [35, 45]
+        self._writer.write(self._state, measured.stamp_ns)
 
 
 def checksum(command: Any) -> int:

@@ -21,19 +21,58 @@ REPORT_S = 0.01
 STOPPED, READY = 4, 2
 GRIPPER, TOOL_BAUD = 8, 11  # the gripper's number behind the box; the code of 2 Mbaud
 GRIPPER_ERROR, GRIPPER_RESET, GRIPPER_TARGET, GRIPPER_POSITION = 0x000F, 0x0109, 0x0700, 0x0702
+GRIPPER_OPEN = 850.0  # tenths of a millimetre between the fingers
+NO_TOOL = 19  # the box's error when nobody answers at the flange
 SERVO_MODE = 1
 REACH = 2 * np.pi  # rad, of the joint that turns furthest
 ROWS, WORDS, NIBBLE = 3, 20, 15  # most that one asks for: of joint states, of the gripper's words, as state or mode
 ERROR_BIT, WARNING_BIT, NOT_READY_BIT, INVALID_BIT = 0x40, 0x20, 0x10, 0x08
 
 
+class Gripper:
+    """The gripper at the flange, as its Modbus registers; `finger` (1,) in tenths of a millimetre between both. Of the
+    faults it knows silent, frozen and code."""
+
+    def __init__(self, faults: Faults, finger: Joints) -> None:
+        self.faults, self.finger = faults, finger
+        self._registers: dict[int, int] = {}
+
+    def answer(self, question: bytes) -> bytes | None:
+        """The answer to `function, register, count, data`, in kind; None where it knows no such thing."""
+        register, count = struct.unpack_from(">HH", question, 1)
+        if not 0 < count <= WORDS:
+            return None
+        if question[0] == 3:
+            low = self._value(register) & (1 << 16 * count) - 1  # fewer words than were written are the last of them
+            return question[:1] + bytes([2 * count]) + low.to_bytes(2 * count, "big")
+        if question[0] == 16 and len(question) == 6 + 2 * count:
+            self._write(register, int.from_bytes(question[6:], "big", signed=True))
+            return question[:5]
+        return None
+
+    def _value(self, register: int) -> int:
+        if register == GRIPPER_ERROR:
+            return self.faults.code
+        if register == GRIPPER_POSITION:
+            self.finger.frozen = self.faults.frozen
+            return round(float(self.finger.position[0]))
+        return self._registers.get(register, 0)
+
+    def _write(self, register: int, value: int) -> None:
+        self._registers[register] = value
+        if register == GRIPPER_TARGET and not self.faults.code:
+            self.finger.move(np.array([float(np.clip(value, -10, GRIPPER_OPEN))]))
+        if register == GRIPPER_RESET:
+            self.faults.code = 0
+
+
 class ControlBox:
     """The arm behind the box. Servo targets are taken in mode 1 only, enabled, ready and without error."""
 
-    def __init__(self, faults: Faults, joints: Joints, gripper: Joints | None = None) -> None:
+    def __init__(self, faults: Faults, joints: Joints, gripper: Gripper | None = None) -> None:
         self.faults, self.joints = faults, joints
         self.mode, self.state, self.enabled, self.targets = 0, STOPPED, False, 0
-        self.gripper, self.gripper_registers = gripper or Lag(np.array([850.0])), {GRIPPER_ERROR: 0}
+        self.gripper = gripper or Gripper(Faults(), Lag(np.array([GRIPPER_OPEN])))
 
     @property
     def ready(self) -> bool:
@@ -86,26 +125,14 @@ class ControlBox:
         return b"\0\0"
 
     def _tool(self, payload: bytes) -> bytes | None:
-        """A question to the gripper: host, slave, Modbus function, register, count, data; answered in kind."""
+        """A question to the gripper behind host and slave, and its answer; one that is silent is the box's error."""
         if len(payload) < 7 or payload[:2] != bytes([9, GRIPPER]):
             return None
-        register, count = struct.unpack_from(">HH", payload, 3)
-        if not 0 < count <= WORDS:
-            return None
-        if payload[2] == 3:
-            self.gripper_registers[GRIPPER_POSITION] = round(float(self.gripper.position[0]))
-            value = self.gripper_registers.get(register, 0)
-            low = value & (1 << 16 * count) - 1  # fewer words than were written are the last of them
-            return payload[:3] + bytes([2 * count]) + low.to_bytes(2 * count, "big")
-        if payload[2] == 16 and len(payload) == 8 + 2 * count:
-            value = int.from_bytes(payload[8:], "big", signed=True)
-            self.gripper_registers[register] = value
-            if register == GRIPPER_TARGET and not self.gripper_registers[GRIPPER_ERROR]:
-                self.gripper.move(np.array([float(np.clip(value, -10, 850))]))
-            if register == GRIPPER_RESET:
-                self.gripper_registers[GRIPPER_ERROR] = 0
-            return payload[:7]
-        return None
+        if self.gripper.faults.silent:
+            self.faults.code = NO_TOOL
+            return b""
+        answer = self.gripper.answer(payload[2:])
+        return None if answer is None else payload[:2] + answer
 
     def _set(self, function: int, payload: bytes) -> bytes | None:
         if function in (11, 12, 19) and (not payload or payload[0] > NIBBLE):
