@@ -55,6 +55,16 @@ def test_what_moves_again_is_found_and_a_shiver_is_not():
     assert not motion.moved_after(track(again), 0.65)
 
 
+def test_a_jump_is_motion_however_short_it_is():
+    times = np.arange(0.0, 1.0, 0.005)
+    targets = np.zeros((len(times), 2))
+    targets[100:, 0] = 0.25
+    assert motion.moved_after(motion.commanded(times, targets, REST), 0.1)
+    assert not motion.moved_after(motion.commanded(times, 0.4 * targets, REST), 0.1)
+    gap = (times < 0.4) | (times > 0.6)  # nobody looked when it happened
+    assert motion.moved_after(motion.commanded(times[gap], targets[gap], REST), 0.1)
+
+
 @given(st.floats(0.1, 3.0), st.floats(1.0, 20.0))
 def test_peaks_are_those_of_the_motion(speed, acceleration):
     times = np.arange(0.0, 3.0, 0.005)
@@ -81,6 +91,15 @@ def test_a_part_of_the_matrix_keeps_the_graph_it_needs():
     (group,) = chosen(groups(), lambda fault: fault.name == "policy killed")
     assert [fault.name for fault in group.faults] == ["policy killed"] and group.arguments
     assert list(chosen(groups(), lambda fault: False)) == []
+
+
+def test_rows_for_which_a_library_is_missing_are_left_out_and_said_to_be(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("simulation.emulated_places.find_spec", lambda name: None)
+    file = tmp_path / "faults.json"
+    assert main(["--only", "dex3", "--json", str(file)]) == 1  # no row passed
+    report = json.loads(file.read_text())
+    assert report["rows"] == [] and report["left_out"]["dex3 is silent"] == ["cyclonedds", "unitree_sdk2py"]
+    assert "left out: dex3 is silent: cyclonedds and unitree_sdk2py not installed" in capsys.readouterr().out
 
 
 def test_a_frozen_policy_stops_the_robots_which_then_go_on(free_port, tmp_path):

@@ -81,7 +81,7 @@ def test_a_marker_of_something_unknown_is_answered_with_what_is_known(name):
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_every_page_has_the_sections_that_a_reader_looks_for(page):
     headings = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
-    expected = {"How it works", "Options", "Errors", "What was tested, and what was not"}
+    expected = {"How it works", "Options", "Rates", "Errors", "What was tested, and what was not"}
     assert expected - set(headings) == set()
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from bringup.bench.faults import acts, changes
-from bringup.bench.faults.fault import Expected, Fault, device, forged, frozen, killed, nothing, pictures
+from bringup.bench.faults.devices import LOST, TIMED_OUT, of_dds_device, of_device, of_xarm_gripper
+from bringup.bench.faults.fault import Expected, Fault, forged, frozen, killed, nothing, pictures
 from bringup.bench.faults.trial import Trial
-
-STOPPED, LOST = "stopped", "lost"
+from simulation.emulated_places import UNITREE_MODULES
 
 CAMERA = [
     pictures("camera frozen", 0.0, True, "frozen_image"),
@@ -87,25 +87,6 @@ KILLED = [
 SUPERVISOR = Fault("supervisor killed", Expected.ENDS, Trial.kill_supervisor)
 
 
-def of_device(part: str, name: str, code: int, tcp: bool = False) -> list[Fault]:
-    """The faults of one emulated device, which has its error `code`.
-
-    An arm that does not follow is noticed, once its command is far enough away; a hand is stopped by what it holds. A
-    pseudo terminal cannot refuse a connection. TCP frames of an xArm have no checksum: not each changed byte shows.
-    """
-    stuck = ("does not follow",) if part.endswith("/arm") else ()
-    refuses = [device(part, "refuse 1", Expected.STOPS, LOST, name=f"{name} refuses connections")] if tcp else []
-    return [
-        device(part, "silent 1", Expected.STOPS, LOST, name=f"{name} is silent"),
-        *refuses,
-        device(part, "cut 1", Expected.STOPS, LOST, name=f"{name} cuts its answers"),
-        device(part, "late_s 0.5", Expected.STOPS, LOST, name=f"{name} answers .5 s late"),
-        device(part, f"code {code}", Expected.STOPS, STOPPED, name=f"{name} has error {code}"),
-        device(part, "corrupt 1", Expected.BOUNDED if tcp else Expected.STOPS, name=f"{name} sends corrupted bytes"),
-        device(part, "frozen 1", Expected.BOUNDED, *stuck, name=f"{name} does not move"),
-    ]
-
-
 BEFORE_START = Fault(
     "emergency stop before the start", Expected.STOPS, nothing, acts.release_stop, ("emergency stop",), moving=False
 )
@@ -116,24 +97,30 @@ class Group:
     """Faults that one graph goes through, started with these arguments.
 
     `stopped`: emergency stop before the start; `apart`: the world runs outside, so that the supervisor can be killed.
+    Where one of the modules that it `needs` is not installed, it is left out.
     """
 
     arguments: tuple[str, ...]
     faults: tuple[Fault, ...]
     stopped: bool = False
     apart: bool = False
+    needs: tuple[str, ...] = ()
 
 
 def groups() -> list[Group]:
     """The whole matrix."""
     hands = ("left_hand:=inspire", "right_hand:=ability")
     grippers = ("left_hand:=xarm_gripper", "right_hand:=robotiq_2f85")
+    unitree = ("station:=g1", "right_hand:=dex3")
     arm = of_device("left/arm", "xarm7", 31, tcp=True)
     devices = [*arm, *of_device("left/hand", "inspire", 2), *of_device("right/hand", "ability", 4)]
+    g1 = of_dds_device("left/arm", "g1_arm", 512, "winding too hot", "wrong checksum")
+    dex3 = of_dds_device("right/hand", "dex3", 1, "overcurrent", "at most one turn")
     work = (BEFORE_START, *CAMERA, *POLICY, *COMMANDS, *STOPS, *devices, *MACHINE)
     return [
         Group(hands, work, stopped=True),
-        Group(grippers, tuple(of_device("right/hand", "robotiq_2f85", 9))),
+        Group(grippers, (*of_xarm_gripper("left/hand", 11), *of_device("right/hand", "robotiq_2f85", 9))),
+        Group(unitree, (*g1, *dex3, TIMED_OUT), needs=UNITREE_MODULES),
         *(Group(hands, (fault,)) for fault in KILLED),
         Group(hands, (SUPERVISOR,), apart=True),
     ]

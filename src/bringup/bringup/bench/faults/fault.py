@@ -22,6 +22,7 @@ class Expected(str, Enum):
     """What must happen."""
 
     STOPS = "all stop and stay stopped until a person resets"
+    NOTICED = "all stop once diagnostics name it, and stay stopped until a person resets"
     HOLDS = "all stop while it lasts, and go on afterwards"
     ENDS = "all stop, and the graph ends"
     GOES_ON = "the work goes on"

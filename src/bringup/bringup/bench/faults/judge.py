@@ -14,12 +14,14 @@ from bringup.bench.faults.trial import Trial
 LIMIT_S = 0.3  # from a fault to standstill, and what braking takes
 STAYS_S = 1.0  # after a fault is gone, before anyone resets
 NAMED_S = 3.0
-STOPPING = (Expected.STOPS, Expected.HOLDS, Expected.ENDS)
+STOPPING = (Expected.STOPS, Expected.NOTICED, Expected.HOLDS, Expected.ENDS)
+LATCHED = (Expected.STOPS, Expected.NOTICED)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One fault. Speeds and accelerations are the largest of all turning joints from the fault on, rad/s and rad/s^2.
+    """One fault. Speeds and accelerations are the largest of all turning joints from the fault on, rad/s and rad/s^2;
+    times count from the fault, where it is NOTICED from then.
 
     `commands_stood_s` until the commands that reach the robots stand still, allowed: .3 s and the braking of the
     fastest joint at its limit. `standstill_s` until all joints rest, allowed: also what the simulated servos take to
@@ -50,8 +52,12 @@ def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     fault.begin(running)
     time.sleep(fault.lasts_s)
     problems = [f"diagnostics do not say {text!r}" for text in _unnamed(running, fault)]
+    since = began
+    if fault.expected is Expected.NOTICED:
+        since = time.monotonic()
+        time.sleep(fault.lasts_s)
     joints, commands = running.truth.tracks()
-    stop = _stop(running, joints, commands, began, limit_s) if fault.expected in STOPPING else Stop()
+    stop = _stop(running, joints, commands, since, limit_s) if fault.expected in STOPPING else Stop()
     problems += stop.problems
     if fault.expected is Expected.GOES_ON and not motion.moved_after(joints, time.monotonic() - 1.0):
         problems.append("the work did not go on")
@@ -79,16 +85,16 @@ class Stop:
     problems: tuple[str, ...] = ()
 
 
-def _stop(running: Trial, joints: motion.Track, commands: motion.Track, began: float, limit_s: float) -> Stop:
+def _stop(running: Trial, joints: motion.Track, commands: motion.Track, since: float, limit_s: float) -> Stop:
     """How the robots stopped, which they had to."""
-    peaks, truth = motion.peak_velocity(joints, began), running.truth
+    peaks, truth = motion.peak_velocity(joints, since), running.truth
     allowed = limit_s + float((peaks / truth.acceleration).max())
     settling = float((truth.lag_s * np.log(np.maximum(peaks / truth.rest, 1.0))).max())
-    still, stood = motion.standstill_s(joints, began), motion.standstill_s(commands, began)
+    still, stood = motion.standstill_s(joints, since), motion.standstill_s(commands, since)
     if still is None or stood is None:
         return Stop(still, stood, allowed, settling, False, ("did not stop",))
     late = stood > allowed or still > allowed + settling
-    resumed = motion.moved_after(commands, began + stood)
+    resumed = motion.moved_after(commands, since + stood)
     return Stop(still, stood, allowed, settling, resumed, ("did not stop in time",) if late else ())
 
 
@@ -98,11 +104,11 @@ def _recover(running: Trial, fault: Fault, problems: list[str]) -> bool:
         problems += [] if running.ended() else ["the graph did not end"]
         return False
     resumed = False
-    if fault.expected is Expected.STOPS:
+    if fault.expected in LATCHED:
         gone = time.monotonic()
         time.sleep(STAYS_S)
         resumed = motion.moved_after(running.truth.tracks()[1], gone)
-    if fault.expected in (Expected.STOPS, Expected.BOUNDED):
+    if fault.expected in (*LATCHED, Expected.BOUNDED):
         running.release()
     running.injector.chunks.clear()
     running.wait_until_moving()

@@ -20,6 +20,7 @@ from bringup.bench.faults.judge import LIMIT_S, Row, judge
 from bringup.bench.faults.trial import TrialError, trial
 from bringup.session import FAILURES, REFUSALS
 from latent_codec.measure.tables import wide_console
+from simulation.emulated_places import absent
 
 FAILED = Row("", "", "", None, None, None, None, 0.0, 0.0, False, False)
 
@@ -27,18 +28,22 @@ FAILED = Row("", "", "", None, None, None, None, 0.0, 0.0, False, False)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns 0 if every row passed."""
     options = _parse(arguments)
-    console, rows, wanted = wide_console(), {}, options.only
+    console, rows = wide_console(), {}
+    wanted = list(chosen(groups(), lambda fault: options.only in fault.name))
+    here = [group for group in wanted if not absent(group.needs)]
     for _ in range(1 + options.again):
-        for group in chosen(
-            groups(), lambda fault: wanted in fault.name and not (rows.get(fault.name) or FAILED).passed
-        ):
+        for group in chosen(here, lambda fault: not (rows.get(fault.name) or FAILED).passed):
             for row in play(group, options.arguments, options.limit):
                 rows[row.fault] = row
                 console.print(_line(row), soft_wrap=True, highlight=False)
     console.print(table(rows.values()))
+    unplayed = left_out(wanted)
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"rows": [asdict(row) for row in rows.values()]}, indent=1) + "\n")
+        report = {"rows": [asdict(row) for row in rows.values()], "left_out": unplayed}
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    for fault, missing in unplayed.items():
+        console.print(f"left out: {fault}: {' and '.join(missing)} not installed", soft_wrap=True, highlight=False)
     failed = sum(not row.passed for row in rows.values())
     console.print(f"{len(rows) - failed} of {len(rows)} rows passed")
     return 1 if failed or not rows else 0
@@ -62,6 +67,11 @@ def chosen(of: Sequence[Group], wanted: Callable[[Fault], bool]) -> Iterator[Gro
         faults = tuple(fault for fault in group.faults if wanted(fault))
         if faults:
             yield replace(group, faults=faults, stopped=group.stopped and faults[0] is group.faults[0])
+
+
+def left_out(of: Iterable[Group]) -> dict[str, list[str]]:
+    """Faults that cannot be played here, and the modules that are not installed for them."""
+    return {fault.name: missing for group in of if (missing := absent(group.needs)) for fault in group.faults}
 
 
 def play(group: Group, arguments: Sequence[str], limit_s: float = LIMIT_S) -> Iterator[Row]:

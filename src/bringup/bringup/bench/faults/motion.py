@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 SMOOTH_S = 0.03  # accelerations are slopes of velocity over this time: shorter ones are noise of contacts
+WINDOW_S = 0.01  # targets come in steps: their speed is that over this time
+JUMP_S = 4.0  # what goes in one instant as far as it may creep in this time, has jumped
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,12 @@ class Track:
         return (np.abs(self.velocities) > self.rest).any(axis=1)
 
 
-def commanded(times_s: np.ndarray, targets: np.ndarray, rest: np.ndarray, window_s: float = 0.01) -> Track:
-    """The motion of targets (T, J), which come in steps: how far they went within the last `window_s`, per s."""
-    past = np.searchsorted(times_s, times_s - window_s)
-    return Track(times_s, (targets - targets[past]) / window_s, rest)
+def commanded(times_s: np.ndarray, targets: np.ndarray, rest: np.ndarray) -> Track:
+    """The motion of targets (T, J): how far they went within the last `WINDOW_S`, or since the sample before where that
+    is longer ago, per s."""
+    past = np.minimum(np.searchsorted(times_s, times_s - WINDOW_S), np.maximum(np.arange(len(times_s)) - 1, 0))
+    spans_s = np.maximum(times_s - times_s[past], WINDOW_S)
+    return Track(times_s, (targets - targets[past]) / spans_s[:, None], rest)
 
 
 def standstill_s(track: Track, since_s: float, still_s: float = 0.1) -> float | None:
@@ -56,14 +60,23 @@ def standstill_s(track: Track, since_s: float, still_s: float = 0.1) -> float | 
 
 
 def moved_after(track: Track, start_s: float, end_s: float = np.inf, least_s: float = 0.05) -> bool:
-    """Whether a joint moved for `least_s` without a pause between `start_s` and `end_s`; a shiver is no motion."""
+    """Whether a joint moved for `least_s` without a pause between `start_s` and `end_s`, or jumped: a shiver is no
+    motion."""
     within = track.part(start_s, end_s)
+    if jumped(within):
+        return True
     begin = None
     for now, moves in zip(within.times_s, within.moving, strict=True):
         begin = None if not moves else now if begin is None else begin
         if begin is not None and now - begin >= least_s:
             return True
     return False
+
+
+def jumped(track: Track) -> bool:
+    """Whether a joint went farther within `WINDOW_S`, or between two samples, than it may creep in `JUMP_S`."""
+    ways = np.abs(track.velocities[1:]) * np.maximum(np.diff(track.times_s), WINDOW_S)[:, None]
+    return bool((ways > JUMP_S * track.rest).any())
 
 
 def peak_velocity(track: Track, since_s: float) -> np.ndarray:

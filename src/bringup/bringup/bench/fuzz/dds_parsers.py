@@ -119,7 +119,7 @@ class _Sample:
     """What DDS delivers: the message itself, and that it is one."""
 
     def __init__(self, message: Any) -> None:
-        self._message, self.sample_info = message, SimpleNamespace(valid_data=True)
+        self._message, self.sample_info = message, SimpleNamespace(valid_data=True, source_timestamp=0)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._message, name)
