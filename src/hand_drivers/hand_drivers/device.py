@@ -75,6 +75,7 @@ class Device(Protocol):
         """Close the connection; harmless when there is none."""
 
 
+SLACK = 0.1  # rad; as far from its target as gravity leaves a joint of an arm
 FARTHEST = 100.0  # rad or m: no joint of a robot is farther from its zero, and a command would start from there
 Factory = Callable[[DeviceSettings], Device]
 
@@ -90,3 +91,9 @@ def checked(sample: JointSample, count: int) -> JointSample:
             found = np.asarray(values).tolist()
             raise DeviceError(f"the device reports {name} {found}, expected {count} finite numbers")
     return sample
+
+
+def targets_to_hold(told: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Targets (n,) of an arm that stops: those it was told, but within SLACK of where it is. A joint that is kept from
+    its target does not jump there when it is freed."""
+    return measured + np.clip(told - measured, -SLACK, SLACK)

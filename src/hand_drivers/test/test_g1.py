@@ -17,7 +17,7 @@ from waiting import silent, until
 
 import embodiments
 from embodiments.registry import Embodiment
-from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.device import SLACK, DeviceError, DeviceSettings
 from hand_drivers.devices import g1_dds, g1_robot, g1_wire
 from hand_drivers.devices.g1_arms import ORDER, G1Arm
 from hand_drivers.driver import Driver, DriverSettings
@@ -251,8 +251,7 @@ def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it
     bench.left.write(held + [0.4, -0.4, 0.05, 0, 0, 0, 0])
     assert until(lambda: np.allclose(bench.told[LEFT], held + [0.4, -0.4, 0.05, 0, 0, 0, 0], atol=1e-6))
     bench.left.stop()
-    slack = g1_robot.SLACK
-    assert until(lambda: np.allclose(bench.told[LEFT], held + [slack, -slack, 0.05, 0, 0, 0, 0], atol=1e-6))
+    assert until(lambda: np.allclose(bench.told[LEFT], held + [SLACK, -SLACK, 0.05, 0, 0, 0, 0], atol=1e-6))
 
 
 def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):

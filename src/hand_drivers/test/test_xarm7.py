@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from waiting import until
 
 import embodiments
-from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.device import SLACK, DeviceError, DeviceSettings
 from hand_drivers.devices import xarm_gripper
 from hand_drivers.devices.xarm7 import XArm7Device
 from hand_drivers.driver import Driver, DriverSettings
@@ -84,6 +84,22 @@ def test_what_is_not_finite_never_gets_onto_the_wire(bench, value):
     bench.device.connect()
     with pytest.raises(DeviceError, match="expected finite numbers"):
         bench.device.write(HOME + value)
+    assert bench.box.targets == 0
+
+
+def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it_is_freed(bench):
+    bench.device.connect()
+    bench.faults.frozen = True
+    assert until(lambda: not bench.device.read().velocity.any())
+    held = bench.device.read().position
+    bench.device.write(held + [0.4, -0.4, 0.05, 0, 0, 0, 0])
+    bench.device.stop()
+    assert until(lambda: np.allclose(bench.box.joints.target, held + [SLACK, -SLACK, 0.05, 0, 0, 0, 0], atol=1e-6))
+
+
+def test_a_stop_before_any_target_sends_none(bench):
+    bench.device.connect()
+    bench.device.stop()
     assert bench.box.targets == 0
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.device import DeviceError
+from hand_drivers.device import DeviceError, targets_to_hold
 from hand_drivers.devices import g1_dds
 from hand_drivers.devices.g1_wire import COMMAND, STATE, Wire
 from hand_drivers.devices.lateness import Lateness
@@ -27,7 +27,6 @@ PERIOD_NS = 4_000_000
 LISTEN_S = 0.3  # how long to listen for others that command the arms
 LEAD = 0.05  # how long the weight is said to be 0 before and after, as a share of the ramp
 POLL_S = 0.002
-SLACK = 0.1  # rad; as far from its target as gravity leaves a joint
 
 
 class G1Options(Options):
@@ -112,12 +111,11 @@ class Robot:
             self._targets()[list(numbers)] = position
 
     def hold(self, numbers: Sequence[int]) -> None:
-        """Some motors keep their targets, or what is within SLACK of where they are: one that is kept from its target
-        does not jump there when it is freed. Raises DeviceError."""
+        """Some motors stay where they were told to be, or near where they are kept from that. Raises DeviceError."""
         with self._lock:
             told, places = self._targets(), list(numbers)
             measured = np.array([self._newest.message.motor_state[number].q for number in numbers], dtype=float)
-            told[places] = measured + np.clip(told[places] - measured, -SLACK, SLACK)
+            told[places] = targets_to_hold(told[places], measured)
 
     def others(self) -> bool:
         """Whether somebody else commands the arms at this time."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.device import DeviceError, DeviceSettings, JointSample
+from hand_drivers.device import DeviceError, DeviceSettings, JointSample, targets_to_hold
 from hand_drivers.devices.xarm_box import PORT, open_box
 from hand_drivers.options import Options, read_options
 
@@ -54,6 +54,7 @@ class XArm7Device:
         self._options = read_options(XArmOptions, settings)
         self._arm: Any = None
         self._code = self._readings = 0
+        self._told: np.ndarray | None = None  # the last target
 
     def connect(self) -> None:
         """Open the connection, enable the motors and go to servo mode, without motion. Raises DeviceError."""
@@ -63,7 +64,7 @@ class XArm7Device:
             self._arm = open_box(self._address, self._options.port, patience_s, self._options.connect_s)
         except DeviceError as error:
             raise DeviceError(f"{self._name}: {error}") from error
-        self._readings = 0
+        self._readings, self._told = 0, None
         try:
             self._look()
             self._enable()
@@ -89,13 +90,16 @@ class XArm7Device:
             raise DeviceError(f"{self._name}: found targets {position.tolist()}, expected finite numbers")
         if self._code:
             return  # the box ignores targets until it is cleared
+        self._told = np.array(position, dtype=float)
         code = self._running().set_servo_angle_j(position.tolist(), is_radian=True)
         if code in (1, 9):
             self._look()
         self._check("servo targets", code, FINE + (1, 9))
 
     def stop(self) -> None:
-        """Hold: in servo mode the arm stays at the last target."""
+        """Hold: in servo mode the arm stays at the last target; near where it is, if it is kept from that."""
+        if self._told is not None:
+            self.write(targets_to_hold(self._told, self.read().position))
 
     def fault(self) -> str | None:
         """The control box's error."""
