@@ -70,7 +70,7 @@ class ServoLoop:
 
     def _run(self) -> None:
         precise_timers()
-        self.real_time = self._priority > 0 and schedule_in_real_time(self._priority)
+        self.real_time = schedule_in_real_time(self._priority)
         self.pinned = self._cpu >= 0 and keep_to(self._cpu)
         deadline, last = time.monotonic_ns(), None
         while not self._end.is_set():
@@ -104,7 +104,9 @@ def sleep_until(deadline_ns: int) -> None:
 
 
 def schedule_in_real_time(priority: int) -> bool:
-    """Give this thread SCHED_FIFO, not those that it starts; False where the system has or permits no such thing."""
+    """Give this thread SCHED_FIFO, not those that it starts; False for priority 0, and where that is not permitted."""
+    if not priority:
+        return False
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except (OSError, AttributeError):

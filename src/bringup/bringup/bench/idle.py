@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
@@ -15,6 +16,7 @@ from hand_drivers import settings
 from hand_drivers.driver import Driver
 from hand_drivers.guard import MotionState, guard
 from hand_drivers.runtime import Runtime
+from hand_drivers.servo import schedule_in_real_time
 from hand_drivers.settings import DriverParameters
 from node_kit.latency import LatencyTrace
 
@@ -24,13 +26,14 @@ GUARD_CALLS = 5000
 SIXTEEN_JOINTS = "dexh13"
 
 
-def idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float) -> Loop:
+def idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, priority: int) -> Loop:
     """The loop of one driver of the loopback device, following chunks ten times a second."""
     parameters = DriverParameters(side="left", part=part, embodiment=embodiment, device="loopback", rate_hz=rate_hz)
     robot = settings.robot(parameters)
     driver = Driver(settings.make_device(parameters, robot), settings.motion_limits(robot), parameters.driver)
     waiting: SimpleQueue[tuple[int, np.ndarray]] = SimpleQueue()
-    runtime = Runtime(driver, lambda sample: None, PUBLISH_HZ, take=lambda now_ns: _take(driver, waiting, now_ns))
+    take = lambda now_ns: _take(driver, waiting, now_ns)  # noqa: E731
+    runtime = Runtime(driver, lambda sample: None, PUBLISH_HZ, priority, take=take)
     runtime.start()
     gc.freeze()
     try:
@@ -69,8 +72,14 @@ def _take(driver: Driver, waiting: SimpleQueue, now_ns: int) -> None:
         driver.accept_chunk(arrived_ns, TIMES, points, now_ns)
 
 
-def guard_us() -> dict[str, float]:
-    """p50, p99 and max in us of the motion guard on a hand of GUARD_JOINTS joints, chasing targets all over it."""
+def guard_us(priority: int) -> dict[str, float]:
+    """p50, p99 and max in us of the motion guard on a hand of GUARD_JOINTS joints, chasing targets all over it, in a
+    thread such as the servo loop's."""
+    with ThreadPoolExecutor(1, initializer=schedule_in_real_time, initargs=(priority,)) as servo:
+        return servo.submit(_guard_us).result()
+
+
+def _guard_us() -> dict[str, float]:
     robot, rng, dt = embodiments.load(SIXTEEN_JOINTS), np.random.default_rng(0), 0.01
     limits = settings.motion_limits(robot)
     assert limits.lower.size == GUARD_JOINTS

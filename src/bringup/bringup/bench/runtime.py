@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except REFUSALS as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
-    alone, guard_us = _alone(session, min(IDLE_S, options.seconds / 4)), idle.guard_us()
+    alone = _alone(session, min(IDLE_S, options.seconds / 4))
+    guard_us = idle.guard_us(session.station.servo.priority)
     outcome, reading = live.run(session)
     if reading is None:
         return outcome
@@ -54,7 +55,7 @@ def _alone(session: Session, seconds: float) -> dict[str, Loop]:
     for part, rate_hz in (("arm", servo.arm_rate_hz), ("hand", servo.hand_rate_hz)):
         name = getattr(parts, part).embodiment
         print(f"a loop of {name} alone at {rate_hz:g} Hz for {seconds:g} s", flush=True)
-        loops[f"{part} alone"] = idle.idle_loop(part, name, rate_hz, seconds)
+        loops[f"{part} alone"] = idle.idle_loop(part, name, rate_hz, seconds, servo.priority)
     return loops
 
 
