@@ -20,6 +20,7 @@ from hand_drivers.status import SECOND, ChunkStatus, Counts, DriverSettings, Sta
 from hand_drivers.trace import CommandTrace
 
 _FIRST_READINGS = 5
+_CATCH_UP_S = 0.5  # a joint that will be there so soon follows
 
 
 class Driver:
@@ -176,7 +177,9 @@ class Driver:
         limit = self.settings.max_behind
         if not limit or not self._mode.movable:
             return ""
-        behind = np.abs(self.sample.position - self.command.position)
+        behind = self.command.position - self.sample.position
+        catching_up = np.sign(behind) * self.sample.velocity * _CATCH_UP_S
+        behind = np.where(catching_up < np.abs(behind), np.abs(behind), 0.0)
         joint = int(behind.argmax())
         return "" if behind[joint] <= limit else f"{self.device.joints[joint]} does not follow: {behind[joint]:.2f} off"
 

@@ -44,8 +44,8 @@ class DriverParameters(Parameters):
         None,
         ge=0,
         le=3,
-        description="a joint so far from its command stops all, rad; 0: never; default: 0.4 for arms, 0 for hands, "
-        "which objects stop",
+        description="a joint so far from its command, and not on its way there, stops all, rad; 0: never; default: "
+        "0.4 for arms, 0 for hands, which objects stop",
     )
     blend_s: float = Field(0.2, ge=0, le=5, description="duration of the transition from rest to a command")
     publish_rate_hz: float | None = Field(None, gt=0, le=1000, description="default: 100 for arms, 50 for hands")

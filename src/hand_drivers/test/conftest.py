@@ -39,6 +39,7 @@ class BenchDevice:
         self.stops = self.reads = 0
         self.frozen = False
         self.stuck: dict[int, float] = {}  # joints that stay where they are
+        self.lag = 0  # periods of .01 s that it is behind what was written
         self.trouble: str | None = None
         self.clearable = True
 
@@ -54,9 +55,14 @@ class BenchDevice:
     def read(self) -> JointSample:
         self._require(self.connected and self.plugged)
         self.reads += not self.frozen
-        position = self.position.copy()
+        position, velocity = self.position.copy(), np.zeros(3)
+        if self.lag:
+            before, position = (
+                self.runs[-1][max(len(self.runs[-1]) - 1 - back, 0)] for back in (self.lag + 1, self.lag)
+            )
+            position, velocity = position.copy(), (position - before) / 0.01
         position[list(self.stuck)] = list(self.stuck.values())
-        return JointSample(self.reads, position, np.zeros(3), np.zeros(3))
+        return JointSample(self.reads, position, velocity, np.zeros(3))
 
     def write(self, position: np.ndarray) -> None:
         self._require(self.connected and self.plugged)

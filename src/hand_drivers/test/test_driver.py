@@ -297,6 +297,21 @@ def test_a_joint_that_does_not_follow_stops_all_until_reset_and_starts_from_wher
     assert bench.driver.command.position[1] == pytest.approx(device.stuck[1])
 
 
+def test_a_joint_that_is_on_its_way_is_no_fault_however_far_it_lags(device, limits):
+    bench = Bench(device, limits, max_behind=0.1)
+    device.lag = 6
+    behind = 0.0
+    for k in range(1, 8):
+        bench.follow([np.full(3, 0.2 * (k + n)) for n in range(5)], 0.1)
+        behind = max(behind, float(np.abs(bench.driver.command.position - bench.driver.sample.position).max()))
+    assert behind > 0.105 and bench.driver.state is State.TRACKING
+    device.stuck = {0: float(bench.driver.sample.position[0])}
+    device.lag = 0
+    bench.send([np.full(3, -1.9)] * 5)
+    bench.run(0.5)
+    assert "a does not follow" in bench.driver.reason
+
+
 def test_a_hand_that_an_object_stops_is_no_fault(device, limits):
     bench = Bench(device, limits)
     device.stuck = {0: 0.0}
