@@ -28,11 +28,19 @@ class Commands:
         return status
 
     def follow(
-        self, stamp_ns: int, times_s: np.ndarray, points: np.ndarray, age_ns: int, now_ns: int, position: np.ndarray
+        self,
+        stamp_ns: int,
+        times_s: np.ndarray,
+        points: np.ndarray,
+        age_ns: int,
+        now_ns: int,
+        position: np.ndarray,
+        since_ns: int,
     ) -> None:
-        """Replace the rest of the chunk followed so far; the robot was last commanded to ``position`` (n,)."""
+        """Replace the rest of the chunk followed so far; the robot was last commanded to ``position`` (n,), at
+        ``since_ns``. From there it goes on: joined from now, every chunk would cost a period at a standstill."""
         times_ns = [now_ns - age_ns + round(float(time) * SECOND) for time in times_s]
-        self._trajectory = Trajectory.joined(times_ns, np.array(points, float), now_ns, position)
+        self._trajectory = Trajectory.joined(times_ns, np.array(points, float), since_ns, position)
         self._stamp_ns, self._observed_ns = stamp_ns, now_ns - age_ns
 
     def fade_in(self, now_ns: int, position: np.ndarray) -> None:

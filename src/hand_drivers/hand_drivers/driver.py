@@ -44,6 +44,7 @@ class Driver:
         self.audit = Audit(limits, self._dt)
         self.trace = CommandTrace()
         self._at_stop = False
+        self._commanded_ns: int | None = None  # when it was last commanded, None right after it was taken over
         self._answered_ns: int | None = None  # when the device answered last, None right after it was taken over
 
     @property
@@ -97,7 +98,8 @@ class Driver:
                 return self.refuse(status)
             if self.state is State.HOLDING:
                 self._commands.fade_in(now_ns, self.command.position)
-            self._commands.follow(stamp_ns, times_s, points, age_ns, now_ns, self.command.position)
+            since_ns = now_ns if self._commanded_ns is None else min(self._commanded_ns, now_ns)
+            self._commands.follow(stamp_ns, times_s, points, age_ns, now_ns, self.command.position, since_ns)
             self._mode.track()
             self.counts.chunks += 1
             self.trace.accepted()
@@ -162,7 +164,7 @@ class Driver:
         if fault:
             self.trouble = self.trouble or fault
             self._mode.latch(fault)
-        self.command = self._next(now_ns)
+        self.command, self._commanded_ns = self._next(now_ns), now_ns
         self.audit.add(self.command.position)
         if self.state is not State.STOPPED or self.command.moving:
             self._at_stop = False
@@ -201,7 +203,7 @@ class Driver:
         self.sample = self._first_reading()
         self.command, self._at_stop = MotionState.at_rest(self.sample.position), False
         self.audit.start(self.command.position)
-        self._answered_ns = None
+        self._answered_ns = self._commanded_ns = None
 
     def _first_reading(self) -> JointSample:
         """Nothing moves yet, so a device that answers late is asked again. Raises DeviceError."""

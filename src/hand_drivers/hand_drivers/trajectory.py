@@ -17,11 +17,11 @@ class Trajectory:
         self._times, self._points = times_ns, points
 
     @classmethod
-    def joined(cls, times_ns: list[int], points: np.ndarray, now_ns: int, position: np.ndarray) -> Trajectory:
-        """The chunk from now on. A first point still ahead is approached in a line from ``position`` (n,); of points
+    def joined(cls, times_ns: list[int], points: np.ndarray, since_ns: int, position: np.ndarray) -> Trajectory:
+        """The chunk from a time on. A first point still ahead is approached in a line from ``position`` (n,); of points
         already past nothing is left but the line from the last of them."""
-        if times_ns[0] > now_ns:
-            times_ns, points = [now_ns, *times_ns], np.vstack([position, points])
+        if times_ns[0] > since_ns:
+            times_ns, points = [since_ns, *times_ns], np.vstack([position, points])
         return cls(times_ns, points)
 
     def sample(self, now_ns: int) -> tuple[np.ndarray, np.ndarray]:

@@ -82,6 +82,22 @@ def test_a_chunk_is_followed_along_straight_lines_in_time(bench):
     bench.assert_motion_within_limits()
 
 
+@pytest.mark.parametrize("every", [1, 3, 10])
+def test_a_chunk_more_costs_no_time_however_many_come(bench, every):
+    """As in a node: a chunk is taken at the beginning of a step."""
+    speed, now = np.array([0.5, -0.5, 0.2]), START
+    for step in range(150):
+        now += 10_000_000
+        if step % every == 0:
+            ahead = np.array([0.1, 0.2, 0.3, 0.4])
+            points = speed * ((now - START) * 1e-9 + ahead)[:, None]
+            assert bench.driver.accept_chunk(now, ahead, points, now) is ChunkStatus.ACCEPTED
+        bench.driver.tick(now)
+    assert bench.device.position == pytest.approx(speed * 1.5, abs=2e-3)
+    steps = np.diff(np.array(bench.device.written[-60:]), axis=0)
+    np.testing.assert_allclose(steps, np.tile(speed * 0.01, (59, 1)), atol=1e-4)
+
+
 def test_points_already_past_are_skipped(device, limits):
     bench = Bench(device, limits, blend_s=0.0, command_timeout_s=1.0)
     bench.send([[-1, -1, -1], [-1, -1, -1], [0.01, 0.01, 0.01]], age_ms=300)

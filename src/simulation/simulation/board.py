@@ -202,11 +202,12 @@ def _new_file(path: Path, port: int, size: int) -> int:
 class View:
     """The end of who looks at the world of a port, and tells its robots where to be.
 
-    Raises WorldError, as all its methods do, when there is none, or it stands still for longer than MAX_AGE_S.
+    Raises WorldError, as all its methods do, when there is none, or it stands still for longer than `max_age_s`, by
+    default MAX_AGE_S.
     """
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, max_age_s: float | None = None) -> None:
+        self._port, self._max_age_s = port, MAX_AGE_S if max_age_s is None else max_age_s
         try:
             descriptor = os.open(file_of(port), os.O_RDWR | os.O_NOFOLLOW)
         except OSError as error:
@@ -268,6 +269,6 @@ class View:
 
     def _expect_motion(self, at_ns: int) -> None:
         age_s = 1e-9 * (time.monotonic_ns() - at_ns)
-        if not at_ns or age_s > MAX_AGE_S:
+        if not at_ns or age_s > self._max_age_s:
             since = f"{age_s:.2f} s" if at_ns else "ever"
             raise WorldError(f"the simulated world {self._port} has not moved on for {since}")

@@ -57,7 +57,8 @@ class SimulatedCamera:
         self._due_s = max(self._due_s + period_s, now_s - period_s)
         time.sleep(max(0.0, self._due_s - now_s))
         try:
-            self._view = self._view or View(self._port)
+            # Of a world that has stopped there is no picture: its last one, once more, would be a frozen camera's.
+            self._view = self._view or View(self._port, 0.9 * period_s)
             stamp_ns, qpos = self._view.coordinates()
         except WorldError:
             self._view = None  # it may be another one when it is back

@@ -98,9 +98,9 @@ def test_a_view_expects_its_joints_by_name(world, port):
         view.expect("left/foot", ())
 
 
-def test_a_world_that_stands_still_says_nothing(world, port, monkeypatch):
+def test_a_world_that_stands_still_says_nothing(world, port):
     view = View(port)
-    monkeypatch.setattr(board, "MAX_AGE_S", 0.05)
+    view._max_age_s = 0.05
     assert until(lambda: not _answers(view))
     with pytest.raises(WorldError, match=rf"world {port} has not moved on for 0\.\d\d s"):
         view.robots()
