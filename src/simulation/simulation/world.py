@@ -81,7 +81,7 @@ class World:
         return np.stack([data.qpos[index.position], data.qvel[index.velocity], data.actuator_force[index.actuator]])
 
     def robots(self) -> np.ndarray:
-        """(4, J) position, velocity, actuator effort and target of all parts, one after the other; the next call's."""
+        """(4, J) position, velocity, actuator effort and target of all parts; the next call fills the array again."""
         data, every, found = self.data, self._every, self._robots
         np.take(data.qpos, every.position, out=found[0])
         np.take(data.qvel, every.velocity, out=found[1])
