@@ -1,4 +1,4 @@
-"""Where the workspace, its stations and its outputs are, whether built by colcon or run from source."""
+"""Where the workspace and its outputs are, whether built by colcon or run from source."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-from node_kit.station import STATIONS
 
 
 def workspace() -> Path:
@@ -28,17 +26,6 @@ def absolute(path: str | Path) -> Path:
     if path.is_absolute() or path.exists():
         return path.absolute()
     return workspace() / path
-
-
-def station_file(path_or_name: str) -> Path:
-    """The file of a station given by path (`lab.yaml`) or by the name of a shipped one (`dual_xarm7`)."""
-    if "/" in path_or_name or path_or_name.endswith((".yaml", ".yml")):
-        return Path(path_or_name).expanduser()
-    return STATIONS / f"{path_or_name}.yaml"
-
-
-def station_names() -> tuple[str, ...]:
-    return tuple(sorted(file.stem for file in STATIONS.glob("*.yaml")))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from bringup import paths
-from node_kit.station import Station, StationError
+from node_kit.station import Station, StationError, station_file
 from node_kit.yaml_file import read_mapping, validate
 from simulation.emulated_places import emulated_part
 
@@ -70,10 +70,7 @@ def _scalar(text: str) -> Any:
 
 def load(path_or_name: str, overrides: Mapping[str, Any] | None = None) -> Station:
     """The resolved station; StationError (one line: file, field, found, expected) when something is wrong in it."""
-    file = paths.station_file(path_or_name)
-    if not file.exists() and file.parent == paths.STATIONS:
-        known = ", ".join(paths.station_names())
-        raise StationError("station", "", repr(path_or_name), f"a YAML file or one of {known}")
+    file = station_file(path_or_name)
     content = read_mapping(file)
     validate(Station, content, file)  # wrong in the file itself, before arguments change it
     for name, value in (overrides or {}).items():

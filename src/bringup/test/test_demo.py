@@ -12,7 +12,7 @@ import pytest
 import yaml
 from bringup_helpers import write_bundles
 
-from bringup import paths
+from node_kit.station import station_file
 
 
 class Demo:
@@ -86,7 +86,7 @@ def test_a_policy_of_another_latent_space_is_refused(demo: Demo) -> None:
 
 
 def test_a_station_with_a_typing_error_is_refused(demo: Demo) -> None:
-    content = yaml.safe_load((paths.STATIONS / "dual_xarm7.yaml").read_text())
+    content = yaml.safe_load(station_file("dual_xarm7").read_text())
     content["camras"] = content.pop("cameras")
     file = demo.folder / "lab.yaml"
     file.write_text(yaml.safe_dump(content))

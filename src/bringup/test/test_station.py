@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bringup import paths, station
-from node_kit.station import StationError, load_station
+from bringup import station
+from node_kit.station import StationError, load_station, station_file, station_names
 
 
 def test_every_shipped_station_is_valid() -> None:
-    assert "dual_xarm7" in paths.station_names()
-    for name in paths.station_names():
+    assert "dual_xarm7" in station_names()
+    for name in station_names():
         assert station.load(name).name == name
 
 
@@ -84,7 +84,7 @@ def test_an_unknown_station_is_answered_with_those_that_exist() -> None:
 
 
 def test_backend_sim_touches_no_real_device(tmp_path: Path) -> None:
-    text = (paths.STATIONS / "dual_xarm7.yaml").read_text().replace("backend: sim", "backend: real")
+    text = station_file("dual_xarm7").read_text().replace("backend: sim", "backend: real")
     text = text.replace("{embodiment: xarm7}", "{embodiment: xarm7, device: xarm, address: 192.168.1.2}")
     text = text.replace("{embodiment: inspire}", "{embodiment: inspire, device: rh56, address: /dev/ttyUSB0}")
     text = text.replace("{embodiment: ability}", "{embodiment: ability, device: psyonic, address: /dev/ttyUSB1}")

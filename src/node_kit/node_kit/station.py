@@ -139,6 +139,20 @@ class Station(Schema):
         return self.backend != "real"
 
 
+def station_names() -> tuple[str, ...]:
+    """The shipped stations."""
+    return tuple(sorted(file.stem for file in STATIONS.glob("*.yaml")))
+
+
+def station_file(path_or_name: str) -> Path:
+    """The file of a station given by path (`lab.yaml`) or by the name of a shipped one (`dual_xarm7`); StationError."""
+    if "/" in path_or_name or path_or_name.endswith((".yaml", ".yml")):
+        return Path(path_or_name).expanduser()
+    if path_or_name not in station_names():
+        raise StationError("station", "", repr(path_or_name), f"a YAML file or one of {', '.join(station_names())}")
+    return STATIONS / f"{path_or_name}.yaml"
+
+
 def load_station(path: str | Path) -> Station:
     """The station described by the YAML file at `path`; StationError (one line) when it is not one."""
     return validate(Station, read_mapping(path), path)

@@ -163,7 +163,9 @@ def run(
     task: str = "pick_place",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[int, typer.Option(min=1, max=64)] = 2,
-    station: Annotated[Path, typer.Option(help="station to collect on")] = DEFAULT_STATION,
+    station: Annotated[str, typer.Option(help="station to collect on: a file, or the name of a shipped one")] = (
+        DEFAULT_STATION
+    ),
 ) -> None:
     """Record scripted demonstrations; run again to resume, complete bags are kept."""
     batches = []

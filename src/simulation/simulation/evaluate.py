@@ -50,9 +50,11 @@ class Bench:
     labels: dict[str, Any]
 
 
-def assemble(left: str, right: str, task: str, bundles: tuple[Path, Path]) -> Bench:
+def assemble(
+    left: str, right: str, task: str, bundles: tuple[Path, Path], station_name: str = DEFAULT_STATION
+) -> Bench:
     """Load all that an evaluation needs; ValueError, OSError or RenderError when something is wrong with it."""
-    station = station_with_hands(DEFAULT_STATION, left, right, task)
+    station = station_with_hands(station_name, left, right, task)
     policy, codec = Policy.load(bundles[0]), Codec.load(bundles[1], {left, right})
     if policy.latent_space != codec.latent_space:
         raise BundleError(bundles[0] / MANIFEST_NAME, "latent_space", policy.latent_space, codec.latent_space)
@@ -61,7 +63,7 @@ def assemble(left: str, right: str, task: str, bundles: tuple[Path, Path]) -> Be
     renderer = Renderer(world.model, camera, station.cameras[camera].width, station.cameras[camera].height)
     sides = [Side(world, side, codec) for side in world.sides]
     hashes = {"policy_sha256": bundle_sha256(bundles[0]), "codec_sha256": bundle_sha256(bundles[1])}
-    labels = {"task": task, "left_hand": left, "right_hand": right, **hashes}
+    labels = {"station": station.name, "task": task, "left_hand": left, "right_hand": right, **hashes}
     return Bench(world, sides, Rollout(world, PolicyLoop(policy, LoopSettings()), sides, renderer), labels)
 
 
@@ -109,13 +111,14 @@ def run(
     continuous: Annotated[
         bool, typer.Option("--continuous", help="one episode after the other, as live: the arms have to come home")
     ] = False,
+    station: Annotated[str, typer.Option(help="a station's file, or the name of a shipped one")] = DEFAULT_STATION,
     policy: Annotated[Path, typer.Option(help="policy bundle")] = Path("models/policy"),
     codec: Annotated[Path, typer.Option(help="codec bundle")] = Path("models/codec"),
     report: Annotated[Path | None, typer.Option("--json", help="write the report here")] = None,
 ) -> None:
     """Success rate of a policy with any two hands, with its 95 % Wilson interval."""
     try:
-        bench = assemble(left, right, task, (policy, codec))
+        bench = assemble(left, right, task, (policy, codec), station)
         if report is not None:  # better now than after the work
             report.parent.mkdir(parents=True, exist_ok=True)
             report.touch()

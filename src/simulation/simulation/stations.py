@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from node_kit.station import Station, load_station, station_file
 
-from node_kit.station import STATIONS, Station, load_station
-
-DEFAULT_STATION = STATIONS / "dual_xarm7.yaml"
+DEFAULT_STATION = "dual_xarm7"
 
 
-def station_with_hands(path: Path, left: str, right: str, task: str) -> Station:
-    """The station in the file at `path` with `left` and `right` hands and `task`."""
-    station = load_station(path)
+def station_with_hands(path_or_name: str, left: str, right: str, task: str) -> Station:
+    """The station of a file, or a shipped one by its name, with `left` and `right` hands and `task`."""
+    station = load_station(station_file(path_or_name))
     hands = {"left": left, "right": right}
     sides = {
         name: side.model_copy(update={"hand": side.hand.model_copy(update={"embodiment": hands[name]})})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from worlds import free_port
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import g1_robot
 from node_kit import plugins
-from node_kit.station import STATIONS
 from simulation.emulated import Emulators, link
 from simulation.emulated_places import emulated_part, terminal
 from simulation.realtime import RealTime
@@ -30,7 +28,7 @@ pytest.importorskip("pymodbus")
 class Bench:
     """A running world whose robots stand behind emulators."""
 
-    def __init__(self, hand: str, station: Path = DEFAULT_STATION) -> None:
+    def __init__(self, hand: str, station: str = DEFAULT_STATION) -> None:
         self.port = free_port()
         described = station_with_hands(station, hand, hand, "pick_place")
         simulation = described.simulation.model_copy(update={"port": self.port})
@@ -91,7 +89,7 @@ QUICK = {"arm": {"ramp_s": 0.3, "max_age_s": 1.0}, "hand": {"max_age_s": 1.0}}  
 def g1():
     pytest.importorskip("cyclonedds")
     pytest.importorskip("unitree_sdk2py")
-    bench = Bench("dex3", STATIONS / "g1.yaml")
+    bench = Bench("dex3", "g1")
     yield bench
     bench.close()
 

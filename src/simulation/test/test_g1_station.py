@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from embodiments.inverse_kinematics import ArmIK, IKStatus
-from node_kit.station import STATIONS
 from simulation.collect import CONTROL_S, Side
 from simulation.demonstrator import Waypoint, demonstrate
 from simulation.rounds import Rounds
@@ -16,7 +15,7 @@ STEP_S = 0.1
 
 
 def world_of(name: str, hand: str) -> World:
-    station = station_with_hands(STATIONS / f"{name}.yaml", hand, hand, "pick_place")
+    station = station_with_hands(name, hand, hand, "pick_place")
     return World(station, load_task("pick_place", station.sides))
 
 
@@ -33,7 +32,7 @@ def demonstrated(world: World, side: str, seed: int) -> np.ndarray:
 
 def reached(hand: str) -> float:
     """Share of what two xArm7 were shown that the G1 reaches, each pose from its predecessor."""
-    shown, here = world_of(DEFAULT_STATION.stem, hand), world_of("g1", hand)
+    shown, here = world_of(DEFAULT_STATION, hand), world_of("g1", hand)
     statuses: list[IKStatus] = []
     for side, robots in here.sides.items():
         ik = ArmIK(robots.arm, robots.hand, robots.base)
@@ -56,7 +55,7 @@ def test_both_arms_of_a_g1_stand_on_one_torso():
 def test_home_is_where_the_xarm7_has_it():
     for side in ("left", "right"):
         homes = []
-        for world in (world_of("g1", "inspire"), world_of(DEFAULT_STATION.stem, "inspire")):
+        for world in (world_of("g1", "inspire"), world_of(DEFAULT_STATION, "inspire")):
             robots = world.sides[side]
             homes.append(ArmIK(robots.arm, robots.hand, robots.base).forward(robots.arm.postures["home"]))
         np.testing.assert_allclose(homes[0], homes[1], atol=2e-3)
