@@ -12,18 +12,18 @@ from typing import Protocol
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.device import DeviceError, JointSample
+from hand_drivers.device import SLACK, DeviceError, JointSample, targets_to_hold
 from hand_drivers.options import Options
 
 JOIN_S = 1.0  # a thread that hangs in its vendor's library for longer is left behind
 CLEAR_S = 1.0
-RETRY_S = 0.01
+PERIOD_S = 0.01  # a wire is asked so often, and at once for a new target; no more, which would only burn a processor
 
 
 class BusOptions(Options):
     """Options of every device behind a slow wire."""
 
-    answer_s: float = Field(0.1, gt=0, le=2, description="longest time to wait for one answer")
+    answer_s: float = Field(0.04, gt=0, le=2, description="longest time to wait for one answer")
     max_age_s: float = Field(
         0.1, gt=0, le=2, description="an older measurement is none: the driver counts a miss in each period"
     )
@@ -59,12 +59,21 @@ class Wire(Protocol):
 
 
 class BusDevice:
-    """A `Device` over wires that `make_wire` makes, one for each connection; `name` is for errors."""
+    """A `Device` over wires that `make_wire` makes, one for each connection; `name` is for errors, `slack` is how far
+    from where it is a stopped joint may be told to be, in its own unit."""
 
-    def __init__(self, name: str, joints: tuple[str, ...], make_wire: Callable[[], Wire], options: BusOptions) -> None:
+    def __init__(
+        self,
+        name: str,
+        joints: tuple[str, ...],
+        make_wire: Callable[[], Wire],
+        options: BusOptions,
+        slack: float = SLACK,
+    ) -> None:
         self.joints = joints
-        self._name, self._make_wire, self._options = name, make_wire, options
+        self._name, self._make_wire, self._options, self._slack = name, make_wire, options, slack
         self._connection: _Connection | None = None
+        self._told: np.ndarray | None = None  # the last target of this connection
 
     def connect(self) -> None:
         """Open the wire and wait for a first answer. Raises DeviceError."""
@@ -73,7 +82,7 @@ class BusDevice:
         error = connection.start(self._options.connect_s)
         if error:
             raise DeviceError(f"{self._name}: {error}")
-        self._connection = connection
+        self._connection, self._told = connection, None
 
     def read(self) -> JointSample:
         """Newest measured state; effort is 0. Raises DeviceError when it is too old."""
@@ -87,10 +96,12 @@ class BusDevice:
         if not np.isfinite(position).all():
             raise DeviceError(f"{self._name}: found targets {np.asarray(position).tolist()}, expected finite numbers")
         self._running().send(position)
+        self._told = np.array(position, dtype=float)
 
     def stop(self) -> None:
-        """Hold where the device is."""
-        self.write(self.read().position)
+        """Hold where the device is, and what it holds."""
+        measured = self.read().position
+        self.write(measured if self._told is None else targets_to_hold(self._told, measured, self._slack))
 
     def fault(self) -> str | None:
         """The fault that the newest answer told."""
@@ -113,11 +124,11 @@ class BusDevice:
 
 
 class _Connection:
-    """The thread that asks one wire over and over, and what it found last."""
+    """The thread that asks one wire again and again, and what it found last."""
 
     def __init__(self, name: str, wire: Wire) -> None:
         self._wire = wire
-        self._lock, self._end = threading.Lock(), threading.Event()
+        self._lock, self._end, self._wake = threading.Lock(), threading.Event(), threading.Event()
         self._clearing = False
         self._target: np.ndarray | None = None
         self._newest: tuple[float, JointSample] | None = None  # monotonic time, sample
@@ -146,10 +157,12 @@ class _Connection:
         """Replace the target that goes out next."""
         with self._lock:
             self._target = np.array(target, dtype=float)
+        self._wake.set()
 
     def clear(self, timeout_s: float) -> None:
         """Clear the fault before the next exchange, and wait for its end."""
         self._clearing = True
+        self._wake.set()
         deadline = time.monotonic() + timeout_s
         while self._clearing and self._thread.is_alive() and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -157,14 +170,17 @@ class _Connection:
     def end(self) -> None:
         """End the thread; it closes its wire itself, whenever its vendor's library lets it."""
         self._end.set()
+        self._wake.set()
         self._thread.join(JOIN_S)
 
     def _run(self) -> None:
         try:
             self._wire.open()
             while not self._end.is_set() or self._target is not None:
-                if not self._exchange() and self._end.wait(RETRY_S):
+                if not self._exchange() and self._end.is_set():
                     return
+                self._wake.wait(PERIOD_S)
+                self._wake.clear()
         except Exception as error:  # of any vendor's library
             self._error = error
         finally:

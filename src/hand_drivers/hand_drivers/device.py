@@ -33,13 +33,15 @@ class JointSample:
 
 @dataclass(frozen=True)
 class DeviceSettings:
-    """What a plug-in is made from; ``options`` is its own, checked by its own schema."""
+    """What a plug-in is made from; ``options`` is its own, checked by its own schema, and ``priority`` that of the
+    servo thread in real time, for those threads of a vendor's library that it waits for."""
 
     embodiment: Embodiment
     side: str
     part: str
     address: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    priority: int = 0
 
 
 class Device(Protocol):
@@ -75,7 +77,7 @@ class Device(Protocol):
         """Close the connection; harmless when there is none."""
 
 
-SLACK = 0.1  # rad; as far from its target as gravity leaves a joint of an arm
+SLACK = 0.1  # rad; as far from its target as gravity leaves a joint of an arm, or a finger stays that holds something
 FARTHEST = 100.0  # rad or m: no joint of a robot is farther from its zero, and a command would start from there
 Factory = Callable[[DeviceSettings], Device]
 
@@ -93,7 +95,7 @@ def checked(sample: JointSample, count: int) -> JointSample:
     return sample
 
 
-def targets_to_hold(told: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """Targets (n,) of an arm that stops: those it was told, but within SLACK of where it is. A joint that is kept from
-    its target does not jump there when it is freed."""
-    return measured + np.clip(told - measured, -SLACK, SLACK)
+def targets_to_hold(told: np.ndarray, measured: np.ndarray, slack: float = SLACK) -> np.ndarray:
+    """Targets (n,) of a device that stops: those it was told, but within `slack` of where it is. An arm does not sink
+    and a hand does not drop what it holds, and a joint that is kept from its target does not jump there when freed."""
+    return measured + np.clip(told - measured, -slack, slack)

@@ -21,6 +21,7 @@ from hand_drivers.trace import CommandTrace
 
 _FIRST_READINGS = 5
 _CATCH_UP_S = 0.5  # a joint that will be there so soon follows
+_LAGGING, _LAGGING_S = 0.5, 0.5  # share of `max_behind` that is too much too, for so long
 
 
 class Driver:
@@ -45,7 +46,8 @@ class Driver:
         self.trace = CommandTrace()
         self._at_stop = False
         self._commanded_ns: int | None = None  # when it was last commanded, None right after it was taken over
-        self._answered_ns: int | None = None  # when the device answered last, None right after it was taken over
+        self._lagging_ns: int | None = None  # since when a joint is behind its command by _LAGGING, None while none is
+        self._silent_ns: int | None = None  # since when the device does not answer, None while it does
 
     @property
     def state(self) -> State:
@@ -139,7 +141,7 @@ class Driver:
             with self._wire:
                 if self._mode.connected:
                     self._exchange(now_ns)
-                    self._answered_ns = now_ns
+                    self._silent_ns = None
         except DeviceError as error:
             self._miss(error, now_ns)
         except Exception as error:  # a plug-in's own fault: a loop that dies could not even stop the device
@@ -160,7 +162,7 @@ class Driver:
 
     def _exchange(self, now_ns: int) -> None:
         self.sample = checked(self.device.read(), self._joints)
-        fault = self.device.fault() or self._behind()
+        fault = self.device.fault() or self._behind(now_ns)
         if fault:
             self.trouble = self.trouble or fault
             self._mode.latch(fault)
@@ -174,16 +176,21 @@ class Driver:
             self.device.stop()
             self._at_stop = True
 
-    def _behind(self) -> str:
+    def _behind(self, now_ns: int) -> str:
         """Which joint does not follow its command, and by how far; "" if all do."""
-        limit = self.settings.max_behind
+        limit, since_ns, self._lagging_ns = self.settings.max_behind, self._lagging_ns, None
         if not limit or not self._mode.movable:
             return ""
         behind = self.command.position - self.sample.position
         catching_up = np.sign(behind) * self.sample.velocity * _CATCH_UP_S
         behind = np.where(catching_up < np.abs(behind), np.abs(behind), 0.0)
         joint = int(behind.argmax())
-        return "" if behind[joint] <= limit else f"{self.device.joints[joint]} does not follow: {behind[joint]:.2f} off"
+        if behind[joint] <= _LAGGING * limit:
+            return ""
+        self._lagging_ns = now_ns if since_ns is None else since_ns
+        if behind[joint] <= limit and now_ns - self._lagging_ns < _LAGGING_S * SECOND:
+            return ""
+        return f"{self.device.joints[joint]} does not follow: {behind[joint]:.2f} off"
 
     def _next(self, now_ns: int) -> MotionState:
         with self._mode.lock:
@@ -203,7 +210,7 @@ class Driver:
         self.sample = self._first_reading()
         self.command, self._at_stop = MotionState.at_rest(self.sample.position), False
         self.audit.start(self.command.position)
-        self._answered_ns = self._commanded_ns = None
+        self._silent_ns = self._lagging_ns = self._commanded_ns = None
 
     def _first_reading(self) -> JointSample:
         """Nothing moves yet, so a device that answers late is asked again. Raises DeviceError."""
@@ -222,10 +229,14 @@ class Driver:
         return fault or ""
 
     def _miss(self, error: DeviceError, now_ns: int) -> None:
-        """No answer in this period, so no command either; lost once that has gone on for too long."""
+        """No answer in this period, so no command either; lost once that has gone on for too long.
+
+        Counted from the first period without an answer, not from the last with one: while the whole machine stands
+        still nobody asks, and the device is not to blame.
+        """
         self.counts.missed += 1
-        self._answered_ns = now_ns if self._answered_ns is None else self._answered_ns
-        if now_ns - self._answered_ns >= self.settings.device_timeout_s * SECOND:
+        self._silent_ns = now_ns if self._silent_ns is None else self._silent_ns
+        if now_ns - self._silent_ns >= self.settings.device_timeout_s * SECOND:
             self._lose(error)
 
     def _lose(self, error: Exception) -> None:

@@ -13,6 +13,7 @@ from hand_drivers.status import State
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.2, 5.0
 _BRAKING_MARGIN_S = 0.3
+_END_S = 2.0  # a middleware that hangs for longer is left behind
 
 
 class Runtime:
@@ -20,7 +21,8 @@ class Runtime:
 
     At the beginning of every step ``take(now_ns)`` may hand the driver what came for it.
     ``on_trouble`` hears of each trouble of the device once, within a period of publishing.
-    Publishing has its own thread so that a slow middleware never delays a command, and the reconnection its own so
+    Publishing has its own thread so that a slow middleware never delays a command. It begins right after a step, when
+    it is longest until the next one: threads of one interpreter wait for each other. The reconnection has its own so
     that a device that hangs never delays the end of the loop.
     """
 
@@ -36,16 +38,21 @@ class Runtime:
     ) -> None:
         self.driver = driver
         self.servo = ServoLoop(self._step, driver.settings.rate_hz, priority=priority, cpu=cpu)
-        self._publisher = ServoLoop(self._publish_newest, publish_rate_hz, "publisher")
         self._publish, self._on_trouble, self._take = publish, on_trouble, take
+        self._publish_period_ns, self._publish_ns = round(1e9 / publish_rate_hz), 0  # the next time
+        self._due = threading.Event()  # to be published
         self._published_ns, self._told = -1, ""
         self._end = threading.Event()
+        self._publishing = False
+        self._publisher: threading.Thread | None = None
         self._reconnector: threading.Thread | None = None
 
     def start(self) -> None:
         """Connect the device and start. Raises DeviceError when it cannot be connected."""
         self.driver.start()
         self._end.clear()
+        self._publishing = True
+        self._publisher = threading.Thread(target=self._keep_publishing, name="publisher", daemon=True)
         self._reconnector = threading.Thread(target=self._keep_connected, name="reconnector", daemon=True)
         for thread in (self.servo, self._publisher, self._reconnector):
             thread.start()
@@ -57,7 +64,11 @@ class Runtime:
             self.driver.stop("deactivated")
             self._wait_until_standing()
         self.servo.stop()
-        self._publisher.stop()
+        if self._publisher is not None:
+            self._publishing = False
+            self._due.set()
+            self._publisher.join(_END_S)
+            self._publisher = None
         if self._reconnector is not None:
             self._reconnector.join(_FIRST_RETRY_S)
             self._reconnector = None
@@ -75,8 +86,17 @@ class Runtime:
         except Exception as error:  # a loop that dies could not even stop the device
             self.driver.stop(f"no command can be taken: {type(error).__name__}: {error}")
         self.driver.tick(now_ns)
+        if now_ns >= self._publish_ns:
+            self._publish_ns = max(self._publish_ns + self._publish_period_ns, now_ns)
+            self._due.set()
 
-    def _publish_newest(self, _now_ns: int) -> None:
+    def _keep_publishing(self) -> None:
+        while self._publishing:
+            self._due.wait()
+            self._due.clear()
+            self._publish_newest()
+
+    def _publish_newest(self) -> None:
         trouble = self.driver.trouble
         if trouble and not self._told:
             self._on_trouble(trouble)

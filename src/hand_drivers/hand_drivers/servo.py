@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 from node_kit.latency import LatencyTrace
-from node_kit.scheduling import precise_timers
+from node_kit.scheduling import precise_timers, schedule_in_real_time
 
 PERIOD_EDGES = (0.5, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.5, 2.0)  # of the histogram of the period, in periods
 LONG_GAP_S = 0.05  # between two steps: the robot had no new target for so long
@@ -101,17 +101,6 @@ def sleep_until(deadline_ns: int) -> None:
     remaining = deadline_ns - time.monotonic_ns()
     if remaining > 0:
         time.sleep(remaining * 1e-9)
-
-
-def schedule_in_real_time(priority: int) -> bool:
-    """Give this thread SCHED_FIFO, not those that it starts; False for priority 0, and where that is not permitted."""
-    if not priority:
-        return False
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
-    except (OSError, AttributeError):
-        return False
-    return True
 
 
 def keep_to(cpu: int) -> bool:

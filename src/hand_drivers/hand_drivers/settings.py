@@ -44,14 +44,17 @@ class DriverParameters(Parameters):
         None,
         ge=0,
         le=3,
-        description="a joint so far from its command, and not on its way there, stops all, rad; 0: never; default: "
-        "0.4 for arms, 0 for hands, which objects stop",
+        description="a joint so far from its command, or half as far for 0.5 s, and not on its way there, stops all, "
+        "rad; 0: never; default: 0.4 for arms, 0 for hands, which objects stop",
     )
     blend_s: float = Field(0.2, ge=0, le=5, description="duration of the transition from rest to a command")
     publish_rate_hz: float | None = Field(None, gt=0, le=1000, description="default: 100 for arms, 50 for hands")
     speed: float = Field(1.0, gt=0, le=1, description="share of the robot's velocity and acceleration limits")
     priority: int = Field(
-        50, ge=0, le=99, description="real-time priority of the servo thread, where permitted; 0: none"
+        50,
+        ge=0,
+        le=99,
+        description="real-time priority of the servo thread and of those it waits for, where permitted; 0: none",
     )
     stop_all: bool = Field(True, description="a fault or loss of this device asserts /estop for the whole station")
     cpu: int = Field(-1, ge=-1, le=1023, description="processor that the servo thread keeps to; -1: any")
@@ -92,7 +95,7 @@ def make_device(parameters: DriverParameters, robot: Embodiment) -> Device:
     """The device of the plug-in named, not connected. Raises PluginError, DeviceError, ValueError."""
     factory = plugins.load(GROUP, parameters.device)
     where = (parameters.side, parameters.part, parameters.address)
-    device = factory(DeviceSettings(robot, *where, options(parameters.options)))
+    device = factory(DeviceSettings(robot, *where, options(parameters.options), parameters.priority))
     if tuple(device.joints) != tuple(robot.joints):
         raise DeviceError(
             f"device '{parameters.device}': found joints {list(device.joints)}, expected {list(robot.joints)}"

@@ -47,7 +47,8 @@ class DriverSettings:
             that comes later is refused.
         max_ahead_s: how far in the future a stamp may lie (clocks of two machines).
         device_timeout_s: a device that has not answered for this long is lost; a shorter silence is bridged.
-        max_behind: a joint measured so far from its command (rad or m) does not follow it, which is a fault; 0: never.
+        max_behind: a joint measured so far from its command (rad or m), or half as far for .5 s, and not on its way
+            there does not follow it, which is a fault; 0: never.
         blend_s: how long a motion that starts from rest takes to come up to its chunk.
     """
 

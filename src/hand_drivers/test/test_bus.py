@@ -13,7 +13,7 @@ from waiting import silent, until
 
 from hand_drivers import bus
 from hand_drivers.bus import Answer, BusDevice, BusOptions
-from hand_drivers.device import DeviceError
+from hand_drivers.device import SLACK, DeviceError
 
 OPTIONS = BusOptions(answer_s=0.1, max_age_s=0.1, connect_s=1.0)
 
@@ -24,6 +24,8 @@ class Line:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.sent: list[float] = []
+        self.asked = 0
+        self.stuck_at: float | None = None
         self.hangs, self.let_go = False, threading.Event()
         self.fails: Exception | None = None
         self.fault: str | None = None
@@ -32,13 +34,15 @@ class Line:
         self.calls.append("open")
 
     def exchange(self, target: np.ndarray | None) -> Answer:
+        self.asked += 1
         if self.hangs:
             self.let_go.wait(10.0)
         if self.fails:
             raise self.fails
         if target is not None:
             self.sent.append(float(target[0]))
-        return Answer(time.time_ns(), np.array(self.sent[-1:] or [0.0]), fault=self.fault)
+        position = np.array(self.sent[-1:] or [0.0]) if self.stuck_at is None else np.array([self.stuck_at])
+        return Answer(time.time_ns(), position, fault=self.fault)
 
     def clear(self) -> None:
         self.fault = None
@@ -95,6 +99,13 @@ def test_a_target_that_did_not_arrive_is_sent_again(device, lines):
     assert until(lambda: lines[0].sent == [0.5])
 
 
+def test_a_wire_that_answers_at_once_is_asked_no_more_often_than_it_has_to_be(device, lines):
+    device.connect()
+    began, asked = time.monotonic(), lines[0].asked
+    assert until(lambda: lines[0].asked >= asked + 10)
+    assert time.monotonic() - began >= 9 * bus.PERIOD_S
+
+
 def test_the_error_of_the_wire_is_what_a_missed_reading_says(device, lines):
     device.connect()
     lines[0].fails = ValueError("checksum")
@@ -109,6 +120,29 @@ def test_a_fault_is_cleared_before_clearing_returns(device, lines):
     assert until(lambda: device.fault() == "hot")
     device.clear_fault()
     assert device.fault() is None
+
+
+@pytest.mark.parametrize(
+    ("told", "held"), [(0.05, 0.05), (0.8, SLACK), (-0.8, -SLACK)], ids=["near", "kept from closing", "from opening"]
+)
+def test_a_hand_that_stops_keeps_its_grip_but_does_not_jump_when_what_it_holds_is_gone(device, lines, told, held):
+    device.connect()
+    lines[0].stuck_at = 0.0
+    device.write(np.array([told]))
+    assert until(lambda: lines[0].sent == [told])
+    device.stop()
+    assert until(lambda: lines[0].sent == [told, pytest.approx(held)])
+
+
+def test_a_hand_that_was_told_nothing_stops_where_it_is(device, lines):
+    device.connect()
+    device.write(np.array([0.7]))
+    lines[0].stuck_at = 0.3
+    device.connect()
+    lines[1].stuck_at = 0.3
+    assert until(lambda: device.read().position == [0.3])
+    device.stop()
+    assert until(lambda: lines[1].sent == [0.3])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

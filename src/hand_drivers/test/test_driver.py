@@ -300,6 +300,19 @@ def test_a_short_silence_of_the_device_is_bridged_without_a_jump(bench):
     bench.assert_motion_within_limits()
 
 
+def test_a_pause_of_the_whole_machine_is_not_held_against_the_device(bench):
+    moving(bench)
+    bench.now += 500 * MS  # nobody asks
+    bench.device.plugged = False  # what was under way has timed out, and what was measured is too old
+    bench.run(0.05)
+    bench.device.plugged = True
+    bench.run(0.5)
+    assert (bench.driver.state, bench.driver.reason) == (State.HOLDING, "command timeout")
+    assert (bench.driver.counts.missed, bench.driver.counts.lost) == (5, 0)
+    assert bench.send([np.ones(3)]) is ChunkStatus.ACCEPTED
+    bench.assert_motion_within_limits()
+
+
 def test_a_joint_that_does_not_follow_stops_all_until_reset_and_starts_from_where_it_is(device, limits):
     bench = moving(Bench(device, limits, max_behind=0.2))
     device.stuck = {1: float(device.position[1])}
@@ -326,6 +339,20 @@ def test_a_joint_that_is_on_its_way_is_no_fault_however_far_it_lags(device, limi
     bench.send([np.full(3, -1.9)] * 5)
     bench.run(0.5)
     assert "a does not follow" in bench.driver.reason
+
+
+def test_a_joint_that_stays_half_as_far_behind_stops_all_too(device, limits):
+    bench = Bench(device, limits, max_behind=0.2)
+    stuck = float(device.position[1])
+    device.stuck = {1: stuck}
+    bench.follow([np.full(3, stuck + 0.09)], 1.0)
+    for _ in range(3):  # it counts anew each time
+        bench.follow([np.full(3, stuck + 0.15)], 0.4)
+        bench.follow([np.full(3, stuck)], 0.3)
+    assert bench.driver.state is State.TRACKING
+    bench.follow([np.full(3, stuck + 0.15)], 0.5)
+    bench.run(0.2)
+    assert bench.driver.reason == "b does not follow: 0.15 off"
 
 
 def test_a_hand_that_an_object_stops_is_no_fault(device, limits):

@@ -1,4 +1,4 @@
-"""What a process may ask of the system, without any privilege, to be woken on time."""
+"""What a process or thread may ask of the system to be woken on time."""
 
 from __future__ import annotations
 
@@ -30,6 +30,19 @@ def prompt() -> bool:
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     wanted = struct.pack(_SCHED_ATTR, size, os.SCHED_OTHER, 0, nice, 0, SLICE_NS, 0, 0, 0, 0)
     return ctypes.CDLL(None).syscall(number, 0, ctypes.c_char_p(wanted), 0) == 0
+
+
+def schedule_in_real_time(priority: int, inherited: bool = False) -> bool:
+    """Give this thread SCHED_FIFO, and where `inherited` those that it starts; False for priority 0, and where that is
+    not permitted."""
+    if not priority:
+        return False
+    policy = os.SCHED_FIFO if inherited else os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+    try:
+        os.sched_setscheduler(0, policy, os.sched_param(priority))
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 def precise_timers() -> None:

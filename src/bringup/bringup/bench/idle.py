@@ -16,9 +16,9 @@ from hand_drivers import settings
 from hand_drivers.driver import Driver
 from hand_drivers.guard import MotionState, guard
 from hand_drivers.runtime import Runtime
-from hand_drivers.servo import schedule_in_real_time
 from hand_drivers.settings import DriverParameters
 from node_kit.latency import LatencyTrace
+from node_kit.scheduling import schedule_in_real_time
 
 PUBLISH_HZ, CHUNK_S = 50.0, 0.1
 TIMES = CHUNK_S * np.arange(1, 17)

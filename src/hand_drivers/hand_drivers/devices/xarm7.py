@@ -36,7 +36,7 @@ class XArmOptions(Options):
     """Options of an xArm7."""
 
     port: int = PORT
-    answer_s: float = Field(0.06, gt=0, le=2, description="longest time to wait for one answer")
+    answer_s: float = Field(0.04, gt=0, le=2, description="longest time to wait for one answer")
     connect_s: float = Field(5.0, gt=0, le=60, description="longest time to connect and enable")
     sensitivity: int | None = Field(
         None, ge=0, le=5, description="collision sensitivity to set; none: the box keeps its own"
@@ -51,7 +51,7 @@ class XArm7Device:
         if len(self.joints) != JOINTS:
             raise DeviceError(f"xarm7: found {len(self.joints)} joints, expected {JOINTS}")
         self._name, self._address = f"xarm7 {settings.address}", settings.address
-        self._options = read_options(XArmOptions, settings)
+        self._options, self._priority = read_options(XArmOptions, settings), settings.priority
         self._arm: Any = None
         self._code = self._readings = 0
         self._told: np.ndarray | None = None  # the last target
@@ -61,7 +61,8 @@ class XArm7Device:
         self.disconnect()
         try:
             patience_s = max(PATIENCE_S, self._options.answer_s)
-            self._arm = open_box(self._address, self._options.port, patience_s, self._options.connect_s)
+            where = (self._address, self._options.port)
+            self._arm = open_box(*where, patience_s, self._options.connect_s, self._priority)
         except DeviceError as error:
             raise DeviceError(f"{self._name}: {error}") from error
         self._readings, self._told = 0, None

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from hand_drivers.device import DeviceError
+from node_kit.scheduling import schedule_in_real_time
 
 CONTROL_PORT = 502
 PORT = Field(CONTROL_PORT, ge=1, le=65535, description="control port of the box; another one only for emulators")
@@ -37,13 +38,14 @@ def _guarded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def open_box(address: str, port: int, answer_s: float, connect_s: float) -> Box:
-    """The SDK's object, connected, nothing enabled. Raises DeviceError.
+def open_box(address: str, port: int, answer_s: float, connect_s: float, priority: int = 0) -> Box:
+    """The SDK's object, connected, nothing enabled; its threads get `priority`. Raises DeviceError.
 
     The SDK waits for minutes on a host that accepts and stays silent, so it connects in a thread that is given up.
     """
     found: list[Any] = []
-    opening = threading.Thread(target=_open, args=(address, port, answer_s, found), name=f"xarm {address}", daemon=True)
+    asked = (address, port, answer_s, priority, found)
+    opening = threading.Thread(target=_open, args=asked, name=f"xarm {address}", daemon=True)
     opening.start()
     opening.join(connect_s)
     if not found:
@@ -53,7 +55,7 @@ def open_box(address: str, port: int, answer_s: float, connect_s: float) -> Box:
     return Box(found[0])
 
 
-def _open(address: str, port: int, answer_s: float, found: list[Any]) -> None:
+def _open(address: str, port: int, answer_s: float, priority: int, found: list[Any]) -> None:
     before = socket.getdefaulttimeout()
     try:
         from xarm.core.config.x_config import XCONF
@@ -61,6 +63,7 @@ def _open(address: str, port: int, answer_s: float, found: list[Any]) -> None:
 
         if port != CONTROL_PORT:  # the SDK has no parameter for it
             XCONF.SocketConf.TCP_CONTROL_PORT = port
+        schedule_in_real_time(priority, inherited=True)  # the thread that gets the answers starts from here
         arm = XArmAPI(
             address,
             is_radian=True,

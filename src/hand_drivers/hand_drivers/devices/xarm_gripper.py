@@ -16,6 +16,7 @@ from hand_drivers.options import read_options
 
 PULSES_PER_M = 2 / 1e-4  # the box counts tenths of a millimetre between the fingers; a finger moves half of that
 HAS_FAULT = 102  # the SDK's answer when the gripper reports an error
+SLACK = 0.002  # m; a finger that holds something stays told to be so much farther when it stops
 STEP = 0.5  # pulses; what moves less is not sent again
 
 
@@ -37,7 +38,7 @@ def make(settings: DeviceSettings) -> BusDevice:
     if len(joints) != 1:
         raise DeviceError(f"xarm_gripper: found {len(joints)} joints, expected 1")
     name = f"xarm_gripper {settings.address}"
-    return BusDevice(name, joints, lambda: XArmGripperWire(settings.address, options), options)
+    return BusDevice(name, joints, lambda: XArmGripperWire(settings.address, options), options, SLACK)
 
 
 class XArmGripperWire:
