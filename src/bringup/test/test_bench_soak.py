@@ -12,7 +12,7 @@ from bench_process import refused, run_bench
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bringup.bench import accounting, soak, usage
+from bringup.bench import accounting, pauses, soak, usage
 from bringup.bench.usage import Sample, Usage
 from bringup.monitor import Status
 
@@ -171,3 +171,13 @@ def test_a_short_run_accounts_for_every_chunk_and_watches_every_process(tmp_path
     assert [check for check in told if not check["ok"]] == []
     assert int(figures["counts"]["policy"]["chunks"]) > 50
     assert done.returncode == (0 if all(check["ok"] for check in figures["checks"]) else 1)
+
+
+def test_a_pause_of_the_machine_is_told_apart_from_one_of_the_graph() -> None:
+    found = pauses.Pauses()
+    for loop in found._loops:
+        loop.real_time = loop.pinned = True
+    found._loops[-1].longest_ms = 118.0
+    assert found.longest_ms() == 108.0 and "108.0 ms" in found.words()
+    found._loops[0].real_time = False  # then any other program may have kept it
+    assert found.longest_ms() is None and "not known" in found.words()

@@ -12,6 +12,7 @@ from typing import Any
 
 from bringup.bench import accounting, checks, live, usage
 from bringup.bench.checks import Check
+from bringup.bench.pauses import Pauses
 from bringup.bench.usage import Usage
 from bringup.monitor import Status
 from bringup.session import FAILED, FINE, REFUSALS, REFUSED
@@ -35,18 +36,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except REFUSALS as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
-    used = Usage(session.station.seconds)
+    used, pauses = Usage(session.station.seconds), Pauses()
 
     def observe(elapsed_s: float, pids: dict[str, int]) -> str:
+        if not used.samples:
+            pauses.forget()
         used.observe(elapsed_s, pids)
         return f", {used.words()}"
 
-    outcome, reading = live.run(session, observe)
+    with pauses:
+        outcome, reading = live.run(session, observe)
     if reading is None:
         return outcome
     found = judge(reading, used)
     show(reading, used, found)
-    checks.write(options.json, _figures(session.station.seconds, options.backend, reading, used), found)
+    print(pauses.words())
+    figures = _figures(session.station.seconds, options.backend, reading, used)
+    checks.write(options.json, {**figures, "machine_stood_still_ms": pauses.longest_ms()}, found)
     return FINE if all(check.ok for check in found) else FAILED
 
 
