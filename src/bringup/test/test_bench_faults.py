@@ -47,6 +47,16 @@ def test_a_joint_that_never_rests_has_no_standstill():
     assert motion.standstill_s(track([]), 0.0) is None
 
 
+def test_the_joint_that_kept_the_others_waiting_is_named():
+    times = np.arange(0.0, 1.0, 0.01)
+    speeds = np.stack([1.0 * (times < 0.3), 0.2 * (times < 0.5)], axis=1)
+    recorded = motion.Track(times, speeds, REST)
+    found = motion.standstill_s(recorded, 0.1)
+    assert motion.last_to_rest(recorded, 0.1 + found) == 1
+    assert motion.last_to_rest(recorded, 0.2) == 0  # the fastest of those that move
+    assert motion.last_to_rest(track(np.zeros(10)), 0.1) is None
+
+
 def test_what_moves_again_is_found_and_a_shiver_is_not():
     still, shiver, again = np.zeros(100), np.zeros(100), np.zeros(100)
     shiver[50:53], again[50:60] = 1.0, 1.0

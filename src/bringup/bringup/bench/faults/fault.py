@@ -80,6 +80,7 @@ def forged(
 
     def begin(trial: Trial) -> None:
         topics = trial.injector.command_topics if commands else trial.injector.latent_topics
+        trial.injector.wait_for_chunks(topics)
         _to_all(trial, silenced, signal.SIGSTOP)
         trial.injector.stream(CHUNK_S, lambda count: trial.injector.forge(topics, change))
 

@@ -99,6 +99,14 @@ class Injector:
             self._stream.join(2.0)
         self._stream = None
 
+    def wait_for_chunks(self, topics: Iterable[str]) -> None:
+        """Until one of each topic was heard since `quiet`. Raises TimeoutError."""
+        deadline = time.monotonic() + ANSWER_S
+        while missing := [topic for topic in topics if topic not in self.chunks]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{missing[0]}: nothing heard for {ANSWER_S:g} s")
+            time.sleep(0.005)
+
     def forge(self, topics: Iterable[str], change: Callable[[JointTrajectory], None]) -> None:
         """Publish the newest chunk of each topic, as new as if made now, with `change` made to it."""
         for topic in topics:

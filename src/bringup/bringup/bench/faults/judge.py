@@ -93,9 +93,16 @@ def _stop(running: Trial, joints: motion.Track, commands: motion.Track, since: f
     still, stood = motion.standstill_s(joints, since), motion.standstill_s(commands, since)
     if still is None or stood is None:
         return Stop(still, stood, allowed, settling, False, ("did not stop",))
-    late = stood > allowed or still > allowed + settling
+    late = [
+        f"{what} stopped after {after:.2f} s: {truth.names[motion.last_to_rest(track, since + after)]}"
+        for what, track, after, at_most in (
+            ("commands", commands, stood, allowed),
+            ("joints", joints, still, allowed + settling),
+        )
+        if after > at_most
+    ]
     resumed = motion.moved_after(commands, since + stood)
-    return Stop(still, stood, allowed, settling, resumed, ("did not stop in time",) if late else ())
+    return Stop(still, stood, allowed, settling, resumed, tuple(late))
 
 
 def _recover(running: Trial, fault: Fault, problems: list[str]) -> bool:

@@ -59,6 +59,13 @@ def standstill_s(track: Track, since_s: float, still_s: float = 0.1) -> float | 
     return None
 
 
+def last_to_rest(track: Track, at_s: float) -> int | None:
+    """The joint that was the fastest of those that moved last before `at_s`; None where none did."""
+    before = track.part(-np.inf, at_s)
+    moving = np.flatnonzero(before.moving)
+    return int((np.abs(before.velocities[moving[-1]]) / track.rest).argmax()) if moving.size else None
+
+
 def moved_after(track: Track, start_s: float, end_s: float = np.inf, least_s: float = 0.05) -> bool:
     """Whether a joint moved for `least_s` without a pause between `start_s` and `end_s`, or jumped: a shiver is no
     motion."""

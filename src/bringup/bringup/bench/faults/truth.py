@@ -23,13 +23,15 @@ REST = {"arm": 0.05, "hand": 0.2, "gripper": 0.01}
 class Truth:
     """Records all joints of a station's world from `start` to `close`, in a thread of its own.
 
-    J joints in the order of the station's sides, arm before hand; `rest` (J,): a slower one counts as standing;
-    `acceleration` (J,): their limits; `lag_s` (J,): time constants of the simulated servos; `turning`: not sliding.
+    J joints in the order of the station's sides, arm before hand, of `names`; `rest` (J,): a slower one counts as
+    standing; `acceleration` (J,): their limits; `lag_s` (J,): time constants of the simulated servos; `turning`: not
+    sliding.
     """
 
     def __init__(self, station: Station) -> None:
         sides = mounted(station)
         robots = {f"{side}/{part}": getattr(of, part) for side, of in sides.items() for part in ("arm", "hand")}
+        self.names = tuple(f"{part} {joint}" for part, robot in robots.items() for joint in robot.joints)
         self.acceleration = np.concatenate([robot.acceleration for robot in robots.values()])  # limits (J,)
         kinds = np.concatenate([np.full(len(robot.joints), robot.kind) for robot in robots.values()])
         self.rest, self.turning = np.array([REST[kind] for kind in kinds]), kinds != "gripper"
