@@ -85,8 +85,8 @@ def test_one_that_refuses_is_named_with_its_reason(start, press):
     start("left", "loopback")
     start("right", "hot")
     press(2)
-    assert until(lambda: "right_arm_driver: stays stopped: joint 3 is hot" in release()[1], 30.0)
-    assert release()[0] == 1
+    refusal = "right_arm_driver: stays stopped: joint 3 is hot\n"
+    assert until(lambda: release() == (1, f"left_arm_driver: not stopped\n{refusal}"), 30.0)
 
 
 def test_without_drivers_there_is_nothing_to_release(monkeypatch):

@@ -101,11 +101,11 @@ def test_a_constant_target_is_reached_without_overshoot(start, target, dt):
 
 @given(st.floats(0, 3), st.floats(0.1, 50), st.sampled_from([0.004, 0.01]))
 def test_the_approach_velocity_brakes_exactly_onto_the_distance(distance, acceleration, dt):
-    step = np.array([acceleration * dt])
-    velocity, travelled = approach_velocity(np.array([distance]), step, dt), 0.0
+    step = acceleration * dt
+    velocity, travelled = approach_velocity(distance, step, dt), 0.0
     while velocity > 0:
-        travelled += velocity[0] * dt
-        velocity = np.maximum(velocity - step, 0.0)
+        travelled += velocity * dt
+        velocity = max(velocity - step, 0.0)
     assert travelled == pytest.approx(distance, abs=1e-9)
 
 
