@@ -18,32 +18,32 @@ class Audit:
 
     def __init__(self, limits: MotionLimits, dt: float) -> None:
         self._limits, self._dt = limits, dt
-        self._lower, self._upper = limits.lower, limits.upper
-        self._position, self._velocity = limits.lower, np.zeros_like(limits.lower)
+        self._fastest, self._hardest = limits.velocity.tolist(), limits.acceleration.tolist()
         self.outside = 0
-        self._peaks = np.zeros(2)
+        self._peaks = 0.0, 0.0
+        self.start(limits.lower)
 
     def start(self, position: np.ndarray) -> None:
         """The robot was taken over standing at `position` (n,)."""
-        self._position, self._velocity = position, np.zeros_like(position)
-        self._lower, self._upper = np.minimum(self._limits.lower, position), np.maximum(self._limits.upper, position)
+        self._position, self._velocity = position.tolist(), [0.0] * position.size
+        self._lower = np.minimum(self._limits.lower, position).tolist()
+        self._upper = np.maximum(self._limits.upper, position).tolist()
 
     def add(self, position: np.ndarray) -> None:
         """Take the next command, positions (n,)."""
-        velocity = (position - self._position) / self._dt
-        acceleration = (velocity - self._velocity) / self._dt
-        shares = np.array(
-            [
-                np.abs(velocity / self._limits.velocity).max(),
-                np.abs(acceleration / self._limits.acceleration).max(),
-            ]
-        )
-        self._peaks = np.maximum(self._peaks, shares)
-        beyond = bool((position < self._lower).any() or (position > self._upper).any())
-        self.outside += beyond or not bool((shares <= 1.0 + _ROUNDING).all())
-        self._position, self._velocity = position, velocity
+        dt, positions, velocities = self._dt, position.tolist(), []
+        speed, force, beyond = 0.0, 0.0, False  # the largest shares of all joints
+        before = (self._position, self._velocity, self._lower, self._upper, self._fastest, self._hardest)
+        for now, then, was, lower, upper, fastest, hardest in zip(positions, *before, strict=True):
+            velocity = (now - then) / dt
+            speed, force = max(speed, abs(velocity) / fastest), max(force, abs(velocity - was) / dt / hardest)
+            beyond = beyond or not lower <= now <= upper  # not so for NaN either
+            velocities.append(velocity)
+        self.outside += beyond or max(speed, force) > 1.0 + _ROUNDING
+        self._peaks = max(self._peaks[0], speed), max(self._peaks[1], force)
+        self._position, self._velocity = positions, velocities
 
     def peaks(self) -> tuple[float, float]:
         """Largest shares of the velocity and the acceleration limit since the last call."""
-        found, self._peaks = self._peaks, np.zeros(2)
-        return float(found[0]), float(found[1])
+        found, self._peaks = self._peaks, (0.0, 0.0)
+        return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
@@ -86,11 +87,11 @@ def checked(sample: JointSample, count: int) -> JointSample:
     """The sample if each of its arrays is (count,) and finite, and a robot can be there; else raises DeviceError."""
     for name, values, limit in (
         ("positions", sample.position, FARTHEST),
-        ("velocities", sample.velocity, np.inf),
-        ("efforts", sample.effort, np.inf),
+        ("velocities", sample.velocity, inf),
+        ("efforts", sample.effort, inf),
     ):
-        if np.shape(values) != (count,) or not (np.abs(values) < limit).all():  # not so for NaN either
-            found = np.asarray(values).tolist()
+        found = np.asarray(values).tolist()
+        if np.shape(values) != (count,) or not all(-limit < value < limit for value in found):  # not so for NaN either
             raise DeviceError(f"the device reports {name} {found}, expected {count} finite numbers")
     return sample
 

@@ -181,16 +181,15 @@ class Driver:
         limit, since_ns, self._lagging_ns = self.settings.max_behind, self._lagging_ns, None
         if not limit or not self._mode.movable:
             return ""
-        behind = self.command.position - self.sample.position
-        catching_up = np.sign(behind) * self.sample.velocity * _CATCH_UP_S
-        behind = np.where(catching_up < np.abs(behind), np.abs(behind), 0.0)
-        joint = int(behind.argmax())
-        if behind[joint] <= _LAGGING * limit:
+        places = (self.command.position, self.sample.position, self.sample.velocity)
+        behind = list(map(_lag, *(place.tolist() for place in places)))
+        worst = max(behind)
+        if worst <= _LAGGING * limit:
             return ""
         self._lagging_ns = now_ns if since_ns is None else since_ns
-        if behind[joint] <= limit and now_ns - self._lagging_ns < _LAGGING_S * SECOND:
+        if worst <= limit and now_ns - self._lagging_ns < _LAGGING_S * SECOND:
             return ""
-        return f"{self.device.joints[joint]} does not follow: {behind[joint]:.2f} off"
+        return f"{self.device.joints[behind.index(worst)]} does not follow: {worst:.2f} off"
 
     def _next(self, now_ns: int) -> MotionState:
         with self._mode.lock:
@@ -244,6 +243,13 @@ class Driver:
         if self._mode.lose(reason):
             self.counts.lost += 1
             self.trouble = reason
+
+
+def _lag(commanded: float, measured: float, velocity: float) -> float:
+    """How far a joint is from its command; 0 if it is on its way there."""
+    gap = commanded - measured
+    nearing = velocity if gap > 0.0 else -velocity
+    return abs(gap) if nearing * _CATCH_UP_S < abs(gap) else 0.0
 
 
 def _quietly(step: Callable[[], None]) -> None:
