@@ -27,7 +27,7 @@ from hand_drivers.status import State
 ROBOT = embodiments.load("xarm7")
 HOME = np.array(ROBOT.postures["home"])
 OPTIONS = {"answer_s": 0.1, "connect_s": 3.0}
-hosts = itertools.count(os.getpid() % 200)  # report ports are fixed: each test has an address of its own
+hosts = itertools.count(os.getpid() % 200)  # the report's port is fixed: each test has an address of its own
 
 pytest.importorskip("xarm")
 
@@ -116,6 +116,18 @@ def test_an_error_of_the_box_is_named_stops_and_is_cleared_by_a_reset_only(bench
     assert driver.reset()[0] and driver.state is State.HOLDING
     driver.tick(time.monotonic_ns())
     assert bench.box.ready and bench.box.targets > targets
+
+
+def test_every_second_reading_asks_and_a_silent_box_is_told_by_every_one(bench):
+    bench.device.connect()
+    first = bench.device.read()
+    assert bench.device.read() is first
+    assert bench.device.read().stamp_ns > first.stamp_ns
+    bench.faults.silent = True
+    bench.device.read()
+    for _ in range(3):
+        with pytest.raises(DeviceError, match="no answer in time"):
+            bench.device.read()
 
 
 def test_a_pressed_emergency_stop_cannot_be_cleared(bench):

@@ -15,7 +15,7 @@ from hand_drivers.options import Options, read_options
 JOINTS = 7
 SERVO_MODE, READY, STOP = 1, 0, 4
 PATIENCE_S = 0.5  # for answers while nothing moves yet
-FAULT_EVERY = 10  # readings between two questions for errors; an answer that carries the error bit asks at once
+FAULT_EVERY = 5  # readings between two questions for errors; an answer that carries the error bit asks at once
 FINE = (0, 2)  # answers of the SDK: done, done with a warning
 ERRORS = {
     1: "emergency stop pressed",
@@ -55,6 +55,7 @@ class XArm7Device:
         self._arm: Any = None
         self._code = self._readings = 0
         self._told: np.ndarray | None = None  # the last target
+        self._again: JointSample | None = None  # what the next reading is to repeat
 
     def connect(self) -> None:
         """Open the connection, enable the motors and go to servo mode, without motion. Raises DeviceError."""
@@ -65,7 +66,7 @@ class XArm7Device:
             self._arm = open_box(*where, patience_s, self._options.connect_s, self._priority)
         except DeviceError as error:
             raise DeviceError(f"{self._name}: {error}") from error
-        self._readings, self._told = 0, None
+        self._readings, self._told, self._again = 0, None, None
         try:
             self._look()
             self._enable()
@@ -75,7 +76,14 @@ class XArm7Device:
             raise
 
     def read(self) -> JointSample:
-        """Measured position, velocity and effort (Nm), stamped when the answer came."""
+        """Measured position, velocity and effort (Nm), stamped when the answer came.
+
+        The box is asked in every second period, unless it did not answer: with every target there is a question to it
+        already, and states are published less often than that.
+        """
+        repeated, self._again = self._again, None
+        if repeated is not None:
+            return repeated
         code, rows = self._running().get_joint_states(is_radian=True, num=3)
         stamp_ns = time.time_ns()
         self._check("joint states", code, FINE + (1, 9))  # a faulty or stopped arm still says where it is
@@ -83,7 +91,8 @@ class XArm7Device:
             self._look()
         self._readings += 1
         position, velocity, effort = (np.array(row[:JOINTS], dtype=float) for row in rows)
-        return JointSample(stamp_ns, position, velocity, effort)
+        self._again = JointSample(stamp_ns, position, velocity, effort)
+        return self._again
 
     def write(self, position: np.ndarray) -> None:
         """Send targets; the box runs to them at once."""

@@ -59,7 +59,10 @@ def _open(address: str, port: int, answer_s: float, priority: int, found: list[A
     before = socket.getdefaulttimeout()
     try:
         from xarm.core.config.x_config import XCONF
+        from xarm.core.utils.log import logger
         from xarm.wrapper import XArmAPI
+
+        logger.setLevel(logger.ERROR)  # without the report it takes each target for one in a wrong mode, and warns
 
         if port != CONTROL_PORT:  # the SDK has no parameter for it
             XCONF.SocketConf.TCP_CONTROL_PORT = port
@@ -68,7 +71,7 @@ def _open(address: str, port: int, answer_s: float, priority: int, found: list[A
             address,
             is_radian=True,
             do_not_open=True,
-            report_type="real",
+            enable_report=False,  # what is needed is asked for; its thread would look for a report 1000 times a second
             forbid_uds=True,
             timed_comm=False,
             check_joint_limit=False,  # the motion guard's; this check lets NaN pass
