@@ -19,7 +19,7 @@ from node_kit.qos import LATCHED
 
 RESET, KIND = "/reset", "std_srvs/srv/Trigger"
 DISCOVERY_S, ANSWER_S = 10.0, 3.0
-SETTLED_S = 3.5  # a participant whose first announcement was lost repeats it after 3 s
+SETTLED_S = 3.5  # what discovery lost on the way comes again after 3 s
 NOT_STOPPED = "not stopped"
 
 
