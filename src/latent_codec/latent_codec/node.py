@@ -7,6 +7,7 @@ is in the diagnostics `codec/<side>`.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ from node_kit.inbox import Inbox
 from node_kit.latency import LatencyTrace
 from node_kit.overtaken import Overtaken
 
+STOP_DEADLINE_S = 2.0
+
 
 class CodecParameters(parameters.Parameters):
     """Parameters of the codec node of one side."""
@@ -48,6 +51,11 @@ class CodecNode(lifecycle.Lifecycle):
 
     Parameters = CodecParameters
 
+    def __init__(self, name: str = "codec", **options: Any) -> None:
+        super().__init__(name, **options)
+        self._telling: threading.Thread | None = None
+        self._end, self._working = threading.Event(), threading.Lock()  # one computes at a time
+
     def configure(self, parameters: CodecParameters) -> None:
         """Load bundle and robots, and open the topics. Raises BundleError, EmbodimentError."""
         side = parameters.side
@@ -61,15 +69,25 @@ class CodecNode(lifecycle.Lifecycle):
         self.overtaken = Overtaken()
         self.states: dict[str, messages.JointArrays] = {}
         self._sent_stamp = 0
-        self._name = side
-        self._open(side, parameters.state_rate_hz)
+        self._name, self._fault, self._state_period_s = side, "", 1.0 / parameters.state_rate_hz
+        self._open(side)
 
     def activate(self) -> None:
-        """Forget what was received before."""
+        """Forget what was received before, and begin to tell the latent state."""
         self.states.clear()
         self.seed.clear()
+        self._end.clear()
+        self._telling = threading.Thread(target=self._tell, name="latent state", daemon=True)
+        self._telling.start()
 
-    def _open(self, side: str, rate_hz: float) -> None:
+    def deactivate(self) -> None:
+        """Tell no more; without states the policy stops."""
+        self._end.set()
+        if self._telling is not None:
+            self._telling.join(STOP_DEADLINE_S)
+            self._telling = None
+
+    def _open(self, side: str) -> None:
         self._warm_up()
         self._state = self.keep(self.create_publisher(JointState, f"/{side}/latent_state", qos.STATE))
         self._commands = {
@@ -82,7 +100,6 @@ class CodecNode(lifecycle.Lifecycle):
             self._inboxes.append(Inbox(self, JointState, f"/{side}/{part}/joint_states", callback, qos.STATE))
             self.keep(self._inboxes[-1].subscription)
         self.keep(self.create_subscription(JointTrajectory, f"/{side}/latent_action", self._on_action, qos.COMMAND))
-        self.keep(self.create_timer(1.0 / rate_hz, self._publish_state))
         self.keep(diagnostics.DiagnosticsPublisher(self, f"codec/{side}", self._diagnose))
 
     def _warm_up(self) -> None:
@@ -106,6 +123,19 @@ class CodecNode(lifecycle.Lifecycle):
         for inbox in self._inboxes:
             inbox.deliver()
 
+    def _tell(self) -> None:
+        """The thread of the latent state: to wake an executor for it would take longer than the state itself. An
+        unforeseen error ends it, and so ends motion."""
+        deadline = time.monotonic()
+        try:
+            while not self._end.wait(max(deadline - time.monotonic(), 0.0)):
+                deadline = max(deadline, time.monotonic() - self._state_period_s) + self._state_period_s
+                with self._working:
+                    self._publish_state()
+        except Exception as error:  # reported in diagnostics too
+            self._fault = f"{type(error).__name__}: {error}"
+            print(f"error: node {self.get_name()}: latent state ended: {self._fault}", file=sys.stderr, flush=True)
+
     def _publish_state(self) -> None:
         """The newest latent state, stamped with the older of the two joint states; each only once."""
         self._look()
@@ -126,7 +156,8 @@ class CodecNode(lifecycle.Lifecycle):
             self.chunks_refused += 1
             return
         started = time.perf_counter()
-        reason = self._decode(message)
+        with self._working:
+            reason = self._decode(message)
         if reason:
             self.chunks_refused += 1
             self._refuse(reason)
@@ -164,6 +195,8 @@ class CodecNode(lifecycle.Lifecycle):
     def _diagnose(self) -> diagnostics.Report:
         state = ("refusing" if self.reason else "running") if self.active else "inactive"
         level = diagnostics.WARN if self.reason else diagnostics.OK
+        if self._fault:
+            state, level = f"fault: {self._fault}", diagnostics.ERROR
         counts = {"received": self.received, "chunks": self.chunks, "chunks_refused": self.chunks_refused}
         counts["overtaken"] = self.overtaken.count
         values = {**counts, "refused": sum(self.refused.values()), "reason": self.reason}
