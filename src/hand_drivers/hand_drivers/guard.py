@@ -11,8 +11,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
 from math import copysign, isfinite, sqrt
+from operator import sub
 
 import numpy as np
 
@@ -69,6 +71,11 @@ class MotionLimits:
         if (self.lower > self.upper).any() or (self.velocity <= 0).any() or (self.acceleration <= 0).any():
             raise ValueError("motion limits: expected lower <= upper, velocity > 0, acceleration > 0")
 
+    @cached_property
+    def columns(self) -> tuple[list[float], ...]:
+        """Lower, upper, velocity and acceleration of the joints as plain floats."""
+        return tuple(limit.tolist() for limit in (self.lower, self.upper, self.velocity, self.acceleration))
+
 
 def guard(
     target: np.ndarray,
@@ -91,7 +98,7 @@ def guard(
         return brake(state, limits, dt), GuardStatus.REFUSED
     targets = target.tolist()
     reached = list(map(_next_position, targets, lead.tolist(), *_joints(state, limits, dt)))
-    there = all(abs(place - goal) <= _TOLERANCE for place, goal in zip(reached, targets, strict=True))
+    there = max(map(abs, map(sub, reached, targets)), default=0.0) <= _TOLERANCE
     return _command(reached, state, dt), GuardStatus.OK if there else GuardStatus.LIMITED
 
 
@@ -113,13 +120,11 @@ def approach_velocity(distance: float, step: float, dt: float) -> float:
 
 
 def _joints(state: MotionState, limits: MotionLimits, dt: float) -> tuple[Iterable[float], ...]:
-    """Of all joints: positions, velocities, lower and upper limits, greatest velocities, their greatest changes in a
-    period, and the period.
+    """Of all joints: positions, velocities, the limits, and the period.
 
     As plain floats: on as few joints as a robot has, arithmetic on arrays takes about twice as long.
     """
-    columns = (state.position, state.velocity, limits.lower, limits.upper, limits.velocity, limits.acceleration * dt)
-    return *(column.tolist() for column in columns), repeat(dt)
+    return state.position.tolist(), state.velocity.tolist(), *limits.columns, repeat(dt)
 
 
 def _next_position(
@@ -130,24 +135,32 @@ def _next_position(
     lower: float,
     upper: float,
     fastest: float,
-    step: float,
+    acceleration: float,
     dt: float,
 ) -> float:
     """One joint's next position towards its target: at its approach velocity on top of the target's own."""
     lead = _clip(lead, -fastest, fastest)
     distance = _clip(target, lower, upper) - lead * dt - position
-    wanted = lead + copysign(approach_velocity(abs(distance), step, dt), distance)
-    return _limited(wanted, position, velocity, lower, upper, fastest, step, dt)
+    wanted = lead + copysign(approach_velocity(abs(distance), acceleration * dt, dt), distance)
+    return _limited(wanted, position, velocity, lower, upper, fastest, acceleration, dt)
 
 
 def _limited(
-    wanted: float, position: float, velocity: float, lower: float, upper: float, fastest: float, step: float, dt: float
+    wanted: float,
+    position: float,
+    velocity: float,
+    lower: float,
+    upper: float,
+    fastest: float,
+    acceleration: float,
+    dt: float,
 ) -> float:
     """One joint's next position at the ``wanted`` velocity, within all limits.
 
     Acceleration yields only to position, velocity to both. A joint outside its position limits has no room outwards,
     and is not thrown back inside either.
     """
+    step = acceleration * dt
     room = (upper - position if wanted > 0.0 else position - lower) - _MARGIN
     most = approach_velocity(room, step, dt) if room > 0.0 else 0.0
     if most > fastest:
@@ -163,7 +176,7 @@ def _command(reached: list[float], state: MotionState, dt: float) -> MotionState
 
 
 def _usable(values: np.ndarray, state: MotionState) -> bool:
-    return np.shape(values) == state.position.shape and all(map(isfinite, values.tolist()))
+    return values.shape == state.position.shape and all(map(isfinite, values.tolist()))
 
 
 def _clip(value: float, lowest: float, highest: float) -> float:
