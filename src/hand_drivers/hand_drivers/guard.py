@@ -162,9 +162,9 @@ def _limited(
     """
     step = acceleration * dt
     room = (upper - position if wanted > 0.0 else position - lower) - _MARGIN
-    most = approach_velocity(room, step, dt) if room > 0.0 else 0.0
-    if most > fastest:
-        most = fastest
+    most = fastest
+    if abs(wanted) * (dt + 0.5 * abs(wanted) / acceleration) > room:  # more than a period and braking take
+        most = min(fastest, approach_velocity(room, step, dt)) if room > 0.0 else 0.0
     wanted = _clip(_clip(wanted, -most, most), velocity - step, velocity + step)
     reached = position + wanted * dt
     return reached if lower <= reached <= upper else _clip(reached, min(lower, position), max(upper, position))
