@@ -32,15 +32,16 @@ class Audit:
     def add(self, position: np.ndarray) -> None:
         """Take the next command, positions (n,)."""
         dt, positions, velocities = self._dt, position.tolist(), []
-        speed, force, beyond = 0.0, 0.0, False  # the largest shares of all joints
+        speed, acceleration, beyond = 0.0, 0.0, False  # the largest shares of all joints
         before = (self._position, self._velocity, self._lower, self._upper, self._fastest, self._hardest)
         for now, then, was, lower, upper, fastest, hardest in zip(positions, *before, strict=True):
             velocity = (now - then) / dt
-            speed, force = max(speed, abs(velocity) / fastest), max(force, abs(velocity - was) / dt / hardest)
+            speed = max(speed, abs(velocity) / fastest)
+            acceleration = max(acceleration, abs(velocity - was) / dt / hardest)
             beyond = beyond or not lower <= now <= upper  # not so for NaN either
             velocities.append(velocity)
-        self.outside += beyond or max(speed, force) > 1.0 + _ROUNDING
-        self._peaks = max(self._peaks[0], speed), max(self._peaks[1], force)
+        self.outside += beyond or max(speed, acceleration) > 1.0 + _ROUNDING
+        self._peaks = max(self._peaks[0], speed), max(self._peaks[1], acceleration)
         self._position, self._velocity = positions, velocities
 
     def peaks(self) -> tuple[float, float]:

@@ -130,6 +130,14 @@ def test_every_second_reading_asks_and_a_silent_box_is_told_by_every_one(bench):
             bench.device.read()
 
 
+def test_a_closed_connection_repeats_nothing(bench):
+    bench.device.connect()
+    bench.device.read()
+    bench.device.disconnect()
+    with pytest.raises(DeviceError, match="not connected"):
+        bench.device.read()
+
+
 def test_a_pressed_emergency_stop_cannot_be_cleared(bench):
     driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
     driver.start()

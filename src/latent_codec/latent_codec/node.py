@@ -54,6 +54,7 @@ class CodecNode(lifecycle.Lifecycle):
     def __init__(self, name: str = "codec", **options: Any) -> None:
         super().__init__(name, **options)
         self._telling: threading.Thread | None = None
+        self._fault = ""
         self._end, self._working = threading.Event(), threading.Lock()  # one computes at a time
 
     def configure(self, parameters: CodecParameters) -> None:
@@ -69,13 +70,14 @@ class CodecNode(lifecycle.Lifecycle):
         self.overtaken = Overtaken()
         self.states: dict[str, messages.JointArrays] = {}
         self._sent_stamp = 0
-        self._name, self._fault, self._state_period_s = side, "", 1.0 / parameters.state_rate_hz
+        self._name, self._state_period_s = side, 1.0 / parameters.state_rate_hz
         self._open(side)
 
     def activate(self) -> None:
         """Forget what was received before, and begin to tell the latent state."""
         self.states.clear()
         self.seed.clear()
+        self._fault = ""
         self._end.clear()
         self._telling = threading.Thread(target=self._tell, name="latent state", daemon=True)
         self._telling.start()

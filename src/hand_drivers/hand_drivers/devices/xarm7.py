@@ -66,7 +66,7 @@ class XArm7Device:
             self._arm = open_box(*where, patience_s, self._options.connect_s, self._priority)
         except DeviceError as error:
             raise DeviceError(f"{self._name}: {error}") from error
-        self._readings, self._told, self._again = 0, None, None
+        self._readings, self._told = 0, None
         try:
             self._look()
             self._enable()
@@ -126,6 +126,7 @@ class XArm7Device:
 
     def disconnect(self) -> None:
         """Stop the box's motion and close the connection; the motors keep holding."""
+        self._again = None
         if self._arm is not None:
             arm, self._arm = self._arm, None
             if arm.connected:

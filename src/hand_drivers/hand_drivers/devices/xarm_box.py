@@ -63,7 +63,6 @@ def _open(address: str, port: int, answer_s: float, priority: int, found: list[A
         from xarm.wrapper import XArmAPI
 
         logger.setLevel(logger.ERROR)  # without the report it takes each target for one in a wrong mode, and warns
-
         if port != CONTROL_PORT:  # the SDK has no parameter for it
             XCONF.SocketConf.TCP_CONTROL_PORT = port
         schedule_in_real_time(priority, inherited=True)  # the thread that gets the answers starts from here
