@@ -92,13 +92,25 @@ python_fits() {
     "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
 }
 
+# A distribution's, or built with profile-guided optimization; pyenv and a plain ./configure build without it.
+python_is_optimized() {
+    "$1" -c 'import sys, sysconfig
+found = sysconfig.get_config_var("CONFIG_ARGS") or ""
+sys.exit(sys.base_prefix != "/usr" and "--enable-optimizations" not in found)'
+}
+
+# The first that fits; the system's own before one that is not optimized: nodes take half as much processor again there.
 find_python() {
-    local python
+    local python found="" system=/usr/bin/python3
     for python in ${CROSSHAND_PYTHON:-python3 python3.12 python3.11 python3.13 python3.10}; do
-        python_fits "$python" && command -v "$python" && return
+        python_fits "$python" && found=$(command -v "$python") && break
     done
-    die "no Python 3.10-3.13 with venv found (looked for ${CROSSHAND_PYTHON:-python3, python3.10 to python3.13}):" \
-        "sudo apt install python3 python3-venv"
+    [[ $found ]] || die "no Python 3.10-3.13 with venv found (looked for" \
+        "${CROSSHAND_PYTHON:-python3, python3.10 to python3.13}): sudo apt install python3 python3-venv"
+    if [[ -z ${CROSSHAND_PYTHON:-} ]] && ! python_is_optimized "$found" && python_fits "$system"; then
+        found=$system
+    fi
+    echo "$found"
 }
 
 make_venv() {
