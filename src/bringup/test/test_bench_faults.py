@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from bringup.bench.faults import motion
 from bringup.bench.faults.catalogue import groups
-from bringup.bench.faults.matrix import chosen, main
+from bringup.bench.faults.judge import OUTSIDE, Row
+from bringup.bench.faults.matrix import UNPLAYED, chosen, main, verdict
 
 REST = np.array([0.05, 0.05])
 
@@ -101,6 +103,43 @@ def test_a_part_of_the_matrix_keeps_the_graph_it_needs():
     (group,) = chosen(groups(), lambda fault: fault.name == "policy killed")
     assert [fault.name for fault in group.faults] == ["policy killed"] and group.arguments
     assert list(chosen(groups(), lambda fault: False)) == []
+
+
+def row(fault: str, observed: str = "", stood_ms: float | None = 0.0, resumed: bool = False) -> Row:
+    """A row that passed, or that failed with what was observed."""
+    return Row(fault, "", observed, None, None, None, None, 0.0, 0.0, resumed, not observed, stood_ms)
+
+
+def test_a_row_is_not_judged_where_the_machine_stood_still():
+    passed = [row("a", stood_ms=300.0), row("b"), row("c")]
+    late, cut = row("late", "commands stopped late", 150.0), row("cut", "broke off", 90.0)
+    assert verdict([*passed, late, cut], 100.0) == (["cut"], ["late"])
+    assert verdict([*passed, late, cut], float("inf")) == (["late", "cut"], [])
+    assert verdict([*passed, row("unknown", "broke off", None)], 100.0) == (["unknown"], [])
+
+
+def test_rows_there_was_no_time_for_fail_on_a_machine_that_never_stood_still():
+    passed, unplayed = [row("a"), row("b")], replace(UNPLAYED, fault="c")
+    assert verdict([*passed, unplayed], 100.0) == (["c"], [])
+    assert verdict([row("slow", stood_ms=101.0), *passed, unplayed], 100.0) == ([], ["c"])
+
+
+def test_what_guards_people_is_judged_however_late_the_machine_is():
+    passed = [row("a"), row("b"), row("c")]
+    wild, again = row("wild", f"2 {OUTSIDE}", 900.0), row("again", "moved again by itself", 900.0, resumed=True)
+    assert verdict([*passed, wild, again], 100.0) == (["wild", "again"], [])
+
+
+def test_a_machine_on_which_most_rows_fail_proves_nothing():
+    late = [row("a", "late", 900.0), row("b", "late", 900.0)]
+    assert verdict([row("c"), *late], 100.0) == (["a", "b"], [])
+
+
+def test_a_matrix_without_time_plays_nothing_and_fails(tmp_path):
+    file = tmp_path / "faults.json"
+    assert main(["--only", "policy frozen", "--minutes", "0", "--json", str(file)]) == 1
+    report = json.loads(file.read_text())
+    assert [found["observed"] for found in report["rows"]] == [UNPLAYED.observed] and report["not_judged"] == []
 
 
 def test_rows_for_which_a_library_is_missing_are_left_out_and_said_to_be(monkeypatch, tmp_path, capsys):

@@ -14,6 +14,7 @@ from bringup.bench.faults.trial import Trial
 LIMIT_S = 0.3  # from a fault to standstill, and what braking takes
 STAYS_S = 1.0  # after a fault is gone, before anyone resets
 NAMED_S = 3.0
+OUTSIDE = "commands outside a limit"
 STOPPING = (Expected.STOPS, Expected.NOTICED, Expected.HOLDS, Expected.ENDS)
 LATCHED = (Expected.STOPS, Expected.NOTICED)
 
@@ -26,7 +27,7 @@ class Row:
     `commands_stood_s` until the commands that reach the robots stand still, allowed: .3 s and the braking of the
     fastest joint at its limit. `standstill_s` until all joints rest, allowed: also what the simulated servos take to
     follow. Both None where nothing had to stop, or nothing stopped. `resumed`: something was
-    commanded to move before it was to.
+    commanded to move before it was to. `machine_stood_still_ms` while it was played, None where that is not known.
     """
 
     fault: str
@@ -40,6 +41,7 @@ class Row:
     max_acceleration: float
     resumed: bool
     passed: bool
+    machine_stood_still_ms: float | None = None
 
 
 def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
@@ -65,7 +67,7 @@ def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     fault.end(running)
     resumed = stop.resumed or _recover(running, fault, problems)
     outside = _outside(running) - outside
-    problems += [f"{outside} commands outside a limit"] if outside else []
+    problems += [f"{outside} {OUTSIDE}"] if outside else []
     problems += ["moved again by itself"] if resumed else []
     speed, acceleration = _peaks(running, joints, began)
     times = (stop.standstill_s, stop.commands_stood_s, stop.allowed_s, stop.settling_s)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,37 +18,65 @@ from rich.table import Table
 
 from bringup.bench.faults.catalogue import Group, groups
 from bringup.bench.faults.fault import Fault
-from bringup.bench.faults.judge import LIMIT_S, Row, judge
+from bringup.bench.faults.judge import LIMIT_S, OUTSIDE, Row, judge
 from bringup.bench.faults.trial import TrialError, trial
+from bringup.bench.pauses import Pauses
 from bringup.session import FAILURES, REFUSALS
 from latent_codec.measure.tables import wide_console
 from simulation.emulated_places import absent
 
 FAILED = Row("", "", "", None, None, None, None, 0.0, 0.0, False, False)
+UNPLAYED = replace(FAILED, observed="not played: the time was over")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns 0 if every row passed."""
+    """Command line; returns 0 if every row that could be judged passed."""
     options = _parse(arguments)
-    console, rows = wide_console(), {}
+    console = wide_console()
     wanted = list(chosen(groups(), lambda fault: options.only in fault.name))
     here = [group for group in wanted if not absent(group.needs)]
-    for _ in range(1 + options.again):
-        for group in chosen(here, lambda fault: not (rows.get(fault.name) or FAILED).passed):
-            for row in play(group, options.arguments, options.limit):
-                rows[row.fault] = row
-                console.print(_line(row), soft_wrap=True, highlight=False)
+    rows = {fault.name: replace(UNPLAYED, fault=fault.name) for group in here for fault in group.faults}
+    until = time.monotonic() + 60 * options.minutes
+    with Pauses() as pauses:
+        for _ in range(1 + options.again):
+            for group in chosen(here, lambda fault: not rows[fault.name].passed):
+                for row in play(group, options.arguments, options.limit, until):
+                    row = replace(row, machine_stood_still_ms=pauses.longest_ms())
+                    pauses.forget()
+                    rows[row.fault] = row
+                    console.print(_line(row), soft_wrap=True, highlight=False)
     console.print(table(rows.values()))
     unplayed = left_out(wanted)
+    failed, unjudged = verdict(rows.values(), options.excuse)
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        report = {"rows": [asdict(row) for row in rows.values()], "left_out": unplayed}
+        report = {"rows": [asdict(row) for row in rows.values()], "not_judged": unjudged, "left_out": unplayed}
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     for fault, missing in unplayed.items():
         console.print(f"left out: {fault}: {' and '.join(missing)} not installed", soft_wrap=True, highlight=False)
-    failed = sum(not row.passed for row in rows.values())
-    console.print(f"{len(rows) - failed} of {len(rows)} rows passed")
+    console.print(f"{len(rows) - len(failed) - len(unjudged)} of {len(rows)} rows passed")
+    if unjudged:
+        console.print(f"not judged, the machine stood still: {', '.join(unjudged)}", soft_wrap=True, highlight=False)
     return 1 if failed or not rows else 0
+
+
+def verdict(rows: Collection[Row], excuse_ms: float) -> tuple[list[str], list[str]]:
+    """The faults that failed, and those that could not be judged: they failed while the machine itself stood still for
+    longer than `excuse_ms`, or were not played on a machine that did.
+
+    Commands outside a limit and robots that move again by themselves are never excused, and nothing is when less than
+    half of all rows passed.
+    """
+    missed = [row for row in rows if not row.passed]
+    stood_ms = max((row.machine_stood_still_ms or 0.0 for row in rows), default=0.0)
+
+    def excused(row: Row) -> bool:
+        at_times_ms = stood_ms if row.observed == UNPLAYED.observed else row.machine_stood_still_ms or 0.0
+        return at_times_ms > excuse_ms and not row.resumed and OUTSIDE not in row.observed
+
+    if 2 * len(missed) > len(rows):
+        return [row.fault for row in missed], []
+    return [row.fault for row in missed if not excused(row)], [row.fault for row in missed if excused(row)]
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -56,6 +86,20 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--limit", type=float, default=LIMIT_S, metavar="S", help=f"time to stop in (default {LIMIT_S:g})"
     )
     parser.add_argument("--again", type=int, default=0, metavar="N", help="play rows that failed again, up to N times")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        metavar="MIN",
+        help="begin no row after that time (default: play all)",
+    )
+    parser.add_argument(
+        "--excuse",
+        type=float,
+        default=math.inf,
+        metavar="MS",
+        help="do not judge rows that failed while the machine itself stood still for longer, unless most did",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     parser.add_argument("arguments", nargs="*", metavar="name:=value", help="of the station, e.g. port:=48900")
     return parser.parse_args(arguments)
@@ -74,17 +118,17 @@ def left_out(of: Iterable[Group]) -> dict[str, list[str]]:
     return {fault.name: missing for group in of if (missing := absent(group.needs)) for fault in group.faults}
 
 
-def play(group: Group, arguments: Sequence[str], limit_s: float = LIMIT_S) -> Iterator[Row]:
-    """One graph through its faults; after one that breaks it off, another goes on."""
+def play(group: Group, arguments: Sequence[str], limit_s: float = LIMIT_S, until: float = math.inf) -> Iterator[Row]:
+    """One graph through its faults, until that monotonic time; after one that breaks it off, another goes on."""
     left = list(group.faults)
     given = [*group.arguments, "backend:=emulated", *arguments]
-    while left:
+    while left and time.monotonic() < until:
         at_first = len(left) == len(group.faults)
         fault = left.pop(0)
         try:
             with trial(given, group.stopped and at_first, group.apart) as running:
                 yield judge(running, fault, limit_s)
-                while left:
+                while left and time.monotonic() < until:
                     fault = left.pop(0)
                     yield judge(running, fault, limit_s)
         except (*FAILURES, *REFUSALS, TrialError) as error:
@@ -93,7 +137,10 @@ def play(group: Group, arguments: Sequence[str], limit_s: float = LIMIT_S) -> It
 
 def _line(row: Row) -> str:
     times = f" at rest after {row.standstill_s:.2f} s" if row.standstill_s is not None else ""
-    return f"{'ok  ' if row.passed else 'FAIL'} {row.fault}:{times}{'' if row.passed else ' ' + row.observed}"
+    if row.passed:
+        return f"ok   {row.fault}:{times}"
+    stood = f"; the machine stood still for {row.machine_stood_still_ms or 0:.0f} ms"
+    return f"FAIL {row.fault}:{times} {row.observed}{stood}"
 
 
 def table(rows: Iterable[Row]) -> Table:
