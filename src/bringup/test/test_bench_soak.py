@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from bringup.bench import accounting, pauses, soak, usage
 from bringup.bench.usage import Sample, Usage
 from bringup.monitor import Status
+from hand_drivers.servo import ServoLoop
 
 HOUR = 3600.0
 
@@ -174,10 +177,30 @@ def test_a_short_run_accounts_for_every_chunk_and_watches_every_process(tmp_path
 
 
 def test_a_pause_of_the_machine_is_told_apart_from_one_of_the_graph() -> None:
-    found = pauses.Pauses()
-    for loop in found._loops:
+    loops = [ServoLoop(lambda now_ns: None, 100.0) for _ in range(2)]
+    for loop in loops:
         loop.real_time = loop.pinned = True
-    found._loops[-1].longest_ms = 118.0
-    assert found.longest_ms() == 108.0 and "108.0 ms" in found.words()
-    found._loops[0].real_time = False  # then any other program may have kept it
-    assert found.longest_ms() is None and "not known" in found.words()
+    loops[-1].longest_ms = 118.0
+    assert pauses.longest_ms(loops) == 108.0
+    loops[0].real_time = False  # then any other program may have kept it
+    assert pauses.longest_ms(loops) is None
+
+
+def test_what_keeps_a_processor_from_running_is_measured() -> None:
+    with pauses.Pauses() as found:
+        if found.longest_ms() is None:
+            pytest.skip("no real-time priority here")
+        watcher = found._watcher.pid
+        os.kill(watcher, signal.SIGSTOP)
+        time.sleep(0.3)
+        os.kill(watcher, signal.SIGCONT)
+        assert found.longest_ms() >= 250.0
+    assert found.longest_ms() >= 250.0 and f"{found.longest_ms():.1f} ms" in found.words()
+
+
+def test_a_watcher_that_is_gone_knows_nothing() -> None:
+    with pauses.Pauses() as found:
+        found._watcher.kill()
+        found._watcher.wait()
+        assert found.longest_ms() is None
+    assert "not known" in found.words()

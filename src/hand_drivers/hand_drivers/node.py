@@ -54,12 +54,15 @@ class DriverNode(Lifecycle):
         )
         self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
         self._overtaken, self._step_ns = Overtaken(), time.monotonic_ns()
+        self._in_real_time = parameters.priority > 0
         self._connect_topics(f"/{parameters.side}/{parameters.part}")
         name = f"driver/{parameters.side}/{parameters.part}"
         self.keep(DiagnosticsPublisher(self, name, self._report))
 
     def activate(self) -> None:
         """Connect the device and hold it where it stands."""
+        if self._in_real_time:
+            scheduling.schedule_in_real_time(scheduling.HELPER_PRIORITY, inherited=True)
         self._runtime.start()
         gc.freeze()  # what is loaded by now stays: collections get short
 

@@ -9,11 +9,9 @@ from node_kit.diagnostics import OK, WARN, DiagnosticsPublisher, Report
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters
-from node_kit.scheduling import prompt, schedule_in_real_time
+from node_kit.scheduling import DEVICE_PRIORITY, prompt, schedule_in_real_time
 from node_kit.station import Station, load_station
 from simulation.emulated import Emulators
-
-PRIORITY = 40  # a device has a processor of its own; below the servo loops, which wait for its answers anyway
 
 
 class EmulatorsParameters(Parameters):
@@ -59,7 +57,7 @@ class EmulatorsNode(Lifecycle):
 def main() -> int:
     """Run the node."""
     prompt()
-    schedule_in_real_time(PRIORITY, inherited=True)
+    schedule_in_real_time(DEVICE_PRIORITY, inherited=True)
     return spin(EmulatorsNode, "emulators")
 
 
