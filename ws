@@ -10,6 +10,7 @@ usage() {
   demo [left_hand:=HAND right_hand:=HAND task:=TASK seconds:=N] [--json FILE]
                         the simulated dual-arm station with the shipped models; video, report and bag in out/
   test [PACKAGE...]     colcon test of all or some packages
+  test --failed         only the tests that failed in the last run
   bench codec|policy|runtime|faults|soak|fuzz [--json FILE]
                         measure; print a table; --help for more
   train codec|policy [--config FILE]
@@ -309,18 +310,22 @@ add_hand() {
 }
 
 run_tests() {
-    local status=0 name selected=()
+    local status=0 name selected=() options=()
+    if [[ ${1:-} == --failed ]]; then
+        shift
+        selected=(--packages-select-test-failures) options=(--pytest-args " --last-failed")
+    fi
     for name in "$@"; do
         [[ -f $ROOT/src/$name/package.xml ]] || die "no package '$name' in src/, but: $(packages | xargs)"
     done
-    [[ $# -eq 0 ]] || selected=(--packages-select "$@")
+    [[ $# -eq 0 ]] || selected+=(--packages-select "$@")
     prepare runtime train dev
     check_rendering
-    rm -f "$ROOT"/build/*/pytest.xml
+    [[ ${options[*]} ]] || rm -f "$ROOT"/build/*/pytest.xml
     # a domain of its own, so that the tests and a graph on this machine do not hear each other
     export ROS_DOMAIN_ID=${ROS_DOMAIN_ID:-$((1 + $$ % 100))}
     run_group colcon test --return-code-on-test-failure "${selected[@]}" \
-        --event-handlers console_cohesion+ desktop_notification- || status=$?
+        --event-handlers console_cohesion+ desktop_notification- "${options[@]}" || status=$?
     python "$ROOT/.ci/summary.py" "$ROOT/build" "$@" || status=$?
     exit "$status"
 }

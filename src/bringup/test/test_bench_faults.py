@@ -131,8 +131,9 @@ def test_what_guards_people_is_judged_however_late_the_machine_is():
 
 
 def test_a_machine_on_which_most_rows_fail_proves_nothing():
-    late = [row("a", "late", 900.0), row("b", "late", 900.0)]
-    assert verdict([row("c"), *late], 100.0) == (["a", "b"], [])
+    late = [row(name, "late", 900.0) for name in "abc"]
+    assert verdict([row("d"), *late], 100.0) == ([], ["a", "b", "c"])
+    assert verdict([row("d"), *late, row("e", "late", 900.0)], 100.0) == (["a", "b", "c", "e"], [])
 
 
 def test_a_matrix_without_time_plays_nothing_and_fails(tmp_path):

@@ -64,8 +64,8 @@ def verdict(rows: Collection[Row], excuse_ms: float) -> tuple[list[str], list[st
     """The faults that failed, and those that could not be judged: they failed while the machine itself stood still for
     longer than `excuse_ms`, or were not played on a machine that did.
 
-    Commands outside a limit and robots that move again by themselves are never excused, and nothing is when less than
-    half of all rows passed.
+    Commands outside a limit and robots that move again by themselves are never excused, and nothing is when less than a
+    quarter of all rows passed.
     """
     missed = [row for row in rows if not row.passed]
     stood_ms = max((row.machine_stood_still_ms or 0.0 for row in rows), default=0.0)
@@ -74,7 +74,7 @@ def verdict(rows: Collection[Row], excuse_ms: float) -> tuple[list[str], list[st
         at_times_ms = stood_ms if row.observed == UNPLAYED.observed else row.machine_stood_still_ms or 0.0
         return at_times_ms > excuse_ms and not row.resumed and OUTSIDE not in row.observed
 
-    if 2 * len(missed) > len(rows):
+    if 4 * (len(rows) - len(missed)) < len(rows):
         return [row.fault for row in missed], []
     return [row.fault for row in missed if not excused(row)], [row.fault for row in missed if excused(row)]
 
@@ -98,7 +98,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=float,
         default=math.inf,
         metavar="MS",
-        help="do not judge rows that failed while the machine itself stood still for longer, unless most did",
+        help="do not judge rows that failed while the machine itself stood still for longer, unless three of four did",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     parser.add_argument("arguments", nargs="*", metavar="name:=value", help="of the station, e.g. port:=48900")
