@@ -111,10 +111,10 @@ class Supervisor:
 
     def check(self) -> None:
         """Raises NodeDiedError or StoppedError when the run is to end before its time."""
-        if self._death.is_set():
-            raise NodeDiedError(str(self.died[0]))
         if self._asked.is_set():
             raise StoppedError
+        if self._death.is_set():
+            raise NodeDiedError(str(self.died[0]))
 
     def wait(self, seconds: float, tick: Callable[[float], None], period_s: float = 0.25) -> None:
         """Runs for `seconds` (0: until stopped) and calls `tick(elapsed)` each period; raises what `check` does."""

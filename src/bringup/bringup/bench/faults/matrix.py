@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from bringup.bench.faults.fault import Fault
 from bringup.bench.faults.judge import LIMIT_S, OUTSIDE, Row, judge
 from bringup.bench.faults.trial import TrialError, trial
 from bringup.bench.pauses import Pauses
-from bringup.session import FAILURES, REFUSALS
+from bringup.session import FAILURES, INTERRUPTED, REFUSALS
+from bringup.supervisor import NodeDiedError, StoppedError
 from latent_codec.measure.tables import wide_console
 from simulation.emulated_places import absent
 
@@ -36,15 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = list(chosen(groups(), lambda fault: options.only in fault.name))
     here = [group for group in wanted if not absent(group.needs)]
     rows = {fault.name: replace(UNPLAYED, fault=fault.name) for group in here for fault in group.faults}
-    until = time.monotonic() + 60 * options.minutes
-    with Pauses() as pauses:
-        for _ in range(1 + options.again):
-            for group in chosen(here, lambda fault: not rows[fault.name].passed):
-                for row in play(group, options.arguments, options.limit, until):
-                    row = replace(row, machine_stood_still_ms=pauses.longest_ms())
-                    pauses.forget()
-                    rows[row.fault] = row
-                    console.print(_line(row), soft_wrap=True, highlight=False)
+    interrupted = False
+    try:
+        for row in _played(here, rows, options):
+            rows[row.fault] = row
+            console.print(_line(row), soft_wrap=True, highlight=False)
+    except StoppedError:
+        interrupted = True
+        print("stopping", file=sys.stderr)
     console.print(table(rows.values()))
     unplayed = left_out(wanted)
     failed, unjudged = verdict(rows.values(), options.excuse)
@@ -57,7 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(f"{len(rows) - len(failed) - len(unjudged)} of {len(rows)} rows passed")
     if unjudged:
         console.print(f"not judged, the machine stood still: {', '.join(unjudged)}", soft_wrap=True, highlight=False)
-    return 1 if failed or not rows else 0
+    return INTERRUPTED if interrupted else 1 if failed or not rows else 0
+
+
+def _played(of: Sequence[Group], rows: Mapping[str, Row], options: argparse.Namespace) -> Iterator[Row]:
+    """All rows as they come, then those that have not passed again; each with how long the machine stood still."""
+    until = time.monotonic() + 60 * options.minutes
+    with Pauses() as pauses:
+        for _ in range(1 + options.again):
+            for group in chosen(of, lambda fault: not rows[fault.name].passed):
+                for row in play(group, options.arguments, options.limit, until):
+                    yield replace(row, machine_stood_still_ms=pauses.longest_ms())
+                    pauses.forget()
 
 
 def verdict(rows: Collection[Row], excuse_ms: float) -> tuple[list[str], list[str]]:
@@ -130,7 +143,10 @@ def play(group: Group, arguments: Sequence[str], limit_s: float = LIMIT_S, until
                 yield judge(running, fault, limit_s)
                 while left and time.monotonic() < until:
                     fault = left.pop(0)
+                    running.supervisor.check()
                     yield judge(running, fault, limit_s)
+                with suppress(NodeDiedError):  # it was to die, perhaps; who asks to stop is heard
+                    running.supervisor.check()
         except (*FAILURES, *REFUSALS, TrialError) as error:
             yield replace(FAILED, fault=fault.name, expected=str(fault.expected), observed=f"broke off: {error}")
 

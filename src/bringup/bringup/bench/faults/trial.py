@@ -84,10 +84,12 @@ class Trial:
         return self.wait_until_moving()
 
     def wait_until_moving(self, timeout_s: float = MOVES_S) -> None:
-        """Until the robots move as they do at work; raises TrialError when they do not."""
+        """Until the robots move as they do at work; raises TrialError when they do not, and what `Supervisor.check`
+        does."""
         deadline = time.monotonic() + timeout_s
         wanted = len(self.injector.latent_topics)
         while self.truth.speed() < MOVING or len(self.injector.chunks) < wanted or not self.injector.images:
+            self.supervisor.check()
             if time.monotonic() > deadline:
                 raise TrialError(f"nothing moved for {timeout_s:g} s: {self.driver_states()}")
             time.sleep(POLL_S)
