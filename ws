@@ -10,7 +10,8 @@ usage() {
   demo [left_hand:=HAND right_hand:=HAND task:=TASK seconds:=N] [--json FILE]
                         the simulated dual-arm station with the shipped models; video, report and bag in out/
   test [PACKAGE...]     colcon test of all or some packages
-  test --failed         only the tests that failed in the last run
+  test --failed [PACKAGE...]
+                        only the tests that failed in the last run
   bench codec|policy|runtime|faults|soak|fuzz [--json FILE]
                         measure; print a table; --help for more
   train codec|policy [--config FILE]

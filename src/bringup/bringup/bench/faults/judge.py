@@ -47,7 +47,7 @@ class Row:
 def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     """One fault from its beginning to the end of it, and the robots at work again where that is expected."""
     if fault.moving:
-        running.wait_until_moving()
+        running.begin_work()
     fault.prepare(running)
     outside = _outside(running)
     began = time.monotonic()

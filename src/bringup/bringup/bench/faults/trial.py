@@ -19,12 +19,12 @@ from bringup.graph import EMULATORS
 from bringup.monitor import Status
 from bringup.session import Session, prepare
 from bringup.supervisor import Supervisor
+from hand_drivers.status import State
 
 CLOCK = Path(__file__).parent / "clock"
 MOVING = 6.0  # times the speed at which a joint counts as standing
 MOVES_S = 40.0
-STARTS_S = 15.0
-STARTS = 3
+RESETS = 3
 NEWS_S = 2.5
 POLL_S = 0.005
 
@@ -75,24 +75,33 @@ class Trial:
         }
 
     def begin_work(self) -> None:
-        """Until the robots move for the first time; a device that was late while all else started has stopped them, and
-        is reset as a person would. Raises TrialError."""
-        for _ in range(STARTS - 1):
-            with suppress(TrialError):
-                return self.wait_until_moving(STARTS_S)
-            self.release()
+        """Until the robots move as they do at work; what stopped them while nothing was broken, such as a device that
+        was late while all else started, a person would reset. Raises TrialError."""
+        for _ in range(RESETS):
+            try:
+                return self.wait_until_moving()
+            except TrialError:
+                if not self._all_stopped():
+                    raise
+            with suppress(TrialError):  # a device that is not back yet
+                self.release()
         return self.wait_until_moving()
 
-    def wait_until_moving(self, timeout_s: float = MOVES_S) -> None:
+    def wait_until_moving(self) -> None:
         """Until the robots move as they do at work; raises TrialError when they do not, and what `Supervisor.check`
         does."""
-        deadline = time.monotonic() + timeout_s
-        wanted = len(self.injector.latent_topics)
+        began, wanted = time.monotonic(), len(self.injector.latent_topics)
         while self.truth.speed() < MOVING or len(self.injector.chunks) < wanted or not self.injector.images:
             self.supervisor.check()
-            if time.monotonic() > deadline:
-                raise TrialError(f"nothing moved for {timeout_s:g} s: {self.driver_states()}")
+            waited_s = time.monotonic() - began
+            if waited_s > MOVES_S or (waited_s > NEWS_S and self._all_stopped()):
+                raise TrialError(f"nothing moved for {waited_s:.0f} s: {self.driver_states()}")
             time.sleep(POLL_S)
+
+    def _all_stopped(self) -> bool:
+        """Whether all drivers wait for a person."""
+        states = self.driver_states().values()
+        return bool(states) and all(state.startswith(State.STOPPED) for state in states)
 
     def wait_for_reports(self) -> None:
         """Until all that run have reported once more, so that diagnostics speak of now; bounded."""
