@@ -44,6 +44,24 @@ def test_standstill_holds_for_its_time_wherever_it_is_found(speeds):
         assert not recorded.part(found - 1e-9, found + 0.1).moving.any()
 
 
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=200), st.floats(0.0, 1.0))
+def test_after_a_rest_nothing_moves_for_as_long_as_it_was_to_stay(speeds, within):
+    recorded = track(speeds)
+    found = motion.rest_s(recorded, 0.0, within)
+    if found is not None:
+        assert not recorded.part(found - 1e-9, found + 0.1).moving.any()
+        assert not motion.moved_after(recorded, found, within)
+
+
+def test_a_pause_before_the_stop_arrives_is_no_rest_and_motion_after_it_is_motion_again():
+    speeds = np.zeros(200)
+    speeds[15:30] = 1.0  # stood at once, went on for .15 s
+    assert motion.rest_s(track(speeds), 0.0, 0.4) == pytest.approx(0.3, abs=0.021)
+    assert motion.rest_s(track(speeds), 0.0, 0.1) == 0.0 and motion.moved_after(track(speeds), 0.0)
+    speeds[15:] = 1.0
+    assert motion.rest_s(track(speeds), 0.0, 0.4) is None
+
+
 def test_a_joint_that_never_rests_has_no_standstill():
     assert motion.standstill_s(track(np.ones(100)), 0.0) is None
     assert motion.standstill_s(track([]), 0.0) is None

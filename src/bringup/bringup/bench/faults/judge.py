@@ -92,7 +92,7 @@ def _stop(running: Trial, joints: motion.Track, commands: motion.Track, since: f
     peaks, truth = motion.peak_velocity(joints, since), running.truth
     allowed = limit_s + float((peaks / truth.acceleration).max())
     settling = float((truth.lag_s * np.log(np.maximum(peaks / truth.rest, 1.0))).max())
-    still, stood = motion.standstill_s(joints, since), motion.standstill_s(commands, since)
+    still, stood = motion.rest_s(joints, since, allowed + settling), motion.rest_s(commands, since, allowed)
     if still is None or stood is None:
         return Stop(still, stood, allowed, settling, False, ("did not stop",))
     late = [

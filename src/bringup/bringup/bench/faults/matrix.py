@@ -26,6 +26,7 @@ from bringup.bench.pauses import Pauses
 from bringup.session import FAILURES, INTERRUPTED, REFUSALS
 from bringup.supervisor import NodeDiedError, StoppedError
 from latent_codec.measure.tables import wide_console
+from simulation.board import WorldError
 from simulation.emulated_places import absent
 
 FAILED = Row("", "", "", None, None, None, None, 0.0, 0.0, False, False)
@@ -147,7 +148,7 @@ def play(group: Group, arguments: Sequence[str], limit_s: float = LIMIT_S, until
                     yield judge(running, fault, limit_s)
                 with suppress(NodeDiedError):  # it was to die, perhaps; who asks to stop is heard
                     running.supervisor.check()
-        except (*FAILURES, *REFUSALS, TrialError) as error:
+        except (*FAILURES, *REFUSALS, TrialError, WorldError) as error:
             yield replace(FAILED, fault=fault.name, expected=str(fault.expected), observed=f"broke off: {error}")
 
 

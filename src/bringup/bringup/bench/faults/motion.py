@@ -42,10 +42,8 @@ def commanded(times_s: np.ndarray, targets: np.ndarray, rest: np.ndarray) -> Tra
 
 
 def standstill_s(track: Track, since_s: float, still_s: float = 0.1) -> float | None:
-    """Seconds from `since_s` until all joints stood, for `still_s` at least; None when they did not.
-
-    Only the first rest counts: what moves later is found by `moved_after`.
-    """
+    """Seconds from `since_s` until all joints stood for the first time, for `still_s` at least; None when they did
+    not."""
     after = track.part(since_s)
     moving, times = after.moving, after.times_s
     begin = None
@@ -57,6 +55,21 @@ def standstill_s(track: Track, since_s: float, still_s: float = 0.1) -> float | 
         if begin is not None and now - begin >= still_s:
             return float(begin - since_s)
     return None
+
+
+def rest_s(track: Track, since_s: float, within_s: float) -> float | None:
+    """Seconds from `since_s` until all joints stood and, for all of `within_s`, stayed; None when they never stood.
+
+    Robots that had no command when a fault began pause, and may go on until it reaches them: that is no rest yet. What
+    moves later than `within_s` is found by `moved_after`.
+    """
+    found = standstill_s(track, since_s)
+    while found is not None and moved_after(track, since_s + found, since_s + within_s):
+        later = track.part(since_s + found)
+        moves_s = float(later.times_s[np.flatnonzero(later.moving)[0]])
+        again = standstill_s(track, moves_s)
+        found = None if again is None else moves_s - since_s + again
+    return found
 
 
 def last_to_rest(track: Track, at_s: float) -> int | None:
