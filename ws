@@ -247,7 +247,7 @@ build_inputs() {
     echo "$ROOT $ON_ROS $("$VENV/bin/python" -c 'import sys; print(sys.version)')"
     find src -name package.xml -o -name setup.py -o -name setup.cfg | LC_ALL=C sort | xargs sha256sum
     find src -type f \( -path '*/launch/*' -o ! -name '*.py' \) ! -path '*/test/*' ! -path '*/.*' \
-        ! -path '*/__pycache__/*' ! -path '*.egg-info/*' | LC_ALL=C sort
+        ! -path '*/__pycache__/*' ! -path '*.egg-info/*' ! -path '*/out/*' | LC_ALL=C sort
 }
 
 build() {

@@ -76,6 +76,12 @@ class DriverProcess:
         self.wait_for(lambda: time.monotonic() >= end)
         return self.states[before:]
 
+    def hear(self, count: int) -> list[messages.JointArrays]:
+        """The next joint states."""
+        before = len(self.states)
+        self.wait_for(lambda: len(self.states) >= before + count, f"{count} joint states")
+        return self.states[before:]
+
     def wait_until_ready(self) -> DriverProcess:
         self.wait_for(lambda: self.states and self._commands.get_subscription_count() > 0, "the start")
         return self

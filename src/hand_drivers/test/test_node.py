@@ -50,20 +50,19 @@ def bench(start_driver, tmp_path):
 
 def assert_stands(driver) -> None:
     """The robot keeps its place for a while."""
-    heard = driver.listen(0.3)
-    assert len(heard) >= 5
+    heard = driver.hear(30)
     assert np.ptp([state.position for state in heard], axis=0) == pytest.approx(0.0, abs=1e-3)
 
 
 def test_it_publishes_joint_states_at_its_rate_and_follows_a_chunk(driver):
-    heard = driver.listen(1.0)
-    assert 80 <= len(heard) <= 120
-    assert (np.diff([state.stamp_ns for state in heard]) > 0).all()
+    heard = driver.hear(100)
+    gaps_s = np.diff([state.stamp_ns for state in heard]) * 1e-9
+    assert (gaps_s > 0).all() and 0.008 < np.median(gaps_s) < 0.012
     assert heard[-1].position == pytest.approx(driver.home)
     target = driver.home + 0.2
     driver.follow(target, lambda: np.abs(driver.position - target).max() < 1e-3)
     driver.wait_for(lambda: driver.status.get("state") == "holding" and int(driver.status["held"]) == 1)
-    assert 90.0 < float(driver.status["rate_hz"]) < 110.0
+    driver.wait_for(lambda: 90.0 < float(driver.status["rate_hz"]) < 110.0, "its rate")
     assert float(driver.status["camera_to_command_ms_p50"]) < 100.0
     assert 0.0 < float(driver.status["command_overhead_ms_p50"]) <= float(driver.status["command_to_write_ms_max"])
     assert float(driver.status["step_ms_p50"]) > 0.0 and float(driver.status["longest_period_ms"]) >= 10.0
