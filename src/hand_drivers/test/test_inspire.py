@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import subprocess
 import sys
 import time
@@ -66,6 +68,21 @@ def test_speed_and_force_are_set_before_anything_moves(bench):
     assert bench.hand.written(inspire.SPEED_SET) == [400] * 6
     assert bench.hand.written(inspire.FORCE_SET) == [200] * 6
     assert bench.hand.written(inspire.ANGLE_SET) == [65535] * 6
+
+
+def test_a_connection_that_fails_leaves_no_file_open():
+    bench = Bench("serial")
+    bench.hand.write = lambda address, data: False  # it can be read, and takes no settings
+    before = len(os.listdir("/proc/self/fd"))
+    gc.disable()  # whose collections would hide it
+    try:
+        for _ in range(3):
+            with pytest.raises(DeviceError):
+                bench.device.connect()
+        assert until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+    finally:
+        gc.enable()
+        bench.close()
 
 
 def test_a_silent_hand_is_named_at_connection(bench):

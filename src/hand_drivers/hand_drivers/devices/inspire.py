@@ -46,6 +46,7 @@ class InspireWire:
     def open(self) -> None:
         """Connect, and set speed and force."""
         self._link = open_link(self._address, self._options)
+        self._link.set_up()
 
     def exchange(self, target: np.ndarray | None) -> Answer:
         """One round of questions to the hand."""

@@ -25,8 +25,12 @@ class InspireOptions(BusOptions):
 
 
 class Link(Protocol):
-    """What one of the two wires does, in the hand's own numbers; any call raises when it fails."""
+    """What one of the two wires does, in the hand's own numbers; any call raises when it fails.
 
+    `set_up` sets what the options say, apart from opening: a wire whose hand does not answer can be closed then.
+    """
+
+    def set_up(self) -> None: ...
     def send(self, angles: list[int]) -> None: ...
     def angles(self) -> list[int]: ...
     def errors(self) -> list[int]: ...
@@ -43,9 +47,12 @@ class SerialLink:
 
         self._still_faulty = RH56HardwareError
         self._hand = RH56Driver(port, options.baud, options.id, options.answer_s)
+        self._options = options
         self._hand.connect()
-        self._hand.set_speed([options.speed] * FINGERS)
-        self._hand.set_force_threshold([options.force] * FINGERS)
+
+    def set_up(self) -> None:
+        self._hand.set_speed([self._options.speed] * FINGERS)
+        self._hand.set_force_threshold([self._options.force] * FINGERS)
 
     def send(self, angles: list[int]) -> None:
         self._hand.reset_miss_count()  # the library would refuse to move after missed answers; the driver judges that
@@ -82,7 +89,10 @@ class ModbusLink:
             max_consecutive_errors=10**9,  # reconnecting is the driver's
             unit_id=options.id,
         )
-        self._put(FORCE_SET, [options.force] * FINGERS)
+        self._force = options.force
+
+    def set_up(self) -> None:
+        self._put(FORCE_SET, [self._force] * FINGERS)
 
     def send(self, angles: list[int]) -> None:
         if not self._hand.send_raw(angles):
