@@ -18,7 +18,7 @@ from hand_drivers.guard import MotionState, guard
 from hand_drivers.runtime import Runtime
 from hand_drivers.settings import DriverParameters
 from node_kit.latency import LatencyTrace
-from node_kit.scheduling import schedule_in_real_time
+from node_kit.scheduling import HELPER_PRIORITY, schedule_in_real_time
 
 PUBLISH_HZ, CHUNK_S = 50.0, 0.1
 TIMES = CHUNK_S * np.arange(1, 17)
@@ -27,7 +27,14 @@ SIXTEEN_JOINTS = "dexh13"
 
 
 def idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, priority: int) -> Loop:
-    """The loop of one driver of the loopback device, following chunks ten times a second."""
+    """The loop of one driver of the loopback device, following chunks ten times a second, its threads scheduled as a
+    driver node's."""
+    helper = HELPER_PRIORITY if priority else 0
+    with ThreadPoolExecutor(1, initializer=schedule_in_real_time, initargs=(helper, True)) as node:
+        return node.submit(_idle_loop, part, embodiment, rate_hz, seconds, priority).result()
+
+
+def _idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, priority: int) -> Loop:
     parameters = DriverParameters(side="left", part=part, embodiment=embodiment, device="loopback", rate_hz=rate_hz)
     robot = settings.robot(parameters)
     driver = Driver(settings.make_device(parameters, robot), settings.motion_limits(robot), parameters.driver)
