@@ -10,6 +10,7 @@ import numpy as np
 from bringup.bench.faults import motion
 from bringup.bench.faults.fault import Expected, Fault
 from bringup.bench.faults.trial import Trial
+from bringup.bench.faults.truth import Truth
 
 LIMIT_S = 0.3  # from a fault to standstill, and what braking takes
 STAYS_S = 1.0  # after a fault is gone, before anyone resets
@@ -25,8 +26,8 @@ class Row:
     times count from the fault, where it is NOTICED from then.
 
     `commands_stood_s` until the commands that reach the robots stand still, allowed: .3 s and the braking of the
-    fastest joint at its limit. `standstill_s` until all joints rest, allowed: also what the simulated servos take to
-    follow. Both None where nothing had to stop, or nothing stopped. `resumed`: something was
+    fastest joint at its limit. `standstill_s` until all joints rest then, allowed: also what the simulated servos take
+    to follow. Both None where nothing had to stop, or nothing stopped. `resumed`: something was
     commanded to move before it was to. `machine_stood_still_ms` while it was played, None where that is not known.
     """
 
@@ -92,11 +93,13 @@ def _stop(running: Trial, joints: motion.Track, commands: motion.Track, since: f
     peaks, truth = motion.peak_velocity(joints, since), running.truth
     allowed = limit_s + float((peaks / truth.acceleration).max())
     settling = float((truth.lag_s * np.log(np.maximum(peaks / truth.rest, 1.0))).max())
-    still, stood = motion.rest_s(joints, since, allowed + settling), motion.rest_s(commands, since, allowed)
+    stood = motion.rest_s(commands, since, allowed)
+    still = None if stood is None else motion.standstill_s(joints, since + stood)
     if still is None or stood is None:
-        return Stop(still, stood, allowed, settling, False, ("did not stop",))
+        return Stop(None, stood, allowed, settling, False, ("did not stop",))
+    still += stood
     late = [
-        f"{what} stopped after {after:.2f} s: {truth.names[motion.last_to_rest(track, since + after)]}"
+        f"{what} stopped after {after:.2f} s: {_last(truth, track, since + after)}"
         for what, track, after, at_most in (
             ("commands", commands, stood, allowed),
             ("joints", joints, still, allowed + settling),
@@ -105,6 +108,12 @@ def _stop(running: Trial, joints: motion.Track, commands: motion.Track, since: f
     ]
     resumed = motion.moved_after(commands, since + stood)
     return Stop(still, stood, allowed, settling, resumed, tuple(late))
+
+
+def _last(truth: Truth, track: motion.Track, at_s: float) -> str:
+    """The joint that kept the others waiting."""
+    index = motion.last_to_rest(track, at_s)
+    return "none had moved" if index is None else truth.names[index]
 
 
 def _recover(running: Trial, fault: Fault, problems: list[str]) -> bool:

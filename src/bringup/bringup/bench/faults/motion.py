@@ -58,7 +58,7 @@ def standstill_s(track: Track, since_s: float, still_s: float = 0.1) -> float | 
 
 
 def rest_s(track: Track, since_s: float, within_s: float) -> float | None:
-    """Seconds from `since_s` until all joints stood and, for all of `within_s`, stayed; None when they never stood.
+    """Seconds from `since_s` until commands stood and, for all of `within_s`, stayed; None when they never stood.
 
     Robots that had no command when a fault began pause, and may go on until it reaches them: that is no rest yet. What
     moves later than `within_s` is found by `moved_after`.
