@@ -10,7 +10,7 @@ import sys
 
 SLICE_NS = 600_000  # shorter than any task has by default, and long enough for a step not to be parted
 GIL_S = 0.0005  # the interpreter's own slice is 5 ms: a servo period and more
-DEVICE_PRIORITY = 40  # of simulated and emulated devices: a real one has a processor of its own; below the servo loops
+DEVICE_PRIORITY = 40  # of emulated devices: a real one has a processor of its own; below the servo loops
 HELPER_PRIORITY = 1  # of what shares an interpreter with a servo loop: whoever holds its lock must run to give it back
 _PR_SET_TIMERSLACK = 29
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # no C library has a function for it

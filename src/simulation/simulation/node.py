@@ -9,7 +9,7 @@ from node_kit.diagnostics import ERROR, OK, DiagnosticsPublisher, Report
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters
-from node_kit.scheduling import DEVICE_PRIORITY, prompt, schedule_in_real_time
+from node_kit.scheduling import prompt
 from node_kit.station import load_station
 from simulation.realtime import RealTime
 from simulation.rounds import Rounds
@@ -67,7 +67,6 @@ class SimulationNode(Lifecycle):
 def main() -> int:
     """Run the node."""
     prompt()
-    schedule_in_real_time(DEVICE_PRIORITY, inherited=True)
     return spin(SimulationNode, "simulation")
 
 
