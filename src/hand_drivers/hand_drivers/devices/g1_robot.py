@@ -24,6 +24,7 @@ from hand_drivers.servo import sleep_until
 from node_kit.scheduling import precise_timers
 
 PERIOD_NS = 4_000_000
+SLACK_S = 1.0  # to take over the arms
 LISTEN_S = 0.3  # how long to listen for others that command the arms
 LEAD = 0.05  # how long the weight is said to be 0 before and after, as a share of the ramp
 POLL_S = 0.002
@@ -88,7 +89,8 @@ class Robot:
             if _holds(lambda: self._others_then > began, LISTEN_S):
                 raise DeviceError(f"found another program that sends {COMMAND}, expected none")
             self._sides[side] = True
-            _until(lambda: self._ramp >= 1.0, 2 * options.ramp_s + LISTEN_S, lambda: f"not ours: {self._why_silent()}")
+            ramp_s = 3 * options.ramp_s + SLACK_S  # it goes on with each state, and takes longer where those are late
+            _until(lambda: self._ramp >= 1.0, ramp_s, lambda: f"not ours: {self._why_silent()}")
         except DeviceError:
             self.leave(side)
             raise

@@ -20,7 +20,7 @@ from hand_drivers.emulators.faults import Faults
 from hand_drivers.emulators.lag import Joints, JointsError, Lag
 from hand_drivers.emulators.serve import Loop, Outbox
 
-PERIOD_S = 0.005  # a robot says 500 times a second how it is; this is cheaper
+PERIOD_S = 0.008  # a robot says 500 times a second how it is; this is cheaper
 MOTORS, WEIGHT = 35, 29
 ARMS = slice(12, 29)  # waist and arms: what `rt/arm_sdk` moves
 MODE_MACHINE = 5
