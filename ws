@@ -101,7 +101,7 @@ found = sysconfig.get_config_var("CONFIG_ARGS") or ""
 sys.exit(sys.base_prefix != "/usr" and "--enable-optimizations" not in found)'
 }
 
-# The first that fits; the system's own before one that is not optimized: nodes take half as much processor again there.
+# The first that fits; the system's own before one that is not optimized, which runs every node slower.
 find_python() {
     local python found="" system=/usr/bin/python3
     for python in ${CROSSHAND_PYTHON:-python3 python3.12 python3.11 python3.13 python3.10}; do
