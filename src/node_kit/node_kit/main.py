@@ -74,6 +74,7 @@ class Spinner(threading.Thread):
         """Wait until the node has stopped, and destroy it; everything is to end by now."""
         if self.is_alive():
             self.join()
+        self._executor.shutdown()  # left to the interpreter's end, it may complain on stderr that it is gone already
         self._node.destroy_node()
 
     def wake(self) -> None:
