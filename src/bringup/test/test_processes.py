@@ -79,7 +79,7 @@ def test_a_child_is_dead_when_a_thread_of_no_priority_has_not_come_to_its_end(fa
     assert until(lambda: bool(family.deaths))
     noticed, end = family.deaths[0]
     assert str(end) == "camera was killed by SIGKILL"
-    assert noticed - at < 0.25
+    assert noticed - at < 1.0  # its last thread takes 3 to 8 s
 
 
 def test_a_child_that_fails_is_reported_with_its_exit_status(family: Family) -> None:
