@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bringup.bench import accounting, pauses, soak, usage
+from bringup.bench.interruptions import Interruptions
 from bringup.bench.usage import Sample, Usage
 from bringup.monitor import Status
 from hand_drivers.servo import ServoLoop
@@ -153,10 +156,80 @@ def test_a_driver_that_was_stopped_is_named_with_its_reason() -> None:
     assert found[0].found == "stopped: joint 3 is hot"
 
 
-@pytest.mark.parametrize(("longest", "ok"), [("49.9", True), ("50.1", False), ("", False)])
-def test_a_gap_over_50_ms_fails(longest: str, ok: bool) -> None:
-    said = {"longest_period_ms": longest, "long_gaps": "0"}
-    assert soak.streaks({"driver/left/arm": Status("driver/left/arm", values=said)})[0].ok is ok
+ARM = "driver/left/arm"
+
+
+def arm(message: str = "tracking", longest_ms: str = "60.0", gaps: int = 1) -> dict[str, Status]:
+    return {ARM: Status(ARM, 0, message, {"longest_period_ms": longest_ms, "long_gaps": str(gaps)})}
+
+
+@pytest.mark.parametrize(("longest", "gaps", "ok"), [("49.9", 0, True), ("50.1", 1, False), ("", 0, False)])
+def test_a_gap_over_50_ms_fails(longest: str, gaps: int, ok: bool) -> None:
+    assert soak.streaks(arm(longest_ms=longest, gaps=gaps), {})[0].ok is ok
+
+
+@pytest.mark.parametrize(("excused", "ok"), [(1, False), (2, True)])
+def test_only_gaps_that_are_all_excused_are_not_judged(excused: int, ok: bool) -> None:
+    check = soak.streaks(arm(gaps=2), {ARM: excused})[0]
+    assert check.ok is ok and f"{excused} of them while the machine stood still" in check.found
+
+
+class Run:
+    """A run second by second: what the machine and the drivers did, and when a person came."""
+
+    def __init__(self, excuse_ms: float = 50.0) -> None:
+        self.second, self.stood_ms, self.resets = 0, 0.0, []
+        self.found = Interruptions(excuse_ms, lambda: self.stood_ms, lambda: self.resets.append(self.second))
+
+    def goes_on(self, seconds: int = 1, stood_ms: float | None = 0.0, **reported: Any) -> None:
+        for _ in range(seconds):
+            self.stood_ms = stood_ms
+            self.found.observe(float(self.second), arm(**reported))
+            self.second += 1
+
+
+def test_gaps_are_excused_while_the_machine_stands_still_and_at_no_other_time() -> None:
+    run = Run()
+    run.goes_on(5, gaps=3)
+    run.goes_on(stood_ms=80.0, gaps=3)
+    run.goes_on(gaps=5)  # reported a second later
+    run.goes_on(5, gaps=5)
+    run.goes_on(5, gaps=6)
+    assert run.found.gaps == {ARM: 2}
+
+
+@pytest.mark.parametrize("stood_ms", [49.0, None])
+def test_neither_a_short_pause_nor_one_that_is_not_known_excuses_anything(stood_ms: float | None) -> None:
+    run = Run()
+    run.goes_on(gaps=0)
+    run.goes_on(3, stood_ms=stood_ms, gaps=1)
+    run.goes_on(60, stood_ms=stood_ms, message="stopped")
+    assert (run.found.gaps.get(ARM, 0), run.found.stops, run.resets) == (0, 0, [])
+
+
+def test_robots_that_the_machine_stopped_are_reset_until_they_stand_ready() -> None:
+    run = Run()
+    run.goes_on(10)
+    run.goes_on(stood_ms=300.0, message="lost")
+    run.goes_on(30, message="stopped")
+    run.goes_on(100)
+    assert run.found.stops == 1 and len(run.resets) == 2 and 11 <= run.resets[0] <= 15
+
+
+def test_robots_that_stop_by_themselves_stay_so() -> None:
+    run = Run()
+    run.goes_on(10)
+    run.goes_on(5, message="stopped")
+    run.goes_on(stood_ms=300.0, message="stopped")  # too late to be the reason
+    run.goes_on(60, message="stopped")
+    assert run.found.stops == 0 and run.resets == []
+
+
+def test_nothing_is_excused_unless_asked() -> None:
+    run = Run(math.inf)
+    run.goes_on(stood_ms=5000.0, gaps=9, message="stopped")
+    run.goes_on(60, gaps=9, message="stopped")
+    assert run.found.gaps.get(ARM, 0) == 0 and run.resets == []
 
 
 def test_what_is_wrong_is_one_line_before_anything_starts() -> None:

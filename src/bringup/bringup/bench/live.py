@@ -21,7 +21,7 @@ from bringup.table import View
 SETTLE_S = 1.0  # the longest way of an image to the drivers, inference included, and some
 NEWS_S = 4.0
 
-Observe = Callable[[float, dict[str, int]], str]
+Observe = Callable[[float, Supervisor], str]
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,10 @@ def prepare(arguments: Sequence[str], seconds: float, json: Path | None) -> Sess
     return session.prepare([*arguments, f"seconds:={seconds}"])
 
 
-def run(run_session: Session, observe: Observe = lambda elapsed_s, pids: "") -> tuple[int, Reading | None]:
+def run(run_session: Session, observe: Observe = lambda elapsed_s, supervisor: "") -> tuple[int, Reading | None]:
     """Runs the graph to the end of its time: the exit status, and what it said if it ran to its end.
 
-    `observe(elapsed_s, pids)` is called a few times a second with the processes of the graph; what it returns is
-    shown above the table.
+    `observe(elapsed_s, supervisor)` is called a few times a second; what it returns is shown above the table.
     """
     with Supervisor(run_session.nodes, run_session.run) as supervisor:
         try:
@@ -83,7 +82,7 @@ def _watch(run_session: Session, supervisor: Supervisor, observe: Observe) -> Re
     with View() as view:
 
         def show(elapsed_s: float) -> None:
-            words = observe(elapsed_s, supervisor.running())
+            words = observe(elapsed_s, supervisor)
             view.show(f"{elapsed_s:.0f} of {seconds:g} s{words}", monitor.snapshot())
 
         supervisor.wait(seconds, show)

@@ -26,7 +26,7 @@ class Pauses:
 
     def __init__(self) -> None:
         self._watcher: subprocess.Popen[str] | None = None
-        self._found: float | None = None
+        self._longest: float | None = None
 
     def __enter__(self) -> Pauses:
         command = [sys.executable, "-m", __name__]
@@ -37,7 +37,7 @@ class Pauses:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.longest_ms()
+        self.take_ms()
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             try:
@@ -47,13 +47,20 @@ class Pauses:
 
     def forget(self) -> None:
         """Begin anew."""
-        self._ask("forget")
+        self.take_ms()
+        self._longest = None
+
+    def take_ms(self) -> float | None:
+        """The longest time that a processor did not run since the last call; None if that is not known."""
+        found = self._ask()
+        self._longest = None if found is None else max(found, self._longest or 0.0)
+        return found
 
     def longest_ms(self) -> float | None:
-        """The longest time that a processor did not run, until now or the exit; None if that is not known."""
+        """The longest of all, until now or the exit; None if that is not known."""
         if self._watcher is not None:
-            self._found = self._ask("longest")
-        return self._found
+            self.take_ms()
+        return self._longest
 
     def words(self) -> str:
         """The same for people."""
@@ -62,10 +69,10 @@ class Pauses:
             return "whether the machine itself stood still is not known: no real-time priority here"
         return f"the machine itself stood still for {found:.1f} ms at most"
 
-    def _ask(self, what: str) -> float | None:
+    def _ask(self) -> float | None:
         assert self._watcher is not None and self._watcher.stdin is not None and self._watcher.stdout is not None
         try:
-            print(what, file=self._watcher.stdin, flush=True)
+            print(file=self._watcher.stdin, flush=True)
             return json.loads(self._watcher.stdout.readline() or "null")
         except BrokenPipeError:  # the watcher is gone
             return None
@@ -79,17 +86,16 @@ def longest_ms(loops: Sequence[ServoLoop]) -> float | None:
 
 
 def main() -> int:
-    """The watcher: `forget` and `longest` on standard input, each answered with a line; ends with the input."""
+    """The watcher: answers each line of standard input with the longest since the one before; ends with the input."""
     processors = sorted(os.sched_getaffinity(0))
     loops = [ServoLoop(lambda now_ns: None, RATE_HZ, f"pauses {c}", PRIORITY, c) for c in processors]
     for loop in loops:
         loop.start()
-    for line in sys.stdin:
+    for _ in sys.stdin:
         time.sleep(2 / RATE_HZ)  # what goes on now shows at the next step
-        if line.strip() == "forget":
-            for loop in loops:
-                loop.forget()
         print(json.dumps(longest_ms(loops)), flush=True)
+        for loop in loops:
+            loop.forget()
     for loop in loops:
         loop.stop()
     return 0

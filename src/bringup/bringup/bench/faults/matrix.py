@@ -70,8 +70,7 @@ def _played(of: Sequence[Group], rows: Mapping[str, Row], options: argparse.Name
         for _ in range(1 + options.again):
             for group in chosen(of, lambda fault: not rows[fault.name].passed):
                 for row in play(group, options.arguments, options.limit, until):
-                    yield replace(row, machine_stood_still_ms=pauses.longest_ms())
-                    pauses.forget()
+                    yield replace(row, machine_stood_still_ms=pauses.take_ms())
 
 
 def verdict(rows: Collection[Row], excuse_ms: float) -> tuple[list[str], list[str]]:
