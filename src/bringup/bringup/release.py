@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 import rclpy
+from rclpy.client import Client
 from rclpy.node import Node
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
@@ -28,18 +29,24 @@ def main() -> int:
     rclpy.init()
     node = Node("release")
     try:
-        services = find(node)
-        if not services:
-            print("error: found no driver on this ROS domain, expected at least one", file=sys.stderr)
-            return 2
-        publisher = node.create_publisher(Bool, "/estop", LATCHED)
-        wait(node, lambda: publisher.get_subscription_count() >= len(services), DISCOVERY_S)
-        publisher.publish(Bool(data=False))
-        refusals = [service for service in services if not reset(node, service)]
-        return 1 if refusals else 0
+        return release(node)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
+
+
+def release(node: Node) -> int:
+    """What the command does, and its exit status; nobody else may spin the node meanwhile."""
+    services = find(node)
+    if not services:
+        print("error: found no driver on this ROS domain, expected at least one", file=sys.stderr)
+        return 2
+    publisher = node.create_publisher(Bool, "/estop", LATCHED)
+    wait(node, lambda: publisher.get_subscription_count() >= len(services), DISCOVERY_S)
+    publisher.publish(Bool(data=False))
+    refusals = [service for service in services if not reset(node, service)]
+    node.destroy_publisher(publisher)
+    return 1 if refusals else 0
 
 
 def find(node: Node) -> list[str]:
@@ -57,6 +64,13 @@ def find(node: Node) -> list[str]:
 def reset(node: Node, service: str) -> bool:
     """Whether this driver's robot may move; asked again while it has not heard of the release yet."""
     name, client = service.removesuffix(RESET).lstrip("/"), node.create_client(Trigger, service)
+    done, answer = _ask(node, client)
+    node.destroy_client(client)
+    print(f"{name}: {answer}" if done else f"{name}: stays stopped: {answer}", flush=True)
+    return done
+
+
+def _ask(node: Node, client: Client) -> tuple[bool, str]:
     deadline, answer = time.monotonic() + ANSWER_S, "no answer"
     while time.monotonic() < deadline:
         future = client.call_async(Trigger.Request())
@@ -65,11 +79,9 @@ def reset(node: Node, service: str) -> bool:
             break
         answer = future.result().message
         if future.result().success or answer == NOT_STOPPED:
-            print(f"{name}: {answer}")
-            return True
+            return True, answer
         time.sleep(0.1)
-    print(f"{name}: stays stopped: {answer}")
-    return False
+    return False, answer
 
 
 def wait(node: Node, condition: Callable[[], bool], seconds: float) -> bool:

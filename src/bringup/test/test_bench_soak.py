@@ -198,6 +198,14 @@ def test_gaps_are_excused_while_the_machine_stands_still_and_at_no_other_time() 
     assert run.found.gaps == {ARM: 2}
 
 
+def test_gaps_before_a_driver_begins_its_figures_anew_excuse_none_after() -> None:
+    run = Run()
+    run.goes_on(3, stood_ms=80.0, gaps=3)
+    run.goes_on(9, gaps=0)
+    run.goes_on(9, gaps=2)
+    assert run.found.gaps == {ARM: 0}
+
+
 @pytest.mark.parametrize("stood_ms", [49.0, None])
 def test_neither_a_short_pause_nor_one_that_is_not_known_excuses_anything(stood_ms: float | None) -> None:
     run = Run()
