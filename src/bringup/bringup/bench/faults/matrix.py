@@ -145,8 +145,8 @@ def play(group: Group, arguments: Sequence[str], limit_s: float = LIMIT_S, until
                     fault = left.pop(0)
                     running.supervisor.check()
                     yield judge(running, fault, limit_s)
-                with suppress(NodeDiedError):  # it was to die, perhaps; who asks to stop is heard
-                    running.supervisor.check()
+            with suppress(NodeDiedError):  # it was to die, perhaps; who asks to stop is heard, while all ended too
+                running.supervisor.check()
         except (*FAILURES, *REFUSALS, TrialError, WorldError) as error:
             yield replace(FAILED, fault=fault.name, expected=str(fault.expected), observed=f"broke off: {error}")
 
