@@ -48,6 +48,7 @@ class V4L2Source:
         self._options = parse_options(V4L2Options, options)
         self._make = capture
         self._capture: Any = None
+        self._stamps = False  # whether the driver was seen to stamp with the monotonic clock
         self.rate_hz = self._options.rate_hz
 
     def open(self) -> None:
@@ -77,7 +78,9 @@ class V4L2Source:
             if time.monotonic() - began_s < READ_TIMEOUT_S / 2:  # it did not even wait
                 raise SourceError(f"{self._options.device}: gives no frames, it was probably unplugged")
             return None
-        stamp_ns = acquisition_ns(self._capture.get(cv2.CAP_PROP_POS_MSEC), time.monotonic(), time.time_ns())
+        delay_s = time.monotonic() - self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e-3
+        self._stamps |= plausible(delay_s)
+        stamp_ns = acquisition_ns(delay_s, time.time_ns(), self._stamps)
         return Frame(stamp_ns, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
 
     def close(self) -> None:
@@ -87,10 +90,15 @@ class V4L2Source:
         self._capture = None
 
 
-def acquisition_ns(buffer_ms: float, monotonic_s: float, now_ns: int) -> int:
-    """System time (ns) of a buffer whose driver stamped it `buffer_ms` on the monotonic clock.
+def plausible(delay_s: float) -> bool:
+    """Whether a frame can have been under way for so long; another clock, or none, gives any number."""
+    return 0.0 <= delay_s < PLAUSIBLE_DELAY_S
 
-    Drivers that stamp with another clock, or not at all, give implausible delays: then it is now.
+
+def acquisition_ns(delay_s: float, now_ns: int, stamps: bool) -> int:
+    """System time (ns) of a frame that a driver stamped `delay_s` ago on the monotonic clock.
+
+    Where that is not plausible, and never was (`stamps`), it is now. A driver that `stamps` is believed however old a
+    frame is: after a process was kept from running, its queue holds pictures from before.
     """
-    delay_s = monotonic_s - buffer_ms * 1e-3
-    return now_ns - round(delay_s * 1e9) if 0.0 <= delay_s < PLAUSIBLE_DELAY_S else now_ns
+    return now_ns - round(delay_s * 1e9) if plausible(delay_s) or (stamps and delay_s > 0.0) else now_ns
