@@ -59,6 +59,9 @@ class CameraNode(Lifecycle):
         topic = f"/camera/{parameters.name}"
         self._images = self.keep(self.create_publisher(Image, f"{topic}/image_raw", qos.IMAGE))
         self._infos = self.keep(self.create_publisher(CameraInfo, f"{topic}/camera_info", qos.IMAGE))
+        depths = f"{topic}/aligned_depth_to_color/image_raw"
+        wanted = getattr(self._source, "gives_depth", False)
+        self._depths = self.keep(self.create_publisher(Image, depths, qos.IMAGE)) if wanted else None
         self._diagnostics = self.keep(diagnostics.DiagnosticsPublisher(self, f"camera/{parameters.name}", self._report))
 
     def activate(self) -> None:
@@ -81,6 +84,8 @@ class CameraNode(Lifecycle):
         info.header = image.header
         self._images.publish(image)
         self._infos.publish(info)
+        if self._depths is not None and frame.depth is not None:
+            self._depths.publish(messages.depth_image(frame.depth, frame.stamp_ns, image.header.frame_id))
         self._published += 1
 
     def _changed(self) -> None:

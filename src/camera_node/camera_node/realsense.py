@@ -1,4 +1,4 @@
-"""The color stream of an Intel RealSense camera, through pyrealsense2; see docs/devices/realsense.md."""
+"""Color, and depth if asked for, of an Intel RealSense camera, through pyrealsense2; see docs/devices/realsense.md."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from camera_node.device_clock import DeviceClock
+from camera_node.realsense_streams import Colors, ColorsWithDepth, Streams, find_color, find_depth
 from camera_node.source import Frame, SourceError, parse_options
 
 MOST_RESETS = 3  # without a frame in between
@@ -31,6 +32,7 @@ class RealSenseOptions(BaseModel):
     gain: int = Field(
         0, ge=0, le=1000, description="in the sensor's own unit, with a fixed exposure; 0 leaves the camera's own"
     )
+    depth: bool = Field(False, description="publish depth too, seen from the color's lens")
     frame_timeout_ms: int = Field(
         500, ge=1, le=1500, description="longest wait for a frame before looking whether the camera is there"
     )
@@ -55,12 +57,13 @@ class RealSenseSource:
         self._options = parse_options(RealSenseOptions, options)
         self._query = query
         self._device: Any = None
-        self._sensor: Any = None
-        self._queue: Any = None
+        self._sensors: list[Any] = []
+        self._streams: Streams | None = None
         self._failures = self._resets = 0  # since the last frame
         self._name = "realsense"
         self.rate_hz = float(self._options.rate_hz)
         self.fovy_deg = 0.0
+        self.gives_depth = self._options.depth
 
     def open(self) -> None:
         """Find the camera and start its color stream. Raises SourceError; also after a reset, as it then is away."""
@@ -81,19 +84,20 @@ class RealSenseSource:
 
     def read(self) -> Frame | None:
         """The newest frame, None if none came in time. Raises SourceError when the camera is gone."""
-        came, frame = self._queue.try_wait_for_frame(self._options.frame_timeout_ms)
-        if not came:
+        taken = self._streams.take(self._options.frame_timeout_ms)
+        if taken is None:
             if not self._device.is_connected():
                 raise SourceError(f"{self._name}: gone, it was probably unplugged")
             return None
+        frame, depth = taken
         stamp_ns = self._stamp_ns(frame)
         self._failures = self._resets = 0
-        return Frame(stamp_ns, np.array(frame.as_video_frame().get_data()))  # a copy, the library has few
+        return Frame(stamp_ns, np.array(frame.as_video_frame().get_data()), depth)  # a copy, the library has few
 
     def close(self) -> None:
-        """Stop the stream and let go of the camera."""
-        sensor, self._sensor, self._device, self._queue = self._sensor, None, None, None
-        if sensor is not None:
+        """Stop the streams and let go of the camera."""
+        sensors, self._sensors, self._device, self._streams = self._sensors, [], None, None
+        for sensor in sensors:
             for let_go in (sensor.stop, sensor.close):
                 with suppress(RuntimeError):  # of a camera that never started, or is gone
                     let_go()
@@ -111,15 +115,24 @@ class RealSenseSource:
         raise SourceError(text)
 
     def _start(self, rs: Any) -> None:
-        sensor, profile = find_stream(rs, self._name, self._device, self._options)
-        set_exposure(rs, self._name, sensor, self._options)
+        options = self._options
+        mode = (options.width, options.height, options.rate_hz)
+        sensors = self._device.query_sensors()
+        place, profile = find_color(rs, self._name, self._device, mode)
+        set_exposure(rs, self._name, sensors[place], options)
+        profiles, self._streams = {place: [profile]}, Colors(rs)
+        if options.depth:
+            depth_place, depth_profile = find_depth(rs, self._name, self._device, mode)
+            profiles.setdefault(depth_place, []).append(depth_profile)  # a D405 has both from one sensor
+            self._streams = ColorsWithDepth(rs, sensors[depth_place].get_option(rs.option.depth_units))
         intrinsics = profile.get_intrinsics()
         self.fovy_deg = math.degrees(2 * math.atan2(intrinsics.height / 2, intrinsics.fy)) if intrinsics.fy > 0 else 0.0
         self._clock = DeviceClock()
-        self._queue = rs.frame_queue(1)  # a newer frame takes the place of one that was not fetched
-        sensor.open(profile)
-        self._sensor = sensor
-        sensor.start(self._queue)
+        for place, wanted in profiles.items():
+            sensors[place].open(wanted)
+            self._sensors.append(sensors[place])
+        for sensor in self._sensors:
+            sensor.start(self._streams.queue)
         self._failures += 1  # until a frame comes
 
     def _stamp_ns(self, frame: Any) -> int:
@@ -139,23 +152,6 @@ def choose(devices: Mapping[str, Any], serial: str) -> tuple[str, Any]:
         raise SourceError(f"option 'serial': found none, expected one of {found}")
     serial = serial or next(iter(devices))
     return serial, devices[serial]
-
-
-def find_stream(rs: Any, name: str, device: Any, options: RealSenseOptions) -> tuple[Any, Any]:
-    """Sensor and profile of the wanted color mode. Raises SourceError naming the modes there are."""
-    modes: dict[tuple[int, int, int], tuple[Any, Any]] = {}
-    for sensor in device.query_sensors():
-        for profile in sensor.get_stream_profiles():
-            if profile.stream_type() == rs.stream.color and profile.format() == rs.format.rgb8:
-                video = profile.as_video_stream_profile()
-                modes.setdefault((video.width(), video.height(), video.fps()), (sensor, video))
-    wanted = (options.width, options.height, options.rate_hz)
-    if wanted not in modes:
-        usb = rs.camera_info.usb_type_descriptor
-        wire = f" over USB {device.get_info(usb)}" if device.supports(usb) else ""
-        found = ", ".join(map(_mode, sorted(modes))) or "none"
-        raise SourceError(f"{name}{wire}: color modes found {found}; expected {_mode(wanted)}")
-    return modes[wanted]
 
 
 def set_exposure(rs: Any, name: str, sensor: Any, options: RealSenseOptions) -> None:
@@ -187,10 +183,6 @@ def _connected(rs: Any, query: Callable[[], Iterable[Any]]) -> dict[str, Any]:
     """Devices by serial number; one without, whose firmware is being mended, is no camera."""
     number = rs.camera_info.serial_number
     return {device.get_info(number): device for device in query() if device.supports(number)}
-
-
-def _mode(mode: tuple[int, int, int]) -> str:
-    return "{}x{}@{}".format(*mode)
 
 
 def _library() -> Any:

@@ -23,10 +23,12 @@ class SourceEnded(SourceError):  # noqa: N818  the end of a recording is no faul
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture: `stamp_ns` of its acquisition (system time), `rgb` (H, W, 3) uint8, not reused by the source."""
+    """One picture: `stamp_ns` of its acquisition (system time), `rgb` (H, W, 3) uint8, and `depth` (H, W) uint16 in mm
+    along the optical axis, 0 where it is not known, if the source has it; neither is reused by the source."""
 
     stamp_ns: int
     rgb: np.ndarray
+    depth: np.ndarray | None = None
 
 
 @runtime_checkable
@@ -36,8 +38,8 @@ class Source(Protocol):
     Optional attributes: `adjustable` (of the class; True if size and rate can be asked for: the node's parameters
     `width`, `height` and `rate_hz` that are not 0 are then options of these names), `rate_hz` (frames per second,
     0 unknown), `always_changes` (a real sensor's noise makes any two frames differ, so that equal ones mean it is
-    frozen), `fovy_deg` (vertical field of view), `reopens` (False if opening it again would not bring it back, as a
-    recording).
+    frozen), `fovy_deg` (vertical field of view), `gives_depth` (frames have depth), `reopens` (False if opening it
+    again would not bring it back, as a recording).
     """
 
     def open(self) -> None:

@@ -23,6 +23,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from node_kit import messages
 
 NAME, TOPIC = "front_camera", "/camera/front"
+DEPTH = f"{TOPIC}/aligned_depth_to_color/image_raw"
 DEFAULTS = {"autostart": False, "name": "front", "source": "replay"}
 # Deeper than the graph's own readers, so that a busy machine does not pass for images lost on the way.
 READER = QoSProfile(depth=500)
@@ -69,6 +70,12 @@ class CameraProcess:
         self.node.create_subscription(Image, f"{TOPIC}/image_raw", heard.append, reader)
         return heard
 
+    def listen_to_depth(self) -> list[Image]:
+        """Pictures of depth as they come."""
+        heard: list[Image] = []
+        self.node.create_subscription(Image, DEPTH, heard.append, READER)
+        return heard
+
     def wait_for_state(self, state: str) -> None:
         self.wait_for(lambda: self.status.get("state") == state, f"the state {state}")
 
@@ -80,10 +87,10 @@ class CameraProcess:
         self.wait_for(future.done, "the transition")
         return future.result().success
 
-    def begin(self) -> CameraProcess:
+    def begin(self, *more: str) -> CameraProcess:
         """Configure, wait until its topics are heard, activate: nothing it publishes is missed."""
         assert self.change_state(Transition.TRANSITION_CONFIGURE), self.stderr
-        topics = (f"{TOPIC}/image_raw", f"{TOPIC}/camera_info")
+        topics = (f"{TOPIC}/image_raw", f"{TOPIC}/camera_info", *more)
         self.wait_for(lambda: all(self.node.count_publishers(topic) for topic in topics), "discovery")
         assert self.change_state(Transition.TRANSITION_ACTIVATE), self.stderr
         return self

@@ -27,19 +27,24 @@ else:
 WIDTH, HEIGHT, FOCAL = 16, 12, 10.0
 OPTIONS = {"width": WIDTH, "height": HEIGHT, "rate_hz": round(1 / EXPECTED_S), "frame_timeout_ms": 100}
 SERIAL = "0123"
+DEPTH_UNIT_M = 1e-4
 
 
 class Camera:
     """A device of the library's own, made in software. It does what its mood says while it is open:
     gives frames, none (`silent`), the same picture (`frozen`), or is away (`unplugged`)."""
 
-    def __init__(self, depth: bool = False, rate_hz: int = OPTIONS["rate_hz"]) -> None:
+    def __init__(self, depth: bool = False, rate_hz: int = OPTIONS["rate_hz"], stereo: str = "") -> None:
+        """`depth`: its sensor is one of depth that gives color, as a D405's; `stereo`: depth comes from `this` or
+        `another` sensor."""
         self._device = rs.software_device()
         self._device.register_info(rs.camera_info.serial_number, SERIAL)
         self.sensor = self._device.add_sensor("RGB Camera")
         if depth:
-            self.sensor.add_read_only_option(rs.option.depth_units, 0.001)
+            self.sensor.add_read_only_option(rs.option.depth_units, DEPTH_UNIT_M)
         self._streams = [self._add_stream(1, rate_hz, scale=2), self._add_stream(2, rate_hz)]
+        if stereo:
+            self._add_depth(self._device.add_sensor("Stereo Module") if stereo == "another" else self.sensor, rate_hz)
         self.mood, self.resets, self.mended_by_reset = "fine", 0, False
         self._numbers = itertools.count(1)
         self._done = threading.Event()
@@ -73,6 +78,15 @@ class Camera:
         frame.domain, frame.profile = getattr(rs.timestamp_domain, domain), self._streams[1].as_video_stream_profile()
         self.sensor.on_video_frame(frame)  # dropped by the library while nobody has opened it
 
+    def give_depth(self, raw: int, stamp_ms: float) -> None:
+        """One picture of depth, in units of .1 mm."""
+        frame = rs.software_video_frame()
+        frame.pixels = np.full((HEIGHT, WIDTH), raw, np.uint16)
+        frame.bpp, frame.stride, frame.frame_number = 2, 2 * WIDTH, next(self._numbers)
+        frame.timestamp, frame.domain = stamp_ms, rs.timestamp_domain.system_time
+        frame.profile, frame.depth_units = self._depth.as_video_stream_profile(), DEPTH_UNIT_M
+        self._stereo.on_video_frame(frame)
+
     def live(self, period_s: float = PERIOD_S) -> None:
         """Give frames from a thread until `end`."""
         self._thread = threading.Thread(target=self._give_frames, args=(period_s,), daemon=True)
@@ -90,11 +104,28 @@ class Camera:
             if self.mood in ("fine", "frozen"):
                 self.give(value)
 
+    def _add_depth(self, sensor: Any, rate_hz: int) -> None:
+        self._stereo = sensor
+        if sensor is not self.sensor:
+            sensor.add_read_only_option(rs.option.depth_units, DEPTH_UNIT_M)
+        stream = self._stream(3, rate_hz, 1)
+        stream.type, stream.fmt, stream.bpp = rs.stream.depth, rs.format.z16, 2
+        self._depth = sensor.add_video_stream(stream)
+        same = rs.extrinsics()
+        same.rotation, same.translation = [1, 0, 0, 0, 1, 0, 0, 0, 1], [0, 0, 0]
+        for color in self._streams:
+            self._depth.register_extrinsics_to(color, same)
+        self._device.create_matcher(rs.matchers.default)
+
     def _add_stream(self, uid: int, rate_hz: int, scale: int = 1) -> Any:
+        return self.sensor.add_video_stream(self._stream(uid, rate_hz, scale))
+
+    @staticmethod
+    def _stream(uid: int, rate_hz: int, scale: int) -> Any:
         stream, lens = rs.video_stream(), rs.intrinsics()
         stream.type, stream.fmt, stream.uid, stream.bpp = rs.stream.color, rs.format.rgb8, uid, 3
         stream.width = lens.width = WIDTH * scale
         stream.height = lens.height = HEIGHT * scale
         stream.fps, lens.fx, lens.fy = rate_hz, FOCAL * scale, FOCAL * scale
         stream.intrinsics = lens
-        return self.sensor.add_video_stream(stream)
+        return stream

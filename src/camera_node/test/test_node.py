@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from camera_process import write_plugin
+from camera_process import DEPTH, write_plugin
 from lifecycle_msgs.msg import Transition
 from recordings import FRAMES, HEIGHT, STEP_NS, WIDTH, number
 
@@ -26,7 +26,7 @@ class Camera:
         self.directory = Path(options["directory"])
         self.height, self.width = options.get("size", (24, 32))
         self.rate_hz, self.most = options.get("rate_hz", 20.0), options.get("most", 0)
-        self.number = 0
+        self.number, self.gives_depth = 0, options.get("depth", False)
     def open(self): self.due = time.monotonic()
     def close(self): (self.directory / "closed").touch()
     def read(self):
@@ -39,7 +39,8 @@ class Camera:
         self.number += not (self.directory / "freeze").exists()
         rgb = np.zeros((self.height, self.width, 3), np.uint8)
         rgb[0, 0] = self.number % 256, self.number // 256, 77
-        return Frame(time.time_ns(), rgb)
+        depth = np.full(rgb.shape[:2], 1000 + self.number % 256, np.uint16)
+        return Frame(time.time_ns(), rgb, depth if self.gives_depth else None)
 """
 
 # Waits for ever, as some libraries do for a camera that is not there; the time to start is short here.
@@ -92,6 +93,17 @@ def pixels(image) -> np.ndarray:
     rgb, status = messages.image_array(image)
     assert status is messages.MessageStatus.OK
     return rgb
+
+
+def test_depth_has_the_size_and_the_stamp_of_its_picture(start_bench):
+    camera = start_bench({"depth": True, "most": 30}, begin=False)
+    heard = camera.listen_to_depth()
+    camera.begin(DEPTH)
+    camera.wait_for(lambda: len(camera.images) == len(heard) == 30, "the last frame")
+    assert stamps(heard) == stamps(camera.images)
+    assert {(image.encoding, image.height, image.width, image.step) for image in heard} == {("16UC1", 24, 32, 64)}
+    shown = [1000 + int(pixels(image)[0, 0, 0]) for image in camera.images]
+    assert [int(np.frombuffer(image.data, np.uint16)[-1]) for image in heard] == shown
 
 
 def test_every_frame_of_a_bag_arrives_with_its_camera_info(start_camera, bag):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Iterator
@@ -66,6 +67,47 @@ def test_frames_are_rgb_copies_with_the_field_of_view_of_the_stream_s_lens(camer
     assert (first.rgb == (7, 7, 200)).all() and (second.rgb == (9, 9, 200)).all()
     assert source.fovy_deg == pytest.approx(2 * np.degrees(np.arctan(HEIGHT / 2 / FOCAL)))
     assert source.rate_hz == OPTIONS["rate_hz"] and source.always_changes
+
+
+@needs_library
+@pytest.mark.parametrize("stereo", ["this", "another"])
+def test_depth_comes_in_mm_with_the_color_of_the_same_moment(stereo):
+    camera = Camera(depth=stereo == "this", stereo=stereo)
+    source = RealSenseSource(OPTIONS | {"depth": True}, camera.query)
+    source.open()
+    frames = []
+    for value in range(1, 6):
+        stamp_ms = time.time() * 1e3 - 1000 + 100 * value
+        camera.give_depth(10_000 + 10 * value, stamp_ms)
+        camera.give(value, stamp_ms)
+        frames += [frame for frame in [source.read()] if frame is not None]
+    source.close()
+    with_depth = [frame for frame in frames if frame.depth is not None]
+    assert source.gives_depth and len(with_depth) >= 3
+    for frame in with_depth:
+        assert frame.depth.shape == (HEIGHT, WIDTH) and frame.depth.dtype == np.uint16 and frame.depth.flags.owndata
+        middle = frame.depth[HEIGHT // 2, WIDTH // 2]
+        assert middle == 1000 + int(frame.rgb[0, 0, 0]), "in mm, and of the same moment"
+    assert all(a.stamp_ns < b.stamp_ns for a, b in itertools.pairwise(frames))
+
+
+@needs_library
+def test_color_goes_on_when_depth_does_not_come():
+    camera = Camera(stereo="another")
+    source = RealSenseSource(OPTIONS | {"depth": True}, camera.query)
+    source.open()
+    frames = []
+    for value in range(20):
+        camera.give(value)
+        frames += [frame for frame in [source.read()] if frame is not None]
+    source.close()
+    assert len(frames) >= 10 and all(frame.depth is None for frame in frames)
+
+
+@needs_library
+def test_depth_that_a_camera_does_not_have_is_refused(camera):
+    with pytest.raises(SourceError, match="option 'depth': depth modes found none; expected one with @"):
+        RealSenseSource(OPTIONS | {"depth": True}, camera.query).open()
 
 
 @needs_library
@@ -279,7 +321,7 @@ def test_of_several_cameras_the_serial_number_says_which():
         ({"exposure_us": -1}, "option 'exposure_us': found -1"),
         ({"gain": 16}, "option 'gain': found 16"),
         ({"frame_timeout_ms": 5000}, "option 'frame_timeout_ms': found 5000"),
-        ({"depth": True}, "option 'depth': found True"),
+        ({"depth": "near"}, "option 'depth': found 'near'"),
     ],
 )
 def test_wrong_options_are_one_line_naming_the_option(options, expected):

@@ -7,6 +7,7 @@ message that was refused. Times are int nanoseconds of ROS system time; joints a
 from __future__ import annotations
 
 import enum
+import sys
 from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -103,6 +104,18 @@ def image(rgb: np.ndarray, stamp_ns: int, frame_id: str = "") -> Image:
     message = Image(height=height, width=width, encoding="rgb8", step=width * _BYTES_PER_PIXEL)
     message.header.stamp, message.header.frame_id = to_stamp(stamp_ns), frame_id
     message.data = array("B", np.ascontiguousarray(rgb).tobytes())  # a list would be checked byte by byte
+    return message
+
+
+def depth_image(depth: np.ndarray, stamp_ns: int, frame_id: str = "") -> Image:
+    """A 16UC1 Image of ``depth`` (H, W) uint16, mm (REP 118)."""
+    if depth.dtype != np.uint16 or depth.ndim != 2:
+        raise ValueError(f"depth: found {depth.dtype} {depth.shape}, expected uint16 (H, W)")
+    height, width = depth.shape
+    message = Image(height=height, width=width, encoding="16UC1", step=width * depth.itemsize)
+    message.header.stamp, message.header.frame_id = to_stamp(stamp_ns), frame_id
+    message.is_bigendian = int(sys.byteorder == "big")
+    message.data = array("B", np.ascontiguousarray(depth).tobytes())
     return message
 
 

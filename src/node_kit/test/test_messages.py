@@ -124,6 +124,15 @@ def test_pixels_of_another_kind_are_no_image():
         messages.image(np.zeros((2, 2, 3)), STAMP)
 
 
+def test_depth_survives_the_wire_in_mm():
+    depth = np.random.default_rng(2).integers(0, 65536, (4, 6), np.uint16)
+    received = deserialize_message(serialize_message(messages.depth_image(depth, STAMP, "front")), Image)
+    assert (received.encoding, received.step, received.header.frame_id) == ("16UC1", 12, "front")
+    assert (np.frombuffer(received.data, np.uint16).reshape(4, 6) == depth).all()
+    with pytest.raises(ValueError, match=r"found float64 \(2, 2\), expected uint16"):
+        messages.depth_image(np.zeros((2, 2)), STAMP)
+
+
 def test_a_chunk_of_too_many_points_or_of_years_is_refused():
     times = np.arange(1, messages.MOST_POINTS + 2)
     assert messages.trajectory_arrays(chunk(np.zeros((len(times), 3)), times), NAMES)[1] is MessageStatus.WRONG_SHAPE
