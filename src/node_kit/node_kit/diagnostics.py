@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
@@ -21,7 +22,8 @@ class DiagnosticsPublisher:
     def __init__(self, node: Node, name: str, collect: Callable[[], Report], period_s: float = 1.0) -> None:
         self._node, self._name, self._collect = node, name, collect
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._timer = node.create_timer(period_s, self.publish)
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)  # a system clock that is set back would silence it
+        self._timer = node.create_timer(period_s, self.publish, clock=self._clock)
 
     def publish(self) -> None:
         """Publish now (the timer does so once a period)."""
