@@ -1,7 +1,7 @@
 """Child processes that are watched, stopped in order and never left behind. No ROS here.
 
 Each child leads its own process group, so that a Ctrl-C of the terminal reaches the supervisor alone and
-a group can be ended with everything in it. The kernel kills a child when its parent is gone
+a group can be ended with everything in it. The kernel signals a child when its parent is gone
 (PR_SET_PDEATHSIG), which covers the end nobody can handle: SIGKILL of the supervisor.
 """
 
@@ -45,9 +45,9 @@ class Exit:
         return f"{self.name} {self.cause}"
 
 
-def _die_with_parent(parent: int) -> Callable[[], None]:
+def _end_with_parent(parent: int, number: signal.Signals) -> Callable[[], None]:
     def prepare() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        _libc.prctl(PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # the parent died before the line above
             os._exit(1)
 
@@ -67,8 +67,16 @@ class Processes:
         self._watcher = threading.Thread(target=self._watch, name="process-watcher", daemon=True)
         self._watcher.start()
 
-    def start(self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
-        """Starts `argv` with its output going to `log`; OSError when it cannot be started."""
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        log: Path,
+        env: Mapping[str, str],
+        orphaned: signal.Signals = signal.SIGKILL,
+    ) -> None:
+        """Starts `argv` with its output going to `log`, to be signalled when it is `orphaned`; OSError when it cannot
+        be started."""
         with log.open("ab") as output:
             child = subprocess.Popen(
                 list(argv),
@@ -77,7 +85,7 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 env=dict(env),
                 start_new_session=True,
-                preexec_fn=_die_with_parent(os.getpid()),
+                preexec_fn=_end_with_parent(os.getpid(), orphaned),
             )
         with self._lock:
             self._children[name] = child

@@ -89,7 +89,9 @@ class Supervisor:
         """Starts all processes at once; they come up while this process does the same."""
         env = {**os.environ, **environment(), "PYTHONUNBUFFERED": "1", "ROS_LOG_DIR": str(self._run.logs / "ros")}
         for name, nodes in processes(self._nodes).items():
-            self._processes.start(name, self._command(nodes), self._run.log(name), env)
+            # A driver brakes and leaves its device in a defined state first, which its own deadline bounds.
+            orphaned = signal.SIGTERM if any(node.moves for node in nodes) else signal.SIGKILL
+            self._processes.start(name, self._command(nodes), self._run.log(name), env, orphaned)
         self._ros = RosSide(self.monitor)
 
     def bring_up(self, progress: Callable[[str], None] = lambda text: None) -> None:

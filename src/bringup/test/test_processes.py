@@ -123,6 +123,35 @@ def test_children_do_not_outlive_a_killed_parent() -> None:
     assert until(lambda: not alive(child), 2.0)
 
 
+DRIVER = """
+import pathlib, signal, sys, time
+def end(*_):
+    pathlib.Path(sys.argv[1]).touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("there", flush=True)
+time.sleep(600)
+"""
+PARENT = """
+import os, pathlib, signal, sys, time
+from bringup.processes import Processes
+driver, braked, log = sys.argv[1:]
+argv = [sys.executable, "-c", driver, braked]
+Processes(print).start("driver", argv, pathlib.Path(log), os.environ, signal.SIGTERM)
+time.sleep(600)
+"""
+
+
+def test_an_orphan_may_be_asked_to_end_in_place_of_being_killed(tmp_path: Path) -> None:
+    """A driver brakes first."""
+    braked, log = tmp_path / "braked", tmp_path / "log"
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, DRIVER, str(braked), str(log)])
+    assert until(lambda: tail(log) == ["there"])
+    parent.kill()
+    parent.wait()
+    assert until(braked.exists)
+
+
 def test_the_tail_of_a_log_is_bounded_and_survives_its_absence(tmp_path: Path) -> None:
     log = tmp_path / "log"
     assert tail(log) == []

@@ -17,7 +17,7 @@ from bringup.session import Session
 from bringup.supervisor import StoppedError, Supervisor
 from node_kit.station import load_station
 
-GONE_S = 2.0
+GONE_S = 6.0  # drivers brake and let go of their devices, for 5 s at most
 
 
 class Apart:
