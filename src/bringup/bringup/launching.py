@@ -21,7 +21,6 @@ from launch.actions import (
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.events.process import ProcessExited
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.ros_adapters import get_ros_node
 from std_msgs.msg import Bool
@@ -29,13 +28,14 @@ from std_msgs.msg import Bool
 from bringup import graph
 from bringup.processes import Exit
 from bringup.session import Session, prepare
-from bringup.station import ALIASES
+from bringup.station import ALIASES, closest
 from bringup.supervisor import BRAKING_S
 from node_kit.qos import LATCHED
 
 
 def launch_description(name: str) -> LaunchDescription:
-    """Launch of the station `name`; every argument of a station may be given, and so may another station."""
+    """Launch of the station `name`; every argument of a station may be given, fields by their dotted path too, and so
+    may another station."""
     declared = [DeclareLaunchArgument("station", default_value=name, description="YAML file or shipped station")]
     for argument, field in ALIASES.items():
         declared.append(DeclareLaunchArgument(argument, default_value="", description=f"{field} of the station"))
@@ -43,8 +43,12 @@ def launch_description(name: str) -> LaunchDescription:
 
 
 def _bring_up(context: LaunchContext) -> list[Any]:
-    given = {name: LaunchConfiguration(name).perform(context) for name in ("station", *ALIASES)}
-    return actions(context, prepare([f"{name}:={value}" for name, value in given.items() if value]))
+    known = ("station", *ALIASES)
+    # A launch that includes this one has arguments of its own; those with a dot are a station's.
+    given = {name: value for name, value in context.launch_configurations.items() if name in known or "." in name}
+    wrong = {name: near for name in context.launch_configurations.keys() - given.keys() if (near := closest(name))}
+    hints = [LogInfo(msg=f"argument: found {name!r}, which means nothing; {near!r}?") for name, near in wrong.items()]
+    return [*hints, *actions(context, prepare([f"{name}:={value}" for name, value in given.items() if value]))]
 
 
 def actions(context: LaunchContext, session: Session) -> list[Any]:

@@ -48,17 +48,17 @@ def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
         if not separator or not value:
             raise ArgumentError(f"argument: found {argument!r}, expected name:=value")
         if name != "station" and name not in ALIASES and "." not in name:
-            raise ArgumentError(f"argument: found {name!r}, expected {_closest(name)}")
+            known = f"one of station, {', '.join(ALIASES)} or a dotted field of the station"
+            raise ArgumentError(f"argument: found {name!r}, expected {repr(closest(name)) if closest(name) else known}")
         if name in parsed:
             raise ArgumentError(f"argument {name}: found twice, expected once")
         parsed[name] = _scalar(value)
     return parsed
 
 
-def _closest(name: str) -> str:
-    known = ["station", *ALIASES]
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"{close[0]!r}" if close else f"one of {', '.join(known)} or a dotted field of the station"
+def closest(name: str) -> str:
+    """The argument that somebody may have meant by `name`, "" if it is like none."""
+    return next(iter(difflib.get_close_matches(name, ["station", *ALIASES], n=1)), "")
 
 
 def _scalar(text: str) -> Any:
