@@ -72,11 +72,39 @@ def test_a_gripper_that_is_not_active_is_not_activated_unasked(inactive):
     assert inactive.gripper.activations == 0
 
 
-def test_asked_to_it_activates_once(inactive):
-    inactive.device = inactive.make(activate=True)
+def test_asked_to_it_activates_with_a_reset_and_not_before(inactive):
+    driver = started(inactive.make(activate=True), ROBOT)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert driver.reason == "not activated" and inactive.gripper.activations == 0
+    assert driver.reset() == (False, "activating: the fingers open and close")
+    assert ticked_until(driver, lambda: driver.reset()[0])
+    assert inactive.gripper.activations == 1 and driver.counts.lost == 0
+    driver.end()
+
+
+def test_a_gripper_that_was_without_power_is_not_activated_by_a_target(inactive):
+    inactive.gripper.write([0x0900, robotiq.OPENED, 0])
+    assert until(lambda: inactive.gripper.read()[0] >> 12 == 3)
     inactive.device.connect()
-    inactive.device.connect()
-    assert inactive.gripper.activations == 1
+    inactive.faults.silent = True
+    assert until(lambda: silent(inactive.device))
+    inactive.gripper.write([0, 0, 0])
+    activations = inactive.gripper.activations
+    inactive.faults.silent = False
+    assert until(lambda: not silent(inactive.device))
+    for _ in range(20):
+        inactive.device.write(np.array([CLOSED]))
+        assert until(lambda: inactive.device._connection._target is None)
+    assert inactive.gripper.activations == activations and inactive.device.fault() == "not activated"
+
+
+def test_a_fault_that_only_activation_clears_is_cleared_by_it(bench):
+    driver = started(bench.make(activate=True), ROBOT)
+    bench.faults.code = 0x0E
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert ticked_until(driver, lambda: driver.reset()[0])
+    assert bench.gripper.activations == 1 and driver.counts.lost == 0
+    driver.end()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ ACTIVATE, GO = 0x0100, 0x0800
 ACTIVE = 3
 TCP_PORT = 54321
 BLOCKING = 0x07  # faults from here on keep the gripper from moving; those below pass by themselves
+MAJOR = 0x0A  # faults from here on stay until it is activated again
 FAULTS = {
     0x07: "not activated",
     0x08: "too hot",
@@ -40,8 +41,8 @@ class RobotiqOptions(BusOptions):
     force: int = Field(100, ge=0, le=255, description="force at which it stops closing, 255 is the strongest")
     opened: int = Field(3, ge=0, le=255, description="count that it reports when fully open; read it off yours once")
     closed: int = Field(228, ge=0, le=255, description="count when closed on nothing; read it off yours once")
-    activate: bool = Field(False, description="activate it when connecting or reset: it opens and closes once")
-    activation_s: float = Field(5.0, gt=0, le=30, description="longest time for that; raise `connect_s` as well")
+    activate: bool = Field(False, description="let a reset activate it where that is needed: it opens and closes once")
+    activation_s: float = Field(5.0, gt=0, le=30, description="longest time for that")
 
 
 def make(settings: DeviceSettings) -> BusDevice:
@@ -60,28 +61,37 @@ class RobotiqWire:
         self._address, self._options = address, options
         self._closed, self._open = float(robot.lower[0]), float(robot.upper[0])
         self._client: Any = None
+        self._ready = False  # whether the newest question was answered by an active gripper
+        self._active_by_s: float | None = None  # monotonic time by which it is to be active, None unless activating
 
     def open(self) -> None:
-        """Connect. An active gripper stays where it is; another is activated only if the options say so."""
+        """Connect, without motion. A gripper that is not active is refused unless a reset may activate it."""
         self._client = open_client(self._address, self._options)
-        if self._state() == ACTIVE:
-            return
-        if not self._options.activate:
-            raise DeviceError("not activated; option 'activate' does so, and the fingers open and close once")
-        self._activate()
+        if state_of(self._read()) != ACTIVE and not self._options.activate:
+            raise DeviceError("not activated; option 'activate' lets a reset do so: the fingers open and close once")
 
     def exchange(self, target: np.ndarray | None) -> Answer:
-        """Target out, position and fault in: one question for both."""
-        if target is None:
-            return self._answer(self._read())
-        share = np.clip((self._open - float(target[0])) / (self._open - self._closed), 0, 1)
-        opened, closed = self._options.opened, self._options.closed
-        return self._answer(self._write_and_read(ACTIVATE | GO, round(opened + share * (closed - opened))))
+        """Target out, position and fault in: one question for both.
+
+        Targets go to a gripper that is known to be active: one that was without power would be activated by them.
+        """
+        ready, self._ready = self._ready, False
+        words = self._send(target) if ready and target is not None else self._read()
+        if not ready and target is not None and state_of(words) == ACTIVE:
+            words = self._send(target)
+        self._ready = state_of(words) == ACTIVE
+        self._active_by_s = None if self._ready else self._active_by_s
+        return self._answer(words)
 
     def clear(self) -> None:
-        """Faults of communication go by themselves, the rest only by activating again."""
-        if self._state() != ACTIVE and self._options.activate:
-            self._activate()
+        """Faults of communication go by themselves, the rest only by activating again: that begins here, and the next
+        answers tell how it goes on."""
+        words = self._read()
+        needed = state_of(words) != ACTIVE or fault_of(words) >= MAJOR
+        if needed and self._options.activate and not self._activating():
+            self._write_and_read(0, 0)
+            self._write_and_read(ACTIVATE, 0)
+            self._active_by_s = time.monotonic() + self._options.activation_s
 
     def close(self) -> None:
         """Close the connection; the gripper keeps its grip."""
@@ -89,24 +99,26 @@ class RobotiqWire:
             self._client.close()
 
     def _answer(self, words: list[int]) -> Answer:
-        stamp_ns, fault, count = time.time_ns(), words[1] >> 8, words[2] >> 8
+        stamp_ns, count = time.time_ns(), words[2] >> 8
         share = (count - self._options.opened) / (self._options.closed - self._options.opened)
         position = self._open + np.clip(share, 0, 1) * (self._closed - self._open)
-        text = f"fault {fault:#04x}: {FAULTS.get(fault, 'see the manual')}" if fault >= BLOCKING else None
-        return Answer(stamp_ns, np.array([position]), fault=text)
+        return Answer(stamp_ns, np.array([position]), fault=self._fault(words))
 
-    def _activate(self) -> None:
-        self._write_and_read(0, 0)
-        deadline = time.monotonic() + self._options.activation_s
-        while time.monotonic() < deadline:
-            self._write_and_read(ACTIVATE, 0)
-            if self._state() == ACTIVE:
-                return
-            time.sleep(0.05)
-        raise DeviceError(f"activation did not end in {self._options.activation_s:g} s")
+    def _fault(self, words: list[int]) -> str | None:
+        fault = fault_of(words)
+        if state_of(words) != ACTIVE and self._activating():
+            return "activating: the fingers open and close"
+        if fault >= BLOCKING:
+            return f"fault {fault:#04x}: {FAULTS.get(fault, 'see the manual')}"
+        return None if state_of(words) == ACTIVE else "not activated"
 
-    def _state(self) -> int:
-        return self._read()[0] >> 12 & 3
+    def _activating(self) -> bool:
+        return self._active_by_s is not None and time.monotonic() < self._active_by_s
+
+    def _send(self, target: np.ndarray) -> list[int]:
+        share = np.clip((self._open - float(target[0])) / (self._open - self._closed), 0, 1)
+        opened, closed = self._options.opened, self._options.closed
+        return self._write_and_read(ACTIVATE | GO, round(opened + share * (closed - opened)))
 
     def _read(self) -> list[int]:
         return _words(self._client.read_input_registers(INPUT, count=WORDS, device_id=self._options.id))
@@ -118,6 +130,16 @@ class RobotiqWire:
                 read_address=INPUT, read_count=WORDS, write_address=OUTPUT, values=words, device_id=self._options.id
             )
         )
+
+
+def state_of(words: list[int]) -> int:
+    """gSTA: 3 is active."""
+    return words[0] >> 12 & 3
+
+
+def fault_of(words: list[int]) -> int:
+    """gFLT, 0 for none."""
+    return words[1] >> 8
 
 
 def open_client(address: str, options: RobotiqOptions) -> Any:

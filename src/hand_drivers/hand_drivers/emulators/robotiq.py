@@ -13,7 +13,7 @@ from hand_drivers.emulators.lag import Joints, Lag
 
 OUTPUT, INPUT, WORDS = 1000, 2000, 3
 OPENED, CLOSED = 3, 228
-ACTIVATION_S = 0.1
+ACTIVATION_S = 1.5
 
 
 class RobotiqGripper:
