@@ -118,6 +118,45 @@ def test_an_error_of_the_box_is_named_stops_and_is_cleared_by_a_reset_only(bench
     assert bench.box.ready and bench.box.targets > targets
 
 
+def test_an_error_that_somebody_clears_at_the_box_needs_a_reset_which_enables_it_again(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    bench.faults.code = 31
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    bench.faults.code = 0
+    for _ in range(20):
+        driver.tick(time.monotonic_ns())
+    assert driver.state is State.STOPPED and not bench.box.ready
+    assert driver.reset()[0] and bench.box.ready
+
+
+def test_a_box_that_somebody_stops_is_a_fault_until_a_reset(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    bench.box.state = xarm.STOPPED
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert driver.reason == "the box was stopped: not ready to move"
+    bench.box.state = xarm.READY  # and who starts it there moves nothing
+    targets = bench.box.targets
+    for _ in range(20):
+        driver.tick(time.monotonic_ns())
+    assert bench.box.targets == targets
+    bench.box.state = xarm.STOPPED
+    assert driver.reset()[0] and bench.box.ready
+    driver.tick(time.monotonic_ns())
+    assert bench.box.targets > targets
+
+
+def test_a_box_with_an_error_is_taken_over_stopped_and_cleared_by_a_reset(bench):
+    bench.faults.code = 31
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    driver.tick(time.monotonic_ns())
+    assert (driver.state, driver.reason) == (State.STOPPED, "error 31: collision (current)")
+    assert bench.box.targets == 0 and not bench.box.enabled
+    assert driver.reset()[0] and bench.box.ready
+
+
 def test_every_second_reading_asks_and_a_silent_box_is_told_by_every_one(bench):
     bench.device.connect()
     first = bench.device.read()

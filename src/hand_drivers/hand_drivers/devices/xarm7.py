@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -16,7 +17,8 @@ JOINTS = 7
 SERVO_MODE, READY, STOP = 1, 0, 4
 PATIENCE_S = 0.5  # for answers while nothing moves yet
 FAULT_EVERY = 5  # readings between two questions for errors; an answer that carries the error bit asks at once
-FINE = (0, 2)  # answers of the SDK: done, done with a warning
+FINE, IN_ERROR, NOT_READY = (0, 2), 1, 9  # answers of the SDK: done, done with a warning; the box takes no targets
+REFUSALS = 25  # targets in a row that a box without an error does not take: somebody stopped it there
 ERRORS = {
     1: "emergency stop pressed",
     2: "emergency stop of the control box",
@@ -53,12 +55,15 @@ class XArm7Device:
         self._name, self._address = f"xarm7 {settings.address}", settings.address
         self._options, self._priority = read_options(XArmOptions, settings), settings.priority
         self._arm: Any = None
-        self._code = self._readings = 0
+        self._code = self._readings = self._refused = 0
         self._told: np.ndarray | None = None  # the last target
         self._again: JointSample | None = None  # what the next reading is to repeat
 
     def connect(self) -> None:
-        """Open the connection, enable the motors and go to servo mode, without motion. Raises DeviceError."""
+        """Open the connection, enable the motors and go to servo mode, without motion. Raises DeviceError.
+
+        A box with an error is enabled once that is cleared.
+        """
         self.disconnect()
         try:
             patience_s = max(PATIENCE_S, self._options.answer_s)
@@ -66,10 +71,11 @@ class XArm7Device:
             self._arm = open_box(*where, patience_s, self._options.connect_s, self._priority)
         except DeviceError as error:
             raise DeviceError(f"{self._name}: {error}") from error
-        self._readings, self._told = 0, None
+        self._readings, self._refused, self._told = 0, 0, None
         try:
             self._look()
-            self._enable()
+            if not self._code:
+                self._enable()
             self._arm.set_timeout([self._options.answer_s])
         except DeviceError:
             self.disconnect()
@@ -86,8 +92,8 @@ class XArm7Device:
             return repeated
         code, rows = self._running().get_joint_states(is_radian=True, num=3)
         stamp_ns = time.time_ns()
-        self._check("joint states", code, FINE + (1, 9))  # a faulty or stopped arm still says where it is
-        if code == 1 or self._readings % FAULT_EVERY == 0:
+        self._check("joint states", code, (*FINE, IN_ERROR, NOT_READY))  # a stopped arm still says where it is
+        if code == IN_ERROR or self._readings % FAULT_EVERY == 0:
             self._look()
         self._readings += 1
         position, velocity, effort = (np.array(row[:JOINTS], dtype=float) for row in rows)
@@ -98,13 +104,14 @@ class XArm7Device:
         """Send targets; the box runs to them at once."""
         if not np.isfinite(position).all():  # the SDK would let it through
             raise DeviceError(f"{self._name}: found targets {position.tolist()}, expected finite numbers")
-        if self._code:
-            return  # the box ignores targets until it is cleared
+        if self.fault():
+            return  # the box ignores targets until it is cleared, and must not find an old one when it is
         self._told = np.array(position, dtype=float)
         code = self._running().set_servo_angle_j(position.tolist(), is_radian=True)
-        if code in (1, 9):
+        self._refused = self._refused + 1 if code == NOT_READY else 0
+        if code in (IN_ERROR, NOT_READY):
             self._look()
-        self._check("servo targets", code, FINE + (1, 9))
+        self._check("servo targets", code, (*FINE, IN_ERROR, NOT_READY))
 
     def stop(self) -> None:
         """Hold: in servo mode the arm stays at the last target; near where it is, if it is kept from that."""
@@ -112,8 +119,10 @@ class XArm7Device:
             self.write(targets_to_hold(self._told, self.read().position))
 
     def fault(self) -> str | None:
-        """The control box's error."""
-        return f"error {self._code}: {ERRORS.get(self._code, 'see the manual')}" if self._code else None
+        """The control box's error, or that it takes no targets without one."""
+        if self._code:
+            return f"error {self._code}: {ERRORS.get(self._code, 'see the manual')}"
+        return "the box was stopped: not ready to move" if self._refused >= REFUSALS else None
 
     def clear_fault(self) -> None:
         """Clear errors and enable again; what the box cannot clear stays."""
@@ -129,23 +138,23 @@ class XArm7Device:
         self._again = None
         if self._arm is not None:
             arm, self._arm = self._arm, None
-            if arm.connected:
-                arm.set_state(STOP)
+            with contextlib.suppress(DeviceError):
+                if arm.connected:
+                    arm.set_state(STOP)
             arm.disconnect()
 
     def _enable(self) -> None:
         arm = self._running()
-        if self._code:
-            raise DeviceError(f"{self._name}: {self.fault()}")
         self._check("enabling", arm.motion_enable(True), FINE)
         if self._options.sensitivity is not None:
             self._check("collision sensitivity", arm.set_collision_sensitivity(self._options.sensitivity), FINE)
         self._check("servo mode", arm.set_mode(SERVO_MODE), FINE)
         self._check("starting", arm.set_state(READY), FINE)
+        self._refused = 0
 
     def _look(self) -> None:
         code, found = self._running().get_err_warn_code()
-        self._check("errors", code, FINE + (1, 9))
+        self._check("errors", code, (*FINE, IN_ERROR, NOT_READY))
         self._code = int(found[0])
 
     def _check(self, what: str, code: int, fine: tuple[int, ...]) -> None:

@@ -44,10 +44,12 @@ def open_box(address: str, port: int, answer_s: float, connect_s: float, priorit
     The SDK waits for minutes on a host that accepts and stays silent, so it connects in a thread that is given up.
     """
     found: list[Any] = []
-    asked = (address, port, answer_s, priority, found)
+    given_up = threading.Event()
+    asked = (address, port, answer_s, priority, found, given_up)
     opening = threading.Thread(target=_open, args=asked, name=f"xarm {address}", daemon=True)
     opening.start()
     opening.join(connect_s)
+    given_up.set()
     if not found:
         raise DeviceError(f"no answer in {connect_s:g} s")
     if isinstance(found[0], Exception):
@@ -55,7 +57,7 @@ def open_box(address: str, port: int, answer_s: float, connect_s: float, priorit
     return Box(found[0])
 
 
-def _open(address: str, port: int, answer_s: float, priority: int, found: list[Any]) -> None:
+def _open(address: str, port: int, answer_s: float, priority: int, found: list[Any], given_up: threading.Event) -> None:
     before = socket.getdefaulttimeout()
     try:
         from xarm.core.config.x_config import XCONF
@@ -78,6 +80,8 @@ def _open(address: str, port: int, answer_s: float, priority: int, found: list[A
         arm.connect()
         arm.set_timeout([answer_s])
         found.append(arm)
+        if given_up.is_set():  # nobody else would ever close it
+            arm.disconnect()
     except Exception as error:  # the SDK raises bare exceptions
         found.append(error)
     finally:

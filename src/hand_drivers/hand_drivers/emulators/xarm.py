@@ -67,7 +67,8 @@ class Gripper:
 
 
 class ControlBox:
-    """The arm behind the box. Servo targets are taken in mode 1 only, enabled, ready and without error."""
+    """The arm behind the box. Servo targets are taken in mode 1 only, enabled, ready and without error, which stops it
+    until somebody starts it again."""
 
     def __init__(self, faults: Faults, joints: Joints, gripper: Gripper | None = None) -> None:
         self.faults, self.joints = faults, joints
@@ -91,6 +92,8 @@ class ControlBox:
 
     def answer(self, function: int, payload: bytes) -> bytes | None:
         """The payload of the answer; None where the box knows no such function or parameters."""
+        if self.faults.code:
+            self.state = STOPPED
         if function == 1:
             return VERSION.ljust(40, b"\0")
         if function == 13:
