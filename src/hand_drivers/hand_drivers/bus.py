@@ -88,6 +88,7 @@ class BusDevice:
         """Newest measured state; effort is 0. Raises DeviceError when it is too old."""
         sample, age_s, error = self._running().newest()
         if age_s > self._options.max_age_s:
+            self._running().drop()  # what has waited for so long may be all that a reconnection would send
             raise DeviceError(f"{self._name}: {error or f'no answer for {age_s:.2f} s'}")
         return sample
 
@@ -158,6 +159,11 @@ class _Connection:
         with self._lock:
             self._target = np.array(target, dtype=float)
         self._wake.set()
+
+    def drop(self) -> None:
+        """Forget a target that has not gone out."""
+        with self._lock:
+            self._target = None
 
     def clear(self, timeout_s: float) -> None:
         """Clear the fault before the next exchange, and wait for its end."""

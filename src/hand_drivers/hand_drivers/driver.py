@@ -21,6 +21,8 @@ from hand_drivers.trace import CommandTrace
 
 _FIRST_READINGS = 5
 _CATCH_UP_S = 0.5  # a joint that will be there so soon follows
+_LET_GO_S = 1.0  # longest time to wait for whoever is talking to the device
+_OUTSIDE = 0.25  # share of a joint's range that it may be outside when it is taken over
 _LAGGING, _LAGGING_S = 0.5, 0.5  # share of `max_behind` that is too much too, for so long
 
 
@@ -37,6 +39,7 @@ class Driver:
         self.sample: JointSample | None = None  # newest measurement
         self.command: MotionState | None = None  # newest command
         self.trouble = ""  # what the device itself stopped for, a fault or its loss, until it is reset
+        self.troubles = 0  # how many there were
         self._mode = Mode()
         self._wire = threading.RLock()
         self._dt = 1.0 / self.settings.rate_hz
@@ -79,9 +82,13 @@ class Driver:
     def end(self) -> None:
         """Stop the device and let go of it (brake first: ``stop``, then tick until ``standing``)."""
         self._mode.end()
-        with self._wire:
+        if not self._wire.acquire(timeout=_LET_GO_S):  # a reconnection has it, and lets go of the device itself
+            return
+        try:
             _quietly(self.device.stop)
             _quietly(self.device.disconnect)
+        finally:
+            self._wire.release()
 
     def accept_chunk(
         self, stamp_ns: int, times_s: np.ndarray, points: np.ndarray, now_ns: int, wall_ns: int | None = None
@@ -123,14 +130,20 @@ class Driver:
 
     def reset(self) -> tuple[bool, str]:
         """Leave the latch, holding where the robot stands, if the cause is gone; else (False, why not)."""
+        refusal = self._mode.reset_refusal(self.standing)  # at once: a reconnection may have the wire for seconds
+        if not refusal and not self._wire.acquire(timeout=_LET_GO_S):
+            refusal = "the device does not answer"
+        if refusal:
+            return False, refusal
         try:
-            with self._wire:
-                refusal = self._mode.reset_refusal(self.standing) or self._clear_device()
-                refusal = refusal or self._mode.reset(self.standing)
+            refusal = self._mode.reset_refusal(self.standing) or self._clear_device()
+            self.trouble = self.trouble if refusal else ""  # before it holds again: what comes then is news
+            refusal = refusal or self._mode.reset(self.standing)
         except Exception as error:  # as in `tick`
             self._lose(error)
             refusal = str(error)
-        self.trouble = self.trouble if refusal else ""
+        finally:
+            self._wire.release()
         return not refusal, refusal or "holding"
 
     def tick(self, now_ns: int) -> None:
@@ -156,7 +169,10 @@ class Driver:
                     self.device.connect()
                     self._take_over()
                     self._mode.regain()
-        except Exception:  # not back yet, whatever the plug-in calls it
+                if self.state is State.INACTIVE:  # ended meanwhile
+                    _quietly(self.device.disconnect)
+        except Exception as error:  # not back yet, whatever the plug-in calls it
+            self._mode.stay_lost(_words(error))
             return False
         return True
 
@@ -164,7 +180,7 @@ class Driver:
         self.sample = checked(self.device.read(), self._joints)
         fault = self.device.fault() or self._behind(now_ns)
         if fault:
-            self.trouble = self.trouble or fault
+            self._note(self.trouble or fault)
             self._mode.latch(fault)
         self.command, self._commanded_ns = self._next(now_ns), now_ns
         self.audit.add(self.command.position)
@@ -215,12 +231,26 @@ class Driver:
         """Nothing moves yet, so a device that answers late is asked again. Raises DeviceError."""
         for _ in range(_FIRST_READINGS - 1):
             with contextlib.suppress(DeviceError):
-                return checked(self.device.read(), self._joints)
-        return checked(self.device.read(), self._joints)
+                return self._plausible_reading()
+        return self._plausible_reading()
+
+    def _plausible_reading(self) -> JointSample:
+        """A robot can be outside its limits, but not by far; it would be commanded to where this says. Raises
+        DeviceError."""
+        sample = checked(self.device.read(), self._joints)
+        margin = _OUTSIDE * (self.limits.upper - self.limits.lower)
+        lower, upper = self.limits.lower - margin, self.limits.upper + margin
+        for name, place, low, high in zip(self.device.joints, sample.position, lower, upper, strict=True):
+            if not low <= place <= high:
+                raise DeviceError(f"{name}: found {place:.3g}, expected {low:.3g} to {high:.3g}")
+        return sample
 
     def _clear_device(self) -> str:
-        """Clear the device's fault and take it over again; returns the fault that stays, "" if none."""
-        if self.device.fault() is not None:
+        """Clear the device's fault and take it over again; returns the fault that stays, "" if none.
+
+        One that went by itself too: a device may move again only once it is enabled anew.
+        """
+        if self.trouble or self.device.fault() is not None:
             self.device.clear_fault()
         fault = self.device.fault()
         if fault is None:
@@ -234,15 +264,24 @@ class Driver:
         still nobody asks, and the device is not to blame.
         """
         self.counts.missed += 1
+        self._at_stop = False  # what was handed to it may not have arrived
         self._silent_ns = now_ns if self._silent_ns is None else self._silent_ns
         if now_ns - self._silent_ns >= self.settings.device_timeout_s * SECOND:
             self._lose(error)
 
     def _lose(self, error: Exception) -> None:
-        reason = str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}: {error}"
+        reason = _words(error)
         if self._mode.lose(reason):
             self.counts.lost += 1
-            self.trouble = reason
+            self._note(reason)
+
+    def _note(self, trouble: str) -> None:
+        self.troubles += trouble != self.trouble
+        self.trouble = trouble
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}: {error}"
 
 
 def _lag(commanded: float, measured: float, velocity: float) -> float:

@@ -20,6 +20,8 @@ class Mode:
         self.lock = threading.RLock()
         self.state = State.INACTIVE
         self.reason = ""
+        self._loss = ""
+        self._asked = ""  # why it is to be stopped once it starts
         self.estop_asserted = False
 
     @property
@@ -33,11 +35,12 @@ class Mode:
         return self.state not in (State.INACTIVE, State.LOST)
 
     def start(self) -> None:
-        """The device was taken over; it holds, or is stopped if the emergency stop came before."""
+        """The device was taken over; it holds, or is stopped if a stop came before."""
         with self.lock:
+            asked, self._asked = "emergency stop" if self.estop_asserted else self._asked, ""
             self._enter(State.HOLDING, "no command yet")
-            if self.estop_asserted:
-                self._enter(State.STOPPED, "emergency stop")
+            if asked:
+                self._enter(State.STOPPED, asked)
 
     def end(self) -> None:
         """The device is let go."""
@@ -52,10 +55,12 @@ class Mode:
         self._enter(State.HOLDING, reason)
 
     def latch(self, reason: str) -> None:
-        """Stop until reset; the first reason stays, and a lost device stays lost."""
+        """Stop until reset; the first reason stays, a lost device stays lost, an inactive one starts stopped."""
         with self.lock:
             if self.movable:
                 self._enter(State.STOPPED, reason)
+            elif self.state is State.INACTIVE:
+                self._asked = self._asked or reason
 
     def estop(self, asserted: bool) -> None:
         """Take the value of the emergency stop: asserted it latches, released it only permits a reset."""
@@ -69,8 +74,15 @@ class Mode:
         with self.lock:
             news = self.connected
             if news:
+                self._loss = reason
                 self._enter(State.LOST, reason)
             return news
+
+    def stay_lost(self, reason: str) -> None:
+        """It could not be reconnected: `reason` follows the one it was lost for."""
+        with self.lock:
+            if self.state is State.LOST:
+                self.reason = f"{self._loss}; not back: {reason}"
 
     def regain(self) -> None:
         """The device is back; it waits for a reset all the same."""

@@ -41,7 +41,7 @@ class Runtime:
         self._publish, self._on_trouble, self._take = publish, on_trouble, take
         self._publish_period_ns, self._publish_ns = round(1e9 / publish_rate_hz), 0  # the next time
         self._due = threading.Event()  # to be published
-        self._published_ns, self._told = -1, ""
+        self._published_ns, self._told = -1, 0
         self._end = threading.Event()
         self._publishing = False
         self._publisher: threading.Thread | None = None
@@ -94,13 +94,15 @@ class Runtime:
         while self._publishing:
             self._due.wait()
             self._due.clear()
-            self._publish_newest()
+            try:
+                self._publish_newest()
+            except Exception as error:  # whoever moves a robot has to see it
+                self.driver.stop(f"no state can be published: {type(error).__name__}: {error}")
 
     def _publish_newest(self) -> None:
-        trouble = self.driver.trouble
-        if trouble and not self._told:
-            self._on_trouble(trouble)
-        self._told = trouble
+        if self.driver.troubles != self._told:
+            self._told = self.driver.troubles
+            self._on_trouble(self.driver.trouble)
         sample = self.driver.sample
         # A device that repeats itself, or is lost, has nothing new to say: an old state is never given out again.
         if sample is not None and sample.stamp_ns != self._published_ns:

@@ -42,6 +42,7 @@ class BenchDevice:
         self.lag = 0  # periods of .01 s that it is behind what was written
         self.trouble: str | None = None
         self.clearable = True
+        self.cleared = 0
 
     def connect(self) -> None:
         self._require(self.plugged)
@@ -77,6 +78,7 @@ class BenchDevice:
         return self.trouble
 
     def clear_fault(self) -> None:
+        self.cleared += 1
         self.trouble = None if self.clearable else self.trouble
 
     def disconnect(self) -> None:

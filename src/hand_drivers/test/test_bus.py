@@ -94,9 +94,20 @@ def test_a_target_that_did_not_arrive_is_sent_again(device, lines):
     device.connect()
     lines[0].fails = ValueError("checksum")
     device.write(np.array([0.5]))
-    assert until(lambda: silent(device))
+    assert until(lambda: device._connection.newest()[2])
     lines[0].fails = None
     assert until(lambda: lines[0].sent == [0.5])
+
+
+def test_a_target_that_waited_for_too_long_is_not_sent_when_the_wire_is_back(device, lines):
+    device.connect()
+    lines[0].fails = OSError("unplugged")
+    assert until(lambda: device._connection.newest()[2])
+    device.write(np.array([0.7]))
+    assert until(lambda: silent(device))
+    lines[0].fails = None
+    assert until(lambda: not silent(device))
+    assert lines[0].sent == []
 
 
 def test_a_wire_that_answers_at_once_is_asked_no_more_often_than_it_has_to_be(device, lines):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -272,6 +273,116 @@ def test_a_device_fault_stops_and_reset_needs_it_cleared(bench):
     assert bench.driver.reset() == (True, "holding")
 
 
+def test_a_fault_that_went_by_itself_is_cleared_by_the_reset_too(bench):
+    """A device may take no targets until it is enabled anew."""
+    moving(bench).device.trouble = "joint 2 too hot"
+    bench.run(0.5)
+    bench.device.trouble = None
+    bench.run(0.1)
+    assert bench.driver.state is State.STOPPED and not bench.device.cleared
+    assert bench.driver.reset()[0] and bench.device.cleared == 1
+
+
+def test_a_reset_without_a_fault_leaves_the_device_alone(bench):
+    moving(bench).driver.stop("asked")
+    bench.run(0.5)
+    assert bench.driver.reset()[0] and not bench.device.cleared
+
+
+def test_a_stop_while_inactive_holds_the_driver_back_until_a_reset(device, limits):
+    driver = Driver(device, limits)
+    driver.stop("stop requested")
+    driver.start()
+    assert (driver.state, driver.reason) == (State.STOPPED, "stop requested")
+    assert driver.reset()[0] and driver.state is State.HOLDING
+
+
+def test_an_emergency_stop_that_was_released_before_the_start_needs_a_reset_all_the_same(device, limits):
+    driver = Driver(device, limits)
+    driver.estop(True)
+    driver.estop(False)
+    driver.start()
+    assert driver.state is State.STOPPED and driver.reset()[0]
+
+
+def test_a_robot_that_says_it_is_far_outside_its_limits_is_not_taken_over(bench):
+    """The command would start from there."""
+    bench.driver.stop("asked")
+    bench.run(0.5)
+    bench.device.position = np.array([0.0, 2.9, 0.0])
+    assert bench.driver.reset()[0]  # it was pushed a little
+    bench.driver.stop("asked")
+    bench.device.position = np.array([0.0, 3.1, 0.0])
+    bench.run(0.1)
+    assert bench.driver.reset() == (False, "b: found 3.1, expected -3 to 3")
+    assert bench.driver.state is State.LOST
+
+
+class Hanging:
+    """A device whose connection hangs until it is let go."""
+
+    def __init__(self, device) -> None:
+        self.reached, self.let_go = threading.Event(), threading.Event()
+        self._connect, device.connect = device.connect, self.connect
+
+    def connect(self) -> None:
+        self.reached.set()
+        assert self.let_go.wait(10.0)
+        self._connect()
+
+
+@pytest.fixture
+def reconnecting(bench):
+    """A lost device that is being reconnected, by a thread that hangs in it."""
+    bench.device.plugged = False
+    bench.run(0.32)
+    bench.device.plugged = True
+    hanging = Hanging(bench.device)
+    thread = threading.Thread(target=bench.driver.reconnect)
+    thread.start()
+    assert hanging.reached.wait(10.0)
+    yield bench, hanging, thread
+    hanging.let_go.set()
+    thread.join(10.0)
+
+
+def test_a_reset_while_a_device_is_being_reconnected_is_refused_at_once_and_does_nothing_later(reconnecting):
+    bench, hanging, thread = reconnecting
+    answers: list[tuple[bool, str]] = []
+    asking = threading.Thread(target=lambda: answers.append(bench.driver.reset()))
+    asking.start()
+    asking.join(10.0)
+    assert answers == [(False, "the device is lost: the cable is out")] and not hanging.let_go.is_set()
+    hanging.let_go.set()
+    thread.join(10.0)
+    assert bench.driver.state is State.STOPPED
+
+
+def test_the_end_does_not_wait_for_a_reconnection_which_lets_go_of_the_device(reconnecting, monkeypatch):
+    bench, hanging, thread = reconnecting
+    monkeypatch.setattr("hand_drivers.driver._LET_GO_S", 0.05)
+    ending = threading.Thread(target=bench.driver.end)
+    ending.start()
+    ending.join(10.0)
+    assert not ending.is_alive() and not hanging.let_go.is_set()
+    hanging.let_go.set()
+    thread.join(10.0)
+    assert not bench.device.connected and bench.driver.state is State.INACTIVE
+
+
+def test_why_a_lost_device_does_not_come_back_is_told(bench, monkeypatch):
+    bench.device.plugged = False
+    bench.run(0.32)
+    bench.device.plugged = True
+
+    def connect() -> None:
+        raise DeviceError("error 31")
+
+    monkeypatch.setattr(bench.device, "connect", connect)
+    assert not bench.driver.reconnect() and not bench.driver.reconnect()
+    assert bench.driver.reason == "the cable is out; not back: error 31"
+
+
 def test_a_lost_device_comes_back_stopped_and_moves_only_after_a_reset(bench):
     moving(bench).device.plugged = False
     bench.run(0.32)
@@ -298,6 +409,17 @@ def test_a_short_silence_of_the_device_is_bridged_without_a_jump(bench):
     assert bench.driver.state is State.TRACKING
     assert (bench.driver.counts.missed, bench.driver.counts.lost) == (15, 0)
     bench.assert_motion_within_limits()
+
+
+def test_a_robot_that_is_stopped_is_told_so_again_after_a_silence(bench):
+    moving(bench).driver.stop("asked")
+    bench.run(0.5)
+    assert bench.device.stops == 1
+    bench.device.plugged = False
+    bench.run(0.05)
+    bench.device.plugged = True
+    bench.run(0.05)
+    assert bench.device.stops == 2 and bench.driver.state is State.STOPPED
 
 
 def test_a_pause_of_the_whole_machine_is_not_held_against_the_device(bench):
@@ -398,11 +520,18 @@ EVENTS = st.one_of(
 
 
 @given(st.lists(st.tuples(EVENTS, st.integers(0, 30)), max_size=25))
-def test_no_sequence_of_events_moves_the_device_beyond_a_limit(new_device, limits, events):
+def test_no_sequence_of_events_moves_the_device_beyond_a_limit_or_out_of_a_stop(new_device, limits, events):
     bench = Bench(new_device(), limits)
+    driver = bench.driver
     for event, periods in events:
+        stopped = driver.state in (State.STOPPED, State.LOST)
+        at_rest, before = driver.standing, bench.device.position.copy()
         _apply(bench, event)
+        if stopped and event[0] != "reset":
+            assert driver.state in (State.STOPPED, State.LOST)
         bench.run(periods * 0.01)
+        if stopped and event[0] != "reset" and at_rest:
+            assert (bench.device.position == before).all()
     bench.assert_motion_within_limits()
 
 

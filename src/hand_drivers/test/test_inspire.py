@@ -125,6 +125,19 @@ def test_the_hand_s_own_error_is_named_stops_and_is_cleared_by_a_reset_only(benc
     assert driver.state is State.HOLDING and bench.faults.code == 0
 
 
+def test_a_hand_whose_error_went_by_itself_takes_targets_again_after_the_reset(bench):
+    """The library remembers the error until it is cleared, and sends none."""
+    driver = started(bench.device, ROBOT)
+    bench.faults.code = 2
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    bench.faults.code = 0
+    assert until(lambda: bench.device.fault() is None)
+    assert driver.state is State.STOPPED and driver.reset()[0]
+    target = ROBOT.lower + 0.3 * (ROBOT.upper - ROBOT.lower)
+    bench.device.write(target)
+    assert until(lambda: np.abs(bench.device.read().position - target).max() < 2e-3)
+
+
 def test_an_error_that_stays_keeps_it_stopped(bench):
     driver = started(bench.device, ROBOT)
     bench.hand.write = lambda address, data, write=bench.hand.write: (

@@ -106,6 +106,33 @@ def test_a_lost_device_is_reconnected_and_waits_for_a_reset(runtime, device):
     assert runtime.driver.reset() == (True, "holding")
 
 
+def test_a_fault_that_is_back_right_after_a_reset_is_told_again(device, limits):
+    """Between two publications: who is told stops the other robots too."""
+    told: list[str] = []
+    driver = Driver(device, limits)
+    runtime = Runtime(driver, lambda sample: None, 50.0, on_trouble=told.append)
+    runtime.start()
+    device.trouble = "joint 3 is hot"
+    wait_for(lambda: told == ["joint 3 is hot"] and driver.standing)
+    with driver._wire:  # neither a step nor a publication comes in between
+        assert driver.reset()[0]
+        device.trouble = "joint 3 is hot"
+        driver.tick(time.monotonic_ns())
+    wait_for(lambda: len(told) == 2)
+    runtime.stop()
+
+
+def test_states_that_cannot_be_published_stop_the_robot(device, limits):
+    def publish(_sample: object) -> None:
+        raise ValueError("no such handle")
+
+    runtime = Runtime(Driver(device, limits), publish, 50.0)
+    runtime.start()
+    wait_for(lambda: runtime.driver.state is State.STOPPED)
+    assert runtime.driver.reason == "no state can be published: ValueError: no such handle"
+    runtime.stop()
+
+
 def test_a_device_that_does_not_connect_starts_nothing(device, limits, published):
     device.plugged = False
     runtime = Runtime(Driver(device, limits), published.append, 50.0)
