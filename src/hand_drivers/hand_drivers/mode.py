@@ -79,10 +79,10 @@ class Mode:
             return news
 
     def stay_lost(self, reason: str) -> None:
-        """It could not be reconnected: `reason` follows the one it was lost for."""
+        """It could not be reconnected: `reason` follows the one it was lost for, if it is another."""
         with self.lock:
             if self.state is State.LOST:
-                self.reason = f"{self._loss}; not back: {reason}"
+                self.reason = self._loss if reason == self._loss else f"{self._loss}; not back: {reason}"
 
     def regain(self) -> None:
         """The device is back; it waits for a reset all the same."""
