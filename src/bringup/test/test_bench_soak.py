@@ -276,7 +276,7 @@ def test_what_keeps_a_processor_from_running_is_measured() -> None:
         time.sleep(0.3)
         os.kill(watcher, signal.SIGCONT)
         assert found.longest_ms() >= 250.0
-    assert found.longest_ms() >= 250.0 and f"{found.longest_ms():.1f} ms" in found.words()
+    assert found.longest_ms() >= 250.0 and f"{found.longest_ms():.1f} ms" in pauses.words(found.longest_ms())
 
 
 def test_a_watcher_that_is_gone_knows_nothing() -> None:
@@ -284,4 +284,4 @@ def test_a_watcher_that_is_gone_knows_nothing() -> None:
         found._watcher.kill()
         found._watcher.wait()
         assert found.longest_ms() is None
-    assert "not known" in found.words()
+    assert "not known" in pauses.words(found.longest_ms())

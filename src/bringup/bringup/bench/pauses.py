@@ -62,13 +62,6 @@ class Pauses:
             self.take_ms()
         return self._longest
 
-    def words(self) -> str:
-        """The same for people."""
-        found = self.longest_ms()
-        if found is None:
-            return "whether the machine itself stood still is not known: no real-time priority here"
-        return f"the machine itself stood still for {found:.1f} ms at most"
-
     def _ask(self) -> float | None:
         assert self._watcher is not None and self._watcher.stdin is not None and self._watcher.stdout is not None
         try:
@@ -76,6 +69,13 @@ class Pauses:
             return json.loads(self._watcher.stdout.readline() or "null")
         except BrokenPipeError:  # the watcher is gone
             return None
+
+
+def words(found_ms: float | None) -> str:
+    """For how long the machine stood still, for people."""
+    if found_ms is None:
+        return "whether the machine itself stood still is not known: no real-time priority here"
+    return f"the machine itself stood still for {found_ms:.1f} ms at most"
 
 
 def longest_ms(loops: Sequence[ServoLoop]) -> float | None:

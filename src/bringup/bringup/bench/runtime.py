@@ -18,6 +18,7 @@ from rich.console import Console
 
 from bringup import report
 from bringup.bench import checks, idle, live, timing
+from bringup.bench.pauses import Pauses, words
 from bringup.bench.timing import Loop
 from bringup.session import REFUSALS, REFUSED, Session
 
@@ -35,16 +36,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except REFUSALS as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
-    alone = _alone(session, min(IDLE_S, options.seconds / 4))
-    guard_us = idle.guard_us(session.station.servo.priority)
-    outcome, reading = live.run(session)
+    with Pauses() as pauses:
+        alone = _alone(session, min(IDLE_S, options.seconds / 4))
+        guard_us = idle.guard_us(session.station.servo.priority)
+        stood_ms = {"alone": pauses.take_ms()}
+        outcome, reading = live.run(session)
+        stood_ms["graph"] = pauses.take_ms()
     if reading is None:
         return outcome
     beside = _loops(session, reading)
     found = timing.judge(beside, alone, guard_us["p99"])
-    figures = _figures(session, reading, beside, alone, guard_us)
+    figures = {**_figures(session, reading, beside, alone, guard_us), "machine_stood_still_ms": stood_ms}
     show(checks.console(), figures, beside | alone)
     checks.console().print(checks.table("limits", found))
+    for what, found_ms in stood_ms.items():
+        print(f"{what}: {words(found_ms)}")
     checks.write(options.json, figures, found)
     return outcome
 

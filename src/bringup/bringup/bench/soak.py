@@ -14,7 +14,7 @@ from typing import Any
 from bringup.bench import accounting, checks, live, usage
 from bringup.bench.checks import Check
 from bringup.bench.interruptions import Interruptions, Person
-from bringup.bench.pauses import Pauses
+from bringup.bench.pauses import Pauses, words
 from bringup.bench.usage import Usage
 from bringup.monitor import Status
 from bringup.session import FAILED, FINE, REFUSALS, REFUSED
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return outcome
     found = judge(reading, used, interruptions.gaps)
     show(reading, used, found)
-    print(pauses.words())
+    print(words(pauses.longest_ms()))
     if interruptions.stops:
         print(f"it stopped the robots {interruptions.stops} times, and they were reset")
     figures = _figures(session.station.seconds, options.backend, reading, used)
