@@ -48,6 +48,7 @@ class Driver:
         self.audit = Audit(limits, self._dt)
         self.trace = CommandTrace()
         self._at_stop = False
+        self._faulty = False  # whether it told a fault since it was enabled
         self._commanded_ns: int | None = None  # when it was last commanded, None right after it was taken over
         self._lagging_ns: int | None = None  # since when a joint is behind its command by _LAGGING, None while none is
         self._silent_ns: int | None = None  # since when the device does not answer, None while it does
@@ -178,9 +179,12 @@ class Driver:
 
     def _exchange(self, now_ns: int) -> None:
         self.sample = checked(self.device.read(), self._joints)
-        fault = self.device.fault() or self._behind(now_ns)
+        told = self.device.fault()
+        self._faulty |= told is not None
+        fault = told or self._behind(now_ns)
         if fault:
-            self._note(self.trouble or fault)
+            if not self.trouble:
+                self._note(fault)
             self._mode.latch(fault)
         self.command, self._commanded_ns = self._next(now_ns), now_ns
         self.audit.add(self.command.position)
@@ -226,6 +230,7 @@ class Driver:
         self.command, self._at_stop = MotionState.at_rest(self.sample.position), False
         self.audit.start(self.command.position)
         self._silent_ns = self._lagging_ns = self._commanded_ns = None
+        self._faulty = False
 
     def _first_reading(self) -> JointSample:
         """Nothing moves yet, so a device that answers late is asked again. Raises DeviceError."""
@@ -250,7 +255,7 @@ class Driver:
 
         One that went by itself too: a device may move again only once it is enabled anew.
         """
-        if self.trouble or self.device.fault() is not None:
+        if self._faulty or self.device.fault() is not None:
             self.device.clear_fault()
         fault = self.device.fault()
         if fault is None:
@@ -276,8 +281,8 @@ class Driver:
             self._note(reason)
 
     def _note(self, trouble: str) -> None:
-        self.troubles += trouble != self.trouble
         self.trouble = trouble
+        self.troubles += 1
 
 
 def _words(error: Exception) -> str:

@@ -289,6 +289,15 @@ def test_a_reset_without_a_fault_leaves_the_device_alone(bench):
     assert bench.driver.reset()[0] and not bench.device.cleared
 
 
+def test_a_device_that_was_enabled_when_it_came_back_is_not_cleared_again(bench):
+    moving(bench).device.trouble = "joint 2 too hot"
+    bench.run(0.5)
+    bench.device.plugged, bench.device.trouble = False, None
+    bench.run(0.32)
+    bench.device.plugged = True
+    assert bench.driver.reconnect() and bench.driver.reset()[0] and not bench.device.cleared
+
+
 def test_a_stop_while_inactive_holds_the_driver_back_until_a_reset(device, limits):
     driver = Driver(device, limits)
     driver.stop("stop requested")

@@ -122,6 +122,19 @@ def test_a_fault_that_is_back_right_after_a_reset_is_told_again(device, limits):
     runtime.stop()
 
 
+def test_each_loss_is_told_though_nobody_reset_in_between(device, limits):
+    """Another robot may have been reset by then."""
+    told: list[str] = []
+    runtime = Runtime(Driver(device, limits), lambda sample: None, 50.0, on_trouble=told.append)
+    runtime.start()
+    for count in (1, 2):
+        device.plugged = False
+        wait_for(lambda count=count: told == ["the cable is out"] * count)
+        device.plugged = True
+        wait_for(lambda: runtime.driver.state is State.STOPPED)
+    runtime.stop()
+
+
 def test_states_that_cannot_be_published_stop_the_robot(device, limits):
     def publish(_sample: object) -> None:
         raise ValueError("no such handle")

@@ -108,10 +108,13 @@ class Trial:
         self.supervisor.monitor.wait_for_news(self.statuses(), time.monotonic(), NEWS_S)
 
     def release(self) -> None:
-        """What a person does; raises TrialError for drivers that stay stopped."""
-        refusals = self.injector.release(self.drivers)
-        if refusals:
-            raise TrialError(f"stays stopped: {refusals}")
+        """What a person does, again where a device was lost meanwhile; raises TrialError for drivers that stay
+        stopped."""
+        for _ in range(RESETS):
+            refusals = self.injector.release(self.drivers)
+            if not refusals:
+                return
+        raise TrialError(f"stays stopped: {refusals}")
 
 
 class Clock:
