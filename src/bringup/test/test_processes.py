@@ -62,7 +62,7 @@ def idle():
 threading.Thread(target=idle, daemon=True).start()
 time.sleep(600)
 """
-BUSY = "import os; os.sched_setaffinity(0, {{{0}}}); print('there', flush=True)\nwhile True: pass"
+BUSY = "import os; print('there', flush=True); os.sched_setaffinity(0, {{{0}}})\nwhile True: pass"
 
 
 def test_a_child_is_dead_when_a_thread_of_no_priority_has_not_come_to_its_end(family: Family) -> None:
@@ -72,7 +72,7 @@ def test_a_child_is_dead_when_a_thread_of_no_priority_has_not_come_to_its_end(fa
     assert until(lambda: bool(tail(family.log)))
     for number in range(3):
         family.start(f"busy_{number}", busy)
-    assert until(lambda: len(tail(family.log)) == 4)
+    assert until(lambda: len(tail(family.log)) == 4, 30.0)
     time.sleep(0.3)
     at = time.monotonic()
     os.kill(pid, signal.SIGKILL)
