@@ -90,10 +90,10 @@ def _streak(name: str, status: Status, excused: int) -> Check:
     what, asked = f"{name}: longest gap between two steps", f"at most {limit_ms:g} ms"
     if longest is None or count is None:
         return Check(what, "not reported", asked, False)
-    words = f"{longest:.1f} ms, {count:.0f} over {limit_ms:g} ms"
+    found = f"{longest:.1f} ms, {count:.0f} over {limit_ms:g} ms"
     if excused:
-        words += f", {excused} of them while the machine stood still"
-    return Check(what, words, asked, longest <= limit_ms or count <= excused)
+        found += f", {excused} of them while the machine stood still"
+    return Check(what, found, asked, longest <= limit_ms or count <= excused)
 
 
 def show(reading: live.Reading, used: Usage, found: list[Check]) -> None:
