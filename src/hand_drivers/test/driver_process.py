@@ -63,7 +63,7 @@ class DriverProcess:
     def stderr(self) -> str:
         return self._stderr.read_text()
 
-    def wait_for(self, condition: Callable[[], object], what: str = "it", seconds: float = 15.0) -> None:
+    def wait_for(self, condition: Callable[[], object], what: str = "it", seconds: float = 30.0) -> None:
         """Listen until ``condition`` holds; fails with ``what`` did not happen in time."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -133,6 +133,15 @@ class DriverProcess:
 
     def trigger(self, service: str) -> Trigger.Response:
         return self._call(Trigger, service, Trigger.Request())
+
+    def release_and_reset(self) -> None:
+        """As a person does, who tries again when a busy machine has made the driver stop once more meanwhile."""
+
+        def resumed() -> bool:
+            self.estop(False)
+            return self.trigger("reset").success
+
+        self.wait_for(resumed, "the reset")
 
     def change_state(self, transition: int) -> bool:
         request = ChangeState.Request()

@@ -414,7 +414,6 @@ def test_a_driver_node_drives_the_robot_and_keeps_its_own_name(bench, start_driv
     driver.wait_for_status(state="lost")
     bench.faults.silent = False
     driver.wait_for_status(state="stopped", reason="the device was lost and is back")
-    driver.estop(False)
-    driver.wait_for(lambda: driver.trigger("reset").success, "the reset")
+    driver.release_and_reset()
     assert driver.signal(signal.SIGINT) == 0
     assert "Traceback" not in driver.stderr

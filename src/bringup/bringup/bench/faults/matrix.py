@@ -67,8 +67,11 @@ def _played(of: Sequence[Group], rows: Mapping[str, Row], options: argparse.Name
     """All rows as they come, then those that have not passed again; each with how long the machine stood still."""
     until = time.monotonic() + 60 * options.minutes
     with Pauses() as pauses:
-        for _ in range(1 + options.again):
-            for group in chosen(of, lambda fault: not rows[fault.name].passed):
+        for attempt in range(1 + options.again):
+            left = list(chosen(of, lambda fault: not rows[fault.name].passed))
+            if left and attempt:
+                time.sleep(max(min(60 * options.rest, until - time.monotonic()), 0.0))
+            for group in left:
                 for row in play(group, options.arguments, options.limit, until):
                     yield replace(row, machine_stood_still_ms=pauses.take_ms())
 
@@ -99,6 +102,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--limit", type=float, default=LIMIT_S, metavar="S", help=f"time to stop in (default {LIMIT_S:g})"
     )
     parser.add_argument("--again", type=int, default=0, metavar="N", help="play rows that failed again, up to N times")
+    parser.add_argument(
+        "--rest", type=float, default=0.0, metavar="MIN", help="leave the machine alone before playing rows again"
+    )
     parser.add_argument(
         "--minutes",
         type=float,
