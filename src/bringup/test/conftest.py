@@ -22,6 +22,14 @@ from bringup import paths  # noqa: E402
 from simulation.board import Board, Description  # noqa: E402
 
 
+@pytest.fixture(autouse=True)
+def scheduled_as_before() -> Iterator[None]:
+    """What a test leaves in real time, all processes of later tests inherit."""
+    before = os.sched_getscheduler(0)
+    yield
+    assert os.sched_getscheduler(0) == before, "this thread is scheduled otherwise than before the test"
+
+
 @pytest.fixture
 def run_directory(tmp_path: Path) -> paths.RunDirectory:
     return paths.RunDirectory.create(tmp_path)

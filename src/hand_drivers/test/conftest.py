@@ -90,6 +90,14 @@ class BenchDevice:
             raise DeviceError("the cable is out")
 
 
+@pytest.fixture(autouse=True)
+def scheduled_as_before() -> Iterator[None]:
+    """What a test leaves in real time, all threads and processes of later tests inherit."""
+    before = os.sched_getscheduler(0)
+    yield
+    assert os.sched_getscheduler(0) == before, "this thread is scheduled otherwise than before the test"
+
+
 @pytest.fixture(scope="session")
 def new_device() -> type[BenchDevice]:
     return BenchDevice
