@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 import time
 
@@ -9,17 +10,23 @@ from trajectory_msgs.msg import JointTrajectory
 
 from bringup.bench.faults.starvation import Starvation
 from bringup.bench.faults.trial import Trial
+from node_kit import messages
+
+APART_NS = 20_000_000  # two chunks
 
 
 def again(trial: Trial, ago: int) -> None:
-    """Each chunk is followed by the one that came `ago` chunks before it (0: itself)."""
+    """Each chunk is followed by the one that came `ago` chunks before it (0: itself), as if those had come every 20 ms:
+    on a slow machine an older one would be refused as too late, whatever its order."""
     for topic in trial.injector.latent_topics:
         past: list[JointTrajectory] = []
 
         def react(topic: str, message: JointTrajectory, past: list[JointTrajectory] = past) -> None:
             past.append(message)
             if len(past) > ago:
-                trial.injector.tell(topic, past[-1 - ago])
+                older = copy.deepcopy(past[-1 - ago])
+                older.header.stamp = messages.to_stamp(messages.stamp_ns(message.header) - ago * APART_NS)
+                trial.injector.tell(topic, older)
                 del past[: -ago or None]
 
         trial.injector.on_chunk(topic, react)
