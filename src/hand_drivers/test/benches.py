@@ -14,7 +14,7 @@ from hand_drivers.emulators.faults import Faults
 from hand_drivers.emulators.serve import Protocol, PtyServer, TcpServer
 from hand_drivers.settings import motion_limits
 
-QUICK = {"answer_s": 0.1, "max_age_s": 0.15, "connect_s": 1.0}  # options of devices on this machine
+QUICK = {"answer_s": 0.2, "max_age_s": 0.4, "connect_s": 3.0}  # options of devices on this machine
 
 
 class WireBench:

@@ -22,7 +22,7 @@ from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 
 ROBOT = embodiments.load("ability")
-OPTIONS = {"answer_s": 0.05, "max_age_s": 0.15, "connect_s": 1.0}
+OPTIONS = {"answer_s": 0.2, "max_age_s": 0.4, "connect_s": 3.0}
 
 
 class Bench:

@@ -145,7 +145,7 @@ def test_a_left_hand_is_taken_on_the_left(bench):
     [
         ("silent", True, "expected 16 finite numbers"),
         ("cut", True, "expected 16 finite numbers"),
-        ("late_s", 0.15, "an answer took"),
+        ("late_s", 0.3, "an answer took"),
     ],
 )
 def test_answers_that_stop_break_or_tarry_are_no_measurement(bench, fault, value, text):

@@ -134,7 +134,7 @@ def test_a_hand_of_the_other_side_is_refused(bench, kind, side):
     [
         ("silent", True, "error 1501050"),
         ("corrupt", True, "expected 0 to 11"),
-        ("late_s", 0.15, "an answer took"),
+        ("late_s", 0.3, "an answer took"),
         ("code", 1501003, "error 1501003"),
     ],
 )

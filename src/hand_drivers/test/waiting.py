@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hand_drivers.device import Device, DeviceError
 
 
-def until(condition: Callable[[], bool], seconds: float = 3.0) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     """Whether the condition comes true in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
