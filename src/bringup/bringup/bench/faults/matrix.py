@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for row in _played(here, rows, options):
             rows[row.fault] = row
             console.print(_line(row), soft_wrap=True, highlight=False)
-    except StoppedError:
+    except (StoppedError, KeyboardInterrupt):  # while a graph runs, and between two
         interrupted = True
         print("stopping", file=sys.stderr)
     console.print(table(rows.values()))
