@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from hand_drivers.status import State
 
 pytest.importorskip("cyclonedds")
 pytest.importorskip("unitree_sdk2py")
+g1_messages = pytest.importorskip("hand_drivers.devices.g1_messages")
 
 DOMAIN = 100 + int.from_bytes(os.urandom(2), "big") % 130  # nobody else's
 QUICK = {"domain": DOMAIN, "ramp_s": 0.3, "max_age_s": 1.0, "connect_s": 10.0}
@@ -268,10 +270,9 @@ class Stranger:
     """Another program that commands the arms."""
 
     def __init__(self) -> None:
-        from unitree_sdk2py.idl.default import unitree_hg_msg_dds__LowCmd_
         from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowCmd_
 
-        self.message = unitree_hg_msg_dds__LowCmd_()
+        self.message = unitree_s("LowCmd")
         self.writer = g1_dds.writer(g1_dds.open_participant("lo", DOMAIN), "rt/arm_sdk", LowCmd_)
         self.loop = Loop(lambda: (time.sleep(0.01), self.writer.write(self.message)))
 
@@ -351,29 +352,142 @@ def test_a_process_that_ends_by_an_error_hands_the_arms_back(bench):
     assert np.diff(bench.weights()).min() > -0.2
 
 
-numbers = st.floats(-10, 10, width=32)
+def unitree_s(kind: str) -> Any:
+    """A message of Unitree's library, empty."""
+    from unitree_sdk2py.idl import default
+
+    return getattr(default, f"unitree_hg_msg_dds__{kind}_")()
 
 
-@given(q=st.lists(numbers, min_size=35, max_size=35), mode=st.integers(0, 255), reserve=st.integers(0, 2**32 - 1))
-def test_the_checksum_is_unitree_s(q, mode, reserve):
-    from unitree_sdk2py.idl.default import unitree_hg_msg_dds__LowCmd_
+numbers = st.lists(st.floats(-10, 10, width=32), min_size=35, max_size=35)
+words = st.integers(0, 2**32 - 1)
+
+
+@given(q=numbers, mode=st.integers(0, 255), error=words, degrees=st.integers(-(2**15), 2**15 - 1))
+def test_a_state_is_read_as_unitree_s_library_reads_it(q, mode, error, degrees):
     from unitree_sdk2py.utils.crc import CRC
 
-    command = unitree_hg_msg_dds__LowCmd_()
-    command.mode_machine, command.reserve[2] = mode, reserve
-    for motor, value in zip(command.motor_cmd, q, strict=True):
-        motor.q, motor.kd, motor.mode = value, -value, mode
-    assert g1.checksum(command) == CRC().Crc(command)
+    state = unitree_s("LowState")
+    state.mode_pr, state.mode_machine, state.tick, state.version = mode, 255 - mode, error, [error, 7]
+    state.imu_state.temperature, state.imu_state.rpy = degrees, q[:3]
+    state.wireless_remote, state.reserve = [mode] * 40, [error] * 4
+    for number, (motor, value) in enumerate(zip(state.motor_state, q, strict=True)):
+        motor.mode, motor.q, motor.dq, motor.ddq, motor.tau_est = mode, value, -value, 3.0, 2 * value
+        motor.temperature, motor.vol, motor.sensor = [degrees, number], value, [error, number]
+        motor.motorstate, motor.reserve = error ^ number, [error] * 4
+    state.crc = CRC().Crc(state)
+    found = g1_messages.LowState.deserialize(bytes(state.serialize()))
+    assert found.crc == state.crc == found.checksum() and found.mode_machine == state.mode_machine
+    motors, expected = found.motor_states, g1_dds.MotorStates.of(state.motor_state)
+    np.testing.assert_array_equal(motors.moves, expected.moves)
+    np.testing.assert_array_equal(motors.errors, expected.errors)
+    np.testing.assert_array_equal(motors.temperature, expected.temperature)
+    assert found.serialize() == state.serialize()
 
 
-@given(code=st.integers(0, 2**32 - 1))
+@given(q=numbers, modes=st.lists(st.integers(0, 255), min_size=35, max_size=35), machine=st.integers(0, 255))
+def test_unitree_s_library_reads_what_the_arms_are_told(q, modes, machine):
+    from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowCmd_
+    from unitree_sdk2py.utils.crc import CRC
+
+    command = g1_messages.LowCmd()
+    command.numbers[:, command.Q], command.modes, command.mode_machine = q, np.array(modes), machine
+    command.numbers[:, command.KP], command.numbers[:, command.KD] = 60.0, 1.5
+    command.seal()
+    found = LowCmd_.deserialize(command.serialize())
+    assert [motor.q for motor in found.motor_cmd] == q and [motor.mode for motor in found.motor_cmd] == modes
+    assert {(motor.kp, motor.kd, motor.dq, motor.tau) for motor in found.motor_cmd} == {(60.0, 1.5, 0.0, 0.0)}
+    assert (found.mode_pr, found.mode_machine, found.reserve) == (0, machine, [0] * 4)
+    assert found.crc == CRC().Crc(found) and list(command.modes) == modes
+
+
+def test_bytes_between_the_fields_are_not_in_the_checksum():
+    state = g1_messages.LowState()
+    state.seal()
+    sealed = state.checksum()
+    state.words[2] |= 0xABCD0000
+    state.motors[:-1, -1] |= 0xABCDEF00
+    state.words[state.FIRST - 1] |= 0xAB000000
+    assert state.checksum() == sealed
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda data: data[:-4], lambda data: data + bytes(4), lambda data: b"\0\0" + data[2:]]
+)
+def test_a_message_of_another_size_or_byte_order_is_refused(spoil):
+    with pytest.raises(DeviceError, match="LowState: found .* expected 2092 in 0001"):
+        g1_messages.LowState.deserialize(spoil(g1_messages.LowState().serialize()))
+
+
+def test_unitree_s_own_messages_are_heard_and_obeyed(bench):
+    from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowCmd_, LowState_
+    from unitree_sdk2py.utils.crc import CRC
+
+    own = g1_dds.open_participant("lo", DOMAIN)
+    heard = g1_dds.reader(own, "rt/lowstate", LowState_)
+    tell = g1_dds.writer(own, "rt/arm_sdk", LowCmd_)
+    command, crc = unitree_s("LowCmd"), CRC()
+    command.mode_machine, command.motor_cmd[g1_wire.WEIGHT].q = g1.MODE_MACHINE, 1.0
+    for motor in command.motor_cmd[12:29]:
+        motor.mode, motor.kp, motor.q = 1, 60.0, 0.25
+    command.crc = crc.Crc(command)
+
+    def arrived() -> bool:
+        tell.write(command)
+        state = g1_dds.newest(heard)
+        return state is not None and state.crc == crc.Crc(state) and abs(state.motor_state[20].q - 0.25) < 1e-3
+
+    assert until(arrived) and bench.robot.refused == 0
+
+
+class OwnRobot:
+    """A robot that says with Unitree's library where it is."""
+
+    def __init__(self, q: float) -> None:
+        from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowCmd_, LowState_
+        from unitree_sdk2py.utils.crc import CRC
+
+        own, self.crc = g1_dds.open_participant("lo", DOMAIN), CRC()
+        self.told, self.tell = g1_dds.reader(own, "rt/arm_sdk", LowCmd_), g1_dds.writer(own, "rt/lowstate", LowState_)
+        self.state, self.commands = unitree_s("LowState"), []
+        self.state.mode_machine = 9
+        for motor in self.state.motor_state:
+            motor.q = q
+        self.state.crc = self.crc.Crc(self.state)
+        self.loop = Loop(self.step)
+
+    def step(self) -> None:
+        time.sleep(0.01)
+        self.tell.write(self.state)
+        command = g1_dds.newest(self.told)
+        if command is not None:
+            self.commands.append(command)
+
+
+def test_a_robot_that_speaks_with_unitree_s_library_is_read_and_told():
+    robot = OwnRobot(0.125)
+    device = G1Arm(DeviceSettings(make_robot("left"), "left", "arm", "lo", QUICK))
+    try:
+        device.connect()
+        np.testing.assert_array_equal(device.read().position, np.full(7, 0.125))
+        device.write(np.full(7, 0.375))
+        assert until(lambda: robot.commands[-1].motor_cmd[15].q == 0.375)
+        last = robot.commands[-1]
+        assert (last.mode_machine, last.crc) == (9, robot.crc.Crc(last))
+        assert [motor.mode for motor in last.motor_cmd] == [0] * 12 + [1] * 17 + [0] * 6
+        assert {(motor.kp, motor.kd) for motor in last.motor_cmd[12:29]} == {(60.0, 1.5)}
+    finally:
+        device.disconnect()
+        assert until(lambda: all(robot._thread is None for robot in g1_robot._robots.values()), 10.0)
+        robot.loop.end()
+
+
+@given(code=words)
 def test_every_error_of_a_motor_is_put_in_words(code):
-    from unitree_sdk2py.idl.default import unitree_hg_msg_dds__MotorState_
-
-    motor = unitree_hg_msg_dds__MotorState_()
+    motor = unitree_s("MotorState")
     motor.motorstate = code
     motors = g1_dds.find_motors(make_robot("right"), ORDER)
-    fault = motors.fault([motor] * 7)
+    fault = motors.fault(g1_dds.MotorStates.of([motor] * 7))
     assert (fault is None) == (code == 0)
     if fault:
         assert all(joint in fault for joint in motors.joints)
@@ -381,16 +495,14 @@ def test_every_error_of_a_motor_is_put_in_words(code):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("q", np.nan), ("q", np.inf), ("q", 7.0), ("q", -1e30), ("dq", np.nan), ("tau_est", np.inf)]
+    ("place", "value"),
+    [("Q", np.nan), ("Q", np.inf), ("Q", 7.0), ("Q", -1e30), ("DQ", np.nan), ("TAU", np.inf)],
 )
-def test_a_state_that_no_arm_can_be_in_is_refused_though_its_checksum_is_right(name, value):
-    from unitree_sdk2py.idl.default import unitree_hg_msg_dds__LowState_
-    from unitree_sdk2py.utils.crc import CRC
-
-    state, crc = unitree_hg_msg_dds__LowState_(), CRC()
-    state.crc = crc.Crc(state)
-    g1_wire.check(state, crc.Crc)
-    setattr(state.motor_state[g1_wire.HELD[-1]], name, float(value))
-    state.crc = crc.Crc(state)
+def test_a_state_that_no_arm_can_be_in_is_refused_though_its_checksum_is_right(place, value):
+    state = g1_messages.LowState()
+    state.seal()
+    g1_wire.check(state)
+    state.numbers[28, getattr(state, place)] = value
+    state.seal()
     with pytest.raises(DeviceError, match="finite|one turn"):
-        g1_wire.check(state, crc.Crc)
+        g1_wire.check(state)

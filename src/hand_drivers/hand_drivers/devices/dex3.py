@@ -76,15 +76,19 @@ class Dex3Wire:
         """Send the target, and wait for the next state."""
         if target is not None:
             self._send(target)
-        state = self._next_state()
+        return self.answer(self._next_state())
+
+    def answer(self, state: Any) -> Answer:
+        """What a message says. Raises DeviceError for one that is late, or that no hand can be in."""
         stamp_ns = time.time_ns() - round(1e9 * self._late_s(state))
         if len(state.motor_state) != len(ORDER):
             raise DeviceError(f"{self._topic}/state: found {len(state.motor_state)} motors, expected {len(ORDER)}")
-        position, velocity, _ = self._motors.state(state.motor_state)
+        motors = g1_dds.MotorStates.of(state.motor_state)
+        position, velocity, _ = self._motors.state(motors)
         if not (np.abs(position) <= TURN).all():  # not so for NaN either; messages have no checksum
             found = ", ".join(f"{value:.4g}" for value in position)
             raise DeviceError(f"{self._topic}/state: found positions {found}, expected at most one turn")
-        return Answer(stamp_ns, position, velocity, self._fault(state))
+        return Answer(stamp_ns, position, velocity, self._fault(state, motors))
 
     def clear(self) -> None:
         """Nothing can be cleared from here; what passes goes by itself."""
@@ -118,8 +122,8 @@ class Dex3Wire:
             raise DeviceError(f"{self._topic}/state: {late_s:.2f} s late")
         return late_s
 
-    def _fault(self, state: Any) -> str | None:
-        found = [self._motors.fault(state.motor_state) or ""]
+    def _fault(self, state: Any, motors: g1_dds.MotorStates) -> str | None:
+        found = [self._motors.fault(motors) or ""]
         if any(state.error):
             found.append(f"error {state.error[0]:#x} {state.error[1]:#x}")
         timed_out = [motor for motor in state.motor_state if motor.mode & TIMED_OUT]

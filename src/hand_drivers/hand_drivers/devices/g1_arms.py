@@ -41,7 +41,7 @@ class G1Arm:
     def read(self) -> JointSample:
         """Newest position, velocity and effort (Nm), stamped when they came. Raises DeviceError when too old."""
         newest = self._newest()
-        return JointSample(newest.stamp_ns, *self._motors.state(newest.message.motor_state))
+        return JointSample(newest.stamp_ns, *self._motors.state(newest.motors))
 
     def write(self, position: np.ndarray) -> None:
         """Targets for the next message. Raises DeviceError."""
@@ -66,7 +66,7 @@ class G1Arm:
             return None
         if self._robot.others():
             return f"another program sends {COMMAND}"
-        return self._motors.fault(self._newest().message.motor_state)
+        return self._motors.fault(self._newest().motors)
 
     def clear_fault(self) -> None:
         """Nothing can be cleared from here; what passes goes by itself."""

@@ -102,6 +102,22 @@ def newest(reader: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class MotorStates:
+    """Of a message's motors: `moves` (m, 3), rad, rad/s and Nm, `errors` (m,) in bits, `temperature` (m, 2), °C."""
+
+    moves: np.ndarray
+    errors: np.ndarray
+    temperature: np.ndarray
+
+    @classmethod
+    def of(cls, motors: Sequence[Any]) -> MotorStates:
+        """From Unitree's objects."""
+        moves = np.array([[motor.q, motor.dq, motor.tau_est] for motor in motors], dtype=float).reshape(-1, 3)
+        errors = np.array([motor.motorstate for motor in motors], dtype=np.uint32)
+        return cls(moves, errors, np.array([motor.temperature for motor in motors]))
+
+
+@dataclass(frozen=True)
 class Motors:
     """Of each joint of a part: the `number` of its motor in a message, and the `sign` (n,) that makes a joint's value
     a motor's and back."""
@@ -110,17 +126,17 @@ class Motors:
     number: tuple[int, ...]
     sign: np.ndarray
 
-    def state(self, states: Sequence[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Position, velocity and effort (n,) in a message's motor states."""
-        found = [states[number] for number in self.number]
-        rows = [[motor.q, motor.dq, motor.tau_est] for motor in found]
-        position, velocity, effort = self.sign * np.array(rows, dtype=float).T
+    def state(self, states: MotorStates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Position, velocity and effort (n,) of the joints."""
+        position, velocity, effort = self.sign * states.moves[list(self.number)].T
         return position, velocity, effort
 
-    def fault(self, states: Sequence[Any]) -> str | None:
+    def fault(self, states: MotorStates) -> str | None:
         """What the motors complain about, in words; None when they do not."""
-        found = ((joint, states[number]) for joint, number in zip(self.joints, self.number, strict=True))
-        return "; ".join(in_words(joint, motor) for joint, motor in found if motor.motorstate) or None
+        if not states.errors[list(self.number)].any():
+            return None
+        found = zip(self.joints, self.number, strict=True)
+        return "; ".join(in_words(joint, states, number) for joint, number in found if states.errors[number])
 
 
 def find_motors(robot: Embodiment, order: Sequence[str], first: int = 0) -> Motors:
@@ -137,7 +153,8 @@ def find_motors(robot: Embodiment, order: Sequence[str], first: int = 0) -> Moto
     return Motors(robot.joints, tuple(first + place for place in places), signs)
 
 
-def in_words(joint: str, motor: Any) -> str:
+def in_words(joint: str, states: MotorStates, number: int) -> str:
     """A motor's error bits and temperatures."""
-    bits = [ERRORS.get(bit, f"error bit {bit}") for bit in range(32) if motor.motorstate >> bit & 1]
-    return f"{joint}: {', '.join(bits)} ({motor.temperature[0]} and {motor.temperature[1]} °C)"
+    bits = [ERRORS.get(bit, f"error bit {bit}") for bit in range(32) if int(states.errors[number]) >> bit & 1]
+    one, other = states.temperature[number]
+    return f"{joint}: {', '.join(bits)} ({one} and {other} °C)"

@@ -10,18 +10,22 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
 from hand_drivers.device import DeviceError, targets_to_hold
 from hand_drivers.devices import g1_dds
+from hand_drivers.devices.g1_dds import MotorStates
 from hand_drivers.devices.g1_wire import COMMAND, STATE, Wire
 from hand_drivers.devices.lateness import Lateness
 from hand_drivers.options import Options
 from hand_drivers.servo import sleep_until
 from node_kit.scheduling import precise_timers
+
+if TYPE_CHECKING:  # else late, with Unitree's library
+    from hand_drivers.devices.g1_messages import LowState
 
 PERIOD_NS = 4_000_000
 SLACK_S = 1.0  # to take over the arms
@@ -52,11 +56,12 @@ class G1Options(Options):
 
 @dataclass(frozen=True)
 class Measurement:
-    """A LowState message, and when it was due by the system clock (ns) and by the monotonic one (s)."""
+    """A state, and when it was due by the system clock (ns) and by the monotonic one (s)."""
 
     stamp_ns: int
     then: float
-    message: Any
+    motors: MotorStates
+    mode_machine: int
 
 
 class Robot:
@@ -116,8 +121,7 @@ class Robot:
         """Some motors stay where they were told to be, or near where they are kept from that. Raises DeviceError."""
         with self._lock:
             told, places = self._targets(), list(numbers)
-            measured = np.array([self._newest.message.motor_state[number].q for number in numbers], dtype=float)
-            told[places] = targets_to_hold(told[places], measured)
+            told[places] = targets_to_hold(told[places], self._newest.motors.moves[places, 0])
 
     def others(self) -> bool:
         """Whether somebody else commands the arms at this time."""
@@ -175,14 +179,14 @@ class Robot:
         if message is not None:
             self._hear(message)
 
-    def _hear(self, message: Any) -> None:
+    def _hear(self, message: LowState) -> None:
         """A late message is no measurement: the arms would be taken over where they were once, and jump there."""
         late_s = self._lateness.of(message.sample_info.source_timestamp, time.monotonic_ns())
         if late_s > self.options.max_age_s:
             self._damage = f"{STATE}: {late_s:.2f} s late"
             return
         stamp_ns, then = time.time_ns() - round(1e9 * late_s), time.monotonic() - late_s
-        self._newest, self._damage = Measurement(stamp_ns, then, message), ""
+        self._newest, self._damage = Measurement(stamp_ns, then, message.motor_states, message.mode_machine), ""
 
     def _next(self) -> tuple[np.ndarray, float, int] | None:
         """What to send, if anything: nothing to a silent robot, and nothing before it is taken over."""
@@ -191,14 +195,14 @@ class Robot:
                 self._told = None
                 return None
             wanted = self._used() and any(self._sides.values())
-            state = self._newest.message
+            newest = self._newest
             if self._told is None or not (wanted or self._ramp > -LEAD):
-                self._told = np.array([motor.q for motor in state.motor_state], dtype=float)
+                self._told = newest.motors.moves[:, 0].copy()
             step = self._passed_s() / self.options.ramp_s
             before, self._ramp = self._ramp, float(np.clip(self._ramp + (step if wanted else -step), -LEAD, 1.0))
             if before == self._ramp == -LEAD:
                 return None
-            return self._told.copy(), max(self._ramp, 0.0), state.mode_machine
+            return self._told.copy(), max(self._ramp, 0.0), newest.mode_machine
 
     def _passed_s(self) -> float:
         """Time since the last period; the weight must not jump, so not more than two of them."""

@@ -1,22 +1,23 @@
 """What is said on the wire of a Unitree G1's arms: states in, commands of waist and both arms out, with checksums.
 
-Messages and checksums are those of Unitree's library; see docs/devices/g1.md.
+See docs/devices/g1.md.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hand_drivers.device import DeviceError
 from hand_drivers.devices import g1_dds
 
+if TYPE_CHECKING:  # else late, with Unitree's library
+    from hand_drivers.devices.g1_messages import LowState
+
 STATE, COMMAND = "rt/lowstate", "rt/arm_sdk"
-MOTORS = 35
-HELD = range(12, 29)  # waist, left arm, right arm: what the weight hands over to us
+HELD = slice(12, 29)  # waist, left arm, right arm: what the weight hands over to us
 TURN = 2 * math.pi  # rad; no joint that is held goes as far
 WEIGHT = 29  # the motor whose position is our share in what the robot does with those
 
@@ -25,22 +26,21 @@ class Wire:
     """The robot's two topics. All calls come from one thread."""
 
     def __init__(self, participant: Any, kp: float, kd: float) -> None:
-        from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowCmd_, LowState_, MotorCmd_
-        from unitree_sdk2py.utils.crc import CRC
+        from hand_drivers.devices.g1_messages import MOTORS, LowCmd, LowState
 
-        self._crc = CRC()
-        self._states = g1_dds.reader(participant, STATE, LowState_)
-        self._others = g1_dds.reader(participant, COMMAND, LowCmd_, others_only=True)
-        self._writer = g1_dds.writer(participant, COMMAND, LowCmd_)
-        held, free = (1, 0.0, 0.0, 0.0, kp, kd, 0), (0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
-        motors = [MotorCmd_(*(held if number in HELD else free)) for number in range(MOTORS)]
-        self._command = LowCmd_(0, 0, motors, [0] * 4, 0)
+        self._states = g1_dds.reader(participant, STATE, LowState)
+        self._others = g1_dds.reader(participant, COMMAND, LowCmd, others_only=True)
+        self._writer = g1_dds.writer(participant, COMMAND, LowCmd)
+        self._command = LowCmd()
+        self._command.modes = np.isin(np.arange(MOTORS), np.arange(MOTORS)[HELD])
+        self._command.numbers[HELD, [LowCmd.KP, LowCmd.KD]] = kp, kd
+        self._position = self._command.numbers[:, LowCmd.Q]
 
-    def state(self) -> Any:
+    def state(self) -> LowState | None:
         """The newest state since the last call, None when there is none. Raises DeviceError for a damaged one."""
         message = g1_dds.newest(self._states)
         if message is not None:
-            check(message, self._crc.Crc)
+            check(message)
         return message
 
     def others(self) -> bool:
@@ -49,22 +49,20 @@ class Wire:
 
     def send(self, told: np.ndarray, weight: float, mode_machine: int) -> None:
         """Positions (35,) in rad and the weight, 0 to 1."""
-        command = self._command
-        for number in HELD:
-            command.motor_cmd[number].q = float(told[number])
-        command.motor_cmd[WEIGHT].q = weight
-        command.mode_machine = mode_machine
-        command.crc = self._crc.Crc(command)
-        self._writer.write(command)
+        self._position[HELD] = told[HELD]
+        self._position[WEIGHT] = weight
+        self._command.mode_machine = mode_machine
+        self._command.seal()
+        self._writer.write(self._command)
 
 
-def check(state: Any, checksum: Callable[[Any], int]) -> None:
+def check(state: LowState) -> None:
     """Raises DeviceError for a state that is damaged, or that no arm can be in."""
-    if state.crc and state.crc != checksum(state):
+    if state.crc and state.crc != state.checksum():
         raise DeviceError(f"{STATE}: wrong checksum")
-    held = [state.motor_state[number] for number in HELD]
-    if not all(math.isfinite(value) for motor in held for value in (motor.q, motor.dq, motor.tau_est)):
+    held = state.motor_states.moves[HELD]
+    if not np.isfinite(held).all():
         raise DeviceError(f"{STATE}: positions, velocities or efforts that are not finite")
-    furthest = max(held, key=lambda motor: abs(motor.q)).q
+    furthest = max(held[:, 0], key=abs)
     if abs(furthest) > TURN:
         raise DeviceError(f"{STATE}: found position {furthest:g}, expected at most one turn")

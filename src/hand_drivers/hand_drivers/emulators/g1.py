@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import struct
 import time
-import zlib
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -26,7 +24,7 @@ ARMS = slice(12, 29)  # waist and arms: what `rt/arm_sdk` moves
 MODE_MACHINE = 5
 KEPT = 2000  # commands
 REST = 0.01 * np.arange(MOTORS)  # where the robot itself has its joints
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+WARM = 45 << 16 | 35  # °C, of a motor's case and winding
 
 
 class G1Emulator(contextlib.AbstractContextManager):
@@ -46,9 +44,7 @@ class G1Emulator(contextlib.AbstractContextManager):
         joints: Joints | None = None,
         hands: Mapping[str, tuple[Faults, Joints]] | None = None,
     ) -> None:
-        from unitree_sdk2py.idl import default
-        from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowCmd_, LowState_
-        from unitree_sdk2py.utils.crc import CRC
+        from hand_drivers.devices.g1_messages import LowCmd, LowState
 
         self.faults, self.joints, self.weight = faults, joints or Lag(REST), 0.0
         self._rest = self.joints.position
@@ -58,10 +54,10 @@ class G1Emulator(contextlib.AbstractContextManager):
         if hands is None:
             hands = {side: (faults, Lag(np.zeros(FINGERS))) for side in ("left", "right")}
         self.hands = {side: Dex3Emulator(participant, side, *hand) for side, hand in hands.items()}
-        self._state, self._crc = default.unitree_hg_msg_dds__LowState_(), CRC()
-        self._state.mode_machine, self._late = MODE_MACHINE, Outbox()
-        self._writer = g1_dds.writer(participant, "rt/lowstate", LowState_)
-        self._reader = g1_dds.reader(participant, "rt/arm_sdk", LowCmd_, depth=KEPT)
+        self._state, self._late = LowState(), Outbox()
+        self._state.mode_machine = MODE_MACHINE
+        self._writer = g1_dds.writer(participant, "rt/lowstate", LowState)
+        self._reader = g1_dds.reader(participant, "rt/arm_sdk", LowCmd, depth=KEPT)
         self._loop = Loop(self._step)
 
     def close(self) -> None:
@@ -87,13 +83,13 @@ class G1Emulator(contextlib.AbstractContextManager):
     def _follow(self) -> None:
         """Do what the newest of the good commands says."""
         commands = [c for c in self._reader.take(KEPT) if c.sample_info.valid_data]
-        good = [c for c in commands if c.crc == checksum(c) and c.mode_machine == MODE_MACHINE]
+        good = [c for c in commands if c.crc == c.checksum() and c.mode_machine == MODE_MACHINE]
         self.refused += len(commands) - len(good)
-        told = [np.array([motor.q for motor in command.motor_cmd], dtype=float) for command in good]
-        self.commands.extend((c.motor_cmd[WEIGHT].q, position) for c, position in zip(good, told, strict=True))
+        told = [c.numbers[:, c.Q].astype(float) for c in good]
+        self.commands.extend((float(position[WEIGHT]), position) for position in told)
         if good:
-            self.weight = good[-1].motor_cmd[WEIGHT].q
-            enabled = np.array([motor.mode == 1 and motor.kp > 0 for motor in good[-1].motor_cmd])
+            self.weight = float(told[-1][WEIGHT])
+            enabled = (good[-1].modes == 1) & (good[-1].numbers[:, good[-1].KP] > 0)
             share = np.where(enabled, self.weight, 0.0)[ARMS]
             target = self.joints.target.copy()
             target[ARMS] = share * told[-1][ARMS] + (1 - share) * self._rest[ARMS]
@@ -106,23 +102,14 @@ class G1Emulator(contextlib.AbstractContextManager):
         self._late.flush()
 
     def _say(self, measured: Measured) -> None:
-        measured.describe(self._state.motor_state)
-        self._state.tick = measured.stamp_ns // 1_000_000 & 0xFFFFFFFF  # ms
-        self._state.crc = self._crc.Crc(self._state) ^ (0x10 if self.faults.corrupt else 0)
-        self._writer.write(self._state, measured.stamp_ns)
-
-
-def checksum(command: Any) -> int:
-    """The check of a LowCmd message, independent of Unitree's: CRC-32 with polynomial 0x04C11DB7 over its 32-bit words
-    but the last, the highest bit of each first, from all ones on, not inverted at the end."""
-    motors = [(m.mode, m.q, m.dq, m.tau, m.kp, m.kd, m.reserve) for m in command.motor_cmd]
-    values = [value for motor in motors for value in motor]
-    packed = struct.pack(
-        "<2B2x" + "B3x5fI" * MOTORS + "4I", command.mode_pr, command.mode_machine, *values, *command.reserve
-    )
-    words = np.frombuffer(packed, "<u4").astype(">u4").tobytes()
-    value = zlib.crc32(words.translate(_REVERSED)) ^ 0xFFFFFFFF  # the usual CRC-32 has its bits the other way round
-    return int(f"{value:032b}"[::-1], 2)
+        state = self._state
+        state.numbers[:, state.Q], state.numbers[:, state.DQ] = measured.position, measured.velocity
+        state.motors[:, state.ERRORS] = measured.code
+        state.motors[:, state.TEMPERATURES] = WARM
+        state.words[state.TICK] = measured.stamp_ns // 1_000_000 & 0xFFFFFFFF  # ms
+        state.seal()
+        state.words[-1] ^= 0x10 if self.faults.corrupt else 0
+        self._writer.write(state, measured.stamp_ns)
 
 
 def run_g1(

@@ -19,7 +19,7 @@ from bringup.bench.fuzz.outcome import HANG_S, Hang, Outcome, Wrong, bounded, de
 from bringup.bench.fuzz.plug_wires import Plug, Wire
 from hand_drivers.device import Device, DeviceError, checked
 
-SHARE = 2000  # frames of the others for one answer here
+SHARE = 500  # frames of the others for one answer here
 FEWEST = 20
 ATTEMPTS = 5  # to connect
 PATIENCE = 10  # periods without a measurement
