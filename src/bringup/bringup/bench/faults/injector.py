@@ -93,11 +93,11 @@ class Injector:
     def quiet(self) -> None:
         """Forge nothing any more."""
         self._listeners.clear()
-        self.chunks.clear()
         self._quiet.set()
         if self._stream is not None:
             self._stream.join(2.0)
         self._stream = None
+        self.chunks.clear()  # not before: the stream forges from them
 
     def wait_for_chunks(self, topics: Iterable[str]) -> None:
         """Until one of each topic was heard since `quiet`. Raises TimeoutError."""
