@@ -9,23 +9,17 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
 from hand_drivers.device import DeviceError, targets_to_hold
 from hand_drivers.devices import g1_dds
-from hand_drivers.devices.g1_dds import MotorStates
-from hand_drivers.devices.g1_wire import COMMAND, STATE, Wire
-from hand_drivers.devices.lateness import Lateness
+from hand_drivers.devices.g1_hearing import Hearing, Measurement
+from hand_drivers.devices.g1_wire import COMMAND, Wire
 from hand_drivers.options import Options
 from hand_drivers.servo import sleep_until
 from node_kit.scheduling import precise_timers
-
-if TYPE_CHECKING:  # else late, with Unitree's library
-    from hand_drivers.devices.g1_messages import LowState
 
 PERIOD_NS = 4_000_000
 SLACK_S = 1.0  # to take over the arms
@@ -54,16 +48,6 @@ class G1Options(Options):
     connect_s: float = Field(5.0, gt=0, le=60, description="longest time to wait for the first measurement")
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """A state, and when it was due by the system clock (ns) and by the monotonic one (s)."""
-
-    stamp_ns: int
-    then: float
-    motors: MotorStates
-    mode_machine: int
-
-
 class Robot:
     """Reads the robot and commands its arms from a thread of its own, as long as a side uses it.
 
@@ -76,13 +60,11 @@ class Robot:
         self._lock = threading.Lock()
         self._sides: dict[str, bool] = {}  # the sides in use, and whether each wants the arms
         self._thread: threading.Thread | None = None
-        self._newest: Measurement | None = None
+        self._heard = Hearing()
         self._told: np.ndarray | None = None  # (35,) what the motors are told; None while the robot is silent
         self._ramp = -LEAD  # from here to 1; above 0 it is the weight
         self._then = -math.inf  # when the ramp went on
-        self._others_then = -math.inf  # when somebody else commanded the arms
-        self._damage = self._error = ""  # what is wrong with what we hear, and with what we send
-        self._lateness = Lateness()
+        self._error = ""  # what is wrong with what we send
 
     def enter(self, side: str, options: G1Options) -> None:
         """Wait for the robot, listen whether it is ours alone, and take the arms over where they are. Blocks for
@@ -91,7 +73,7 @@ class Robot:
         self._begin(side, options)
         try:
             _until(lambda: self._told is not None, options.connect_s, self._why_silent)
-            if _holds(lambda: self._others_then > began, LISTEN_S):
+            if _holds(lambda: self._heard.others_then > began, LISTEN_S):
                 raise DeviceError(f"found another program that sends {COMMAND}, expected none")
             self._sides[side] = True
             ramp_s = 3 * options.ramp_s + SLACK_S  # it goes on with each state, and takes longer where those are late
@@ -107,8 +89,8 @@ class Robot:
 
     def newest(self) -> Measurement:
         """The newest measurement. Raises DeviceError when it is too old, or commands cannot be sent."""
-        newest = self._newest
-        if newest is None or not self._fresh() or self._error:
+        newest = self._heard.newest
+        if newest is None or not self._heard.fresh() or self._error:
             raise DeviceError(self._why_silent())
         return newest
 
@@ -121,15 +103,15 @@ class Robot:
         """Some motors stay where they were told to be, or near where they are kept from that. Raises DeviceError."""
         with self._lock:
             told, places = self._targets(), list(numbers)
-            told[places] = targets_to_hold(told[places], self._newest.motors.moves[places, 0])
+            told[places] = targets_to_hold(told[places], self._heard.newest.motors.moves[places, 0])
 
     def others(self) -> bool:
         """Whether somebody else commands the arms at this time."""
-        return time.monotonic() - self._others_then < LISTEN_S
+        return time.monotonic() - self._heard.others_then < LISTEN_S
 
     def _targets(self) -> np.ndarray:
         """What the motors (35,) are told, to be changed in place; DeviceError while the robot is silent."""
-        if self._told is None or not self._fresh():
+        if self._told is None or not self._heard.fresh():
             raise DeviceError(self._why_silent())
         return self._told
 
@@ -143,7 +125,8 @@ class Robot:
                 raise DeviceError(f"options: found {options!r}, expected those of the other arm, {self.options!r}")
             if self._thread is None:
                 wire = Wire(g1_dds.participant(self._interface, options.domain), options.kp, options.kd)
-                self.options, self._newest, self._told, self._error = options, None, None, ""
+                self.options, self._told, self._error = options, None, ""
+                self._heard.begin(options.max_age_s)
                 # Not a daemon: when the main thread ends, even by an error, this one still hands the arms back.
                 self._thread = threading.Thread(target=self._run, args=(wire,), name="g1", daemon=False)
                 self._thread.start()
@@ -159,7 +142,7 @@ class Robot:
     def _step(self, wire: Wire) -> bool:
         """One period; False when the thread is not needed any more."""
         try:
-            self._look(wire)
+            self._heard.look(wire)
             command = self._next()
             if command is not None:
                 wire.send(*command)
@@ -168,34 +151,14 @@ class Robot:
             self._error = f"{type(error).__name__}: {error}"
         return self._needed()
 
-    def _look(self, wire: Wire) -> None:
-        if wire.others():
-            self._others_then = time.monotonic()
-        try:
-            message = wire.state()
-        except DeviceError as error:
-            self._damage = str(error)
-            return
-        if message is not None:
-            self._hear(message)
-
-    def _hear(self, message: LowState) -> None:
-        """A late message is no measurement: the arms would be taken over where they were once, and jump there."""
-        late_s = self._lateness.of(message.sample_info.source_timestamp, time.monotonic_ns())
-        if late_s > self.options.max_age_s:
-            self._damage = f"{STATE}: {late_s:.2f} s late"
-            return
-        stamp_ns, then = time.time_ns() - round(1e9 * late_s), time.monotonic() - late_s
-        self._newest, self._damage = Measurement(stamp_ns, then, message.motor_states, message.mode_machine), ""
-
     def _next(self) -> tuple[np.ndarray, float, int] | None:
         """What to send, if anything: nothing to a silent robot, and nothing before it is taken over."""
         with self._lock:
-            if not self._fresh():
+            if not self._heard.fresh():
                 self._told = None
                 return None
             wanted = self._used() and any(self._sides.values())
-            newest = self._newest
+            newest = self._heard.newest
             if self._told is None or not (wanted or self._ramp > -LEAD):
                 self._told = newest.motors.moves[:, 0].copy()
             step = self._passed_s() / self.options.ramp_s
@@ -211,7 +174,7 @@ class Robot:
 
     def _needed(self) -> bool:
         with self._lock:
-            needed = self._used() or (self._ramp > -LEAD and self._fresh() and not self._error)
+            needed = self._used() or (self._ramp > -LEAD and self._heard.fresh() and not self._error)
             if not needed:
                 self._thread = None
             return needed
@@ -219,14 +182,8 @@ class Robot:
     def _used(self) -> bool:
         return bool(self._sides) and threading.main_thread().is_alive()
 
-    def _fresh(self) -> bool:
-        newest = self._newest
-        return newest is not None and time.monotonic() - newest.then <= self.options.max_age_s
-
     def _why_silent(self) -> str:
-        if self._damage or self._error or self._newest is None:
-            return self._damage or self._error or f"{STATE}: nothing heard"
-        return f"{STATE}: nothing heard for {time.monotonic() - self._newest.then:.2f} s"
+        return self._error or self._heard.why_silent()
 
 
 _robots: dict[tuple[str, int], Robot] = {}
