@@ -80,8 +80,12 @@ class Driver:
                 raise
             self._mode.start()
 
+    def retire(self) -> None:
+        """Brake, to be ended once ``standing``."""
+        self._mode.retire()
+
     def end(self) -> None:
-        """Stop the device and let go of it (brake first: ``stop``, then tick until ``standing``)."""
+        """Stop the device and let go of it (brake first: ``retire``, then tick until ``standing``)."""
         self._mode.end()
         if not self._wire.acquire(timeout=_LET_GO_S):  # a reconnection has it, and lets go of the device itself
             return

@@ -1,7 +1,7 @@
 """The state of a driver and the only ways from one to another.
 
 HOLDING and TRACKING come and go with chunks. STOPPED and LOST are a latch: nothing but a reset leads out of it, and
-only once its cause is gone.
+only once its cause is gone. Letting go of the device and taking it over again does not either.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import threading
 from hand_drivers.status import State
 
 _MOVABLE = (State.HOLDING, State.TRACKING)
+_LATCHED = (State.STOPPED, State.LOST)
+_RETIRED = "deactivated"
 
 
 class Mode:
@@ -42,9 +44,18 @@ class Mode:
             if asked:
                 self._enter(State.STOPPED, asked)
 
+    def retire(self) -> None:
+        """Brake, to be let go. That is no latch: a stop that was there before, or comes meanwhile, stays one."""
+        with self.lock:
+            if self.movable:
+                self._enter(State.STOPPED, _RETIRED)
+
     def end(self) -> None:
-        """The device is let go."""
-        self._enter(State.INACTIVE, "")
+        """The device is let go. What it was stopped or lost for, it starts stopped for."""
+        with self.lock:
+            if self.state in _LATCHED and self.reason != _RETIRED:
+                self._asked = self.reason
+            self._enter(State.INACTIVE, "")
 
     def track(self) -> None:
         """A chunk was accepted."""
@@ -59,7 +70,7 @@ class Mode:
         with self.lock:
             if self.movable:
                 self._enter(State.STOPPED, reason)
-            elif self.state is State.INACTIVE:
+            elif self.state is State.INACTIVE or self.reason == _RETIRED:
                 self._asked = self._asked or reason
 
     def estop(self, asserted: bool) -> None:
@@ -101,7 +112,7 @@ class Mode:
     def reset_refusal(self, standing: bool) -> str:
         """Why a reset would be refused now, "" if it would not."""
         with self.lock:
-            if self.movable:
+            if self.movable or self.reason == _RETIRED:
                 return "not stopped"
             if not self.connected:
                 return f"the device is {self.state}: {self.reason}"

@@ -61,7 +61,7 @@ class Runtime:
         """Brake to rest within the limits, stop the device, let go of it; bounded in time, and harmless twice."""
         self._end.set()
         if self.servo.running:
-            self.driver.stop("deactivated")
+            self.driver.retire()
             self._wait_until_standing()
         self.servo.stop()
         if self._publisher is not None:

@@ -522,6 +522,44 @@ def test_the_end_stops_and_disconnects_the_device(bench):
     assert bench.driver.state is State.INACTIVE
 
 
+def activated_again(bench: Bench) -> Driver:
+    bench.driver.retire()
+    bench.run(0.5)
+    bench.driver.end()
+    bench.driver.start()
+    return bench.driver
+
+
+def test_deactivation_alone_is_no_stop(bench):
+    assert activated_again(moving(bench)).state is State.HOLDING
+    bench.assert_motion_within_limits()
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [("stop", "asked"), ("estop", "emergency stop"), ("fault", "hot"), ("unplug", "the cable is out")],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_stop_before_or_during_deactivation_outlasts_it_until_a_reset(bench, event, reason, before):
+    moving(bench)
+    if not before:
+        bench.driver.retire()
+    _apply(bench, (event,))
+    bench.run(0.5)
+    bench.device.plugged, bench.device.trouble = True, None
+    bench.driver.estop(False)
+    driver = activated_again(bench)
+    assert driver.state is State.STOPPED and reason in driver.reason
+    assert bench.send([np.ones(3)] * 5) is ChunkStatus.NOT_READY
+    assert driver.reset() == (True, "holding") and activated_again(bench).state is State.HOLDING
+
+
+def test_a_driver_that_is_being_deactivated_is_not_reset_into_motion(bench):
+    moving(bench).driver.retire()
+    bench.run(0.5)
+    assert bench.driver.standing and bench.driver.reset() == (False, "not stopped")
+
+
 EVENTS = st.one_of(
     st.tuples(st.just("chunk"), st.lists(st.floats(allow_nan=True), min_size=3, max_size=3), st.integers(-60, 600)),
     st.tuples(st.sampled_from(["estop", "release", "reset", "stop", "unplug", "plug", "fault", "clear"])),
