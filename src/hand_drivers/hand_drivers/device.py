@@ -6,9 +6,10 @@ A plug-in registers a factory ``(DeviceSettings) -> Device`` under the entry-poi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -81,6 +82,7 @@ class Device(Protocol):
 SLACK = 0.1  # rad; as far from its target as gravity leaves a joint of an arm, or a finger stays that holds something
 FARTHEST = 100.0  # rad or m: no joint of a robot is farther from its zero, and a command would start from there
 Factory = Callable[[DeviceSettings], Device]
+Answered = TypeVar("Answered")
 
 
 def checked(sample: JointSample, count: int) -> JointSample:
@@ -94,6 +96,15 @@ def checked(sample: JointSample, count: int) -> JointSample:
         if np.shape(values) != (count,) or not all(-limit < value < limit for value in found):  # not so for NaN either
             raise DeviceError(f"the device reports {name} {found}, expected {count} finite numbers")
     return sample
+
+
+def patiently(ask: Callable[[], Answered], times: int = 5) -> Answered:
+    """The answer to a question that moves nothing. While a robot is taken over its answers may come late, so one that
+    fails is asked again; raises what the last one raised."""
+    for _ in range(times - 1):
+        with suppress(Exception):  # of any vendor's library
+            return ask()
+    return ask()
 
 
 def targets_to_hold(told: np.ndarray, measured: np.ndarray, slack: float = SLACK) -> np.ndarray:

@@ -13,13 +13,12 @@ import numpy as np
 
 from hand_drivers.audit import Audit
 from hand_drivers.commands import Commands
-from hand_drivers.device import Device, DeviceError, JointSample, checked
+from hand_drivers.device import Device, DeviceError, JointSample, checked, patiently
 from hand_drivers.guard import GuardStatus, MotionLimits, MotionState, brake, guard
 from hand_drivers.mode import Mode
 from hand_drivers.status import SECOND, ChunkStatus, Counts, DriverSettings, State
 from hand_drivers.trace import CommandTrace
 
-_FIRST_READINGS = 5
 _CATCH_UP_S = 0.5  # a joint that will be there so soon follows
 _LET_GO_S = 1.0  # longest time to wait for whoever is talking to the device
 _OUTSIDE = 0.25  # share of a joint's range that it may be outside when it is taken over
@@ -230,18 +229,11 @@ class Driver:
 
     def _take_over(self) -> None:
         """Start from where the robot is measured, at rest."""
-        self.sample = self._first_reading()
+        self.sample = patiently(self._plausible_reading)
         self.command, self._at_stop = MotionState.at_rest(self.sample.position), False
         self.audit.start(self.command.position)
         self._silent_ns = self._lagging_ns = self._commanded_ns = None
         self._faulty = False
-
-    def _first_reading(self) -> JointSample:
-        """Nothing moves yet, so a device that answers late is asked again. Raises DeviceError."""
-        for _ in range(_FIRST_READINGS - 1):
-            with contextlib.suppress(DeviceError):
-                return self._plausible_reading()
-        return self._plausible_reading()
 
     def _plausible_reading(self) -> JointSample:
         """A robot can be outside its limits, but not by far; it would be commanded to where this says. Raises

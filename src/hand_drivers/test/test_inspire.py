@@ -28,8 +28,8 @@ ROBOT = embodiments.load("inspire")
 class Bench(WireBench):
     """An emulated hand on one of the two wires, and its device."""
 
-    def __init__(self, wire: str) -> None:
-        faults = Faults()
+    def __init__(self, wire: str, faults: Faults | None = None) -> None:
+        faults = faults or Faults()
         self.hand = inspire.InspireHand(faults)
         protocol = inspire.SerialProtocol if wire == "serial" else inspire.ModbusProtocol
         super().__init__(plug_in.make, ROBOT, lambda: protocol(self.hand), faults, tcp=wire == "modbus")
@@ -82,6 +82,30 @@ def test_a_connection_that_fails_leaves_no_file_open():
         assert until(lambda: len(os.listdir("/proc/self/fd")) <= before)
     finally:
         gc.enable()
+        bench.close()
+
+
+class FirstAnswersMissing(Faults):
+    """Nobody hears the first three answers; the library for the serial line asks again by itself."""
+
+    missing = 3
+
+    def applied(self, answer: bytes) -> bytes:
+        if answer and self.missing:
+            self.missing -= 1
+            return b""
+        return super().applied(answer)
+
+
+@pytest.mark.parametrize("wire", ["serial", "modbus"])
+def test_a_hand_whose_first_answers_are_missing_is_connected_and_set_up(wire):
+    bench = Bench(wire, FirstAnswersMissing())
+    bench.device = bench.make(speed=400, force=200)
+    try:
+        bench.device.connect()
+        assert bench.faults.missing == 0
+        assert bench.hand.written(inspire.SPEED_SET) == [400] * 6 and bench.hand.written(inspire.FORCE_SET) == [200] * 6
+    finally:
         bench.close()
 
 

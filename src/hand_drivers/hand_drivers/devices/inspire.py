@@ -11,7 +11,7 @@ import numpy as np
 
 from embodiments.registry import Embodiment
 from hand_drivers.bus import Answer, BusDevice
-from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.device import DeviceError, DeviceSettings, patiently
 from hand_drivers.devices.inspire_links import InspireOptions, Link, open_link
 from hand_drivers.options import read_options
 
@@ -45,8 +45,8 @@ class InspireWire:
 
     def open(self) -> None:
         """Connect, and set speed and force."""
-        self._link = open_link(self._address, self._options)
-        self._link.set_up()
+        self._link = patiently(lambda: open_link(self._address, self._options))  # one of the two sets the speed there
+        patiently(self._link.set_up)
 
     def exchange(self, target: np.ndarray | None) -> Answer:
         """One round of questions to the hand."""

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from embodiments.registry import Embodiment
 from hand_drivers.bus import Answer, BusDevice, BusOptions
-from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.device import DeviceError, DeviceSettings, patiently
 from hand_drivers.options import read_options
 
 OUTPUT, INPUT, WORDS = 1000, 2000, 3  # registers that are written, and read
@@ -67,7 +67,7 @@ class RobotiqWire:
     def open(self) -> None:
         """Connect, without motion. A gripper that is not active is refused unless a reset may activate it."""
         self._client = open_client(self._address, self._options)
-        if state_of(self._read()) != ACTIVE and not self._options.activate:
+        if state_of(patiently(self._read)) != ACTIVE and not self._options.activate:
             raise DeviceError("not activated; option 'activate' lets a reset do so: the fingers open and close once")
 
     def exchange(self, target: np.ndarray | None) -> Answer:
