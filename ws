@@ -290,24 +290,24 @@ run_executable() {
 }
 
 train() {
-    local package options
+    local module options
     case ${1:-} in
-        codec) package=latent_codec options=(--root "$ROOT") ;;
+        codec) module=latent_codec.training.main options=(--root "$ROOT") ;;
         policy)
-            package=latent_policy_node
+            module=bringup.train_policy
             options=(--codec "$ROOT/models/codec" --out "$ROOT/models/policy" --work "$ROOT/out/train/policy")
             ;;
         *) die "./ws train codec|policy [--config FILE]; got '${1:-}'" ;;
     esac
     prepare runtime train
     [[ $1 == codec ]] || check_rendering
-    exec python -m "$package.training.main" "${options[@]}" "${@:2}"
+    exec python -m "$module" "${options[@]}" "${@:2}"
 }
 
 add_hand() {
     local folders=(--codec "$ROOT/models/codec" --robots "$ROOT/robots" --work "$ROOT/out/train/added")
     prepare runtime train
-    exec python -m latent_codec.training.add_hand "${folders[@]}" "$@"
+    exec python -m bringup.add_hand "${folders[@]}" "$@"
 }
 
 run_tests() {
@@ -336,12 +336,15 @@ bench() {
     [[ $# -eq 0 ]] || shift
     prepare runtime
     case $what in
-        codec) exec python -m latent_codec.bench --root "$ROOT" "$@" ;;
+        codec) exec python -m latent_codec.evaluation.bench --root "$ROOT" "$@" ;;
         policy) exec python -m latent_policy_node.bench --bundle "$ROOT/models/policy" "$@" ;;
-        runtime | faults | soak)
+        runtime | soak)
             check_rendering
-            exec python -m "bringup.bench.$what" "$@" ;;
-        fuzz) exec python -m bringup.bench.fuzz "$@" ;;
+            exec python -m "system_tests.load.$what" "$@" ;;
+        faults)
+            check_rendering
+            exec python -m system_tests.faults "$@" ;;
+        fuzz) exec python -m system_tests.fuzz "$@" ;;
         *) die "./ws bench codec|policy|runtime|faults|soak|fuzz [--json FILE]; got '$what'" ;;
     esac
 }

@@ -21,12 +21,6 @@ setup(
     entry_points={
         "console_scripts": [
             "driver_node = hand_drivers.node:main",
-            "emulate_ability = hand_drivers.emulators.command:emulate_ability",
-            "emulate_controller = hand_drivers.emulators.controller:emulate_controller",
-            "emulate_g1 = hand_drivers.emulators.g1:emulate_g1",
-            "emulate_inspire = hand_drivers.emulators.command:emulate_inspire",
-            "emulate_robotiq = hand_drivers.emulators.command:emulate_robotiq",
-            "emulate_xarm = hand_drivers.emulators.command:emulate_xarm",
         ],
         "hand_drivers.devices": [
             "ability = hand_drivers.devices.ability:make",

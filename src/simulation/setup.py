@@ -21,7 +21,6 @@ setup(
     entry_points={
         "console_scripts": [
             "simulation_node = simulation.node:main",
-            "emulators_node = simulation.emulators_node:main",
             "evaluate = simulation.evaluate:main",
             "collect = simulation.collect:main",
             "grasp_search = simulation.grasp_search:main",

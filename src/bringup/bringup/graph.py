@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from node_kit.station import Camera, Part, Station
+from contracts.station import Camera, Part, Station
 
 SIMULATION, EMULATORS, DRIVERS, CODECS, POLICY, CAMERAS = range(6)
 PUBLISH_HZ = 50.0  # of joint states; the servo loop is faster
@@ -94,7 +94,7 @@ def _simulation(station_path: Path) -> NodeDescription:
 
 
 def _emulators(station_path: Path) -> NodeDescription:
-    return NodeDescription("emulators", "simulation", "emulators_node", {"station": str(station_path)}, EMULATORS)
+    return NodeDescription("emulators", "device_emulators", "emulators_node", {"station": str(station_path)}, EMULATORS)
 
 
 def _driver(station: Station, side: str, part: str) -> NodeDescription:

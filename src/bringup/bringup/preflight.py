@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bringup.executables import ExecutableError, command
 from bringup.graph import NodeDescription
-from node_kit import plugins
-from node_kit.station import Station
+from contracts import plugins
+from contracts.station import Station
 
 EGL_TEST = "import mujoco; mujoco.Renderer(mujoco.MjModel.from_xml_string('<mujoco/>'), 16, 16).close()"
 EGL_HINT = "apt-get install libegl1 libgl1-mesa-dri"
@@ -57,7 +57,7 @@ def check_plugins(station: Station) -> None:
 
 def check_bundles(station: Station) -> None:
     """Both bundles whole and of one latent space, and this station has the hands, sides and cameras they need."""
-    from latent_codec.bundle import load_manifest
+    from contracts.bundle import load_manifest
 
     codec = _or_error("codec", load_manifest, Path(station.codec), "codec")
     policy = _or_error("policy", load_manifest, Path(station.policy), "policy")
@@ -83,7 +83,7 @@ def check_executables(nodes: Sequence[NodeDescription]) -> None:
 
 def check_port(station: Station) -> None:
     """The simulated world's port is free: another graph on it would move in this one's place."""
-    from simulation.board import taken
+    from simulation.shared_world import taken
 
     port = station.simulation.port
     if station.simulated and taken(port):
@@ -96,7 +96,7 @@ def check_port(station: Station) -> None:
 def check_task(station: Station) -> None:
     """The simulated world knows the task."""
     if station.simulated:
-        from simulation.task import TASKS
+        from simulation.tasks.pick_place import TASKS
 
         _expect_known("task", station.task, TASKS)
 

@@ -15,7 +15,7 @@ from bringup import graph, station
 from bringup.executables import ExecutableError, node_command
 from bringup.paths import RunDirectory
 from bringup.session import REFUSED, STATION
-from node_kit.station import Station, StationError
+from contracts.station import Station, StationError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

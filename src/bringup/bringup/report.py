@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bringup.monitor import Status
 from bringup.processes import Exit
-from node_kit.station import Station
+from contracts.station import Station
 
 Statuses = Mapping[str, Status]
 
@@ -126,7 +126,7 @@ def images(statuses: Statuses) -> Images:
 
 def sha256_of(directory: Path) -> str:
     """The hash that stands for a whole bundle: that of its manifest, which holds the hash of every file."""
-    from latent_codec.bundle import bundle_sha256
+    from contracts.bundle import bundle_sha256
 
     return bundle_sha256(directory)
 

@@ -13,7 +13,7 @@ from bringup.lifecycle import BringUpError
 from bringup.paths import RunDirectory
 from bringup.processes import tail
 from bringup.supervisor import NodeDiedError, Supervisor
-from node_kit.station import Station, StationError
+from contracts.station import Station, StationError
 
 FINE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 REFUSALS = (StationError, station.ArgumentError, preflight.PreflightError)

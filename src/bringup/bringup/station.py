@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from bringup import paths
-from node_kit.station import Station, StationError, station_file
-from node_kit.yaml_file import read_mapping, validate
-from simulation.emulated_places import emulated_part
+from contracts.station import Station, StationError, station_file
+from contracts.yaml_file import read_mapping, validate
+from device_emulators.addresses import emulated_part
 
 SIMULATED = "simulated"
 # Short names of arguments -> fields of the station; any other field is reached by its dotted path.
@@ -135,5 +135,5 @@ def _simulated(station: Station, field: str, file: Any) -> str:
 
 
 def dump(station: Station) -> str:
-    """The station as YAML text that `node_kit.station.load_station` reads back to an equal station."""
+    """The station as YAML text that `contracts.station.load_station` reads back to an equal station."""
     return yaml.safe_dump(station.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=4096)

@@ -15,7 +15,7 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 
-from latent_codec import bundle
+from contracts import bundle
 from node_kit.qos import LATCHED, STATE
 
 FAKES = Path(__file__).parent / "fakes"

@@ -14,12 +14,13 @@ import pytest
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
-sys.path.insert(0, str(Path(__file__).parent))  # for bringup_helpers
+for _package in ("latent_policy_node", "bringup"):  # for policy_toy, policy_dataset, bringup_helpers
+    sys.path.insert(0, str(Path(__file__).parents[2] / _package / "test"))
 
 from bringup_helpers import ArmSpeeds, EmergencyStops  # noqa: E402
 
 from bringup import paths  # noqa: E402
-from simulation.board import Board, Description  # noqa: E402
+from simulation.shared_world import Board, Description  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

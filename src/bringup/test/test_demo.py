@@ -12,7 +12,7 @@ import pytest
 import yaml
 from bringup_helpers import write_bundles
 
-from node_kit.station import station_file
+from contracts.station import station_file
 
 
 class Demo:

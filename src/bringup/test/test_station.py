@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bringup import station
-from node_kit.station import StationError, load_station, station_file, station_names
+from contracts.station import StationError, load_station, station_file, station_names
 
 
 def test_every_shipped_station_is_valid() -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sensor_msgs.msg import CameraInfo
 
 from camera_node.source import SourceError
-from node_kit.yaml_file import FileError, read_mapping, validate
+from contracts.yaml_file import FileError, read_mapping, validate
 
 
 def _matrix(rows: int, columns: int) -> type[BaseModel]:

@@ -15,7 +15,8 @@ from camera_node.capture import Capture
 from camera_node.info import calibrated, load_calibration, pinhole
 from camera_node.monitor import FrameMonitor
 from camera_node.source import GROUP, Frame, Source, SourceError
-from node_kit import diagnostics, messages, plugins, qos
+from contracts import plugins
+from node_kit import diagnostics, messages, qos
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters as Schema

@@ -15,6 +15,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from moods import RATE_HZ
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -27,6 +28,9 @@ DEPTH = f"{TOPIC}/aligned_depth_to_color/image_raw"
 DEFAULTS = {"autostart": False, "name": "front", "source": "replay"}
 # Deeper than the graph's own readers, so that a busy machine does not pass for images lost on the way.
 READER = QoSProfile(depth=500)
+
+PERIOD_NS = round(1e9 / RATE_HZ)
+BUSY_NS = 150_000_000  # what a busy machine may add
 
 
 class CameraProcess:
@@ -141,3 +145,22 @@ def _spawn(directory: Path, parameters: dict[str, object], stderr: Path) -> subp
             env={**os.environ, "PYTHONPATH": path, "MESA_SHADER_CACHE_DISABLE": "true"},
             stderr=output,
         )
+
+
+def expect_told_in_time(camera: CameraProcess, state: str) -> None:
+    """Two periods after the last frame, and not before."""
+    camera.wait_for_state(state)
+    told = next(when for when, what in camera.told if what == state)
+    stamps = [messages.stamp_ns(message.header) for message in camera.images]
+    last = max(stamp for stamp in stamps if stamp <= told)
+    assert 1.8 * PERIOD_NS <= told - last < 2 * PERIOD_NS + BUSY_NS
+
+
+def expect_mood_told_in_time(camera: CameraProcess, directory: Path, state: str) -> None:
+    camera.wait_for_state("streaming")
+    camera.wait_for(lambda: len(camera.images) > 5, "frames")
+    camera.told.clear()
+    (directory / state).touch()
+    expect_told_in_time(camera, state)
+    (directory / state).unlink()
+    camera.wait_for_state("streaming")

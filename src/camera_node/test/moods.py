@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
-from pathlib import Path
-
 from recordings import HEIGHT, WIDTH
 
 RATE_HZ = 10
@@ -61,35 +56,3 @@ class Camera(RealSenseSource):
         device.live(1 / RATE_HZ)
         super().__init__(options, device.query)
 """.replace("RATE_HZ", str(RATE_HZ))
-
-
-class World:
-    """In the place of the simulated world: shows a renderer coordinates (nq,) that do not change, and the time; frozen,
-    the same time again and again; stopped, nothing new."""
-
-    def __init__(self, directory: Path, nq: int) -> None:
-        from simulation.board import Board, Description
-
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self._directory, self._nq = directory, nq
-        self._board = Board(Description(parts={}, coordinates=nq), self.port)
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._end.set()
-        self._thread.join()
-        self._board.close()
-
-    def _run(self) -> None:
-        import numpy as np
-
-        stamp_ns = 0
-        while not self._end.wait(0.01):
-            if (self._directory / "stopped").exists():
-                continue
-            stamp_ns = stamp_ns if (self._directory / "frozen").exists() else time.time_ns()
-            self._board.show(stamp_ns, np.zeros((4, 0)), np.zeros(self._nq))

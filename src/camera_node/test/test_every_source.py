@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-from camera_process import CameraProcess, write_plugin
-from moods import MOODS, RATE_HZ, REALSENSE, V4L2, World
+from camera_process import PERIOD_NS, expect_mood_told_in_time, expect_told_in_time, write_plugin
+from moods import MOODS, RATE_HZ, REALSENSE, V4L2
 from recordings import METADATA, picture
 from software_camera import OPTIONS, absent
 
 from episodes.bag import EpisodeWriter
 from node_kit import messages
-
-PERIOD_NS = round(1e9 / RATE_HZ)
-BUSY_NS = 150_000_000  # what a busy machine may add
-
-
-def expect_told_in_time(camera: CameraProcess, state: str) -> None:
-    """Two periods after the last frame, and not before."""
-    camera.wait_for_state(state)
-    told = next(when for when, what in camera.told if what == state)
-    stamps = [messages.stamp_ns(message.header) for message in camera.images]
-    last = max(stamp for stamp in stamps if stamp <= told)
-    assert 1.8 * PERIOD_NS <= told - last < 2 * PERIOD_NS + BUSY_NS
-
-
-def expect_mood_told_in_time(camera: CameraProcess, directory: Path, state: str) -> None:
-    camera.wait_for_state("streaming")
-    camera.wait_for(lambda: len(camera.images) > 5, "frames")
-    camera.told.clear()
-    (directory / state).touch()
-    expect_told_in_time(camera, state)
-    (directory / state).unlink()
-    camera.wait_for_state("streaming")
 
 
 @pytest.mark.parametrize("state", MOODS)
@@ -74,31 +50,6 @@ def test_a_recording(start_camera, tmp_path, state):
     expect_told_in_time(camera, state)
     camera.wait_for_state("ended")
     assert [what for _, what in camera.told if what != "starting"] == ["streaming", state, "streaming", "ended"]
-
-
-@pytest.fixture
-def world(tmp_path) -> Iterator[World]:
-    simulated = pytest.importorskip("simulation.world")
-    from node_kit.station import STATIONS, load_station
-    from simulation.task import load_task
-
-    content = yaml.safe_load((STATIONS / "dual_xarm7.yaml").read_text())
-    content["cameras"]["front"] |= {"width": 64, "height": 48, "rate_hz": RATE_HZ}
-    file = tmp_path / "station.yaml"
-    file.write_text(yaml.safe_dump(content))
-    station = load_station(file)
-    world = World(tmp_path, simulated.World(station, load_task(station.task, station.sides)).model.nq)
-    content["simulation"]["port"] = world.port
-    file.write_text(yaml.safe_dump(content))
-    yield world
-    world.close()
-
-
-@pytest.mark.parametrize("state", MOODS)
-def test_a_simulated_camera(start_camera, tmp_path, world, state):
-    options = {"station": str(tmp_path / "station.yaml"), "camera": "front"}
-    camera = start_camera(source="simulated", options=options, rate_hz=RATE_HZ, reopen_after_s=30.0)
-    expect_mood_told_in_time(camera.begin(), tmp_path, state)
 
 
 def test_size_and_rate_of_the_parameters_are_asked_of_a_camera_that_can_be_asked(start_camera, tmp_path):

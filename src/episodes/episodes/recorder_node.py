@@ -16,6 +16,7 @@ from typing import Annotated
 from pydantic import Field
 from std_srvs.srv import Trigger
 
+from contracts.station import Station, load_station
 from episodes.metadata import Embodiments, EpisodeError, EpisodeMetadata, parse_metadata
 from episodes.recording import MIN_FREE_BYTES, Recording
 from episodes.taps import Taps
@@ -23,7 +24,6 @@ from node_kit import diagnostics
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters as Schema
-from node_kit.station import Station, load_station
 
 DISCOVERY_S = 0.2
 STOP_DEADLINE_S = 3.0

@@ -12,6 +12,7 @@ from math import inf
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from embodiments.registry import Embodiment
 
@@ -85,6 +86,15 @@ Factory = Callable[[DeviceSettings], Device]
 Answered = TypeVar("Answered")
 
 
+class Options(BaseModel):
+    """Options of a plug-in: unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Kind = TypeVar("Kind", bound=Options)
+
+
 def checked(sample: JointSample, count: int) -> JointSample:
     """The sample if each of its arrays is (count,) and finite, and a robot can be there; else raises DeviceError."""
     for name, values, limit in (
@@ -111,3 +121,13 @@ def targets_to_hold(told: np.ndarray, measured: np.ndarray, slack: float = SLACK
     """Targets (n,) of a device that stops: those it was told, but within `slack` of where it is. An arm does not sink
     and a hand does not drop what it holds, and a joint that is kept from its target does not jump there when freed."""
     return measured + np.clip(told - measured, -slack, slack)
+
+
+def read_options(kind: type[Kind], settings: DeviceSettings) -> Kind:
+    """The options in `settings`. Raises DeviceError that names the first wrong one, what was found and expected."""
+    try:
+        return kind.model_validate(dict(settings.options))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place, name = ".".join(map(str, first["loc"])), kind.__name__.removesuffix("Options").lower()
+        raise DeviceError(f"{name}: option '{place}': found {first['input']!r}, expected: {first['msg']}") from None

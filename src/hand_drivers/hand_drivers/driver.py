@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hand_drivers.audit import Audit
 from hand_drivers.commands import Commands
 from hand_drivers.device import Device, DeviceError, JointSample, checked, patiently
 from hand_drivers.guard import GuardStatus, MotionLimits, MotionState, brake, guard
-from hand_drivers.mode import Mode
+from hand_drivers.limit_monitor import LimitMonitor
+from hand_drivers.state_machine import Mode
 from hand_drivers.status import SECOND, ChunkStatus, Counts, DriverSettings, State
 from hand_drivers.trace import CommandTrace
 
@@ -44,7 +44,7 @@ class Driver:
         self._dt = 1.0 / self.settings.rate_hz
         self._joints = limits.lower.size
         self._commands = Commands(self._joints, self.settings)
-        self.audit = Audit(limits, self._dt)
+        self.audit = LimitMonitor(limits, self._dt)
         self.trace = CommandTrace()
         self._at_stop = False
         self._faulty = False  # whether it told a fault since it was enabled

@@ -14,6 +14,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from contracts.latency import LatencyTrace
 from hand_drivers import settings
 from hand_drivers.device import JointSample
 from hand_drivers.driver import Driver
@@ -22,12 +23,10 @@ from hand_drivers.settings import DriverParameters
 from hand_drivers.status import ChunkStatus, State
 from node_kit import diagnostics, messages, qos, scheduling
 from node_kit.diagnostics import DiagnosticsPublisher
-from node_kit.inbox import Inbox
-from node_kit.latency import LatencyTrace
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.messages import MessageStatus
-from node_kit.overtaken import Overtaken
+from node_kit.polled_subscription import DroppedMessages, PolledSubscription
 
 _LEVELS = {State.STOPPED: diagnostics.WARN, State.LOST: diagnostics.ERROR}
 
@@ -53,7 +52,7 @@ class DriverNode(Lifecycle):
             self._take_commands,
         )
         self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
-        self._overtaken, self._step_ns = Overtaken(), time.monotonic_ns()
+        self._dropped, self._step_ns = DroppedMessages(), time.monotonic_ns()
         self._in_real_time = parameters.priority > 0
         self._connect_topics(f"/{parameters.side}/{parameters.part}")
         name = f"driver/{parameters.side}/{parameters.part}"
@@ -77,7 +76,7 @@ class DriverNode(Lifecycle):
 
     def _connect_topics(self, prefix: str) -> None:
         self._publisher = self.keep(self.create_publisher(JointState, f"{prefix}/joint_states", qos.STATE))
-        self._commands = Inbox(self, JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND)
+        self._commands = PolledSubscription(self, JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND)
         self.keep(self._commands.subscription)
         # What a driver says is not kept for latecomers, to whom it may be long past.
         quiet = {"event_callbacks": PublisherEventCallbacks(use_default_callbacks=False)}
@@ -96,7 +95,7 @@ class DriverNode(Lifecycle):
         self._commands.deliver()
 
     def _on_command(self, message: JointTrajectory, info: Mapping[str, int]) -> None:
-        self._overtaken.take(info)
+        self._dropped.take(info)
         received_ns = info["received_timestamp"]  # 0 from a middleware that does not tell
         self._driver.trace.arrived(time.time_ns() - received_ns if received_ns else 0)
         (stamp_ns, times, points), status = messages.trajectory_arrays(message, self._joints)
@@ -159,7 +158,7 @@ class DriverNode(Lifecycle):
             "missed": counts.missed,
             "lost": counts.lost,
             "chunks": counts.chunks,
-            "overtaken": self._overtaken.count,
+            "dropped": self._dropped.count,
             "outside_limits": driver.audit.outside,
             "peak_velocity_share": round(speed, 4),
             "peak_acceleration_share": round(acceleration, 4),

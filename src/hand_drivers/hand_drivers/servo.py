@@ -8,7 +8,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable
 
-from node_kit.latency import LatencyTrace
+from contracts.latency import LatencyTrace
 from node_kit.scheduling import precise_timers, schedule_in_real_time
 
 PERIOD_EDGES = (0.5, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.5, 2.0)  # of the histogram of the period, in periods

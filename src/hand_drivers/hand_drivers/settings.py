@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from contracts import plugins
 from embodiments import registry
 from embodiments.registry import Embodiment
 from hand_drivers.device import GROUP, Device, DeviceError, DeviceSettings
 from hand_drivers.guard import MotionLimits
 from hand_drivers.status import DriverSettings
-from node_kit import plugins
 from node_kit.parameters import Parameters
 
 _DEVICE_TIMEOUT_S = {"arm": 0.1, "hand": 0.05}

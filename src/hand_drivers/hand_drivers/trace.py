@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from node_kit.latency import LatencyTrace
+from contracts.latency import LatencyTrace
 
 
 class CommandTrace:

@@ -76,7 +76,7 @@ def test_figures_of_the_loop_begin_with_the_first_chunk_and_lost_chunks_are_coun
     assert _periods(driver) < 200, "what was before the first chunk still counts"
     for _ in range(20):
         driver.send(driver.home)
-    driver.wait_for(lambda: sum(int(driver.status[key]) for key in ("chunks", "refused", "overtaken")) == 21, "all 21")
+    driver.wait_for(lambda: sum(int(driver.status[key]) for key in ("chunks", "refused", "dropped")) == 21, "all 21")
 
 
 def _periods(driver) -> int:

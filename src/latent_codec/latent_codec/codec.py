@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from latent_codec.bundle import MANIFEST_NAME, BundleError, Manifest, load_manifest
+from contracts.bundle import MANIFEST_NAME, BundleError, Manifest, load_manifest
 from latent_codec.hand_codec import HandCodec, load_hands
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from latent_codec.bundle import BundleError
+from contracts.bundle import BundleError
 
 ARRAYS = ("weights", "means", "covariances")
 MAX_BYTES = 4 << 20

@@ -10,8 +10,8 @@ import numpy as np
 import onnxruntime
 
 import embodiments
+from contracts.bundle import MANIFEST_NAME, BundleError, HandEntry, Manifest, read_verified
 from embodiments.registry import EmbodimentError
-from latent_codec.bundle import MANIFEST_NAME, BundleError, HandEntry, Manifest, read_verified
 from latent_codec.density import Density
 
 LIMIT_TOLERANCE = 1e-4

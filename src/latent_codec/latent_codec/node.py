@@ -19,15 +19,14 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 import embodiments
+from contracts.latency import LatencyTrace
 from embodiments.transforms import pose
 from latent_codec.codec import Codec
 from latent_codec.gate import Gate, Seed
 from latent_codec.side import SideCodec
 from node_kit import diagnostics, lifecycle, messages, parameters, qos, scheduling
 from node_kit import main as node_main
-from node_kit.inbox import Inbox
-from node_kit.latency import LatencyTrace
-from node_kit.overtaken import Overtaken
+from node_kit.polled_subscription import DroppedMessages, PolledSubscription
 
 STOP_DEADLINE_S = 2.0
 
@@ -67,7 +66,7 @@ class CodecNode(lifecycle.Lifecycle):
         self.seed = Seed()
         self.trace, self.refused, self.reason = LatencyTrace(), Counter(), ""
         self.received = self.chunks = self.chunks_refused = 0  # every chunk received is decoded or refused
-        self.overtaken = Overtaken()
+        self.dropped = DroppedMessages()
         self.states: dict[str, messages.JointArrays] = {}
         self._sent_stamp = 0
         self._name, self._state_period_s = side, 1.0 / parameters.state_rate_hz
@@ -96,11 +95,13 @@ class CodecNode(lifecycle.Lifecycle):
             part: self.keep(self.create_publisher(JointTrajectory, f"/{side}/{part}/command", qos.COMMAND))
             for part in ("arm", "hand")
         }
-        self._inboxes: list[Inbox] = []
+        self._polled: list[PolledSubscription] = []
         for part, robot in (("arm", self.side.arm), ("hand", self.side.hand)):
             callback = self._receiver(part, robot.joints)
-            self._inboxes.append(Inbox(self, JointState, f"/{side}/{part}/joint_states", callback, qos.STATE))
-            self.keep(self._inboxes[-1].subscription)
+            self._polled.append(
+                PolledSubscription(self, JointState, f"/{side}/{part}/joint_states", callback, qos.STATE)
+            )
+            self.keep(self._polled[-1].subscription)
         self.keep(self.create_subscription(JointTrajectory, f"/{side}/latent_action", self._on_action, qos.COMMAND))
         self.keep(diagnostics.DiagnosticsPublisher(self, f"codec/{side}", self._diagnose))
 
@@ -122,7 +123,7 @@ class CodecNode(lifecycle.Lifecycle):
 
     def _look(self) -> None:
         """At the joint states that have come: they are needed for a state and for a chunk, and wake nobody before."""
-        for inbox in self._inboxes:
+        for inbox in self._polled:
             inbox.deliver()
 
     def _tell(self) -> None:
@@ -152,7 +153,7 @@ class CodecNode(lifecycle.Lifecycle):
         self._state.publish(messages.joint_state(self.side.axes, stamp, latent, frame_id=self.gate.latent_space))
 
     def _on_action(self, message: JointTrajectory, info: Mapping[str, int | None]) -> None:
-        self.overtaken.take(info)
+        self.dropped.take(info)
         self.received += 1
         if not self.active:
             self.chunks_refused += 1
@@ -200,7 +201,7 @@ class CodecNode(lifecycle.Lifecycle):
         if self._fault:
             state, level = f"fault: {self._fault}", diagnostics.ERROR
         counts = {"received": self.received, "chunks": self.chunks, "chunks_refused": self.chunks_refused}
-        counts["overtaken"] = self.overtaken.count
+        counts["dropped"] = self.dropped.count
         values = {**counts, "refused": sum(self.refused.values()), "reason": self.reason}
         return level, state, {**self.trace.values("codec"), **values, "latent_space": self.gate.latent_space}
 

@@ -7,9 +7,9 @@ from enum import Enum
 
 import numpy as np
 
+from contracts.axes import WRIST_SIZE, pose_to_wrist, wrist_to_pose
 from embodiments import Embodiment
 from embodiments.inverse_kinematics import ArmIK, IKStatus
-from latent_codec.axes import WRIST_SIZE, pose_to_wrist, wrist_to_pose
 from latent_codec.codec import Codec, DecodeStatus
 
 # A wrist target that the arm misses by more than this is refused; less is the rounding of a policy near the border

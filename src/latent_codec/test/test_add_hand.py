@@ -14,17 +14,18 @@ import yaml
 from tiny_space import TINY
 
 import embodiments
+from contracts.bundle import load_manifest
 from embodiments import registry
-from latent_codec import poses
-from latent_codec.bundle import load_manifest
 from latent_codec.codec import Codec, DecodeStatus
-from latent_codec.inputs import changed_hands
-from latent_codec.training import add_bundle, main
-from latent_codec.training.add_hand import main as add_hand
-from latent_codec.training.added import AddedHand
+from latent_codec.training import main
+from latent_codec.training.add_hand import bundle
+from latent_codec.training.add_hand.add_hand import main as add_hand
+from latent_codec.training.add_hand.added import AddedHand
+from latent_codec.training.add_hand.frozen import load_frozen
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.crosshand_settings import Settings
-from latent_codec.training.frozen import load_frozen
+from latent_codec.training.data import poses
+from latent_codec.training.data.inputs import changed_hands
 from latent_codec.training.onnx_export import ExportError
 
 STEPS = ["--steps", "6"]
@@ -59,7 +60,7 @@ def places(folder: Path) -> list[str]:
 def few_density_poses():
     """A density of few poses is fitted in no time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(add_bundle, "DENSITY_POSES", 900)
+        patch.setattr(bundle, "DENSITY_POSES", 900)
         yield
 
 
@@ -164,7 +165,7 @@ def test_an_export_that_fails_changes_nothing(copy, monkeypatch, capsys):
         raise ExportError("toy2_encoder.onnx: parity: found a difference of 1, expected less")
 
     before = digests(copy / "codec") | digests(copy / "robots")
-    monkeypatch.setattr(add_bundle, "export_network", fail)
+    monkeypatch.setattr(bundle, "export_network", fail)
     assert add_hand(["--urdf", str(copy / "toy.urdf"), "--name", "toy2", *TIPS, *STEPS, *places(copy)]) == 1
     assert digests(copy / "codec") | digests(copy / "robots") == before
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: toy2_encoder.onnx: parity")
@@ -190,7 +191,7 @@ def test_a_disk_that_fails_at_the_last_moment_changes_nothing(copy, grown, tmp_p
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
-        add_bundle.install(work, copy / "codec")
+        bundle.install(work, copy / "codec")
     assert digests(copy / "codec") == before
 
 

@@ -8,12 +8,12 @@ import shutil
 import pytest
 
 import embodiments
-from latent_codec.bench import main, metrics_table
-from latent_codec.inputs import changed_hands
-from latent_codec.measure import oracle, speed, table5
-from latent_codec.measure.places import bundles
-from latent_codec.measure.table5 import COLUMNS
-from latent_codec.metrics import measure
+from latent_codec.evaluation import oracle, speed, table5
+from latent_codec.evaluation.bench import main, metrics_table
+from latent_codec.evaluation.metrics import measure
+from latent_codec.evaluation.places import bundles
+from latent_codec.evaluation.table5 import COLUMNS
+from latent_codec.training.data.inputs import changed_hands
 
 HANDS = ["--hands", "inspire", "xhand", "xarm_gripper"]
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import embodiments
-from latent_codec.bundle import BundleError, bundle_sha256, describe_file, load_manifest, write_manifest
+from contracts.bundle import BundleError, bundle_sha256, describe_file, load_manifest, write_manifest
 from latent_codec.codec import Codec
 from latent_codec.density import Density
 

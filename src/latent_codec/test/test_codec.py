@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import embodiments
 from latent_codec.codec import DecodeStatus
-from latent_codec.poses import POSTURES, blend, uniform
+from latent_codec.training.data.poses import POSTURES, blend, uniform
 
 GRIPPERS = embodiments.names("gripper")
 HANDS = (*embodiments.names("hand"), *GRIPPERS, "human")

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import embodiments
-from latent_codec import latent_samples as samples
-from latent_codec.admissibility import main, rates
-from latent_codec.bundle import BundleError
+from contracts.bundle import BundleError
 from latent_codec.density import Density
-from latent_codec.density_fit import MOST_COMPONENTS, MOST_ENTRIES, calibrate, component_count, fit
+from latent_codec.evaluation.admissibility import main, rates
+from latent_codec.training.data import latent_samples as samples
+from latent_codec.training.data.density_fit import MOST_COMPONENTS, MOST_ENTRIES, calibrate, component_count, fit
 
 SIZE = 6
 
@@ -166,7 +166,9 @@ def test_the_shipped_codec_accepts_and_refuses_99_percent(codec):
     found = rates(codec, count=1000)
     assert set(found) == set(codec.hands)
     for row in found.values():
-        assert min(row.values()) >= 0.985  # of so few samples; `python -m latent_codec.admissibility` takes more
+        assert (
+            min(row.values()) >= 0.985
+        )  # of so few samples; `python -m latent_codec.evaluation.admissibility` takes more
         assert np.mean(list(row.values())) >= 0.99
 
 

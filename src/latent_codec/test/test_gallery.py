@@ -12,7 +12,7 @@ from latent_codec.gallery import film, layout, palette
 from latent_codec.gallery.fingers import joints_of_finger, links_of_fingers
 from latent_codec.gallery.main import main
 from latent_codec.gallery.poses import PATH, ROWS, SEED, source_poses
-from latent_codec.poses import grasp_tips, thumb_distances
+from latent_codec.training.data.poses import grasp_tips, thumb_distances
 
 pytest.importorskip("mujoco")
 cells = pytest.importorskip("latent_codec.gallery.cells")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from latent_codec.axes import latent_axes
+from contracts.axes import latent_axes
 from latent_codec.gate import Gate, Seed
 
 NOW = 1_700_000_000_000_000_000

@@ -9,9 +9,9 @@ import pytest
 
 import embodiments
 from embodiments.landmarks import landmarks
-from latent_codec.human_poses import PoseFile, Synthetic, human_poses, read_file, read_sources, split
-from latent_codec.human_prior import Families, close, sample
 from latent_codec.training.config import ConfigError
+from latent_codec.training.data.human_poses import PoseFile, Synthetic, human_poses, read_file, read_sources, split
+from latent_codec.training.data.human_prior import Families, close, sample
 
 COUNT = 700
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from tiny_space import TINY
 
-from latent_codec.bundle import load_manifest
-from latent_codec.measure import oracle, speed
-from latent_codec.training import add_bundle, add_hand_arguments
+from contracts.bundle import load_manifest
+from latent_codec.evaluation import oracle, speed
+from latent_codec.training.add_hand import arguments, bundle
 from latent_codec.training.leave_one_out import ACROSS, OWN, Compared, compare, main
 
 NAMES = ("tiny", "tiny_without_ability", "tiny_with_ability")
@@ -20,8 +20,8 @@ NAMES = ("tiny", "tiny_without_ability", "tiny_with_ability")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(add_bundle, "DENSITY_POSES", 900)
-    monkeypatch.setattr(add_hand_arguments, "STEPS", 6)
+    monkeypatch.setattr(bundle, "DENSITY_POSES", 900)
+    monkeypatch.setattr(arguments, "STEPS", 6)
     monkeypatch.setattr(speed.decode_speed, "__defaults__", (20,))
     for name, value in {"starts": 1, "library": 128, "iterations": 4}.items():
         monkeypatch.setitem(oracle.SETTINGS, name, value)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import embodiments
-from latent_codec.measure.oracle import Oracle, OracleError
-from latent_codec.measure.posesets import pose_set
+from latent_codec.evaluation.oracle import Oracle, OracleError
+from latent_codec.evaluation.posesets import pose_set
 
 FAST = {"starts": 2, "library": 1024, "iterations": 15}
 
@@ -32,7 +32,7 @@ def test_a_hand_can_do_its_own_poses(sets, oracle):
 
 
 def test_the_best_is_within_the_limits_and_beats_every_random_pose(sets, oracle):
-    from latent_codec.measure.vectors import compare, thumb_vectors
+    from latent_codec.evaluation.vectors import compare, thumb_vectors
 
     target = embodiments.load("inspire")
     best = oracle.best(sets["xhand"], target)
@@ -73,7 +73,7 @@ def test_new_limits_mean_a_new_oracle_and_new_postures_do_not(sets, oracle):
 
 
 def test_without_torch_the_error_says_what_to_set_up(sets, oracle, monkeypatch):
-    monkeypatch.delitem(sys.modules, "latent_codec.measure.torch_oracle", raising=False)
+    monkeypatch.delitem(sys.modules, "latent_codec.evaluation.torch_oracle", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(OracleError, match=r"^torch: found none, expected it .*; \./ws setup train$"):
         oracle.best(sets["xhand"], embodiments.load("inspire"))

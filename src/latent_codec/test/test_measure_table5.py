@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import embodiments
-from latent_codec import poses
-from latent_codec.measure.encoded import encode
-from latent_codec.measure.joint_space import JointSpace
-from latent_codec.measure.measure import measure_space
-from latent_codec.measure.pairs import self_and_cross_reconstruction
-from latent_codec.measure.posesets import pose_set
-from latent_codec.measure.table5 import COLUMNS, across, joint_unit, own
-from latent_codec.measure.vectors import common_fingers, compare, thumb_vectors
+from latent_codec.evaluation.encoded import encode
+from latent_codec.evaluation.joint_space import JointSpace
+from latent_codec.evaluation.measure import measure_space
+from latent_codec.evaluation.pairs import self_and_cross_reconstruction
+from latent_codec.evaluation.posesets import pose_set
+from latent_codec.evaluation.table5 import COLUMNS, across, joint_unit, own
+from latent_codec.evaluation.vectors import common_fingers, compare, thumb_vectors
+from latent_codec.training.data import poses
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import yaml
 
 import embodiments
 from embodiments.landmarks import LANDMARKS
-from latent_codec import poses
 from latent_codec.codec import Codec
-from latent_codec.inputs import input_hashes
 from latent_codec.training import ablation
 from latent_codec.training.config import load_config
+from latent_codec.training.data import poses
+from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.group import HandGroup
 from latent_codec.training.main import build_recipe, main, places
 from latent_codec.training.recipes import RECIPES, lad, pinch_templates

@@ -7,12 +7,12 @@ import pytest
 
 import embodiments
 from embodiments import FINGERS, Embodiment
-from latent_codec.human_poses import PoseFile, human_poses, read_sources
-from latent_codec.human_prior import close
-from latent_codec.poses import grasp_tips
 from latent_codec.training.config import ConfigError
-from latent_codec.training.keyvectors import gripper_joints, opening, palm, scale
-from latent_codec.training.retarget import RetargetSettings, pairs, retarget
+from latent_codec.training.data.human_poses import PoseFile, human_poses, read_sources
+from latent_codec.training.data.human_prior import close
+from latent_codec.training.data.keyvectors import gripper_joints, opening, palm, scale
+from latent_codec.training.data.poses import grasp_tips
+from latent_codec.training.data.retarget import RetargetSettings, pairs, retarget
 
 PUBLISHED, CLOSING = RetargetSettings(), RetargetSettings(emphasis=10)
 ROBOTS = embodiments.names("hand") + embodiments.names("gripper")

@@ -16,10 +16,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from latent_codec.bundle import BundleError, bundle_sha256
-from node_kit.latency import LatencyTrace
-
-from .policy import Observation, Policy, PolicyStatus
+from contracts.bundle import BundleError, bundle_sha256
+from contracts.latency import LatencyTrace
+from latent_policy_node.policy import Observation, Policy, PolicyStatus
 
 CAMERA_SIZE = (180, 320)
 

@@ -14,8 +14,7 @@ import embodiments
 from episodes.dataset import DATASET_FILE, EpisodeEntry, load_arrays, load_dataset
 from latent_codec.codec import Codec
 from latent_codec.side import SideCodec
-
-from .demonstrations import Demonstrations, digest
+from latent_policy_node.demonstrations import Demonstrations, digest
 
 SIDES = ("left", "right")
 Coders = dict[tuple[str, ...], SideCodec]

@@ -11,11 +11,19 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from latent_codec.axes import WRIST_SIZE
-
-from .gates import Frame, GateStatus, State, check_age, check_frozen, check_states, follow, state_at
-from .policy import Observation, Policy
-from .schedule import SECOND, Chunk, ahead, blend, hold, sample
+from contracts.axes import WRIST_SIZE
+from latent_policy_node.chunking import SECOND, Chunk, ahead, blend, hold, sample
+from latent_policy_node.observation_checks import (
+    Frame,
+    ObservationStatus,
+    State,
+    check_age,
+    check_frozen,
+    check_states,
+    follow,
+    state_at,
+)
+from latent_policy_node.policy import Observation, Policy
 
 STATE_HISTORY = 64
 # A camera's jitter must not turn "every third frame" into "every fourth".
@@ -65,12 +73,12 @@ class PolicyLoop:
         """Forget all observations and chunks."""
         with self._lock:
             self._frame: Frame | None = None
-            self._frame_status = GateStatus.OK
+            self._frame_status = ObservationStatus.OK
             self._used_ns: int | None = None
             self._states = {side: deque[State](maxlen=STATE_HISTORY) for side in self.policy.sides}
             self._chunks: dict[str, Chunk] = {}
 
-    def observe_image(self, stamp_ns: int, image: np.ndarray) -> GateStatus:
+    def observe_image(self, stamp_ns: int, image: np.ndarray) -> ObservationStatus:
         """Take a camera frame (H, W, 3) uint8 rgb; the newest replaces the one before."""
         with self._lock:
             self._frame, self._frame_status = follow(self._frame, stamp_ns, image, self._wrists())
@@ -90,8 +98,10 @@ class PolicyLoop:
             frame, frame_status = self._frame, self._frame_status
             states = {side: state_at(history, frame.stamp_ns if frame else 0) for side, history in self._states.items()}
             wrists = self._wrists()
-        status = frame_status if frame_status is not GateStatus.OK else self._gate(frame, wrists, states, clock())
-        if frame is None or status is not GateStatus.OK:
+        status = (
+            frame_status if frame_status is not ObservationStatus.OK else self._gate(frame, wrists, states, clock())
+        )
+        if frame is None or status is not ObservationStatus.OK:
             return Decision(str(status), frame.stamp_ns if frame else 0)
         if not self._due(frame.stamp_ns):
             return Decision("idle", frame.stamp_ns)
@@ -105,13 +115,13 @@ class PolicyLoop:
 
     def _gate(
         self, frame: Frame | None, wrists: np.ndarray, states: Mapping[str, State | None], now_ns: int
-    ) -> GateStatus:
+    ) -> ObservationStatus:
         settings = self.settings
         status = check_age(frame, now_ns, settings.max_image_age_s)
-        if frame is None or status is not GateStatus.OK:
+        if frame is None or status is not ObservationStatus.OK:
             return status
         status = check_frozen(frame, wrists, settings.frozen_frames, settings.frozen_motion_m)
-        if status is not GateStatus.OK:
+        if status is not ObservationStatus.OK:
             return status
         return check_states(states, frame.stamp_ns, settings.max_state_age_s)
 

@@ -16,18 +16,17 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from sensor_msgs.msg import Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from latent_codec.bundle import MANIFEST_NAME, BundleError
+from contracts.bundle import MANIFEST_NAME, BundleError
+from contracts.latency import LatencyTrace
+from latent_policy_node.loop import Decision, LoopSettings, PolicyLoop
+from latent_policy_node.policy import Policy, PolicyStatus
 from node_kit import messages, qos
 from node_kit.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher
-from node_kit.inbox import Inbox
-from node_kit.latency import LatencyTrace
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.messages import MessageStatus
 from node_kit.parameters import Parameters
-
-from .loop import Decision, LoopSettings, PolicyLoop
-from .policy import Policy, PolicyStatus
+from node_kit.polled_subscription import PolledSubscription
 
 SILENCE_S = 0.5
 STOP_DEADLINE_S = 2.0
@@ -81,11 +80,11 @@ class PolicyNode(Lifecycle):
         }
         images = MutuallyExclusiveCallbackGroup()
         self.keep(self.create_subscription(Image, image_topic, self._on_image, qos.IMAGE, callback_group=images))
-        self._inboxes: list[Inbox] = []
+        self._polled: list[PolledSubscription] = []
         for side in self._policy.sides:
             receive = lambda message, side=side: self._on_state(side, message)  # noqa: E731
-            self._inboxes.append(Inbox(self, JointState, f"/{side}/latent_state", receive, qos.STATE))
-            self.keep(self._inboxes[-1].subscription)
+            self._polled.append(PolledSubscription(self, JointState, f"/{side}/latent_state", receive, qos.STATE))
+            self.keep(self._polled[-1].subscription)
         self.keep(DiagnosticsPublisher(self, "policy", self._diagnose))
 
     def activate(self) -> None:
@@ -152,7 +151,7 @@ class PolicyNode(Lifecycle):
 
     def _look(self) -> None:
         """At the states that have come: they count together with an image, and wake nobody before."""
-        for inbox in self._inboxes:
+        for inbox in self._polled:
             inbox.deliver()
 
     def _conclude(self, decision: Decision) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from contracts.bundle import MANIFEST_NAME, BundleError, Manifest, load_manifest, read_verified
 from episodes.dataset import resize_area
-from latent_codec.bundle import MANIFEST_NAME, BundleError, Manifest, load_manifest, read_verified
 
 # image (1, h, w, 3) uint8; state (1, dims), plan (1, plan, dims) in raw latent units; noise (1, horizon, dims), normal;
 # planned (1,) int64, how many points of the plan count.

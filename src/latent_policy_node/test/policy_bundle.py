@@ -12,8 +12,8 @@ import onnx
 from onnx import TensorProto, helper
 from policy_toy import LATENT, SPACE
 
-from latent_codec.axes import latent_axes
-from latent_codec.bundle import (
+from contracts.axes import latent_axes
+from contracts.bundle import (
     Manifest,
     ObservationContract,
     PolicyContract,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latent_codec.axes import latent_axes
+from contracts.axes import latent_axes
 from latent_policy_node.demonstrations import Demonstrations, digest
 from latent_policy_node.mirror import mirror_signs
 

@@ -7,21 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from policy_toy import TINY
+from policy_dataset import STEPS, write_dataset
 
-import embodiments
-from episodes.dataset import Dataset, EpisodeEntry, save_arrays, save_dataset
+from episodes.dataset import save_arrays
 from episodes.metadata import EpisodeError
-from latent_codec.bundle import load_manifest
 from latent_codec.codec import Codec
 from latent_policy_node.dataset import DatasetError, load
-from latent_policy_node.policy import Policy
-from latent_policy_node.training.main import run
 
 CODEC = Path(__file__).resolve().parents[3] / "models" / "codec"
-HANDS = [("inspire", "xarm_gripper"), ("ability", "inspire")]
-SIZE = (24, 32)
-STEPS = 9
 
 
 @pytest.fixture(scope="module")
@@ -31,43 +24,7 @@ def codec() -> Codec:
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
-    """Four episodes, two of each pair, and one that failed."""
-    directory = tmp_path / "dataset"
-    directory.mkdir()
-    rng = np.random.default_rng(0)
-    entries = [_episode(directory, index, HANDS[index % 2], rng, index != 4) for index in range(5)]
-    save_dataset(directory, Dataset(period_s=0.1, cameras={"front": SIZE}, episodes=entries))
-    return directory
-
-
-def _episode(
-    directory: Path, index: int, hands: tuple[str, str], rng: np.random.Generator, success: bool
-) -> EpisodeEntry:
-    arrays = {"stamp_ns": np.arange(STEPS) * 100_000_000}
-    arrays["image.front"] = rng.integers(0, 256, (STEPS, *SIZE, 3), dtype=np.uint8)
-    joints = {}
-    for side, hand in zip(("left", "right"), hands, strict=True):
-        arm, tool = embodiments.load("xarm7", side), embodiments.load(hand, side)
-        joints[side] = {"arm": list(arm.joints), "hand": list(tool.joints)}
-        blend = np.linspace(0, 1, STEPS)[:, None]
-        opened = (1 - blend) * tool.postures["open"] + blend * tool.postures["grasp"]
-        for kind in ("position", "command"):
-            arrays[f"{side}.arm.{kind}"] = arm.postures["home"] + rng.normal(0, 0.05, (STEPS, 7))
-            arrays[f"{side}.hand.{kind}"] = opened
-    file = f"episode_{index:05d}.npz"
-    save_arrays(directory / file, arrays)
-    bases = {"left": np.eye(4), "right": np.eye(4)}
-    bases["left"][1, 3], bases["right"][1, 3] = 0.4, -0.4
-    return EpisodeEntry(
-        file=file,
-        source=f"bag_{index}",
-        task="pick_place",
-        embodiments={s: {"arm": "xarm7", "hand": h} for s, h in zip(("left", "right"), hands, strict=True)},
-        joints=joints,
-        bases={side: base.tolist() for side, base in bases.items()},
-        success={"left": success, "right": True},
-        length=STEPS,
-    )
+    return write_dataset(tmp_path / "dataset")
 
 
 def _edit(dataset: Path, **changes: object) -> None:
@@ -131,20 +88,3 @@ def test_values_that_are_not_finite_are_refused(dataset: Path, codec: Codec) -> 
     save_arrays(path, content)
     with pytest.raises(DatasetError, match="episode_00000.npz: found values that are not finite"):
         load(dataset, codec)
-
-
-def test_command_trains_exports_and_skips_what_is_complete(
-    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config = tmp_path / "config.yaml"
-    settings = TINY | {"image_height": SIZE[0], "image_width": SIZE[1], "evaluate": {"episodes": 0}}
-    config.write_text(yaml.safe_dump(settings | {"train": TINY["train"] | {"steps": 4}}))
-    places = {"config": config, "out": tmp_path / "policy", "codec": CODEC, "work": tmp_path / "work"}
-    run(**places, dataset=dataset, minutes=None, evaluation=True)
-    policy = Policy.load(tmp_path / "policy")
-    assert policy.latent_space == load_manifest(CODEC, "codec").latent_space
-    assert policy.manifest.training.steps == 4
-    assert policy.manifest.metrics["held_out_wrist_mm"] > 0
-    capsys.readouterr()
-    run(**places, dataset=dataset, minutes=None, evaluation=True)
-    assert "train: complete" in capsys.readouterr().out

@@ -11,7 +11,7 @@ import torch
 from onnx import numpy_helper
 from policy_toy import SPACE, TINY, demonstrations
 
-from latent_codec.bundle import MANIFEST_NAME, BundleError
+from contracts.bundle import MANIFEST_NAME, BundleError
 from latent_policy_node.bench import measure
 from latent_policy_node.policy import Observation, Policy, PolicyStatus
 from latent_policy_node.training import export as exporting

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from policy_bundle import AXES, SIZE, write_bundle
 
+from latent_policy_node.chunking import sample
 from latent_policy_node.loop import LoopSettings, PolicyLoop
 from latent_policy_node.policy import Observation, Policy, PolicyStatus
-from latent_policy_node.schedule import sample
 
 MS = 1_000_000
 EPOCH = 10**15

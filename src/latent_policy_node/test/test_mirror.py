@@ -7,9 +7,9 @@ import pytest
 from policy_toy import demonstrations
 
 import embodiments
+from contracts.axes import latent_axes, pose_to_wrist
 from embodiments.inverse_kinematics import ArmIK
 from embodiments.mirror import mirror_pose
-from latent_codec.axes import latent_axes, pose_to_wrist
 from latent_policy_node.mirror import mirror_image, mirror_signs, mirror_vectors
 from latent_policy_node.training.batches import Sampler
 from latent_policy_node.training.config import AugmentConfig

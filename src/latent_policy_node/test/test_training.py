@@ -9,7 +9,8 @@ import pytest
 import torch
 from policy_toy import TINY, demonstrations
 
-from latent_codec.axes import WRIST_SIZE
+from contracts.axes import WRIST_SIZE
+from contracts.yaml_file import FileError
 from latent_policy_node.demonstrations import split
 from latent_policy_node.training.batches import Sampler
 from latent_policy_node.training.checkpoint import CheckpointError
@@ -17,7 +18,6 @@ from latent_policy_node.training.config import AugmentConfig, PolicyConfig, defa
 from latent_policy_node.training.diffusion import ddim_coefficients, inference_schedule, squared_cosine
 from latent_policy_node.training.normalise import FLOOR_LATENT, fit
 from latent_policy_node.training.trainer import Trainer
-from node_kit.yaml_file import FileError
 
 
 def config(**train: object) -> PolicyConfig:

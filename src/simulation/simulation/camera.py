@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from camera_node.source import Frame, SourceError, parse_options
-from node_kit.station import load_station
-from simulation.board import View, WorldError
+from contracts.station import load_station
 from simulation.render import Renderer
-from simulation.task import load_task
+from simulation.shared_world import View, WorldError
+from simulation.tasks.pick_place import load_task
 from simulation.world import World
 
 

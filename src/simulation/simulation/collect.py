@@ -12,16 +12,15 @@ import numpy as np
 import typer
 from rich.progress import Progress
 
+from contracts.station import DEFAULT_STATION, Station, station_with_hands
 from embodiments.inverse_kinematics import ArmIK
 from episodes.bag import EpisodeWriter, is_complete
 from episodes.metadata import Embodiments, EpisodeMetadata
-from node_kit.station import Station
 from simulation.demonstrator import Path as Motion
 from simulation.demonstrator import Waypoint, astray, demonstrate
 from simulation.render import Renderer
-from simulation.rounds import Rounds
-from simulation.stations import DEFAULT_STATION, station_with_hands
-from simulation.task import PickPlace, load_task
+from simulation.tasks.pick_place import PickPlace, load_task
+from simulation.trials import Trials
 from simulation.world import World
 
 TIMESTEP_S = 0.002
@@ -99,9 +98,9 @@ class Side:
 def record(world: World, renderers: dict[str, Renderer], job: Job) -> dict[str, bool]:
     """Demonstrate one episode and write its bag; returns each side's success."""
     rng = np.random.default_rng([job.seed, job.index])
-    rounds = Rounds(world, world.task, rng)
+    trials = Trials(world, world.task, rng)
     world.reset()
-    rounds.begin()
+    trials.begin()
     sides = [Side(world, side) for side in world.sides]
     for side in sides:
         side.begin(world.task, rng)
@@ -109,13 +108,13 @@ def record(world: World, renderers: dict[str, Renderer], job: Job) -> dict[str, 
     with EpisodeWriter(job.bag, metadata_of(job, world), overwrite_incomplete=True) as bag:
         for tick in range(round(duration / CONTROL_S)):
             for side in sides:
-                side.act(rounds.elapsed_s)
+                side.act(trials.elapsed_s)
             if tick % FRAME_EVERY == 0:
                 write_frame(bag, world, renderers, sides)
             world.step(round(CONTROL_S / world.model.opt.timestep))
             if tick % CHECK_EVERY == 0:
-                rounds.update()
-        success = rounds.finish()
+                trials.update()
+        success = trials.finish()
         bag.metadata = bag.metadata.model_copy(update={"success": success})
     return success
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulation.task import PickPlace
+from simulation.tasks.pick_place import PickPlace
 from simulation.world import World
 
 CRUISE_M_PER_S = 0.30

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hand_drivers.device import DeviceError, DeviceSettings, JointSample
-from simulation.board import View, WorldError
+from simulation.shared_world import View, WorldError
 
 
 class SimulatedDevice:

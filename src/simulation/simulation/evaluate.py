@@ -18,15 +18,15 @@ import numpy as np
 import typer
 from rich.progress import track
 
-from latent_codec.bundle import MANIFEST_NAME, BundleError, bundle_sha256
+from contracts.bundle import MANIFEST_NAME, BundleError, bundle_sha256
+from contracts.station import DEFAULT_STATION, station_with_hands
 from latent_codec.codec import Codec
 from latent_policy_node.loop import LoopSettings, PolicyLoop
 from latent_policy_node.policy import Policy
 from simulation.render import Renderer, RenderError
 from simulation.rollout import Rollout, Side
-from simulation.rounds import Rounds
-from simulation.stations import DEFAULT_STATION, station_with_hands
-from simulation.task import load_task
+from simulation.tasks.pick_place import load_task
+from simulation.trials import Trials
 from simulation.world import World
 
 
@@ -69,13 +69,13 @@ def assemble(
 
 def roll_out(bench: Bench, episodes: int, seed: int, continuous: bool) -> dict[str, Any]:
     """The report of `episodes` on what `assemble` made: each from home or, `continuous`, where the last one ended."""
-    rounds = Rounds(bench.world, bench.world.task, np.random.default_rng(seed))
+    trials = Trials(bench.world, bench.world.task, np.random.default_rng(seed))
     began, simulated = time.monotonic(), 0.0
     if continuous:
-        bench.rollout.begin(rounds)
+        bench.rollout.begin(trials)
     for _ in track(range(episodes), description=f"{bench.labels['left_hand']} | {bench.labels['right_hand']}"):
         before = bench.world.time_s if continuous else 0.0
-        (bench.rollout.go_on if continuous else bench.rollout.run)(rounds)
+        (bench.rollout.go_on if continuous else bench.rollout.run)(trials)
         simulated += bench.world.time_s - before
     return {
         **bench.labels,
@@ -83,19 +83,19 @@ def roll_out(bench: Bench, episodes: int, seed: int, continuous: bool) -> dict[s
         "seed": seed,
         "continuous": continuous,
         "seconds_per_round": round(simulated / episodes, 2),
-        **summary(rounds, bench.sides),
+        **summary(trials, bench.sides),
         "times_real_time": round(simulated / (time.monotonic() - began), 2),
     }
 
 
-def summary(rounds: Rounds, sides: list[Side]) -> dict[str, Any]:
+def summary(trials: Trials, sides: list[Side]) -> dict[str, Any]:
     """Success of both sides together and of each."""
-    outcomes = {side.name: sum(result[side.name] for result in rounds.results) for side in sides}
-    low, high = wilson(rounds.successes, rounds.picks)
+    outcomes = {side.name: sum(result[side.name] for result in trials.results) for side in sides}
+    low, high = wilson(trials.successes, trials.picks)
     return {
-        "picks": rounds.picks,
-        "successes": rounds.successes,
-        "success_rate": round(rounds.successes / max(rounds.picks, 1), 4),
+        "picks": trials.picks,
+        "successes": trials.successes,
+        "success_rate": round(trials.successes / max(trials.picks, 1), 4),
         "wilson_95": [round(low, 4), round(high, 4)],
         "successes_by_side": outcomes,
         "chunks_refused": sum(side.refused for side in sides),

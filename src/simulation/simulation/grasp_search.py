@@ -13,11 +13,11 @@ import numpy as np
 import typer
 from rich.progress import track
 
+from contracts.station import Table
 from embodiments.registry import Embodiment, load
-from node_kit.station import Table
 from simulation.demonstrator import GRASP_HEIGHT_M, STANDOFF_M
 from simulation.scene import ACTUATION, attach, build
-from simulation.task import PickPlace
+from simulation.tasks.pick_place import PickPlace
 
 SIDE = "right"
 TIMESTEP_S = 0.002

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
+from contracts.station import load_station
 from node_kit.diagnostics import ERROR, OK, DiagnosticsPublisher, Report
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters
 from node_kit.scheduling import prompt
-from node_kit.station import load_station
 from simulation.realtime import RealTime
-from simulation.rounds import Rounds
-from simulation.task import load_task
+from simulation.tasks.pick_place import load_task
+from simulation.trials import Trials
 from simulation.world import World
 
 
@@ -33,7 +33,7 @@ class SimulationNode(Lifecycle):
         station = load_station(parameters.station)
         task = load_task(station.task, station.sides)
         world = World(station, task)
-        self._rounds = Rounds(world, task, np.random.default_rng(station.simulation.seed))
+        self._rounds = Trials(world, task, np.random.default_rng(station.simulation.seed))
         self._task_name = station.task
         self._running = RealTime(world, self._rounds, station.simulation.port)
         self.keep(DiagnosticsPublisher(self, "simulation", self._report))

@@ -6,8 +6,8 @@ import threading
 import time
 
 from node_kit.scheduling import precise_timers
-from simulation.board import Board, Description
-from simulation.rounds import Rounds
+from simulation.shared_world import Board, Description
+from simulation.trials import Trials
 from simulation.world import World
 
 TICK_S = 0.002
@@ -18,8 +18,8 @@ LONGEST_LAG_S = 0.25  # further behind than this, time is given up and the real-
 class RealTime:
     """The world of a port of this machine, in real time. Raises WorldError where another runs."""
 
-    def __init__(self, world: World, rounds: Rounds, port: int) -> None:
-        self._world, self._rounds = world, rounds
+    def __init__(self, world: World, trials: Trials, port: int) -> None:
+        self._world, self._rounds = world, trials
         joints = {name: part.joints for name, part in world.parts.items()}
         self._board = Board(Description(parts=joints, coordinates=world.model.nq), port)
         self._thread: threading.Thread | None = None

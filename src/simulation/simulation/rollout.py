@@ -12,10 +12,10 @@ from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.guard import MotionLimits
 from latent_codec.codec import Codec
 from latent_codec.side import SideCodec
+from latent_policy_node.chunking import Chunk
 from latent_policy_node.loop import PolicyLoop
-from latent_policy_node.schedule import Chunk
 from simulation.render import Renderer
-from simulation.rounds import Rounds
+from simulation.trials import Trials
 from simulation.world import World
 
 SERVO_S = 0.01
@@ -109,31 +109,31 @@ class Rollout:
     renderer: Renderer
     _due: list[tuple[int, dict[str, Chunk]]] = field(default_factory=list)
 
-    def run(self, rounds: Rounds) -> dict[str, bool]:
+    def run(self, trials: Trials) -> dict[str, bool]:
         """One episode from home to its end; each side's success."""
-        self.begin(rounds)
-        self._run_until(rounds.update)
-        return rounds.finish()
+        self.begin(trials)
+        self._run_until(trials.update)
+        return trials.finish()
 
-    def begin(self, rounds: Rounds) -> None:
+    def begin(self, trials: Trials) -> None:
         """The arms at home, the first round set up, nothing seen yet."""
         self.world.reset()
-        rounds.begin()
+        trials.begin()
         self.loop.reset()
         self._due.clear()
         for side in self.sides:
             side.begin()
 
-    def go_on(self, rounds: Rounds) -> dict[str, bool]:
+    def go_on(self, trials: Trials) -> dict[str, bool]:
         """The rest of this round, as the live graph plays it: before the next one the arms have to come home."""
-        ended = len(rounds.results)
+        ended = len(trials.results)
 
         def over() -> bool:
-            rounds.advance()
-            return len(rounds.results) > ended
+            trials.advance()
+            return len(trials.results) > ended
 
         self._run_until(over)
-        return rounds.results[-1]
+        return trials.results[-1]
 
     def _run_until(self, over: Callable[[], bool]) -> None:
         """Let time pass until `over`, which is asked a few times a second."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from contracts.station import Camera, Station, Table
 from embodiments.errors import EmbodimentError
 from embodiments.registry import Embodiment, load
-from node_kit.station import Camera, Station, Table
 
 TIMESTEP_S = 0.002
 HIDDEN = 3  # geom group that is not rendered: a robot is seen by its visual shapes

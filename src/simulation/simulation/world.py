@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from node_kit.station import Station
+from contracts.station import Station
 from simulation.scene import TIMESTEP_S, Mounted, build, mounted
-from simulation.task import Task
+from simulation.tasks.pick_place import Task
 
 EPOCH_NS = 1_000_000_000
 

@@ -9,7 +9,7 @@ from worlds import make_world
 import embodiments
 from simulation.collect import CONTROL_S, Side
 from simulation.demonstrator import Path, Waypoint, astray, demonstrate, upright
-from simulation.rounds import Rounds
+from simulation.trials import Trials
 
 HANDS = embodiments.names("hand") + embodiments.names("gripper")
 
@@ -74,29 +74,29 @@ def test_a_hand_that_went_astray_begins_again(hand, monkeypatch):
 @pytest.mark.parametrize("hand", HANDS)
 def test_where_a_demonstration_ends_the_arms_are_home_and_the_next_round_begins(hand, monkeypatch):
     monkeypatch.setattr("simulation.collect.ASTRAY", 0.0)
-    rounds = demonstrated(hand, Rounds.advance)
-    assert rounds.results == [{"left": True, "right": True}]
-    assert rounds.elapsed_s < 1.5
+    trials = demonstrated(hand, Trials.advance)
+    assert trials.results == [{"left": True, "right": True}]
+    assert trials.elapsed_s < 1.5
 
 
 def placed(hand):
     """Which sides place their can in one demonstration."""
-    return demonstrated(hand, Rounds.update).finish()
+    return demonstrated(hand, Trials.update).finish()
 
 
 def demonstrated(hand, look):
-    """Rounds after one demonstration, at which `look` looked as it went on."""
+    """Trials after one demonstration, at which `look` looked as it went on."""
     world = make_world(hand, hand)
     rng = np.random.default_rng(5)
-    rounds = Rounds(world, world.task, rng)
-    rounds.begin()
+    trials = Trials(world, world.task, rng)
+    trials.begin()
     sides = [Side(world, side) for side in world.sides]
     for side in sides:
         side.begin(world.task, rng)
     for tick in range(round((max(side.duration_s for side in sides) + 0.5) / CONTROL_S)):
         for side in sides:
-            side.act(rounds.elapsed_s)
+            side.act(trials.elapsed_s)
         world.step(round(CONTROL_S / world.model.opt.timestep))
         if tick % 3 == 0:
-            look(rounds)
-    return rounds
+            look(trials)
+    return trials

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import make_world
 
-from latent_codec.bundle import BundleError
+from contracts.bundle import BundleError
 from simulation.evaluate import assemble, roll_out, wilson
 from simulation.rollout import WorldDevice
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from contracts.station import DEFAULT_STATION, station_with_hands
 from embodiments.inverse_kinematics import ArmIK, IKStatus
 from simulation.collect import CONTROL_S, Side
 from simulation.demonstrator import Waypoint, demonstrate
-from simulation.rounds import Rounds
-from simulation.stations import DEFAULT_STATION, station_with_hands
-from simulation.task import load_task
+from simulation.tasks.pick_place import load_task
+from simulation.trials import Trials
 from simulation.world import World
 
 STEP_S = 0.1
@@ -65,17 +65,17 @@ def test_home_is_where_the_xarm7_has_it():
 def test_the_demonstrator_picks_on_a_g1(hand: str, most: int):
     world = world_of("g1", hand)
     rng = np.random.default_rng(5)
-    rounds = Rounds(world, world.task, rng)
+    trials = Trials(world, world.task, rng)
     for _ in range(4):
         world.reset()
-        rounds.begin()
+        trials.begin()
         sides = [Side(world, side) for side in world.sides]
         for side in sides:
             side.begin(world.task, rng)
         for _ in range(round((max(side.duration_s for side in sides) + 1.0) / CONTROL_S)):
             for side in sides:
-                side.act(rounds.elapsed_s)
+                side.act(trials.elapsed_s)
             world.step(round(CONTROL_S / world.model.opt.timestep))
-            rounds.update()
-        rounds.finish()
-    assert rounds.picks - rounds.successes <= most
+            trials.update()
+        trials.finish()
+    assert trials.picks - trials.successes <= most

@@ -6,10 +6,10 @@ from worlds import free_port, make_world, until
 
 import embodiments
 from hand_drivers.device import DeviceError, DeviceSettings
-from simulation.board import WorldError
 from simulation.device import SimulatedDevice
 from simulation.realtime import RealTime
-from simulation.rounds import Rounds
+from simulation.shared_world import WorldError
+from simulation.trials import Trials
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def port():
 @pytest.fixture(scope="module")
 def running(port):
     world = make_world()
-    running = RealTime(world, Rounds(world, world.task, np.random.default_rng(0)), port)
+    running = RealTime(world, Trials(world, world.task, np.random.default_rng(0)), port)
     running.start()
     yield running
     running.close()
@@ -80,7 +80,7 @@ def test_targets_that_are_not_finite_never_reach_the_world(hand):
 def test_a_taken_port_is_named(running, port):
     world = make_world()
     with pytest.raises(WorldError, match=f"another simulated world runs as {port}"):
-        RealTime(world, Rounds(world, world.task, np.random.default_rng(0)), port)
+        RealTime(world, Trials(world, world.task, np.random.default_rng(0)), port)
 
 
 def test_a_world_that_is_gone_is_reported_and_not_guessed():

@@ -4,8 +4,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from simulation.rounds import Rounds
-from simulation.task import load_task
+from simulation.tasks.pick_place import load_task
+from simulation.trials import Trials
 
 
 def put_can(world, side, position):
@@ -68,53 +68,53 @@ def test_a_closed_hand_is_no_success(world):
 
 
 def test_a_success_has_to_last_before_it_counts(world):
-    rounds = Rounds(world, world.task, np.random.default_rng(0))
-    rounds.begin()
+    trials = Trials(world, world.task, np.random.default_rng(0))
+    trials.begin()
     put_can(world, "left", in_tray(world, "left"))
     world.step(200)
     for _ in range(4):
-        rounds.update()
-    assert not rounds.done("left")
-    rounds.update()
-    assert rounds.done("left") and not rounds.done("right")
-    assert rounds.finish() == {"left": True, "right": False}
-    assert (rounds.picks, rounds.successes) == (2, 1)
+        trials.update()
+    assert not trials.done("left")
+    trials.update()
+    assert trials.done("left") and not trials.done("right")
+    assert trials.finish() == {"left": True, "right": False}
+    assert (trials.picks, trials.successes) == (2, 1)
 
 
 def test_after_a_failure_the_can_is_tidied_up_and_the_next_waits_until_the_arms_are_home(world):
-    rounds = Rounds(world, world.task, np.random.default_rng(0))
-    rounds.begin()
+    trials = Trials(world, world.task, np.random.default_rng(0))
+    trials.begin()
     away = world.sides["left"].arm.postures["home"] + 0.5
     world.place("left/arm", away)
     mujoco.mj_forward(world.model, world.data)
     world.data.time += world.task.time_limit_s + 0.01
-    rounds.advance()
+    trials.advance()
     mujoco.mj_forward(world.model, world.data)
-    assert rounds.picks == 2
-    rounds.advance()
+    assert trials.picks == 2
+    trials.advance()
     assert np.abs(world.body_pose(world.task.can("left"))[0][:2] - world.task.tray_centre("left")[:2]).max() < 1e-3
     world.place("left/arm", world.sides["left"].arm.postures["home"])
     mujoco.mj_forward(world.model, world.data)
-    rounds.advance()
-    assert rounds.elapsed_s == 0.0
+    trials.advance()
+    assert trials.elapsed_s == 0.0
     assert abs(world.body_pose(world.task.can("left"))[0][1] - world.task.start_xy[1]) < 0.07
 
 
 def test_an_arm_that_never_comes_home_does_not_stop_the_rounds(world):
-    rounds = Rounds(world, world.task, np.random.default_rng(0))
-    rounds.begin()
+    trials = Trials(world, world.task, np.random.default_rng(0))
+    trials.begin()
     world.place("left/arm", world.sides["left"].arm.postures["home"] + 0.5)
     mujoco.mj_forward(world.model, world.data)
     for _ in range(3):
         world.data.time += world.task.time_limit_s
-        rounds.advance()
-    assert rounds.elapsed_s == 0.0
+        trials.advance()
+    assert trials.elapsed_s == 0.0
 
 
 def test_a_round_in_which_nothing_happens_ends_at_the_time_limit_as_a_failure(world):
-    rounds = Rounds(world, world.task, np.random.default_rng(0))
-    rounds.begin()
-    assert not rounds.update()
+    trials = Trials(world, world.task, np.random.default_rng(0))
+    trials.begin()
+    assert not trials.update()
     world.data.time += world.task.time_limit_s + 0.01
-    assert rounds.update()
-    assert rounds.finish() == {"left": False, "right": False}
+    assert trials.update()
+    assert trials.finish() == {"left": False, "right": False}

@@ -7,7 +7,7 @@ from worlds import make_world
 
 import embodiments
 from embodiments import EmbodimentError
-from simulation.task import closure
+from simulation.tasks.pick_place import closure
 
 HANDS = embodiments.names("hand") + embodiments.names("gripper")
 

@@ -4,8 +4,8 @@ import socket
 import time
 from collections.abc import Callable
 
-from simulation.stations import DEFAULT_STATION, station_with_hands
-from simulation.task import load_task
+from contracts.station import DEFAULT_STATION, station_with_hands
+from simulation.tasks.pick_place import load_task
 from simulation.world import World
 
 

@@ -7,10 +7,9 @@ import time
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.bus import Answer, BusDevice, BusOptions
-from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.device import DeviceError, DeviceSettings, read_options
 from hand_drivers.devices import ability_frames as frames
-from hand_drivers.options import read_options
+from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 
 MOTORS = ("index_q1", "middle_q1", "ring_q1", "pinky_q1", "thumb_q2", "thumb_q1")  # in the hand's order
 

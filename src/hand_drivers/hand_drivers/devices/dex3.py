@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.bus import Answer, BusDevice, BusOptions
-from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.device import DeviceError, DeviceSettings, read_options
 from hand_drivers.devices import g1_dds
 from hand_drivers.devices.g1_wire import TURN
 from hand_drivers.devices.lateness import Lateness
-from hand_drivers.options import read_options
+from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 
 ORDER = ("thumb_0", "thumb_1", "thumb_2", "middle_0", "middle_1", "index_0", "index_1")
 ENABLED = 1 << 4  # of a motor's mode: bits 0-3 its number, 4-6 what it does, 7 whether to stop without commands

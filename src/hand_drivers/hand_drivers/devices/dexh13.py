@@ -9,9 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from embodiments.registry import Embodiment
-from hand_drivers.bus import Answer, BusDevice, BusOptions
-from hand_drivers.device import DeviceError, DeviceSettings
-from hand_drivers.options import read_options
+from hand_drivers.device import DeviceError, DeviceSettings, read_options
+from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 
 FINGERS = ("index", "middle", "ring", "thumb")  # the vendor's order, four joints each
 JOINTS = tuple(f"{finger}_joint_{number}" for finger in FINGERS for number in range(4))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hand_drivers.device import DeviceError, DeviceSettings, JointSample
+from hand_drivers.device import DeviceError, DeviceSettings, JointSample, read_options
 from hand_drivers.devices import g1_dds
 from hand_drivers.devices.g1_robot import G1Options, Measurement, Robot, robot_at
 from hand_drivers.devices.g1_wire import COMMAND
-from hand_drivers.options import read_options
 
 FIRST = {"left": 15, "right": 22}  # motors of a side
 ORDER = ("shoulder_pitch", "shoulder_roll", "shoulder_yaw", "elbow", "wrist_roll", "wrist_pitch", "wrist_yaw")

@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.device import DeviceError, targets_to_hold
+from hand_drivers.device import DeviceError, Options, targets_to_hold
 from hand_drivers.devices import g1_dds
 from hand_drivers.devices.g1_hearing import Hearing, Measurement
 from hand_drivers.devices.g1_wire import COMMAND, Wire
-from hand_drivers.options import Options
 from hand_drivers.servo import sleep_until
 from node_kit.scheduling import precise_timers
 

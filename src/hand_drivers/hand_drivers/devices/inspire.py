@@ -10,10 +10,9 @@ import time
 import numpy as np
 
 from embodiments.registry import Embodiment
-from hand_drivers.bus import Answer, BusDevice
-from hand_drivers.device import DeviceError, DeviceSettings, patiently
+from hand_drivers.device import DeviceError, DeviceSettings, patiently, read_options
 from hand_drivers.devices.inspire_links import InspireOptions, Link, open_link
-from hand_drivers.options import read_options
+from hand_drivers.polled_device import Answer, BusDevice
 
 FINGERS = ("pinky", "ring", "middle", "index", "thumb_proximal_pitch", "thumb_proximal_yaw")  # how joint names begin
 OPEN = 1000

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from pydantic import Field
 
-from hand_drivers.bus import BusOptions
 from hand_drivers.device import DeviceError
+from hand_drivers.polled_device import BusOptions
 
 FINGERS = 6
 CLEAR_ERROR, FORCE_SET, ANGLE_ACT, ERROR = 1004, 1498, 1546, 1606  # registers of RH56DFTP

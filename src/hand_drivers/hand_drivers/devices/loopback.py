@@ -7,8 +7,7 @@ import time
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.device import DeviceError, DeviceSettings, JointSample
-from hand_drivers.options import Options, read_options
+from hand_drivers.device import DeviceError, DeviceSettings, JointSample, Options, read_options
 
 
 class LoopbackOptions(Options):

@@ -9,9 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from embodiments.registry import Embodiment
-from hand_drivers.bus import Answer, BusDevice, BusOptions
-from hand_drivers.device import DeviceError, DeviceSettings, patiently
-from hand_drivers.options import read_options
+from hand_drivers.device import DeviceError, DeviceSettings, patiently, read_options
+from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 
 OUTPUT, INPUT, WORDS = 1000, 2000, 3  # registers that are written, and read
 ACTIVATE, GO = 0x0100, 0x0800

@@ -10,9 +10,8 @@ from pydantic import Field
 from rclpy.exceptions import InvalidTopicNameException
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
-from hand_drivers.device import DeviceError, DeviceSettings, JointSample
+from hand_drivers.device import DeviceError, DeviceSettings, JointSample, Options, read_options
 from hand_drivers.devices.ros2_link import Link
-from hand_drivers.options import Options, read_options
 
 
 class Ros2ControlOptions(Options):

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.device import DeviceError, DeviceSettings, JointSample, targets_to_hold
+from hand_drivers.device import DeviceError, DeviceSettings, JointSample, Options, read_options, targets_to_hold
 from hand_drivers.devices.xarm_box import PORT, open_box
-from hand_drivers.options import Options, read_options
 
 JOINTS = 7
 SERVO_MODE, READY, STOP = 1, 0, 4

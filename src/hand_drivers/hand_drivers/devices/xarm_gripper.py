@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.bus import Answer, BusDevice, BusOptions
-from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.device import DeviceError, DeviceSettings, read_options
 from hand_drivers.devices.xarm_box import PORT, open_box
-from hand_drivers.options import read_options
+from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 
 PULSES_PER_M = 2 / 1e-4  # the box counts tenths of a millimetre between the fingers; a finger moves half of that
 HAS_FAULT = 102  # the SDK's answer when the gripper reports an error

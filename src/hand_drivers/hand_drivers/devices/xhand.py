@@ -7,10 +7,9 @@ import time
 import numpy as np
 
 from embodiments.registry import Embodiment
-from hand_drivers.bus import Answer, BusDevice
-from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.device import DeviceError, DeviceSettings, read_options
 from hand_drivers.devices.xhand_link import MOTORS, VendorHand, XHandOptions
-from hand_drivers.options import read_options
+from hand_drivers.polled_device import Answer, BusDevice
 
 
 def make(settings: DeviceSettings) -> BusDevice:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.bus import BusOptions
 from hand_drivers.device import DeviceError
+from hand_drivers.polled_device import BusOptions
 
 MOTORS = (  # joints in the order of the vendor's ids, 0 to 11
     "thumb_bend_joint",

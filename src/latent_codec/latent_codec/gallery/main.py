@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from latent_codec.bundle import BundleError
+from contracts.bundle import BundleError
 from latent_codec.codec import Codec
 from latent_codec.gallery import film
 from latent_codec.gallery.gallery import Gallery

@@ -6,7 +6,7 @@ import numpy as np
 
 from embodiments.registry import Embodiment
 from latent_codec.gallery.fingers import joints_of_finger
-from latent_codec.poses import grasp_tips, thumb_distances, uniform
+from latent_codec.training.data.poses import grasp_tips, thumb_distances, uniform
 
 ROWS = ("open", "pinch", "power", "point", "random")
 PATH = ("open", "pinch", "power", "point", "open")

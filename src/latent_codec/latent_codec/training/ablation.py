@@ -20,11 +20,11 @@ from rich.table import Table
 
 import embodiments
 from embodiments.errors import EmbodimentError
-from latent_codec.inputs import input_hashes
-from latent_codec.measure.pairs import self_and_cross_reconstruction
-from latent_codec.measure.tables import wide_console
-from latent_codec.measure.torch_space import TorchSpace
+from latent_codec.evaluation.pairs import self_and_cross_reconstruction
+from latent_codec.evaluation.tables import wide_console
+from latent_codec.evaluation.torch_space import TorchSpace
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
+from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.main import build_recipe
 from latent_codec.training.recipes.lad import Lad, paired_joints
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint

@@ -12,26 +12,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from contracts.axes import latent_axes
+from contracts.bundle import CodecContract, HandEntry, Manifest, Training, content_id, describe_file, write_manifest
 from embodiments import Embodiment
-from latent_codec import poses
-from latent_codec.axes import latent_axes
-from latent_codec.bundle import (
-    CodecContract,
-    HandEntry,
-    Manifest,
-    Training,
-    content_id,
-    describe_file,
-    write_manifest,
-)
 from latent_codec.codec import Codec
-from latent_codec.density_fit import fit_for_space
-from latent_codec.measure.torch_space import TorchSpace
-from latent_codec.metrics import measure
+from latent_codec.evaluation.metrics import measure
+from latent_codec.evaluation.torch_space import TorchSpace
 from latent_codec.training.checkpoint import weights_digest
+from latent_codec.training.data import poses
+from latent_codec.training.data.density_fit import fit_for_space
+from latent_codec.training.data.pools import padded
 from latent_codec.training.model import Space
 from latent_codec.training.onnx_export import export_network
-from latent_codec.training.pools import padded
 from latent_codec.training.trainer import Trainer
 
 DENSITY = "density.npz"

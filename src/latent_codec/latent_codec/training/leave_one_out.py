@@ -18,15 +18,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from contracts.bundle import MANIFEST_NAME, BundleError, load_manifest
 from embodiments.errors import EmbodimentError
-from latent_codec.bench import run
-from latent_codec.bundle import MANIFEST_NAME, BundleError, load_manifest
 from latent_codec.codec import Codec
-from latent_codec.measure.measure import COUNT, mean_of
-from latent_codec.measure.oracle import Oracle, OracleError
-from latent_codec.measure.tables import wide_console
-from latent_codec.training import add_hand, add_hand_arguments
-from latent_codec.training.add_bundle import added_hands
+from latent_codec.evaluation.bench import run
+from latent_codec.evaluation.measure import COUNT, mean_of
+from latent_codec.evaluation.oracle import Oracle, OracleError
+from latent_codec.evaluation.tables import wide_console
+from latent_codec.training.add_hand import add_hand, arguments
+from latent_codec.training.add_hand.bundle import added_hands
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
 from latent_codec.training.main import train
 from latent_codec.training.onnx_export import ExportError
@@ -96,7 +96,7 @@ def prepare(path: Path, hand: str, root: Path, console: Console) -> tuple[Codec,
         shutil.copytree(base, grown)
         places = {"codec": grown, "robots": root / "robots", "work": root / "out" / "train" / "added" / grown.name}
         flags = [text for name, place in places.items() for text in (f"--{name}", str(place))]
-        add_hand.add(add_hand_arguments.parse(["--name", hand, *flags]), console)
+        add_hand.add(arguments.parse(["--name", hand, *flags]), console)
     return Codec.load(joint), Codec.load(grown)
 
 

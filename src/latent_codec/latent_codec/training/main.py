@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 
 import embodiments
+from contracts.bundle import BundleError
 from embodiments.registry import EmbodimentError
-from latent_codec.bench import metrics_table
-from latent_codec.bundle import BundleError
-from latent_codec.inputs import input_hashes
-from latent_codec.measure.tables import wide_console
+from latent_codec.evaluation.bench import metrics_table
+from latent_codec.evaluation.tables import wide_console
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config, validated
+from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.export import export_bundle
 from latent_codec.training.onnx_export import ExportError
 from latent_codec.training.recipes import RECIPES

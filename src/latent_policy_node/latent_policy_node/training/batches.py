@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latent_codec.axes import WRIST_SIZE
-
-from ..demonstrations import Demonstrations
-from ..mirror import mirror_image, mirror_vectors
-from .config import AugmentConfig
+from contracts.axes import WRIST_SIZE
+from latent_policy_node.demonstrations import Demonstrations
+from latent_policy_node.mirror import mirror_image, mirror_vectors
+from latent_policy_node.training.config import AugmentConfig
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from node_kit.yaml_file import read_mapping, validate
+from contracts.yaml_file import read_mapping, validate
 
 
 class _Section(BaseModel):

@@ -15,7 +15,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from latent_codec.bundle import (
+from contracts.bundle import (
     FileEntry,
     Manifest,
     ObservationContract,
@@ -26,11 +26,10 @@ from latent_codec.bundle import (
     write_manifest,
 )
 from latent_codec.training.onnx_export import strip
-
-from ..policy import INPUTS
-from .model import PolicyNetwork
-from .normalise import Normaliser
-from .photometric import scale_image
+from latent_policy_node.policy import INPUTS
+from latent_policy_node.training.model import PolicyNetwork
+from latent_policy_node.training.normalise import Normaliser
+from latent_policy_node.training.photometric import scale_image
 
 MODEL_FILE = "policy.onnx"
 PARITY = 1e-4

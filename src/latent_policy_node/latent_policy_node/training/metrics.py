@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latent_codec.axes import WRIST_SIZE, wrist_to_pose
+from contracts.axes import WRIST_SIZE, wrist_to_pose
 
 
 def chunk_errors(predicted: np.ndarray, target: np.ndarray, points: int = 8) -> dict[str, float]:

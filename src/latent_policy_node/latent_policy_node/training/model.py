@@ -7,10 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .config import ModelConfig
-from .diffusion import ddim_coefficients, inference_schedule, squared_cosine, step_embedding
-from .encoder import ImageEncoder
-from .unet import UNet1d
+from latent_policy_node.training.config import ModelConfig
+from latent_policy_node.training.diffusion import ddim_coefficients, inference_schedule, squared_cosine, step_embedding
+from latent_policy_node.training.encoder import ImageEncoder
+from latent_policy_node.training.unet import UNet1d
 
 STEP_WIDTH = 64
 # How fast the present fades from a chunk: points this far ahead start at 1/e of it.

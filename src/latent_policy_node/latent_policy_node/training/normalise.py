@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latent_codec.axes import WRIST_SIZE
-
-from ..mirror import mirror_vectors
+from contracts.axes import WRIST_SIZE
+from latent_policy_node.mirror import mirror_vectors
 
 QUANTILES = (0.002, 0.998)
 # Half ranges below these are not worth amplifying: 1 cm, 0.05 of a unit column, 0.1 of a latent standard deviation.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .config import AugmentConfig
+from latent_policy_node.training.config import AugmentConfig
 
 
 def scale_image(image: Tensor) -> Tensor:

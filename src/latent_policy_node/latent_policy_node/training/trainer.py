@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..demonstrations import Demonstrations, split
-from . import checkpoint
-from .batches import Batch, Sampler
-from .config import PolicyConfig
-from .diffusion import add_noise
-from .metrics import chunk_errors
-from .model import Observed, PolicyNetwork
-from .normalise import fit, scale_floor
-from .photometric import Relight, scale_image
+from latent_policy_node.demonstrations import Demonstrations, split
+from latent_policy_node.training import checkpoint
+from latent_policy_node.training.batches import Batch, Sampler
+from latent_policy_node.training.config import PolicyConfig
+from latent_policy_node.training.diffusion import add_noise
+from latent_policy_node.training.metrics import chunk_errors
+from latent_policy_node.training.model import Observed, PolicyNetwork
+from latent_policy_node.training.normalise import fit, scale_floor
+from latent_policy_node.training.photometric import Relight, scale_image
 
 VALIDATION_FRAMES = 384
 VALIDATION_BATCH = 64

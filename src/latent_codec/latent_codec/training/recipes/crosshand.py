@@ -26,13 +26,13 @@ from torch import Tensor
 
 from embodiments import Embodiment
 from latent_codec.training import losses, pairs
-from latent_codec.training.anchors import Anchors, latent_spread, weighted_mean
 from latent_codec.training.config import Strict, TrainingConfig
 from latent_codec.training.crosshand_settings import Settings
-from latent_codec.training.matched import MatchedPoses
+from latent_codec.training.data.anchors import Anchors, latent_spread, weighted_mean
+from latent_codec.training.data.matched import MatchedPoses
+from latent_codec.training.data.pools import Pools, PoolSettings
 from latent_codec.training.model import Space
 from latent_codec.training.pairs import Pairs
-from latent_codec.training.pools import Pools, PoolSettings
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,10 +20,10 @@ from torch import Tensor
 import embodiments
 from embodiments import Embodiment
 from latent_codec.training.config import Strict, TrainingConfig
+from latent_codec.training.data.pools import CHUNK, padded
+from latent_codec.training.data.retarget import RetargetSettings, pairs
 from latent_codec.training.grouped_mlp import Layout
-from latent_codec.training.pools import CHUNK, padded
 from latent_codec.training.recipes.lad_space import LadSpace
-from latent_codec.training.retarget import RetargetSettings, pairs
 
 NETWORK = Layout(widths=(32, 128, 128, 32), activation="relu", norm="before", dropout=0.1)
 CACHE = Path("out") / "cache" / "pairs"

@@ -1,5 +1,0 @@
-"""`python -m bringup.bench.fuzz`."""
-
-from bringup.bench.fuzz.bench import main
-
-raise SystemExit(main())

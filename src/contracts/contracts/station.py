@@ -1,0 +1,170 @@
+"""The station: which arms, hands, cameras, bundles and addresses there are, as data.
+
+One YAML file describes a station; this schema is the only place that knows its fields, defaults and bounds.
+Frames: the station frame has x forward (away from the robots), y left, z up and its origin on the table
+surface between the arms. Lengths are metres, angles radians unless a name says otherwise, times seconds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from contracts.yaml_file import FileError, read_mapping, validate
+
+StationError = FileError
+STATIONS = Path(__file__).parent / "stations"  # the shipped ones
+DEFAULT_STATION = "dual_xarm7"
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+Vector3 = Annotated[tuple[float, float, float], Field(description="x, y, z")]
+SideName = Literal["left", "right"]
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Pose(Schema):
+    """A pose in the station frame: position in metres, fixed-axis roll, pitch, yaw in radians."""
+
+    xyz: Vector3 = (0.0, 0.0, 0.0)
+    rpy: Vector3 = (0.0, 0.0, 0.0)
+
+    def matrix(self) -> np.ndarray:
+        """(4, 4) homogeneous transform, station frame -> this frame's coordinates (Rz Ry Rx)."""
+        (cr, cp, cy), (sr, sp, sy) = np.cos(self.rpy), np.sin(self.rpy)
+        pose = np.eye(4)
+        pose[:3, :3] = [
+            [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+            [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+            [-sp, cp * sr, cp * cr],
+        ]
+        pose[:3, 3] = self.xyz
+        return pose
+
+
+class Part(Schema):
+    """One arm, hand or gripper: the robot it is and the device plug-in that moves it."""
+
+    embodiment: Name
+    device: str = Field("", max_length=64, description="device plug-in; empty: the backend's own, not in backend real")
+    address: str = Field("", max_length=256, description="host:port, serial port or bus of the device")
+    options: dict[str, Any] = Field(default_factory=dict, description="settings of the device plug-in")
+
+
+class Side(Schema):
+    arm: Part
+    hand: Part
+    base: Pose = Field(description="root link of the arm in the station frame")
+
+
+class View(Schema):
+    """Where a camera stands and what it looks at (station frame, metres); its up is the station's z."""
+
+    xyz: Vector3
+    look_at: Vector3
+
+
+class Camera(Schema):
+    source: str = Field("", max_length=64, description="camera plug-in; empty: `simulated`, not in backend real")
+    width: int = Field(320, ge=16, le=4096)
+    height: int = Field(240, ge=16, le=4096)
+    rate_hz: float = Field(30.0, gt=0.0, le=240.0)
+    fovy_deg: float = Field(45.0, gt=1.0, lt=170.0)
+    pose: View
+    options: dict[str, Any] = Field(default_factory=dict, description="settings of the camera plug-in")
+
+
+class Table(Schema):
+    """A box the robots stand on: `xyz` is the centre of its top surface, `size` its full extents."""
+
+    xyz: Vector3 = (0.45, 0.0, 0.0)
+    size: Vector3 = (1.3, 1.7, 0.04)
+
+
+class Scene(Schema):
+    """What stands around the robots; objects and trays belong to the task and not to the station."""
+
+    table: Table = Table()
+
+
+class Servo(Schema):
+    arm_rate_hz: float = Field(250.0, ge=10.0, le=1000.0)
+    hand_rate_hz: float = Field(100.0, ge=10.0, le=1000.0)
+    command_timeout_s: float = Field(
+        0.2, gt=0.0, le=2.0, description="a command is followed until its observation is this old; then brake and hold"
+    )
+    priority: int = Field(50, ge=0, le=99, description="real-time priority where permitted; 0 is none")
+    cpu: int = Field(-1, ge=-1, le=1023, description="processor that servo threads keep to; -1 is any")
+
+
+class Inference(Schema):
+    """Where the policy computes; the first of the onnxruntime providers that this machine has."""
+
+    providers: list[str] = Field(["CPUExecutionProvider"], min_length=1, max_length=8)
+
+
+class Simulation(Schema):
+    port: int = Field(48800, ge=1024, le=65535, description="worlds that run at the same time need different ones")
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+
+
+class Record(Schema):
+    enabled: bool = True
+    directory: str = Field("out/bags", min_length=1)
+
+
+class Station(Schema):
+    name: Name
+    backend: Literal["sim", "emulated", "real"] = Field(
+        "sim", description="emulated: the simulated robots behind their makers' wires, moved by the real drivers"
+    )
+    task: Name = "pick_place"
+    seconds: float = Field(0.0, ge=0.0, le=86400.0, description="how long to run; 0 means until stopped")
+    sides: dict[SideName, Side] = Field(min_length=1)
+    cameras: dict[Name, Camera] = Field(min_length=1)
+    scene: Scene = Scene()
+    codec: str = Field("models/codec", min_length=1, description="codec bundle")
+    policy: str = Field("models/policy", min_length=1, description="policy bundle")
+    inference: Inference = Inference()
+    servo: Servo = Servo()
+    simulation: Simulation = Simulation()
+    record: Record = Record()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulated world stands in for the robots."""
+        return self.backend != "real"
+
+
+def station_names() -> tuple[str, ...]:
+    """The shipped stations."""
+    return tuple(sorted(file.stem for file in STATIONS.glob("*.yaml")))
+
+
+def station_file(path_or_name: str) -> Path:
+    """The file of a station given by path (`lab.yaml`) or by the name of a shipped one (`dual_xarm7`); StationError."""
+    if "/" in path_or_name or path_or_name.endswith((".yaml", ".yml")):
+        return Path(path_or_name).expanduser()
+    if path_or_name not in station_names():
+        raise StationError("station", "", repr(path_or_name), f"a YAML file or one of {', '.join(station_names())}")
+    return STATIONS / f"{path_or_name}.yaml"
+
+
+def load_station(path: str | Path) -> Station:
+    """The station described by the YAML file at `path`; StationError (one line) when it is not one."""
+    return validate(Station, read_mapping(path), path)
+
+
+def station_with_hands(path_or_name: str, left: str, right: str, task: str) -> Station:
+    """The station of a file, or a shipped one by its name, with `left` and `right` hands and `task`."""
+    station = load_station(station_file(path_or_name))
+    hands = {"left": left, "right": right}
+    sides = {
+        name: side.model_copy(update={"hand": side.hand.model_copy(update={"embodiment": hands[name]})})
+        for name, side in station.sides.items()
+    }
+    return station.model_copy(update={"sides": sides, "task": task})

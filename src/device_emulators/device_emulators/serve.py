@@ -1,0 +1,172 @@
+"""Puts an emulated device on a wire: a pseudo terminal or a TCP port of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+import sys
+import threading
+import time
+import tty
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol as TypingProtocol
+
+from device_emulators.faults import Faults
+from device_emulators.lag import JointsError
+
+POLL_S = 0.05
+
+
+class Protocol(TypingProtocol):
+    """One connection's half of a conversation."""
+
+    def receive(self, data: bytes) -> bytes:
+        """The answers to the requests that `data` completes."""
+
+
+def answered(protocol: Protocol, data: bytes, faults: Faults) -> bytes:
+    """What goes out for `data`."""
+    try:
+        return faults.applied(protocol.receive(data))
+    except JointsError:
+        return b""
+
+
+def tell(error: Exception) -> None:
+    """One line on stderr for what nobody foresaw."""
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    print(f"emulator: {words}", file=sys.stderr, flush=True)
+
+
+class Loop:
+    """Calls `step`, which waits at most POLL_S, in a thread until it is ended. A step that fails is told, and goes on
+    with the next one."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        self._step, self._end = step, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="emulator", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Return once no step runs any more."""
+        self._end.set()
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            try:
+                self._step()
+            except Exception as error:  # an emulator that dies in silence looks like a fault of the driver
+                tell(error)
+                self._end.wait(POLL_S)
+
+
+class Outbox:
+    """Answers on their way, in order, each due at a time of its own: a late answer keeps no question waiting."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[float, Callable[[], object]]] = deque()
+
+    def put(self, late_s: float, send: Callable[[], object]) -> None:
+        """Have `send` called in `late_s`."""
+        self._waiting.append((time.monotonic() + late_s, send))
+
+    def flush(self) -> None:
+        """Send what is due; whoever has left gets nothing."""
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            with contextlib.suppress(OSError):
+                self._waiting.popleft()[1]()
+
+    @property
+    def wait_s(self) -> float:
+        """How long the loop may wait for the next question."""
+        return min(max(self._waiting[0][0] - time.monotonic(), 0.0), POLL_S) if self._waiting else POLL_S
+
+
+class PtyServer(contextlib.AbstractContextManager):
+    """A serial device; `port` is the terminal to open."""
+
+    def __init__(self, protocol: Protocol, faults: Faults) -> None:
+        self._protocol, self._faults = protocol, faults
+        self._master, self._slave = os.openpty()  # ours stays open, or clients that leave would end the terminal
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._master, selectors.EVENT_READ)
+        self._late = Outbox()
+        self._loop = Loop(self._serve)
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._loop.end()
+        self._selector.close()
+        os.close(self._master)
+        os.close(self._slave)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _serve(self) -> None:
+        if self._selector.select(self._late.wait_s):
+            answer = answered(self._protocol, os.read(self._master, 4096), self._faults)
+            if answer:
+                self._late.put(self._faults.late_s, lambda: os.write(self._master, answer))
+        self._late.flush()
+
+
+class TcpServer(contextlib.AbstractContextManager):
+    """A device on a TCP port; port 0 takes any that is free. Each connection has a protocol of its own."""
+
+    def __init__(self, make: Callable[[], Protocol], faults: Faults, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._make, self._faults = make, faults
+        self._listener = socket.create_server((host, port))
+        self.host, self.port = self._listener.getsockname()[:2]
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._late = Outbox()
+        self._loop = Loop(self._serve)
+
+    def close(self) -> None:
+        """Stop answering, and hang up."""
+        self._loop.end()
+        self._drop()
+        self._selector.close()
+        self._listener.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _serve(self) -> None:
+        for key, _ in self._selector.select(self._late.wait_s):
+            if key.fileobj is self._listener:
+                client = self._listener.accept()[0]
+                self._selector.register(client, selectors.EVENT_READ, self._make())
+            elif not self._answer(key.fileobj, key.data):
+                self._selector.unregister(key.fileobj)
+                key.fileobj.close()
+        if self._faults.refuse:
+            self._drop()
+        self._late.flush()
+
+    def _answer(self, client: socket.socket, protocol: Protocol) -> bool:
+        """Serve a client that has something to say; False when it has left, or nothing sensible can be answered."""
+        try:
+            data = client.recv(4096)
+            if data:
+                answer = answered(protocol, data, self._faults)
+                self._late.put(self._faults.late_s, lambda: client.sendall(answer))
+                return True
+        except OSError:
+            return False
+        except Exception as error:  # of the protocol: the other conversations go on
+            tell(error)
+        return False
+
+    def _drop(self) -> None:
+        for key in list(self._selector.get_map().values()):
+            if key.fileobj is not self._listener:
+                self._selector.unregister(key.fileobj)
+                key.fileobj.close()

@@ -1,0 +1,1 @@
+"""Emulated devices whose joints belong to a simulated world."""

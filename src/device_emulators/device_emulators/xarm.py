@@ -1,0 +1,243 @@
+"""`emulate_xarm`: the control box of a UFACTORY xArm7 on TCP: its control port, and the report that it pushes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+
+import numpy as np
+
+from device_emulators.faults import Faults
+from device_emulators.lag import Joints, JointsError, Lag
+from device_emulators.serve import TcpServer
+
+CONTROL_PORT, REPORT_PORT = 502, 30003
+JOINTS = 7
+VERSION = b"7,7,XI1305,AC1305,v2.3.0"
+REPORT_S = 0.01
+STOPPED, READY = 4, 2
+GRIPPER, TOOL_BAUD = 8, 11  # the gripper's number behind the box; the code of 2 Mbaud
+GRIPPER_ERROR, GRIPPER_RESET, GRIPPER_TARGET, GRIPPER_POSITION = 0x000F, 0x0109, 0x0700, 0x0702
+GRIPPER_OPEN = 850.0  # tenths of a millimetre between the fingers
+NO_TOOL = 19  # the box's error when nobody answers at the flange
+SERVO_MODE = 1
+REACH = 2 * np.pi  # rad, of the joint that turns furthest
+ROWS, WORDS, NIBBLE = 3, 20, 15  # most that one asks for: of joint states, of the gripper's words, as state or mode
+ERROR_BIT, WARNING_BIT, NOT_READY_BIT, INVALID_BIT = 0x40, 0x20, 0x10, 0x08
+
+
+class Gripper:
+    """The gripper at the flange, as its Modbus registers; `finger` (1,) in tenths of a millimetre between both. Of the
+    faults it knows silent, frozen and code."""
+
+    def __init__(self, faults: Faults, finger: Joints) -> None:
+        self.faults, self.finger = faults, finger
+        self._registers: dict[int, int] = {}
+
+    def answer(self, question: bytes) -> bytes | None:
+        """The answer to `function, register, count, data`, in kind; None where it knows no such thing."""
+        register, count = struct.unpack_from(">HH", question, 1)
+        if not 0 < count <= WORDS:
+            return None
+        if question[0] == 3:
+            low = self._value(register) & (1 << 16 * count) - 1  # fewer words than were written are the last of them
+            return question[:1] + bytes([2 * count]) + low.to_bytes(2 * count, "big")
+        if question[0] == 16 and len(question) == 6 + 2 * count:
+            self._write(register, int.from_bytes(question[6:], "big", signed=True))
+            return question[:5]
+        return None
+
+    def _value(self, register: int) -> int:
+        if register == GRIPPER_ERROR:
+            return self.faults.code
+        if register == GRIPPER_POSITION:
+            self.finger.frozen = self.faults.frozen
+            return round(float(self.finger.position[0]))
+        return self._registers.get(register, 0)
+
+    def _write(self, register: int, value: int) -> None:
+        self._registers[register] = value
+        if register == GRIPPER_TARGET and not self.faults.code:
+            self.finger.move(np.array([float(np.clip(value, -10, GRIPPER_OPEN))]))
+        if register == GRIPPER_RESET:
+            self.faults.code = 0
+
+
+class ControlBox:
+    """The arm behind the box. Servo targets are taken in mode 1 only, enabled, ready and without error, which stops it
+    until somebody starts it again."""
+
+    def __init__(self, faults: Faults, joints: Joints, gripper: Gripper | None = None) -> None:
+        self.faults, self.joints = faults, joints
+        self.mode, self.state, self.enabled, self.targets = 0, STOPPED, False, 0
+        self.gripper = gripper or Gripper(Faults(), Lag(np.array([GRIPPER_OPEN])))
+
+    @property
+    def ready(self) -> bool:
+        """Whether it would move."""
+        return self.enabled and self.state in (0, 1, READY) and not self.faults.code
+
+    @property
+    def status(self) -> int:
+        """The status byte of every answer."""
+        return (ERROR_BIT if self.faults.code else 0) | (0 if self.ready else NOT_READY_BIT)
+
+    def position(self) -> np.ndarray:
+        """Where the joints are (7,), rad."""
+        self.joints.frozen = self.faults.frozen
+        return self.joints.position
+
+    def answer(self, function: int, payload: bytes) -> bytes | None:
+        """The payload of the answer; None where the box knows no such function or parameters."""
+        if self.faults.code:
+            self.state = STOPPED
+        if function == 1:
+            return VERSION.ljust(40, b"\0")
+        if function == 13:
+            return bytes([self.state])
+        if function == 15:
+            return bytes([self.faults.code & 0xFF, 0])
+        if function == 29 and len(payload) == 40:
+            return self._servo(np.array(struct.unpack("<10f", payload))[:JOINTS])
+        if function == 42:
+            return self._joint_states(payload[0] if payload else 1)
+        if function in (11, 12, 16, 17, 19):
+            return self._set(function, payload)
+        if function == 124:
+            return self._tool(payload)
+        if function == 128:
+            return struct.pack(">i", TOOL_BAUD)
+        return b"\0" * 40 if function in (2, 8, 9) else b"\0\0"
+
+    def _joint_states(self, count: int) -> bytes | None:
+        """Position, velocity and effort, or the first of them."""
+        if not 0 < count <= ROWS:
+            return None
+        rows = np.zeros((count, JOINTS))
+        rows[0] = self.position()
+        rows[1:2] = self.joints.velocity
+        return rows.astype("<f4").tobytes()
+
+    def _servo(self, target: np.ndarray) -> bytes:
+        if self.ready and self.mode == SERVO_MODE and (np.abs(target) <= REACH).all():  # not so for NaN either
+            self.joints.move(target)
+            self.targets += 1
+        return b"\0\0"
+
+    def _tool(self, payload: bytes) -> bytes | None:
+        """A question to the gripper behind host and slave, and its answer; one that is silent is the box's error."""
+        if len(payload) < 7 or payload[:2] != bytes([9, GRIPPER]):
+            return None
+        if self.gripper.faults.silent:
+            self.faults.code = NO_TOOL
+            return b""
+        answer = self.gripper.answer(payload[2:])
+        return None if answer is None else payload[:2] + answer
+
+    def _set(self, function: int, payload: bytes) -> bytes | None:
+        if function in (11, 12, 19) and (not payload or payload[0] > NIBBLE):
+            return None
+        if function == 11:
+            self.enabled = bool(payload[-1])
+        elif function == 12:
+            self.state = READY if payload[0] == 0 else payload[0]
+        elif function == 19:
+            self.mode, self.state = payload[0], STOPPED
+        elif function == 16:
+            self.faults.code &= 0xFF00  # codes above 255 stay
+        return b""
+
+    def report(self) -> bytes:
+        """What is pushed on port 30003."""
+        angles = struct.pack("<7f", *self.position())
+        rest = struct.pack("<6f", *[0.0] * 6) + struct.pack("<7f", *[0.0] * 7)
+        body = bytes([self.mode << 4 | self.state]) + struct.pack(">H", 0) + angles + rest
+        return struct.pack(">I", 135) + body.ljust(131, b"\0")
+
+
+class ControlProtocol:
+    """`transaction, protocol, length, function` and a payload, big-endian; answers add a status byte."""
+
+    def __init__(self, box: ControlBox) -> None:
+        self._box, self._buffer = box, b""
+
+    def receive(self, data: bytes) -> bytes:
+        """The answers to the requests that `data` completes."""
+        self._buffer += data
+        answers = b""
+        while len(self._buffer) >= 7:
+            transaction, protocol, length = struct.unpack_from(">HHH", self._buffer)
+            if not 1 <= length <= 300:
+                self._buffer = b""
+                break
+            if len(self._buffer) < 6 + length:
+                break
+            function, payload = self._buffer[6], self._buffer[7 : 6 + length]
+            self._buffer = self._buffer[6 + length :]
+            found = self._box.answer(function, payload)
+            status = self._box.status | (INVALID_BIT if found is None else 0)
+            found = found or b""
+            answers += struct.pack(">HHHBB", transaction, protocol, 2 + len(found), function, status) + found
+        return answers
+
+
+class Reporter:
+    """Pushes the report to whoever connects."""
+
+    def __init__(self, box: ControlBox, host: str, port: int = REPORT_PORT) -> None:
+        self._box, self._end = box, threading.Event()
+        self._listener = socket.create_server((host, port))
+        self._listener.settimeout(REPORT_S)
+        self._thread = threading.Thread(target=self._run, name="xarm report", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop pushing."""
+        self._end.set()
+        self._thread.join(2.0)
+        self._listener.close()
+
+    def _run(self) -> None:
+        clients: list[socket.socket] = []
+        while not self._end.is_set():
+            with contextlib.suppress(TimeoutError):
+                clients.append(self._listener.accept()[0])
+            if clients and not self._box.faults.silent:
+                with contextlib.suppress(JointsError):
+                    report = self._box.report()
+                    clients = [client for client in clients if _sent(client, report)]
+            time.sleep(REPORT_S)
+        for client in clients:
+            client.close()
+
+
+def _sent(client: socket.socket, data: bytes) -> bool:
+    try:
+        client.sendall(data)
+    except OSError:
+        client.close()
+        return False
+    return True
+
+
+class XArmEmulator:
+    """The box on its ports; closes as a context manager."""
+
+    def __init__(self, box: ControlBox, host: str = "127.0.0.1", port: int = CONTROL_PORT) -> None:
+        self.box = box
+        self.control = TcpServer(lambda: ControlProtocol(self.box), box.faults, host, port)
+        self.reporter = Reporter(self.box, host)
+
+    def close(self) -> None:
+        """Take the box off the network."""
+        self.reporter.close()
+        self.control.close()
+
+    def __enter__(self) -> XArmEmulator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,147 @@
+"""The Ability hand: our codec of its frames, and its device against an emulated hand on a pseudo terminal."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from waiting import silent, until
+
+import embodiments
+from device_emulators.ability import AbilityHand
+from device_emulators.faults import Faults
+from device_emulators.serve import PtyServer
+from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.devices import ability
+from hand_drivers.devices import ability_frames as wire
+from hand_drivers.driver import Driver, DriverSettings
+from hand_drivers.settings import motion_limits
+from hand_drivers.status import State
+
+ROBOT = embodiments.load("ability")
+OPTIONS = {"answer_s": 0.2, "max_age_s": 0.4, "connect_s": 3.0}
+
+
+class Bench:
+    """An emulated hand and its device."""
+
+    def __init__(self) -> None:
+        self.faults = Faults()
+        self.hand = AbilityHand(self.faults)
+        self.server = PtyServer(self.hand, self.faults)
+        self.device = ability.make(DeviceSettings(ROBOT, "right", "hand", self.server.port, OPTIONS))
+
+
+@pytest.fixture
+def bench():
+    bench = Bench()
+    yield bench
+    bench.device.disconnect()
+    bench.server.close()
+
+
+def test_a_frame_is_what_the_maker_writes():
+    """15 degrees are 3276.7 / 32767 of 150: the index, 3277 = 0x0CCD; the checksum makes the sum of all bytes zero."""
+    frame = wire.command(np.radians([15, 0, 0, 0, 0, -15]))
+    assert frame == bytes.fromhex("7e 5012 cd0c 0000 0000 0000 0000 33f3 9f 7e".replace(" ", ""))
+    assert wire.command(None) == bytes.fromhex("7e50a20e7e")
+
+
+@given(body=st.binary(min_size=1, max_size=100), noise=st.binary(max_size=20).filter(lambda data: 0x7D not in data))
+def test_every_body_survives_stuffing_in_pieces_and_behind_noise(body, noise):
+    frame, unstuffer = noise + wire.stuffed(body), wire.Unstuffer()
+    found = [whole for byte in frame for whole in unstuffer.feed(bytes([byte]))]
+    assert found[-1] == body
+
+
+@given(data=st.lists(st.binary(max_size=60), max_size=20))
+def test_after_any_bytes_both_ends_understand_the_next_frame(data):
+    hand, unstuffer = AbilityHand(Faults()), wire.Unstuffer()
+    for part in data:
+        hand.receive(part)
+        for body in unstuffer.feed(part):
+            wire.reply(body)
+    end = bytes([wire.FRAME])  # ends what the junk began
+    hand.receive(end)
+    unstuffer.feed(end)
+    (body,) = unstuffer.feed(hand.receive(wire.command(None)))
+    assert wire.reply(body) is not None
+
+
+@given(position=st.lists(st.floats(-10, 10), min_size=6, max_size=6))
+def test_positions_stay_within_what_the_wire_can_say(position):
+    (body,) = wire.Unstuffer().feed(wire.command(np.array(position)))
+    sent = np.frombuffer(body[2:], "<i2") / wire.PER_RAD
+    np.testing.assert_allclose(sent, np.clip(position, -np.radians(150), np.radians(150)), atol=1e-4)
+
+
+def test_a_damaged_frame_is_dropped_and_the_next_one_read():
+    good = wire.stuffed(b"\x50\x12abc")
+    damaged = good[:3] + bytes([good[3] ^ 0x10]) + good[4:]
+    assert wire.Unstuffer().feed(damaged + good) == [b"\x50\x12abc"]
+
+
+def test_a_target_arrives_joint_by_joint_and_the_thumb_turns_the_other_way(bench):
+    bench.device.connect()
+    target = np.array([-1.2, 0.6, 0.5, 0.4, 0.3, 0.2])  # thumb rotator, thumb flexor, index, middle, ring, little
+    bench.device.write(target)
+    assert until(lambda: np.abs(bench.device.read().position - target).max() < 2e-3)
+    np.testing.assert_allclose(bench.hand.joints.target, [0.5, 0.4, 0.3, 0.2, 0.6, -1.2], atol=1e-4)
+
+
+def test_connecting_moves_nothing(bench):
+    before = bench.hand.joints.target.copy()
+    bench.device.connect()
+    assert until(lambda: bench.hand.frames > 5)
+    np.testing.assert_array_equal(bench.hand.joints.target, before)
+
+
+def test_a_target_is_repeated_because_remote_control_ends_when_commands_stop(bench):
+    bench.device.connect()
+    bench.device.write(np.zeros(6))
+    frames = bench.hand.frames
+    assert until(lambda: bench.hand.frames > frames + 10)
+    np.testing.assert_allclose(bench.hand.joints.target, 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("fault", ["silent", "cut", "corrupt"])
+def test_answers_that_stop_or_break_are_no_measurement(bench, fault):
+    bench.device.connect()
+    setattr(bench.faults, fault, True)
+    assert until(lambda: silent(bench.device))
+
+
+def test_a_silent_hand_is_named_at_connection(bench):
+    bench.faults.silent = True
+    with pytest.raises(DeviceError, match=f"ability {bench.server.port}: no answer"):
+        bench.device.connect()
+
+
+def test_no_port_is_named_at_connection():
+    device = ability.make(DeviceSettings(ROBOT, "right", "hand", "/dev/ttyNONE", OPTIONS))
+    with pytest.raises(DeviceError, match="/dev/ttyNONE"):
+        device.connect()
+
+
+def test_a_status_stops_the_driver_until_it_is_gone_and_reset(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    bench.faults.code = 0x21
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert "status 0x21" in driver.reason and not driver.reset()[0]
+    bench.faults.code = 0
+    assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
+
+
+def test_another_hand_s_joints_are_refused():
+    with pytest.raises(DeviceError, match="expected index_q1"):
+        ability.make(DeviceSettings(embodiments.load("inspire"), "right", "hand", "/dev/ttyUSB0", OPTIONS))
+
+
+@given(body=st.binary(min_size=wire.LONGEST, max_size=wire.LONGEST + 80))
+def test_a_frame_that_is_too_long_is_dropped_whole_whatever_its_beginning_adds_up_to(body):
+    sealed = body[: wire.LONGEST - 1] + bytes([-sum(body[: wire.LONGEST - 1]) & 0xFF]) + body[wire.LONGEST - 1 :]
+    assert wire.Unstuffer().feed(wire.stuffed(sealed) + wire.stuffed(b"sound")) == [b"sound"]

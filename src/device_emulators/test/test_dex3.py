@@ -1,0 +1,193 @@
+"""The Dex3-1: DDS participants on loopback, one of them an emulated G1 with both hands."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from waiting import silent, until
+
+import embodiments
+from device_emulators import g1
+from device_emulators.dex3 import flipped
+from device_emulators.faults import Faults
+from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.devices import dex3, g1_dds
+from hand_drivers.driver import Driver, DriverSettings
+from hand_drivers.polled_device import BusDevice
+from hand_drivers.settings import motion_limits
+from hand_drivers.status import State
+
+pytest.importorskip("cyclonedds")
+pytest.importorskip("unitree_sdk2py")
+
+DOMAIN = 100 + int.from_bytes(os.urandom(2), "big") % 130  # nobody else's
+QUICK = {"domain": DOMAIN, "answer_s": 0.2, "max_age_s": 1.0, "connect_s": 10.0}
+SIGNS = {"right": np.ones(7), "left": np.array([1, -1, -1, -1, -1, -1, -1])}  # Unitree's left fingers bend to negative
+LIMITS = {  # of Unitree's own models
+    "right": [(-1.0472, 1.0472), (-1.0472, 0.7243), (-1.7454, 0)] + 2 * [(0, 1.5708), (0, 1.7454)],
+    "left": [(-1.0472, 1.0472), (-0.7243, 1.0472), (0, 1.7454)] + 2 * [(-1.5708, 0), (-1.7454, 0)],
+}
+
+
+class Bench:
+    """An emulated robot and the device of one of its hands."""
+
+    def __init__(self, side: str) -> None:
+        self.side, self.embodiment = side, embodiments.load("dex3", side)
+        self.faults = Faults()
+        self.robot = g1.G1Emulator(self.faults, "lo", DOMAIN)
+        self.hand = self.robot.hands[side]
+        self.device = self.make()
+
+    def make(self, **options: float) -> BusDevice:
+        return dex3.make(DeviceSettings(self.embodiment, self.side, "hand", "lo", QUICK | options))
+
+    def close(self) -> None:
+        self.device.disconnect()
+        self.robot.close()
+
+
+@pytest.fixture(params=["left", "right"])
+def bench(request):
+    bench = Bench(request.param)
+    yield bench
+    bench.close()
+
+
+def test_a_hand_closes_and_opens(bench):
+    bench.device.connect()
+    for posture in ("grasp", "open"):
+        target = bench.embodiment.postures[posture]
+        bench.device.write(target)
+        assert until(lambda t=target: np.abs(bench.device.read().position - t).max() < 1e-3)
+        np.testing.assert_allclose(bench.hand.fingers.target, SIGNS[bench.side] * target, atol=1e-6)
+
+
+def test_connecting_sends_nothing(bench):
+    bench.device.connect()
+    looks = bench.robot.looks
+    assert until(lambda: bench.robot.looks > looks + 10)
+    assert bench.hand.commands == 0
+
+
+def test_each_motor_is_enabled_by_its_number(bench):
+    bench.device.connect()
+    bench.device.write(bench.embodiment.postures["open"])
+    assert until(lambda: bench.hand.modes == [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16])
+
+
+def test_the_other_hand_stays(bench):
+    bench.device.connect()
+    bench.device.write(bench.embodiment.postures["grasp"])
+    assert until(lambda: bench.hand.commands > 0)
+    other = bench.robot.hands["left" if bench.side == "right" else "right"]
+    assert other.commands == 0 and not other.fingers.position.any()
+
+
+def test_a_silent_hand_is_named_at_connection(bench):
+    bench.faults.silent = True
+    bench.device = bench.make(connect_s=0.3)
+    side = bench.side
+    with pytest.raises(DeviceError, match=f"dex3 lo {side}: rt/dex3/{side}/state: nothing heard"):
+        bench.device.connect()
+
+
+def test_a_hand_that_falls_silent_is_lost_and_comes_back_stopped(bench):
+    driver = Driver(bench.device, motion_limits(bench.embodiment), DriverSettings(device_timeout_s=0.05))
+    driver.start()
+    bench.faults.silent = True
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert f"rt/dex3/{bench.side}/state: nothing heard" in driver.reason
+    bench.faults.silent = False
+    assert until(driver.reconnect, 10.0)
+    assert driver.state is State.STOPPED and driver.reset()[0]
+
+
+def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
+    driver = Driver(bench.device, motion_limits(bench.embodiment), DriverSettings())
+    driver.start()
+    bench.faults.code = 1
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert "right_hand_thumb_0_joint: overcurrent (35 and 45 °C)" in driver.reason and not driver.reset()[0]
+    bench.faults.code = 0
+    assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda hand: setattr(hand.state, "error", [0, 0x20]), "error 0x0 0x20"),
+        (lambda hand: setattr(hand.faults, "timed_out", True), "motors stopped for want of commands"),
+    ],
+)
+def test_what_else_a_hand_complains_about_is_a_fault(bench, spoil, fault):
+    bench.device.connect()
+    assert bench.device.fault() is None
+    spoil(bench.hand)
+    assert until(lambda: bench.device.fault() == fault)
+
+
+@pytest.mark.parametrize("kind", ["frozen", "timed_out"])
+def test_a_hand_that_does_not_move_says_where_it_is(bench, kind):
+    bench.device.connect()
+    setattr(bench.faults, kind, True)
+    bench.device.write(bench.embodiment.postures["grasp"])
+    assert until(lambda: bench.hand.commands > 0)
+    assert not until(lambda: np.abs(bench.device.read().position).max() > 1e-3, 0.2)
+
+
+def test_positions_with_a_flipped_bit_are_no_measurement(bench):
+    bench.device.connect()
+    bench.device.write(bench.embodiment.postures["grasp"])
+    assert until(lambda: np.abs(bench.device.read().position - bench.embodiment.postures["grasp"]).max() < 1e-3)
+    bench.faults.corrupt = True
+    assert until(lambda: "expected at most one turn" in silent(bench.device))
+
+
+def test_a_hand_that_is_heard_late_is_lost_until_it_is_heard_in_time(bench):
+    driver = Driver(bench.device, motion_limits(bench.embodiment), DriverSettings(device_timeout_s=0.05))
+    driver.start()
+    bench.faults.late_s = 1.5
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert until(lambda: _late(bench.device), 10.0)
+    assert not driver.reconnect()
+    bench.faults.late_s = 0.0
+    assert until(driver.reconnect, 10.0)
+
+
+def _late(device):
+    with pytest.raises(DeviceError) as refused:
+        device.connect()
+    return re.search(r"state: 1\.\d\d s late", str(refused.value))
+
+
+@given(value=st.floats(-1.75, 1.75, width=32).filter(lambda value: abs(value) > 1e-30))
+def test_a_flipped_bit_makes_a_position_absurd(value):
+    assert not abs(flipped(value)) <= 100
+
+
+def test_a_hand_of_another_kind_is_refused():
+    with pytest.raises(DeviceError, match="dex3: found joints .* expected one about x, y or z for each of"):
+        dex3.make(DeviceSettings(embodiments.load("inspire"), "left", "hand", "lo", QUICK))
+
+
+def test_an_interface_that_is_not_there_is_named():
+    device = dex3.make(DeviceSettings(embodiments.load("dex3"), "right", "hand", "eth77", QUICK))
+    with pytest.raises(DeviceError, match="dex3 eth77 right: address: found 'eth77', expected a network interface"):
+        device.connect()
+
+
+@given(side=st.sampled_from(["left", "right"]), share=st.lists(st.floats(0, 1), min_size=7, max_size=7))
+def test_what_the_embodiment_allows_unitree_s_hand_can_do(side, share):
+    robot = embodiments.load("dex3", side)
+    motors = g1_dds.find_motors(robot, dex3.ORDER)
+    position = np.empty(7)
+    position[list(motors.number)] = motors.sign * (robot.lower + np.array(share) * (robot.upper - robot.lower))
+    lower, upper = np.array(LIMITS[side]).T
+    assert (position >= lower - 1e-3).all() and (position <= upper + 1e-3).all()

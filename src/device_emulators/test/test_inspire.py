@@ -1,0 +1,222 @@
+"""Inspire hands: the vendor's libraries against an emulated hand on a pseudo terminal and on Modbus TCP."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from benches import QUICK, WireBench, started, ticked_until
+from hypothesis import given
+from hypothesis import strategies as st
+from waiting import silent, until
+
+import embodiments
+from device_emulators import inspire
+from device_emulators.faults import Faults
+from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.devices import inspire as plug_in
+from hand_drivers.status import State
+
+ROBOT = embodiments.load("inspire")
+
+
+class Bench(WireBench):
+    """An emulated hand on one of the two wires, and its device."""
+
+    def __init__(self, wire: str, faults: Faults | None = None) -> None:
+        faults = faults or Faults()
+        self.hand = inspire.InspireHand(faults)
+        protocol = inspire.SerialProtocol if wire == "serial" else inspire.ModbusProtocol
+        super().__init__(plug_in.make, ROBOT, lambda: protocol(self.hand), faults, tcp=wire == "modbus")
+
+
+@pytest.fixture(params=["serial", "modbus"])
+def bench(request):
+    bench = Bench(request.param)
+    yield bench
+    bench.close()
+
+
+def test_an_open_hand_reads_as_open_and_a_target_arrives_finger_by_finger(bench):
+    bench.device.connect()
+    assert bench.device.read().position == pytest.approx(ROBOT.lower, abs=1e-9)
+    target = ROBOT.lower + np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.5]) * (ROBOT.upper - ROBOT.lower)
+    bench.device.write(target)
+    assert until(lambda: np.abs(bench.device.read().position - target).max() < 2e-3)
+    # little finger first, 1000 is open; the embodiment's first joint is the thumb's rotation, the wire's last
+    assert bench.hand.written(inspire.ANGLE_SET) == [500, 600, 700, 800, 900, 100]
+
+
+def test_every_target_comes_back_within_half_a_unit_of_the_wire(bench):
+    bench.device.connect()
+    for share in np.linspace(0, 1, 7):
+        target = ROBOT.lower + share * (ROBOT.upper - ROBOT.lower)
+        bench.device.write(target)
+        assert until(
+            lambda t=target: np.abs((bench.device.read().position - t) / (ROBOT.upper - ROBOT.lower)).max() < 1e-3
+        )
+
+
+def test_speed_and_force_are_set_before_anything_moves(bench):
+    bench.device = bench.make(speed=400, force=200)
+    bench.device.connect()
+    assert bench.hand.written(inspire.SPEED_SET) == [400] * 6
+    assert bench.hand.written(inspire.FORCE_SET) == [200] * 6
+    assert bench.hand.written(inspire.ANGLE_SET) == [65535] * 6
+
+
+def test_a_connection_that_fails_leaves_no_file_open():
+    bench = Bench("serial")
+    bench.hand.write = lambda address, data: False  # it can be read, and takes no settings
+    before = len(os.listdir("/proc/self/fd"))
+    gc.disable()  # whose collections would hide it
+    try:
+        for _ in range(3):
+            with pytest.raises(DeviceError):
+                bench.device.connect()
+        assert until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+    finally:
+        gc.enable()
+        bench.close()
+
+
+class FirstAnswersMissing(Faults):
+    """Nobody hears the first three answers; the library for the serial line asks again by itself."""
+
+    missing = 3
+
+    def applied(self, answer: bytes) -> bytes:
+        if answer and self.missing:
+            self.missing -= 1
+            return b""
+        return super().applied(answer)
+
+
+@pytest.mark.parametrize("wire", ["serial", "modbus"])
+def test_a_hand_whose_first_answers_are_missing_is_connected_and_set_up(wire):
+    bench = Bench(wire, FirstAnswersMissing())
+    bench.device = bench.make(speed=400, force=200)
+    try:
+        bench.device.connect()
+        assert bench.faults.missing == 0
+        assert bench.hand.written(inspire.SPEED_SET) == [400] * 6 and bench.hand.written(inspire.FORCE_SET) == [200] * 6
+    finally:
+        bench.close()
+
+
+def test_a_silent_hand_is_named_at_connection(bench):
+    bench.faults.silent = True
+    with pytest.raises(DeviceError, match=bench.address):
+        bench.device.connect()
+
+
+@pytest.mark.parametrize(  # a serial line refuses nothing, and Modbus TCP has no checksum of its own
+    ("bench", "fault"),
+    [(wire, fault) for wire in ("serial", "modbus") for fault in ("silent", "cut")]
+    + [("serial", "corrupt"), ("modbus", "refuse")],
+    indirect=["bench"],
+)
+def test_answers_that_stop_or_break_are_no_measurement(bench, fault):
+    bench.device.connect()
+    setattr(bench.faults, fault, True)
+    assert until(lambda: silent(bench.device))
+
+
+def test_a_slow_hand_keeps_nobody_waiting(bench):
+    bench.device = bench.make(answer_s=0.5, max_age_s=1.0, connect_s=3.0)
+    bench.faults.late_s = 0.2
+    bench.device.connect()
+    began = time.monotonic()
+    for _ in range(100):
+        bench.device.read()
+        bench.device.write(ROBOT.lower)
+        bench.device.fault()
+    assert time.monotonic() - began < 0.1
+
+
+def test_the_hand_s_own_error_is_named_stops_and_is_cleared_by_a_reset_only(bench):
+    driver = started(bench.device, ROBOT)
+    bench.faults.code = 0b101
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED)
+    assert "pinky: stall, overcurrent" in driver.reason
+    assert ticked_until(driver, lambda: driver.standing)
+    assert driver.reset()[0]
+    assert driver.state is State.HOLDING and bench.faults.code == 0
+
+
+def test_a_hand_whose_error_went_by_itself_takes_targets_again_after_the_reset(bench):
+    """The library remembers the error until it is cleared, and sends none."""
+    driver = started(bench.device, ROBOT)
+    bench.faults.code = 2
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    bench.faults.code = 0
+    assert until(lambda: bench.device.fault() is None)
+    assert driver.state is State.STOPPED and driver.reset()[0]
+    target = ROBOT.lower + 0.3 * (ROBOT.upper - ROBOT.lower)
+    bench.device.write(target)
+    assert until(lambda: np.abs(bench.device.read().position - target).max() < 2e-3)
+
+
+def test_an_error_that_stays_keeps_it_stopped(bench):
+    driver = started(bench.device, ROBOT)
+    bench.hand.write = lambda address, data, write=bench.hand.write: (
+        address == inspire.CLEAR_ERROR or write(address, data)
+    )
+    bench.faults.code = 2
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    done, why = driver.reset()
+    assert not done and "over-temperature" in why and driver.state is State.STOPPED
+
+
+def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
+    driver = started(bench.device, ROBOT, device_timeout_s=0.05)
+    bench.faults.silent = True
+    assert ticked_until(driver, lambda: driver.state is State.LOST)
+    assert not driver.reconnect()
+    bench.faults.silent = False
+    assert driver.reconnect()
+    assert driver.state is State.STOPPED
+
+
+def test_an_address_that_is_none_is_refused_with_what_is_expected():
+    device = plug_in.make(DeviceSettings(ROBOT, "left", "hand", "hand:x", QUICK))
+    with pytest.raises(DeviceError, match="expected a serial port"):
+        device.connect()
+
+
+def test_a_wrong_option_is_named():
+    with pytest.raises(DeviceError, match="inspire: option 'sped': found 3"):
+        plug_in.make(DeviceSettings(ROBOT, "left", "hand", "/dev/ttyUSB0", {"sped": 3}))
+
+
+def test_the_emulator_s_command_says_where_it_is_and_takes_faults():
+    argv = [sys.executable, "-c", "from device_emulators.command import emulate_inspire; emulate_inspire()"]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        address = process.stdout.readline().strip().removeprefix("address:=")
+        device = plug_in.make(DeviceSettings(ROBOT, "left", "hand", address, QUICK))
+        device.connect()
+        assert device.fault() is None
+        process.stdin.write("code 1\nnonsense 3\n")
+        process.stdin.flush()
+        assert until(lambda: device.fault() is not None)
+        assert "found 'nonsense', expected one of silent" in process.stderr.readline()
+        device.disconnect()
+        process.stdin.close()
+        assert process.wait(5) == 0
+
+
+@given(data=st.lists(st.binary(max_size=40), max_size=20))
+def test_any_bytes_leave_the_emulated_fingers_within_their_range(data):
+    hand = inspire.InspireHand(Faults())
+    for protocol in (inspire.SerialProtocol(hand), inspire.ModbusProtocol(hand)):
+        for part in data:
+            protocol.receive(part)
+    found = np.frombuffer(hand.read(inspire.ANGLE_ACT, 12), "<u2")
+    assert (found <= 1000).all()

@@ -1,0 +1,172 @@
+"""The Robotiq gripper: a Modbus library against an emulated gripper on a pseudo terminal and behind a TCP port."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benches import QUICK, WireBench, started, ticked_until
+from hypothesis import given
+from hypothesis import strategies as st
+from waiting import silent, until
+
+import embodiments
+from device_emulators import robotiq
+from device_emulators.faults import Faults
+from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.devices import robotiq as plug_in
+from hand_drivers.status import State
+
+ROBOT = embodiments.load("robotiq_2f85")
+OPEN, CLOSED = float(ROBOT.upper[0]), float(ROBOT.lower[0])
+
+pytest.importorskip("pymodbus")
+
+
+class Bench(WireBench):
+    """An emulated gripper on one of the two wires, and its device."""
+
+    def __init__(self, wire: str, active: bool = True) -> None:
+        faults = Faults()
+        self.gripper = robotiq.RobotiqGripper(faults, active)
+        super().__init__(plug_in.make, ROBOT, lambda: robotiq.RtuProtocol(self.gripper), faults, tcp=wire == "tcp")
+
+
+@pytest.fixture(params=["serial", "tcp"])
+def bench(request):
+    bench = Bench(request.param)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def inactive():
+    bench = Bench("tcp", active=False)
+    yield bench
+    bench.close()
+
+
+def test_a_gripper_opens_and_closes_in_metres_of_one_finger(bench):
+    bench.device.connect()
+    assert bench.device.read().position == pytest.approx([OPEN])
+    for target in (CLOSED, 0.02, OPEN):
+        bench.device.write(np.array([target]))
+        assert until(lambda t=target: abs(bench.device.read().position[0] - t) < 2e-4)
+
+
+def test_connecting_moves_nothing(bench):
+    before = bench.gripper.written
+    bench.device.connect()
+    assert bench.gripper.written == before
+
+
+def test_speed_and_force_go_out_with_each_target(bench):
+    bench.device = bench.make(speed=80, force=40)
+    bench.device.connect()
+    bench.device.write(np.array([CLOSED]))
+    assert until(lambda: bench.gripper.written == [0x0900, robotiq.CLOSED, 80 << 8 | 40])
+
+
+def test_a_gripper_that_is_not_active_is_not_activated_unasked(inactive):
+    with pytest.raises(DeviceError, match="not activated; option 'activate'"):
+        inactive.device.connect()
+    assert inactive.gripper.activations == 0
+
+
+def test_asked_to_it_activates_with_a_reset_and_not_before(inactive):
+    driver = started(inactive.make(activate=True), ROBOT)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert driver.reason == "not activated" and inactive.gripper.activations == 0
+    assert driver.reset() == (False, "activating: the fingers open and close")
+    assert ticked_until(driver, lambda: driver.reset()[0])
+    assert inactive.gripper.activations == 1 and driver.counts.lost == 0
+    driver.end()
+
+
+def test_a_gripper_that_was_without_power_is_not_activated_by_a_target(inactive):
+    inactive.gripper.write([0x0900, robotiq.OPENED, 0])
+    assert until(lambda: inactive.gripper.read()[0] >> 12 == 3)
+    inactive.device.connect()
+    inactive.faults.silent = True
+    assert until(lambda: silent(inactive.device))
+    inactive.gripper.write([0, 0, 0])
+    activations = inactive.gripper.activations
+    inactive.faults.silent = False
+    assert until(lambda: not silent(inactive.device))
+    for _ in range(20):
+        inactive.device.write(np.array([CLOSED]))
+        assert until(lambda: inactive.device._connection._target is None)
+    assert inactive.gripper.activations == activations and inactive.device.fault() == "not activated"
+
+
+def test_a_fault_that_only_activation_clears_is_cleared_by_it(bench):
+    driver = started(bench.make(activate=True), ROBOT)
+    bench.faults.code = 0x0E
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert ticked_until(driver, lambda: driver.reset()[0])
+    assert bench.gripper.activations == 1 and driver.counts.lost == 0
+    driver.end()
+
+
+@pytest.mark.parametrize(
+    ("bench", "fault"),
+    [(wire, fault) for wire in ("serial", "tcp") for fault in ("silent", "cut", "corrupt")] + [("tcp", "refuse")],
+    indirect=["bench"],
+)
+def test_answers_that_stop_or_break_are_no_measurement(bench, fault):
+    bench.device.connect()
+    setattr(bench.faults, fault, True)
+    assert until(lambda: silent(bench.device))
+
+
+def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench):
+    driver = started(bench.device, ROBOT)
+    bench.faults.code = 0x0E
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert driver.reason == "fault 0x0e: overcurrent" and not driver.reset()[0]
+    bench.faults.code = 0
+    assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
+
+
+def test_a_fault_that_passes_by_itself_is_none(bench):
+    bench.device.connect()
+    bench.faults.code = 0x05
+    before = bench.device.read().stamp_ns
+    assert until(lambda: bench.device.read().stamp_ns > before + 50_000_000)
+    assert bench.device.fault() is None
+
+
+def test_a_gripper_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
+    driver = started(bench.device, ROBOT, device_timeout_s=0.05)
+    bench.faults.silent = True
+    assert ticked_until(driver, lambda: driver.state is State.LOST)
+    bench.faults.silent = False
+    assert until(driver.reconnect)
+    assert driver.state is State.STOPPED and driver.reset()[0]
+
+
+@pytest.mark.parametrize("address", ["/dev/ttyNONE", "127.0.0.1:1", "gripper:x", ":"])
+def test_nobody_there_is_named(address):
+    device = plug_in.make(DeviceSettings(ROBOT, "left", "hand", address, QUICK))
+    with pytest.raises(DeviceError, match=f"robotiq {address}: "):
+        device.connect()
+
+
+def test_another_hand_s_joints_are_refused():
+    with pytest.raises(DeviceError, match="found 6 joints, expected 1"):
+        plug_in.make(DeviceSettings(embodiments.load("inspire"), "left", "hand", "/dev/ttyUSB0", QUICK))
+
+
+@given(data=st.lists(st.binary(max_size=60), max_size=20))
+def test_after_any_bytes_the_gripper_still_stands_where_it_may(data):
+    gripper = robotiq.RobotiqGripper(Faults())
+    protocol = robotiq.RtuProtocol(gripper)
+    for part in data:
+        protocol.receive(part)
+    assert robotiq.OPENED <= gripper.finger.target[0] <= robotiq.CLOSED
+
+
+def test_the_check_is_that_of_the_manual_s_example():
+    """Activation request of Robotiq's manual: 09 10 03 E8 00 03 06 00 00 00 00 00 00 73 30."""
+    frame = bytes.fromhex("0910 03e8 0003 06 0000 0000 0000")
+    assert robotiq.crc(frame) == bytes.fromhex("7330")
+    assert robotiq.RtuProtocol(robotiq.RobotiqGripper(Faults())).receive(frame + robotiq.crc(frame)) != b""

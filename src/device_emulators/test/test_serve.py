@@ -1,0 +1,94 @@
+"""Emulators go on serving whatever their protocols do, and say so."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+import pytest
+from waiting import until
+
+from device_emulators.faults import Faults
+from device_emulators.serve import Loop, PtyServer, TcpServer
+
+
+class Echo:
+    """Says what it hears; trips over 'x'."""
+
+    def receive(self, data: bytes) -> bytes:
+        if data == b"x":
+            raise ValueError("nobody\nforesaw this")
+        return data
+
+
+LINE = "emulator: ValueError: nobody foresaw this\n"
+
+
+def test_a_protocol_that_fails_on_a_terminal_is_told_in_one_line_and_the_next_question_is_answered(capfd):
+    with PtyServer(Echo(), Faults()) as server:
+        terminal = os.open(server.port, os.O_RDWR | os.O_NOCTTY)
+        os.write(terminal, b"x")
+        said: list[str] = []
+        assert until(lambda: said.append(capfd.readouterr().err) or "".join(said) == LINE)
+        os.write(terminal, b"hello")
+        assert os.read(terminal, 100) == b"hello"
+        os.close(terminal)
+
+
+def test_a_protocol_that_fails_on_tcp_ends_its_own_conversation_and_no_other(capfd):
+    with TcpServer(Echo, Faults()) as server:
+        first, second = (socket.create_connection((server.host, server.port), 5) for _ in range(2))
+        first.sendall(b"x")
+        assert first.recv(100) == b""
+        assert capfd.readouterr().err == LINE
+        second.sendall(b"hello")
+        assert second.recv(100) == b"hello"
+        first.close()
+        second.close()
+
+
+def test_a_late_answer_keeps_no_question_waiting():
+    asked: list[tuple[float, bytes]] = []
+
+    class Heard(Echo):
+        def receive(self, data: bytes) -> bytes:
+            asked.append((time.monotonic(), data))
+            return data
+
+    with (
+        TcpServer(Heard, Faults(late_s=0.4)) as server,
+        socket.create_connection((server.host, server.port), 5) as client,
+    ):
+        began = time.monotonic()
+        client.sendall(b"one")
+        assert until(lambda: len(asked) == 1)
+        client.sendall(b"two")
+        assert until(lambda: len(asked) == 2)
+        assert asked[1][0] - began < 0.4
+        assert client.recv(3) == b"one" and time.monotonic() - began >= 0.4
+        assert client.recv(3) == b"two"
+
+
+def test_a_client_that_leaves_is_nothing_to_tell(capfd):
+    with TcpServer(Echo, Faults()) as server:
+        socket.create_connection((server.host, server.port), 5).close()
+        with socket.create_connection((server.host, server.port), 5) as other:
+            other.sendall(b"hello")
+            assert other.recv(100) == b"hello"
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+def test_a_step_that_fails_is_told_each_time_and_taken_again(capfd, failures):
+    steps = []
+
+    def step() -> None:
+        steps.append(None)
+        if len(steps) <= failures:
+            raise KeyError("register")
+
+    loop = Loop(step)
+    assert until(lambda: len(steps) > failures)
+    loop.end()
+    assert capfd.readouterr().err == "emulator: KeyError: 'register'\n" * failures

@@ -1,0 +1,293 @@
+"""The xArm7 and its gripper: their maker's library against an emulated control box on TCP."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from waiting import until
+
+import embodiments
+from device_emulators import xarm
+from device_emulators.faults import Faults
+from device_emulators.lag import Lag
+from hand_drivers.device import SLACK, DeviceError, DeviceSettings
+from hand_drivers.devices import xarm_gripper
+from hand_drivers.devices.xarm7 import XArm7Device
+from hand_drivers.driver import Driver, DriverSettings
+from hand_drivers.settings import motion_limits
+from hand_drivers.status import State
+
+ROBOT = embodiments.load("xarm7")
+HOME = np.array(ROBOT.postures["home"])
+OPTIONS = {"answer_s": 0.1, "connect_s": 3.0}
+hosts = itertools.count(os.getpid() % 200)  # the report's port is fixed: each test has an address of its own
+
+pytest.importorskip("xarm")
+
+
+@pytest.fixture(autouse=True)
+def control_port(monkeypatch):
+    """Port 502 is for root only, and the SDK has no parameter for it."""
+    from xarm.core.config.x_config import XCONF
+
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    monkeypatch.setattr(XCONF.SocketConf, "TCP_CONTROL_PORT", port)
+    return port
+
+
+class Bench:
+    """An emulated box and its device."""
+
+    def __init__(self, port: int) -> None:
+        number = next(hosts)
+        self.host = f"127.0.{1 + number // 250}.{1 + number % 250}"
+        self.faults = Faults()
+        self.emulator = xarm.XArmEmulator(xarm.ControlBox(self.faults, Lag(HOME, 0.02)), self.host, port)
+        self.box = self.emulator.box
+        self.device = XArm7Device(DeviceSettings(ROBOT, "left", "arm", self.host, OPTIONS))
+
+
+@pytest.fixture
+def bench(control_port):
+    bench = Bench(control_port)
+    yield bench
+    bench.device.disconnect()
+    bench.emulator.close()
+
+
+def test_connecting_enables_servo_mode_and_moves_nothing(bench):
+    bench.device.connect()
+    assert bench.box.enabled and bench.box.ready and bench.box.mode == xarm.SERVO_MODE
+    assert bench.box.targets == 0
+    assert bench.device.read().position == pytest.approx(HOME, abs=1e-6)
+    assert socket.getdefaulttimeout() is None
+
+
+def test_targets_arrive_in_the_order_of_the_joints(bench):
+    bench.device.connect()
+    target = HOME + np.linspace(0.01, 0.07, 7)
+    bench.device.write(target)
+    assert until(lambda: np.abs(bench.device.read().position - target).max() < 1e-4)
+    np.testing.assert_allclose(bench.box.joints.target, target, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_never_gets_onto_the_wire(bench, value):
+    bench.device.connect()
+    with pytest.raises(DeviceError, match="expected finite numbers"):
+        bench.device.write(HOME + value)
+    assert bench.box.targets == 0
+
+
+def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it_is_freed(bench):
+    bench.device.connect()
+    bench.faults.frozen = True
+    assert until(lambda: not bench.device.read().velocity.any())
+    held = bench.device.read().position
+    bench.device.write(held + [0.4, -0.4, 0.05, 0, 0, 0, 0])
+    bench.device.stop()
+    assert until(lambda: np.allclose(bench.box.joints.target, held + [SLACK, -SLACK, 0.05, 0, 0, 0, 0], atol=1e-6))
+
+
+def test_a_stop_before_any_target_sends_none(bench):
+    bench.device.connect()
+    bench.device.stop()
+    assert bench.box.targets == 0
+
+
+def test_an_error_of_the_box_is_named_stops_and_is_cleared_by_a_reset_only(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    bench.faults.code = 31
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert driver.reason == "error 31: collision (current)"
+    targets = bench.box.targets
+    for _ in range(20):
+        driver.tick(time.monotonic_ns())
+    assert bench.box.targets == targets
+    assert driver.reset()[0] and driver.state is State.HOLDING
+    driver.tick(time.monotonic_ns())
+    assert bench.box.ready and bench.box.targets > targets
+
+
+def test_an_error_that_somebody_clears_at_the_box_needs_a_reset_which_enables_it_again(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    bench.faults.code = 31
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    bench.faults.code = 0
+    for _ in range(20):
+        driver.tick(time.monotonic_ns())
+    assert driver.state is State.STOPPED and not bench.box.ready
+    assert driver.reset()[0] and bench.box.ready
+
+
+def test_a_box_that_somebody_stops_is_a_fault_until_a_reset(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    bench.box.state = xarm.STOPPED
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert driver.reason == "the box was stopped: not ready to move"
+    bench.box.state = xarm.READY  # and who starts it there moves nothing
+    targets = bench.box.targets
+    for _ in range(20):
+        driver.tick(time.monotonic_ns())
+    assert bench.box.targets == targets
+    bench.box.state = xarm.STOPPED
+    assert driver.reset()[0] and bench.box.ready
+    driver.tick(time.monotonic_ns())
+    assert bench.box.targets > targets
+
+
+def test_a_box_with_an_error_is_taken_over_stopped_and_cleared_by_a_reset(bench):
+    bench.faults.code = 31
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    driver.tick(time.monotonic_ns())
+    assert (driver.state, driver.reason) == (State.STOPPED, "error 31: collision (current)")
+    assert bench.box.targets == 0 and not bench.box.enabled
+    assert driver.reset()[0] and bench.box.ready
+
+
+def test_every_second_reading_asks_and_a_silent_box_is_told_by_every_one(bench):
+    bench.device.connect()
+    first = bench.device.read()
+    assert bench.device.read() is first
+    assert bench.device.read().stamp_ns > first.stamp_ns
+    bench.faults.silent = True
+    bench.device.read()
+    for _ in range(3):
+        with pytest.raises(DeviceError, match="no answer in time"):
+            bench.device.read()
+
+
+def test_a_closed_connection_repeats_nothing(bench):
+    bench.device.connect()
+    bench.device.read()
+    bench.device.disconnect()
+    with pytest.raises(DeviceError, match="not connected"):
+        bench.device.read()
+
+
+def test_a_pressed_emergency_stop_cannot_be_cleared(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver.start()
+    bench.faults.code = 0x100 + 2  # stays when cleared
+    bench.box.answer = lambda function, payload, answer=bench.box.answer: (
+        b"\x02\0" if function == 15 else answer(function, payload)
+    )
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    done, why = driver.reset()
+    assert not done and "emergency stop of the control box" in why
+
+
+def test_a_silent_box_is_a_miss_within_the_answer_time_and_lost_soon_after(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.05))
+    driver.start()
+    bench.faults.silent = True
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    bench.faults.silent = False
+    assert until(driver.reconnect, 10.0)
+    assert driver.state is State.STOPPED and driver.reset()[0]
+
+
+def test_a_box_that_hangs_up_is_lost_and_comes_back_stopped(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.05))
+    driver.start()
+    bench.faults.refuse = True
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    bench.faults.refuse = False
+    assert until(driver.reconnect, 10.0)
+    assert driver.state is State.STOPPED
+
+
+def test_a_host_that_accepts_and_stays_silent_is_given_up(bench):
+    bench.faults.silent = True
+    bench.device = XArm7Device(DeviceSettings(ROBOT, "left", "arm", bench.host, OPTIONS | {"connect_s": 0.5}))
+    with pytest.raises(DeviceError, match=f"xarm7 {bench.host}: "):
+        bench.device.connect()
+
+
+def test_nobody_there_is_named(control_port):
+    device = XArm7Device(DeviceSettings(ROBOT, "left", "arm", "127.0.0.1", OPTIONS))
+    with pytest.raises(DeviceError, match="xarm7 127.0.0.1"):
+        device.connect()
+
+
+@pytest.fixture
+def gripper(bench):
+    robot = embodiments.load("xarm_gripper")
+    options = {"answer_s": 0.1, "max_age_s": 0.3, "connect_s": 3.0}
+    device = xarm_gripper.make(DeviceSettings(robot, "left", "hand", bench.host, options))
+    yield device
+    device.disconnect()
+
+
+def test_a_gripper_opens_and_closes_in_metres_of_one_finger(bench, gripper):
+    gripper.connect()
+    assert gripper.read().position == pytest.approx([0.0425], abs=1e-4)
+    gripper.write(np.array([0.02]))
+    assert until(lambda: abs(gripper.read().position[0] - 0.02) < 2e-4)
+    assert bench.box.gripper.finger.target == pytest.approx([400])
+
+
+def test_a_gripper_and_its_arm_do_not_wait_for_each_other(bench, gripper):
+    bench.device.connect()
+    gripper.connect()
+    target = HOME + 0.02
+    bench.device.write(target)
+    gripper.write(np.array([0.01]))
+    assert until(lambda: abs(gripper.read().position[0] - 0.01) < 2e-4)
+    assert until(lambda: np.abs(bench.device.read().position - target).max() < 1e-3)
+
+
+def test_a_gripper_s_error_stops_it_until_a_reset(bench, gripper):
+    robot = embodiments.load("xarm_gripper")
+    driver = Driver(gripper, motion_limits(robot), DriverSettings())
+    driver.start()
+    bench.box.gripper.faults.code = 11
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert driver.reason == "gripper error 11"
+    assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
+    assert bench.box.gripper.faults.code == 0
+
+
+def test_a_gripper_that_does_not_move_says_where_it_is(bench, gripper):
+    gripper.connect()
+    bench.box.gripper.faults.frozen = True
+    gripper.write(np.array([0.01]))
+    assert until(lambda: bench.box.gripper.finger.target[0] == pytest.approx(200))
+    assert gripper.read().position == pytest.approx([0.0425], abs=1e-4) and gripper.fault() is None
+
+
+def test_a_gripper_that_says_nothing_is_lost_and_its_box_has_an_error_that_stops_the_arm(bench, gripper):
+    bench.device.connect()
+    gripper.connect()
+    driver = Driver(gripper, motion_limits(embodiments.load("xarm_gripper")), DriverSettings(device_timeout_s=0.05))
+    driver.start()
+    bench.box.gripper.faults.silent = True
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert "no position" in driver.reason
+    assert until(lambda: bench.device.read() and bench.device.fault() == "error 19: end module does not answer")
+    bench.box.gripper.faults.silent = False
+    bench.device.clear_fault()
+    assert until(driver.reconnect, 10.0)
+    assert driver.state is State.STOPPED and driver.reset()[0] and bench.device.fault() is None
+
+
+@given(data=st.lists(st.binary(max_size=60), max_size=20))
+def test_no_bytes_move_a_box_that_was_not_enabled(data):
+    box = xarm.ControlBox(Faults(), Lag(HOME))
+    protocol = xarm.ControlProtocol(box)
+    for part in data:
+        protocol.receive(part)
+    assert np.isfinite(box.position()).all()
+    assert box.targets == 0 or box.enabled

@@ -1,0 +1,1 @@
+"""A robot of the registry from a URDF file."""

@@ -1,0 +1,223 @@
+"""A device behind a slow wire, asked in a thread of its own: a hand on RS-485 never keeps a servo loop waiting."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from pydantic import Field
+
+from hand_drivers.device import SLACK, DeviceError, JointSample, Options, targets_to_hold
+
+JOIN_S = 1.0  # a thread that hangs in its vendor's library for longer is left behind
+CLEAR_S = 1.0
+PERIOD_S = 0.01  # a wire is asked so often, and at once for a new target; no more, which would only burn a processor
+
+
+class BusOptions(Options):
+    """Options of every device behind a slow wire."""
+
+    answer_s: float = Field(0.04, gt=0, le=2, description="longest time to wait for one answer")
+    max_age_s: float = Field(
+        0.1, gt=0, le=2, description="an older measurement is none: the driver counts a miss in each period"
+    )
+    connect_s: float = Field(3.0, gt=0, le=60, description="longest time to connect and to hear a first answer")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a device says: when it was measured (ns, system time), position (n,), velocity (n,) if it measures one, and
+    its own fault in words."""
+
+    stamp_ns: int
+    position: np.ndarray
+    velocity: np.ndarray | None = None
+    fault: str | None = None
+
+
+class Wire(Protocol):
+    """One connection. All calls come from one thread: open, exchanges, close. Any may raise anything: `open` that there
+    is no connection, `exchange` that an answer was missed."""
+
+    def open(self) -> None:
+        """Connect and enable the device, without motion."""
+
+    def exchange(self, target: np.ndarray | None) -> Answer:
+        """Send the target (n,), None where there is no new one, and ask where the device is; bounded in time."""
+
+    def clear(self) -> None:
+        """Try to clear the device's fault; the next answer tells whether it went."""
+
+    def close(self) -> None:
+        """Close what was opened, if anything was."""
+
+
+class BusDevice:
+    """A `Device` over wires that `make_wire` makes, one for each connection; `name` is for errors, `slack` is how far
+    from where it is a stopped joint may be told to be, in its own unit."""
+
+    def __init__(
+        self,
+        name: str,
+        joints: tuple[str, ...],
+        make_wire: Callable[[], Wire],
+        options: BusOptions,
+        slack: float = SLACK,
+    ) -> None:
+        self.joints = joints
+        self._name, self._make_wire, self._options, self._slack = name, make_wire, options, slack
+        self._connection: _Connection | None = None
+        self._told: np.ndarray | None = None  # the last target of this connection
+
+    def connect(self) -> None:
+        """Open the wire and wait for a first answer. Raises DeviceError."""
+        self.disconnect()
+        connection = _Connection(self._name, self._make_wire())
+        error = connection.start(self._options.connect_s)
+        if error:
+            raise DeviceError(f"{self._name}: {error}")
+        self._connection, self._told = connection, None
+
+    def read(self) -> JointSample:
+        """Newest measured state; effort is 0. Raises DeviceError when it is too old."""
+        sample, age_s, error = self._running().newest()
+        if age_s > self._options.max_age_s:
+            self._running().drop()  # what has waited for so long may be all that a reconnection would send
+            raise DeviceError(f"{self._name}: {error or f'no answer for {age_s:.2f} s'}")
+        return sample
+
+    def write(self, position: np.ndarray) -> None:
+        """Targets for the next exchange. Raises DeviceError for what is not finite."""
+        if not np.isfinite(position).all():
+            raise DeviceError(f"{self._name}: found targets {np.asarray(position).tolist()}, expected finite numbers")
+        self._running().send(position)
+        self._told = np.array(position, dtype=float)
+
+    def stop(self) -> None:
+        """Hold where the device is, and what it holds."""
+        measured = self.read().position
+        self.write(measured if self._told is None else targets_to_hold(self._told, measured, self._slack))
+
+    def fault(self) -> str | None:
+        """The fault that the newest answer told."""
+        return self._connection.fault if self._connection is not None else None
+
+    def clear_fault(self) -> None:
+        """Have it cleared in the device's thread, and wait for the answer after that."""
+        self._running().clear(CLEAR_S)
+
+    def disconnect(self) -> None:
+        """Stop asking and close the wire, after a target that waits has gone out."""
+        if self._connection is not None:
+            self._connection.end()
+            self._connection = None
+
+    def _running(self) -> _Connection:
+        if self._connection is None:
+            raise DeviceError(f"{self._name}: not connected")
+        return self._connection
+
+
+class _Connection:
+    """The thread that asks one wire again and again, and what it found last."""
+
+    def __init__(self, name: str, wire: Wire) -> None:
+        self._wire = wire
+        self._lock, self._end, self._wake = threading.Lock(), threading.Event(), threading.Event()
+        self._clearing = False
+        self._target: np.ndarray | None = None
+        self._newest: tuple[float, JointSample] | None = None  # monotonic time, sample
+        self._error: Exception | None = None
+        self.fault: str | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self, timeout_s: float) -> str:
+        """Open the wire and wait for a first answer; returns why there is none, "" when there is one."""
+        self._thread.start()
+        deadline = time.monotonic() + timeout_s
+        while self._newest is None and self._thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        if self._newest is not None:
+            return ""
+        self.end()
+        return str(self._error or f"no answer in {timeout_s:g} s")
+
+    def newest(self) -> tuple[JointSample, float, Exception | None]:
+        """The last sample, its age in s, and the error since."""
+        with self._lock:
+            then, sample = self._newest
+            return sample, time.monotonic() - then, self._error
+
+    def send(self, target: np.ndarray) -> None:
+        """Replace the target that goes out next."""
+        with self._lock:
+            self._target = np.array(target, dtype=float)
+        self._wake.set()
+
+    def drop(self) -> None:
+        """Forget a target that has not gone out."""
+        with self._lock:
+            self._target = None
+
+    def clear(self, timeout_s: float) -> None:
+        """Clear the fault before the next exchange, and wait for its end."""
+        self._clearing = True
+        self._wake.set()
+        deadline = time.monotonic() + timeout_s
+        while self._clearing and self._thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def end(self) -> None:
+        """End the thread; it closes its wire itself, whenever its vendor's library lets it."""
+        self._end.set()
+        self._wake.set()
+        self._thread.join(JOIN_S)
+
+    def _run(self) -> None:
+        try:
+            self._wire.open()
+            while not self._end.is_set() or self._target is not None:
+                if not self._exchange() and self._end.is_set():
+                    return
+                self._wake.wait(PERIOD_S)
+                self._wake.clear()
+        except Exception as error:  # of any vendor's library
+            self._error = error
+        finally:
+            with contextlib.suppress(Exception):  # what is broken may fail to close, too
+                self._wire.close()
+
+    def _exchange(self) -> bool:
+        """One round of question and answer; whether there was an answer."""
+        clearing = self._clearing
+        with self._lock:
+            target, self._target = self._target, None
+        try:
+            if clearing:
+                self._wire.clear()
+            sample, fault = self._read(self._wire.exchange(target))
+        except Exception as error:  # of any vendor's library; `read` tells it to the driver
+            with self._lock:
+                self._error = error
+                self._target = target if self._target is None else self._target  # it may not have arrived
+            return False
+        with self._lock:
+            self._newest, self._error, self.fault = (time.monotonic(), sample), None, fault
+        if clearing:
+            self._clearing = False
+        return True
+
+    def _read(self, answer: Answer) -> tuple[JointSample, str | None]:
+        """The answer as a sample; a velocity that is not measured is that since the last answer."""
+        velocity = answer.velocity
+        if velocity is None:
+            velocity = np.zeros_like(answer.position)
+            last = self._newest[1] if self._newest else None
+            if last is not None and answer.stamp_ns > last.stamp_ns:
+                velocity = (answer.position - last.position) / (1e-9 * (answer.stamp_ns - last.stamp_ns))
+        return JointSample(answer.stamp_ns, answer.position, velocity, np.zeros_like(answer.position)), answer.fault

@@ -1,0 +1,98 @@
+"""What each decoder accepts and refuses.
+
+    python -m latent_codec.evaluation.admissibility --bundle A [--other B] [--json FILE]
+
+Valid latents are those of all hands of the bundle (see `latent_samples.valid`), not those that the density was fitted
+or the threshold chosen with. Wrong ones are valid ones with one coordinate moved by 6 standard deviations, noise of 4
+standard deviations, and the latents of another space: as they are, and with this space's mean and deviations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+import embodiments
+from contracts.bundle import MANIFEST_NAME, BundleError
+from latent_codec.codec import Codec
+from latent_codec.evaluation.tables import wide_console
+from latent_codec.training.data import latent_samples as samples
+
+Rates = dict[str, dict[str, float]]
+
+SEED = 424_242
+COUNT = 4_000
+WANTED = 0.99
+
+
+def rates(
+    codec: Codec, other: Codec | None = None, count: int = COUNT, seed: int = SEED
+) -> dict[str, dict[str, float]]:
+    """Decoder -> share of `count` latents a hand: accepted valid ones, refused wrong ones, from 0 to 1.
+
+    `accepted_worst_source` is the share of the hand whose valid latents are accepted least. `refused_other` and
+    `refused_other_standardised` are there when there is another space. Raises BundleError where that has another size.
+    """
+    if other is not None and other.latent_dim != codec.latent_dim:
+        raise BundleError(other.directory / MANIFEST_NAME, "codec.latent_dim", other.latent_dim, codec.latent_dim)
+    valid = samples.valid(codec.encode, [embodiments.load(name) for name in codec.hands], count, seed)
+    wrong = _wrong(samples.pooled(valid), other, count, np.random.default_rng(seed))
+    return {hand: _of(codec, hand, valid, wrong) for hand in codec.hands}
+
+
+def _wrong(valid: np.ndarray, other: Codec | None, count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    wrong = {"shifted": samples.shifted(valid, rng), "noise": samples.noise(valid, rng)}
+    if other is not None:
+        robots = [embodiments.load(name) for name in other.hands]
+        poses = {robot.name: samples.hand_poses(robot, count, rng) for robot in robots}
+        latents = samples.pooled({name: other.encode(name, joints) for name, joints in poses.items()})
+        wrong |= {"other": latents, "other_standardised": samples.standardised(latents, valid)}
+    return wrong
+
+
+def _of(codec: Codec, hand: str, valid: dict[str, np.ndarray], wrong: dict[str, np.ndarray]) -> dict[str, float]:
+    threshold = codec.threshold(hand)
+    accepted = {name: float((codec.scores(hand, z) >= threshold).mean()) for name, z in valid.items()}
+    refused = {f"refused_{kind}": float((codec.scores(hand, z) < threshold).mean()) for kind, z in wrong.items()}
+    shares = {"accepted": float(np.mean(list(accepted.values()))), "accepted_worst_source": min(accepted.values())}
+    return shares | refused
+
+
+def table(found: Rates, title: str | None = None) -> Table:
+    """One row a decoder, in percent."""
+    columns = list(next(iter(found.values())))
+    result = Table("decoder", title=title, title_justify="left")
+    for column in columns:
+        result.add_column(f"{column.replace('_', ' ')} %", justify="right")
+    for hand, row in found.items():
+        result.add_row(hand, *(f"{100 * row[column]:.2f}" for column in columns))
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 2 where a share is below 99 %, 1 for a bundle that cannot be read."""
+    parser = argparse.ArgumentParser(prog="admissibility", description="What each decoder accepts and refuses.")
+    parser.add_argument("--bundle", type=Path, default=Path("models/codec"))
+    parser.add_argument("--other", type=Path, help="the bundle of another latent space of the same size")
+    parser.add_argument("--json", type=Path, help="write the same figures here")
+    options = parser.parse_args(arguments)
+    try:
+        found = rates(Codec.load(options.bundle), None if options.other is None else Codec.load(options.other))
+    except BundleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    wide_console().print(table(found))
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return 0 if min(min(row.values()) for row in found.values()) >= WANTED else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""What a hand can do at best for the poses of another, computed once and kept: cross-hand errors are read against it.
+
+Results lie in one .npz a pair of hands, named by a hash of everything they depend on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from embodiments.registry import Embodiment
+from latent_codec.evaluation.posesets import SEED, PoseSet, generator, pose_set
+from latent_codec.evaluation.vectors import Errors, common_fingers, compare, thumb_vectors
+
+CACHE = Path("out/cache/oracle")
+VERSION = 1  # raise it when the optimisation changes
+SAMPLES = 64
+SETTINGS = {"starts": 4, "library": 8192, "iterations": 20}
+
+
+class OracleError(RuntimeError):
+    """The oracle is not in the cache and cannot be computed here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The best poses `joints` (M, n) of `target` for the poses of `source`."""
+
+    source: PoseSet
+    target: Embodiment
+    joints: np.ndarray
+
+    @cached_property
+    def errors(self) -> Errors:
+        """What remains wrong with the best: (M, F) over the fingers that both hands have."""
+        fingers = common_fingers(self.source.hand, self.target)
+        wanted = thumb_vectors(self.source.hand, self.source.joints, fingers)
+        return compare(wanted, thumb_vectors(self.target, self.joints, fingers))
+
+    @property
+    def reachable(self) -> np.ndarray:
+        """Cases (M, F) that the target can match within 2 degrees and 2 mm."""
+        return self.errors.reached
+
+    @property
+    def reachable_rows(self) -> np.ndarray:
+        """Poses (M,) of which the target can match every finger so."""
+        return self.reachable.all(axis=1)
+
+
+@dataclass(eq=False)
+class Oracle:
+    """Best poses by pair of hands; looks into `directory` first and writes there what it computed.
+
+    Args:
+        directory: of the cache; None keeps nothing.
+        settings: starts and library poses a start, iterations; see `torch_oracle`.
+    """
+
+    directory: Path | None = CACHE
+    seed: int = SEED
+    settings: dict[str, int] = field(default_factory=lambda: dict(SETTINGS))
+
+    def best(self, source: PoseSet, target: Embodiment) -> Best:
+        """The best of `target` for the poses of `source`. Raises OracleError where it needs torch and has none."""
+        path = None if self.directory is None else self.directory / f"{self.key(source, target)}.npz"
+        joints = None if path is None else _read(path, (len(source.joints), len(target.joints)))
+        if joints is None:
+            joints = self._compute(source, target).astype(np.float32)
+            if path is not None:
+                _write(path, joints)
+        return Best(source, target, joints.astype(float))
+
+    def missing(self, pairs: Iterable[tuple[PoseSet, Embodiment]]) -> list[tuple[PoseSet, Embodiment]]:
+        """Those of `pairs` that have to be computed."""
+        return [
+            (source, target)
+            for source, target in pairs
+            if self.directory is None or not (self.directory / f"{self.key(source, target)}.npz").is_file()
+        ]
+
+    def key(self, source: PoseSet, target: Embodiment) -> str:
+        """Names of the two hands and 16 digits of a hash of what is wanted, how the target moves, seed and settings.
+
+        How a hand moves is read off its fingertips in a few poses, so that new postures or masses change nothing.
+        """
+        digest = hashlib.sha256(f"{VERSION} {self.seed} {sorted(self.settings.items())}".encode())
+        fingers = common_fingers(source.hand, target)
+        samples = pose_set(target, SAMPLES, seed=0).joints
+        vectors = (thumb_vectors(source.hand, source.joints, fingers), thumb_vectors(target, samples, fingers))
+        for values in (target.lower, target.upper, *vectors):
+            digest.update(np.round(values, 7).astype("<f8").tobytes())
+        return f"{source.hand.name}-{target.name}-{digest.hexdigest()[:16]}"
+
+    def _compute(self, source: PoseSet, target: Embodiment) -> np.ndarray:
+        try:
+            from latent_codec.evaluation.torch_oracle import FitSettings, fit
+        except ModuleNotFoundError as error:
+            raise OracleError(
+                f"{error.name}: found none, expected it to compute the oracle; ./ws setup train"
+            ) from None
+        fingers = common_fingers(source.hand, target)
+        wanted = thumb_vectors(source.hand, source.joints, fingers)
+        seed = int(generator(self.seed, target.name, "oracle").integers(2**31))
+        return fit(wanted, target, fingers, FitSettings(**self.settings), seed)
+
+
+def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """What an earlier run left, or None: a file that is damaged is computed again."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            joints = content["joints"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    return joints if joints.shape == shape and np.isfinite(joints).all() else None
+
+
+def _write(path: Path, joints: np.ndarray) -> None:
+    """In one piece, so that a run that is stopped leaves nothing half written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+        np.savez_compressed(file, joints=joints)
+    os.replace(file.name, path)

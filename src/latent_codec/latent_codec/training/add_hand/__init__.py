@@ -1,0 +1,1 @@
+"""A new hand in a latent space that stays as it is."""

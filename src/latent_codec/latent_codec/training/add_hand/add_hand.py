@@ -1,0 +1,115 @@
+"""`./ws add-hand --urdf FILE --name NAME --tips thumb=LINK ...`: a new hand in a latent space that stands still.
+
+Everything else of the bundle stays as it is, byte for byte, and nothing at all changes when anything goes wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import torch
+from pydantic import ValidationError
+from rich.console import Console
+
+import embodiments
+from contracts.bundle import MANIFEST_NAME, BundleError, Manifest, bundle_sha256, load_manifest
+from embodiments import Embodiment, EmbodimentError
+from embodiments.urdf_import.importer import take_in
+from latent_codec.evaluation.tables import wide_console
+from latent_codec.training.add_hand.added import AddedHand
+from latent_codec.training.add_hand.arguments import Arguments, ArgumentsError, parse
+from latent_codec.training.add_hand.bundle import Provenance, added_hands, extend, others_of
+from latent_codec.training.add_hand.frozen import load_frozen
+from latent_codec.training.add_hand.place import check_name, put, workplace
+from latent_codec.training.config import TrainingConfig
+from latent_codec.training.crosshand_settings import Settings
+from latent_codec.training.data.inputs import input_hash
+from latent_codec.training.onnx_export import ExportError
+from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
+
+THREADS = 1  # a second one helps little on an idle machine and waits more than it works on a busy one
+COARSE_SHARE = 0.75  # of the steps: see TrainingConfig
+Check = Callable[[Embodiment], str]  # a robot -> what a test of it came to, for the console
+ERRORS = (ArgumentsError, EmbodimentError, BundleError, ExportError, TrainingError, OSError)
+
+
+def main(arguments: Sequence[str] | None = None, check: Check | None = None) -> int:
+    """Command line; returns the exit status. `check` is what `--check` runs, if there is such a check."""
+    try:
+        add(parse(arguments), wide_console(), check)
+    except ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped, nothing changed; the same command continues at the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+def add(arguments: Arguments, console: Console, check: Check | None = None) -> Manifest:
+    """Take the hand in, train it, prove the new bundle, and only then put both in place."""
+    if arguments.check and check is None:
+        raise ArgumentsError("--check: found no simulation, expected `./ws add-hand`, which has one")
+    torch.set_num_threads(min(THREADS, os.cpu_count() or 1))
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    manifest = load_manifest(arguments.codec, "codec")
+    others = others_of(manifest, arguments.name, arguments.codec / MANIFEST_NAME, arguments.replace)
+    intake = None
+    if arguments.urdf is not None:
+        check_name(arguments)
+        intake = take_in(arguments.urdf, arguments.name, arguments.tips, arguments.options)
+        console.print("\n".join(intake.report), soft_wrap=True, highlight=False)
+    with workplace(intake, arguments) as work:
+        robot = embodiments.load(arguments.name)
+        if arguments.check and check is not None:
+            console.print(check(robot), soft_wrap=True)
+        trainer = _trained(arguments, manifest, robot, [embodiments.load(name) for name in others], console)
+        how = Provenance(trainer.step, arguments.seed, round(trainer.seconds, 1))
+        result = extend(arguments.codec, manifest, robot, trainer.recipe.space, how, work)
+        put(intake, arguments, work)
+    console.print(_summary(result, arguments.name), soft_wrap=True)
+    console.print(f"{result.latent_space} has {arguments.name} now; ./ws demo right_hand:={arguments.name}")
+    return result
+
+
+def _trained(
+    arguments: Arguments, manifest: Manifest, robot: Embodiment, others: list[Embodiment], console: Console
+) -> Trainer:
+    assert manifest.codec is not None
+    frozen = load_frozen(arguments.codec, manifest, others)
+    settings = _settings(manifest)
+    config = TrainingConfig(
+        name=manifest.latent_space.partition("@")[0],
+        recipe="added",
+        hands=(robot.name,),
+        latent_dim=manifest.codec.latent_dim,
+        seed=arguments.seed,
+        steps=arguments.steps,
+        coarse_share=COARSE_SHARE,
+        settings=settings.model_dump(mode="json"),
+    )
+    hashes = {robot.name: input_hash(robot), "codec": bundle_sha256(arguments.codec)}
+    recipe = AddedHand(robot, others, frozen, config, settings)
+    trainer = Trainer(recipe, config, fingerprint(config, hashes), arguments.work)
+    if trainer.step:
+        console.print(f"continuing at step {trainer.step} of {config.steps} ({trainer.path})")
+    trainer.run(console=console)
+    return trainer
+
+
+def _settings(manifest: Manifest) -> Settings:
+    """The weights the space was trained with, where it was trained by `crosshand`; else that recipe's defaults."""
+    found = manifest.training.config.get("settings", {})
+    try:
+        return Settings.model_validate(found if manifest.training.recipe == "crosshand" else {})
+    except ValidationError:
+        return Settings()
+
+
+def _summary(manifest: Manifest, name: str) -> str:
+    row = added_hands(manifest)[name]
+    assert isinstance(row, dict)
+    shown = [f"{key} {value:g}" for key, value in row.items() if isinstance(value, float)]
+    return f"{name}: " + ", ".join(shown)

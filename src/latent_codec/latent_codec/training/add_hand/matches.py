@@ -1,0 +1,97 @@
+"""Poses of a hand that joins a space and of the others, each with the best that the other side can do for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embodiments import Embodiment
+from latent_codec.evaluation.oracle import CACHE, Oracle
+from latent_codec.evaluation.posesets import pose_set
+from latent_codec.training import losses
+from latent_codec.training.crosshand_settings import Settings
+from latent_codec.training.data.matched import SEED_OFFSET, SETTINGS
+from latent_codec.training.data.pools import CHUNK, fingertips, padded
+from latent_codec.training.model import Space
+from latent_codec.training.pairs import Pairs, matched_terms, noisy
+
+
+class AddedMatches:
+    """The terms of `crosshand` on matched poses, with one side of each pair of hands frozen.
+
+    `spaces`: that of the new hand alone, and the frozen one of `others`. Grippers are not matched.
+    """
+
+    def __init__(
+        self,
+        robot: Embodiment,
+        others: Sequence[Embodiment],
+        spaces: tuple[Space, Space],
+        settings: Settings,
+        seed: int,
+        cache: Path | None = CACHE,
+    ) -> None:
+        self.space, self.frozen = spaces
+        self.settings, self.count = settings, settings.matched
+        mine, group = self.space.group, self.frozen.group
+        self.rows = group.of_kind("hand", "human")
+        hands = [others[row] for row in self.rows]
+        self.common = (mine.finger_mask[:, 1:] & group.finger_mask[self.rows, 1:]).float()[:, None]  # (R, 1, 4)
+        oracle, seed = Oracle(cache, SEED_OFFSET + seed, SETTINGS), SEED_OFFSET + seed
+        own, theirs = pose_set(robot, self.count, seed), [pose_set(hand, self.count, seed) for hand in hands]
+        # poses of the others, what they encode to, and the best of the new hand for them
+        self.tips, self.latents = self._known([poses.joints for poses in theirs])
+        best = [oracle.best(poses, robot).joints for poses in theirs]
+        self.best = torch.tensor(np.stack(best), dtype=torch.float32)
+        self.best_tips = torch.cat([fingertips(mine, joints[None]) for joints in self.best])
+        # poses of the new hand, the best of the others for them, and what that encodes to
+        self.own = padded(mine, [own.joints])
+        self.own_tips = fingertips(mine, self.own)
+        self.answer_tips, self.answers = self._known([oracle.best(own, hand).joints for hand in hands])
+
+    def _known(self, joints: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Fingertips (R, M, 5, 3) and latents (R, M, N) of joints (M, n) of each of the others that are no grippers."""
+        group = self.frozen.group
+        everyone = group.middle.repeat(1, len(joints[0]), 1)
+        everyone[self.rows] = group.pad([torch.tensor(part, dtype=torch.float32) for part in joints])
+        tips = fingertips(group, everyone)
+        return tips[self.rows], encoded(self.frozen, everyone, tips)[self.rows]
+
+    def terms(self, noise: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Loss terms of one step, half of them from poses of one other hand, half from poses of the new one."""
+        rows = torch.from_numpy(rng.integers(self.count, size=self.settings.matched_batch))
+        theirs, own = self._theirs(int(rng.integers(len(self.latents))), rows, noise, rng), self._own(rows, noise, rng)
+        return {name: (theirs[name] + own[name]) / 2 for name in theirs}
+
+    def _theirs(self, hand: int, rows: Tensor, noise: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
+        """The new hand's best for poses of another encodes to their latent, and that decodes to it."""
+        latents, tips, best_tips = self.latents[hand, rows], self.tips[hand, rows], self.best_tips[hand, rows]
+        mine = self.space.encode(self.best[hand, rows][None], best_tips[None])
+        decoded = self.space.group.tips(self.space.decode(noisy(latents, noise, rng)[None]))
+        best = Pairs(tips, best_tips[None], self.common[hand], torch.ones(1, 1))
+        return self._terms(latents, mine, decoded, best)
+
+    def _own(self, rows: Tensor, noise: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Poses of the new hand encode to what the others' best for them encode to, and decode to those."""
+        tips = self.own_tips[0, rows]
+        found = self.space.encode(self.own[:, rows], tips[None])
+        given = noisy(found, noise, rng).expand(len(self.frozen.group.names), -1, -1)
+        decoded = self.frozen.group.tips(self.frozen.decode(given))[self.rows]
+        best = Pairs(tips, self.answer_tips[:, rows], self.common, torch.ones(1, 1))
+        return self._terms(found[0], self.answers[:, rows], decoded, best)
+
+    def _terms(self, source: Tensor, latents: Tensor, decoded: Tensor, best: Pairs) -> dict[str, Tensor]:
+        moments = losses.moment_gap(torch.cat([latents, source[None]]))
+        terms = matched_terms(source, latents, decoded, best, self.settings)
+        return {**terms, "matched_moments": self.settings.moments * moments}
+
+
+def encoded(space: Space, joints: Tensor, tips: Tensor) -> Tensor:
+    """Latents (H, M, N) of joints (H, M, J) and their fingertips, in pieces that stay in the cache, no gradient."""
+    with torch.no_grad():
+        pieces = zip(joints.split(CHUNK, dim=1), tips.split(CHUNK, dim=1), strict=True)
+        return torch.cat([space.encode(*piece) for piece in pieces], dim=1)

@@ -1,0 +1,58 @@
+"""Where the files of an added hand are made, and how they get to their places: all of them or none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from embodiments import EmbodimentError, registry
+from embodiments.urdf_import.importer import Intake, write
+from latent_codec.training.add_hand.arguments import Arguments
+from latent_codec.training.add_hand.bundle import install
+
+
+def check_name(arguments: Arguments) -> None:
+    """A robot that exists is only overwritten by --replace, and only one that was added."""
+    own = arguments.robots / f"{arguments.name}.yaml"
+    if (registry.DATA / own.name).exists() or (own.exists() and not arguments.replace):
+        hint = "" if not own.exists() else f"; without --urdf, {own} is taken as it is; --replace makes it anew"
+        raise EmbodimentError("arguments", "name", arguments.name, f"a name that no robot has yet{hint}")
+
+
+@contextmanager
+def workplace(intake: Intake | None, arguments: Arguments) -> Iterator[Path]:
+    """An empty folder for the new bundle. While this lasts, the registry knows the new hand, written nowhere yet."""
+    before, own = os.environ.get(registry.FOLDERS_VARIABLE), arguments.robots.resolve()
+    kept = [text for text in (before or "").split(os.pathsep) if text and Path(text).resolve() != own]
+    with tempfile.TemporaryDirectory(dir=arguments.codec.parent, prefix=".added.") as temporary:
+        bundle, folder = Path(temporary).resolve() / "bundle", Path(temporary).resolve() / "robots"
+        bundle.mkdir()
+        if arguments.robots.is_dir():
+            shutil.copytree(arguments.robots, folder)
+        if intake is not None:
+            write(intake, folder, replace=True)
+        os.environ[registry.FOLDERS_VARIABLE] = os.pathsep.join((str(folder), *kept))
+        try:
+            yield bundle
+        finally:
+            os.environ.pop(registry.FOLDERS_VARIABLE)
+            if before is not None:
+                os.environ[registry.FOLDERS_VARIABLE] = before
+
+
+def put(intake: Intake | None, arguments: Arguments, work: Path) -> None:
+    """Robot first, bundle second; should the second fail, the first is undone."""
+    files = [arguments.robots / f"{arguments.name}.{ending}" for ending in ("yaml", "urdf")]
+    before = {path: path.read_bytes() for path in files if path.exists()}
+    try:
+        if intake is not None:
+            write(intake, arguments.robots, replace=True)
+        install(work, arguments.codec)
+    except BaseException:
+        for path in files:
+            path.unlink(missing_ok=True) if path not in before else path.write_bytes(before[path])
+        raise

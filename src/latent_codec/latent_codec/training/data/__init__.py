@@ -1,0 +1,1 @@
+"""What latent spaces are trained on: poses, pinches, retargeted poses, latent samples."""

@@ -1,0 +1,106 @@
+"""Messages that no executor serves, over a real topic."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from std_msgs.msg import Int32
+
+from node_kit import qos
+from node_kit.polled_subscription import PolledSubscription
+
+TOPIC, WAIT_S = "/inbox_test/number", 10.0
+
+
+@pytest.fixture
+def node():
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("inbox_test", context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def send(node):
+    publisher = node.create_publisher(Int32, TOPIC, qos.COMMAND)
+
+    def wait_and_send(*numbers: int) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while not publisher.get_subscription_count() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for number in numbers:
+            publisher.publish(Int32(data=number))
+
+    return wait_and_send
+
+
+class Box:
+    """An inbox, and what it handed over."""
+
+    def __init__(self, node, profile=qos.COMMAND) -> None:
+        self.heard: list[int] = []
+        self.inbox = PolledSubscription(node, Int32, TOPIC, lambda message: self.heard.append(message.data), profile)
+
+    def holds(self, *numbers: int) -> bool:
+        deadline = time.monotonic() + WAIT_S
+        while len(self.heard) < len(numbers) and time.monotonic() < deadline:
+            self.inbox.deliver()
+        self.inbox.deliver()
+        return self.heard == list(numbers)
+
+
+def test_messages_are_handed_over_in_order_when_asked_for(node, send):
+    box = Box(node)
+    send(1, 2)
+    assert not box.heard
+    assert box.holds(1, 2)
+
+
+def test_a_callback_of_two_arguments_learns_when_a_message_came(node, send):
+    found, before_ns = [], time.time_ns()
+    inbox = PolledSubscription(
+        node, Int32, TOPIC, lambda message, info: found.append((message.data, info)), qos.COMMAND
+    )
+    send(3)
+    deadline = time.monotonic() + WAIT_S
+    while not found and time.monotonic() < deadline:
+        inbox.deliver()
+    ((number, info),) = found
+    assert number == 3 and before_ns <= info["received_timestamp"] <= time.time_ns()
+
+
+def test_a_queue_that_is_full_lets_the_oldest_go(node, send):
+    box, deeper = Box(node), Box(node, qos.STATE)
+    send(*range(6))
+    assert deeper.holds(*range(6))  # the same messages: all have come
+    assert box.holds(4, 5)
+
+
+def test_an_executor_leaves_an_inbox_alone(node, send):
+    box, served = Box(node), []
+    node.create_subscription(Int32, TOPIC, lambda message: served.append(message.data), qos.COMMAND)
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    deadline = time.monotonic() + WAIT_S
+    while node.count_subscribers(TOPIC) < 2 and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.01)
+    send(7)
+    while not served and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.01)
+    executor.shutdown()
+    assert served == [7] and not box.heard
+    assert box.holds(7)
+
+
+def test_what_a_callback_raises_reaches_who_asked(node, send):
+    inbox, other = PolledSubscription(node, Int32, TOPIC, lambda message: 1 / 0, qos.COMMAND), Box(node)
+    send(1)
+    assert other.holds(1)
+    with pytest.raises(ZeroDivisionError):
+        inbox.deliver()

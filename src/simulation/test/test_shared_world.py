@@ -1,0 +1,228 @@
+"""The simulated world in shared memory, seen from both ends."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from worlds import free_port, until
+
+from simulation import shared_world
+from simulation.shared_world import MAGIC, Board, Description, View, WorldError, describe, file_of, taken
+
+FOUND = Description(parts={"left/arm": ("a", "b", "c"), "left/hand": ("d", "e")}, coordinates=7)
+finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
+now = 10**18
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patient():
+    """On a busy machine a test may take longer than a world may stand still."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared_world, "MAX_AGE_S", 5.0)
+        yield
+
+
+@pytest.fixture
+def port():
+    return free_port()
+
+
+@pytest.fixture
+def world(port):
+    world = Board(FOUND, port)
+    world.show(now, np.zeros((4, 5)), np.zeros(7))
+    yield world
+    world.close()
+
+
+@given(st.lists(finite, min_size=27, max_size=27), st.integers(0, 2**31 * 10**9 - 1))
+def test_what_is_shown_is_seen(values, stamp):
+    port = free_port()
+    world = Board(FOUND, port)
+    try:
+        robots, qpos = np.reshape(values[:20], (4, 5)), np.array(values[20:])
+        world.show(stamp, robots, qpos)
+        view = View(port)
+        assert view.description == FOUND
+        np.testing.assert_array_equal(view.robots(), robots)
+        assert view.read("left/hand")[0] == view.coordinates()[0] == stamp
+        np.testing.assert_array_equal(view.read("left/hand")[1], robots[:, 3:])
+        np.testing.assert_array_equal(view.coordinates()[1], qpos)
+    finally:
+        world.close()
+
+
+def test_a_target_is_heard_once(world, port):
+    View(port).tell("left/hand", [1.0, 2.0])
+    (told,) = world.told().items()
+    assert told[0] == "left/hand"
+    np.testing.assert_array_equal(told[1], [1.0, 2.0])
+    assert world.told() == {}
+
+
+def test_of_several_targets_the_newest_is_heard(world, port):
+    view = View(port)
+    for value in range(9):
+        view.tell("left/arm", np.full(3, float(value)))
+    np.testing.assert_array_equal(world.told()["left/arm"], np.full(3, 8.0))
+
+
+@pytest.mark.parametrize("target", [[np.nan, 0.0], [np.inf, 0.0], [0.0], [0.0, 0.0, 0.0]])
+def test_targets_of_the_wrong_kind_never_reach_the_world(world, port, target):
+    with pytest.raises(WorldError, match="left/hand: found targets .*, expected 2 finite numbers"):
+        View(port).tell("left/hand", target)
+    assert world.told() == {}
+
+
+def test_targets_that_something_else_damaged_are_not_passed_on(world, port):
+    view = View(port)
+    view._memory.targets["left/hand"].put(0, 0, np.array([np.nan, 1.0]))
+    assert world.told() == {}
+
+
+def test_a_view_expects_its_joints_by_name(world, port):
+    view = View(port)
+    view.expect("left/arm", ("a", "b", "c"))
+    with pytest.raises(WorldError, match="left/arm has the joints a, b, c, not a, c, b"):
+        view.expect("left/arm", ("a", "c", "b"))
+    with pytest.raises(WorldError, match="no part 'left/foot', expected one of left/arm, left/hand"):
+        view.expect("left/foot", ())
+
+
+def test_a_world_that_stands_still_says_nothing(world, port):
+    view = View(port)
+    view._max_age_s = 0.05
+    assert until(lambda: not _answers(view))
+    with pytest.raises(WorldError, match=rf"world {port} has not moved on for 0\.\d\d s"):
+        view.robots()
+    with pytest.raises(WorldError, match="has not moved on"):
+        view.tell("left/hand", [0.0, 0.0])
+    assert until(lambda: world.show(now, np.zeros((4, 5)), np.zeros(7)) or _answers(view))
+
+
+def _answers(view: View) -> bool:
+    try:
+        view.robots()
+    except WorldError:
+        return False
+    return True
+
+
+def test_a_world_that_never_moved_is_not_looked_at(port):
+    world = Board(FOUND, port)
+    with pytest.raises(WorldError, match=f"world {port} has not moved on for ever"):
+        View(port)
+    world.close()
+
+
+def test_a_world_that_is_not_there_is_named(port):
+    with pytest.raises(WorldError, match=f"no simulated world runs as {port}"):
+        View(port)
+
+
+def test_a_second_world_is_refused_while_the_first_runs(world, port):
+    assert taken(port)
+    with pytest.raises(WorldError, match=f"another simulated world runs as {port}"):
+        Board(FOUND, port)
+    world.close()
+    assert not taken(port)
+    Board(FOUND, port).close()
+    assert not file_of(port).exists()
+
+
+def test_what_a_killed_world_leaves_is_in_nobodys_way(port):
+    world = f"world.Board(world.Description(parts={{}}, coordinates=1), {port})"
+    code = f"import os; from simulation import shared_world as world; {world}; os._exit(7)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=30.0).returncode == 7
+    assert file_of(port).exists() and not taken(port)
+    with pytest.raises(WorldError, match="has not moved on"):
+        View(port)
+    world = Board(FOUND, port)
+    world.show(now, np.ones((4, 5)), np.zeros(7))
+    assert View(port).robots().sum() == 20.0
+    world.close()
+
+
+def test_who_looked_at_a_world_that_ended_never_sees_the_next_one_through_the_same_view(world, port):
+    view = View(port)
+    world.close()
+    other = Board(Description(parts={"left/arm": ("a",)}, coordinates=1), port)
+    other.show(now, np.ones((4, 1)), np.zeros(1))
+    assert View(port).robots().shape == (4, 1) and view.robots().shape == (4, 5)
+    other.show(now, np.full((4, 1), 9.0), np.zeros(1))
+    assert not view.robots().any()
+    other.close()
+
+
+def test_no_other_user_may_look(world, port):
+    assert file_of(port).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_is_not_followed(port, tmp_path):
+    file_of(port).symlink_to(tmp_path / "elsewhere")
+    try:
+        with pytest.raises(WorldError, match=f"no simulated world runs as {port}"):
+            View(port)
+    finally:
+        file_of(port).unlink()
+
+
+def test_a_state_is_whole_while_the_world_moves_on(world, port):
+    """Every number of a state is the same here; a reader that mixed two would see others."""
+    end = threading.Event()
+
+    def write() -> None:
+        value = 0.0
+        while not end.is_set():
+            value += 1.0
+            world.show(now, np.full((4, 5), value), np.full(7, value))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    view, seen, deadline = View(port), set(), time.monotonic() + 20.0
+    try:
+        while len(seen) < 200 and time.monotonic() < deadline:
+            (value,) = set(view._newest()[1])
+            seen.add(value)
+    finally:
+        end.set()
+        writer.join()
+    assert len(seen) >= 200
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_joints_that_no_world_has_are_refused(world, port, value):
+    view = View(port)
+    world.show(now, np.full((4, 5), value), np.zeros(7))
+    with pytest.raises(WorldError, match="a stamp or joints that none can have"):
+        view.read("left/arm")
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_never_taken_for_a_world(data):
+    with pytest.raises(WorldError):
+        describe(data)
+    with pytest.raises(WorldError):
+        describe(MAGIC + data)
+
+
+@pytest.mark.parametrize("content", [{"parts": {"a": [1]}, "coordinates": 1}, {"parts": {}, "coordinates": -1}, [], 3])
+def test_a_description_of_another_kind_is_refused(content):
+    text = json.dumps(content).encode()
+    with pytest.raises(WorldError, match="description: "):
+        describe(struct.pack("<4sI", MAGIC, len(text)) + text + bytes(9999))
+
+
+def test_a_description_of_more_than_there_is_is_refused(port):
+    text = FOUND.model_dump_json().encode()
+    with pytest.raises(WorldError, match="expected .* for 5 joints"):
+        describe(struct.pack("<4sI", MAGIC, len(text)) + text)

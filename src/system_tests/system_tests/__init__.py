@@ -1,0 +1,1 @@
+"""The whole graph under load and under faults, and its parsers under random input."""

@@ -1,0 +1,184 @@
+"""The hand that breaks things in a running graph: false messages, device faults, the stop, and the person who resets.
+
+It hears what the graph says, so that what it forges is a real message with one thing wrong.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from bringup.release import NOT_STOPPED
+from contracts.station import Station
+from node_kit import messages, qos
+
+SIDES, PARTS = ("left", "right"), ("arm", "hand")
+ANSWER_S, RESET_S = 1.0, 8.0
+KEPT_IMAGES = 10
+
+
+class Injector:
+    """A node that spins in a thread of its own from construction to `close`."""
+
+    def __init__(self, station: Station) -> None:
+        self._context = Context()
+        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = Node("injector", context=self._context, start_parameter_services=False, enable_rosout=False)
+        self._camera = f"/camera/{next(iter(station.cameras))}/image_raw"
+        self.images: deque[Image] = deque(maxlen=KEPT_IMAGES)
+        self.chunks: dict[str, JointTrajectory] = {}  # topic -> newest that the graph published
+        self._listeners: dict[str, Callable[[str, JointTrajectory], None]] = {}
+        self._publishers: dict[str, Any] = {}
+        self._open()
+        self._stream: threading.Thread | None = None
+        self._quiet = threading.Event()
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="injector", daemon=True)
+        self._thread.start()
+
+    @property
+    def latent_topics(self) -> list[str]:
+        """Where the policy speaks."""
+        return [f"/{side}/latent_action" for side in SIDES]
+
+    @property
+    def command_topics(self) -> list[str]:
+        """Where the codecs speak."""
+        return [f"/{side}/{part}/command" for side in SIDES for part in PARTS]
+
+    def tell(self, topic: str, message: Any) -> None:
+        """Publish one message on a topic of the graph."""
+        self._publishers[topic].publish(message)
+
+    def device_fault(self, part: str, setting: str) -> None:
+        """Set a fault of an emulated device: "left/hand", "silent 1"."""
+        self.tell("/emulators/fault", String(data=f"{part} {setting}"))
+
+    def estop(self, asserted: bool) -> None:
+        """Assert or release the emergency stop."""
+        self.tell("/estop", Bool(data=asserted))
+
+    def stream(self, period_s: float, step: Callable[[int], None]) -> None:
+        """Call `step(i)` every `period_s` from another thread, until `quiet`."""
+        self._quiet.clear()
+
+        def run() -> None:
+            count = 0
+            while not self._quiet.wait(period_s):
+                step(count)
+                count += 1
+
+        self._stream = threading.Thread(target=run, name="stream", daemon=True)
+        self._stream.start()
+
+    def on_chunk(self, topic: str, react: Callable[[str, JointTrajectory], None]) -> None:
+        """Call `react(topic, message)` for each new chunk of the graph on `topic`, until `quiet`."""
+        self._listeners[topic] = react
+
+    def quiet(self) -> None:
+        """Forge nothing any more."""
+        self._listeners.clear()
+        self._quiet.set()
+        if self._stream is not None:
+            self._stream.join(2.0)
+        self._stream = None
+        self.chunks.clear()  # not before: the stream forges from them
+
+    def wait_for_chunks(self, topics: Iterable[str]) -> None:
+        """Until one of each topic was heard since `quiet`. Raises TimeoutError."""
+        deadline = time.monotonic() + ANSWER_S
+        while missing := [topic for topic in topics if topic not in self.chunks]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{missing[0]}: nothing heard for {ANSWER_S:g} s")
+            time.sleep(0.005)
+
+    def forge(self, topics: Iterable[str], change: Callable[[JointTrajectory], None]) -> None:
+        """Publish the newest chunk of each topic, as new as if made now, with `change` made to it."""
+        for topic in topics:
+            message = copy.deepcopy(self.chunks[topic])
+            message.header.stamp = messages.to_stamp(time.time_ns())
+            change(message)
+            self.tell(topic, message)
+
+    def call(self, service: str) -> tuple[bool, str]:
+        """Call a Trigger service: (success, message)."""
+        client = self._node.create_client(Trigger, service)
+        try:
+            if not client.wait_for_service(ANSWER_S):
+                return False, "no such service"
+            call, deadline = client.call_async(Trigger.Request()), time.monotonic() + ANSWER_S
+            while not call.done() and time.monotonic() < deadline:
+                time.sleep(0.005)
+            return (call.result().success, call.result().message) if call.done() else (False, "no answer")
+        finally:
+            self._node.destroy_client(client)
+
+    def release(self, drivers: Iterable[str]) -> Mapping[str, str]:
+        """Release the stop and reset all drivers; the refusals of those that stay stopped, by driver."""
+        self.estop(False)
+        deadline, refusals = time.monotonic() + RESET_S, dict.fromkeys(drivers, "not asked")
+        while refusals and time.monotonic() < deadline:
+            for driver in list(refusals):
+                done, refusals[driver] = self.call(f"/{driver}/reset")
+                if done or refusals[driver] == NOT_STOPPED:
+                    del refusals[driver]
+            time.sleep(0.05 if refusals else 0.0)
+        return refusals
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self.quiet()
+        self._executor.shutdown(timeout_sec=1.0)
+        self._thread.join(1.0)
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def _open(self) -> None:
+        node, kept = self._node, qos.LATCHED
+        for topic in (*self.latent_topics, *self.command_topics):
+            self._publishers[topic] = node.create_publisher(JointTrajectory, topic, qos.COMMAND)
+            hear = lambda message, topic=topic: self._hear(topic, message)  # noqa: E731
+            node.create_subscription(JointTrajectory, topic, hear, qos.COMMAND)
+        self._publishers[self._camera] = node.create_publisher(Image, self._camera, qos.IMAGE)
+        self._publishers["/emulators/fault"] = node.create_publisher(String, "/emulators/fault", 10)
+        self._publishers["/estop"] = node.create_publisher(Bool, "/estop", kept)
+        node.create_subscription(Image, self._camera, lambda image: self.images.append(image), qos.IMAGE)
+
+    def show(self, image: Image, stamp_ns: int) -> None:
+        """Publish a picture as if the camera had taken it at `stamp_ns`."""
+        message = Image(height=image.height, width=image.width, encoding=image.encoding, step=image.step)
+        message.header.frame_id, message.header.stamp = image.header.frame_id, messages.to_stamp(stamp_ns)
+        message.data = image.data
+        self.tell(self._camera, message)
+
+    def _hear(self, topic: str, message: JointTrajectory) -> None:
+        """What is newer than all before comes from the graph; the rest are this node's own forgeries."""
+        newest = self.chunks.get(topic)
+        if self._stream is not None:
+            return
+        if newest is None or messages.stamp_ns(message.header) > messages.stamp_ns(newest.header):
+            self.chunks[topic] = message
+            react = self._listeners.get(topic)
+            if react is not None:
+                react(topic, message)
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return

@@ -1,0 +1,155 @@
+"""One fault of a running graph from its beginning to its end, and what became of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from system_tests.faults import motion
+from system_tests.faults.fault import Expected, Fault
+from system_tests.faults.trial import Trial
+from system_tests.faults.truth import Truth
+
+LIMIT_S = 0.3  # from a fault to standstill, and what braking takes
+STAYS_S = 1.0  # after a fault is gone, before anyone resets
+NAMED_S = 3.0
+OUTSIDE = "commands outside a limit"
+STOPPING = (Expected.STOPS, Expected.NOTICED, Expected.HOLDS, Expected.ENDS)
+LATCHED = (Expected.STOPS, Expected.NOTICED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault. Speeds and accelerations are the largest of all turning joints from the fault on, rad/s and rad/s^2;
+    times count from the fault, where it is NOTICED from then.
+
+    `commands_stood_s` until the commands that reach the robots stand still, allowed: .3 s and the braking of the
+    fastest joint at its limit. `standstill_s` until all joints rest then, allowed: also what the simulated servos take
+    to follow. Both None where nothing had to stop, or nothing stopped. `resumed`: something was
+    commanded to move before it was to. `machine_stood_still_ms` while it was played, None where that is not known.
+    """
+
+    fault: str
+    expected: str
+    observed: str
+    standstill_s: float | None
+    commands_stood_s: float | None
+    allowed_s: float | None
+    settling_s: float | None
+    max_speed: float
+    max_acceleration: float
+    resumed: bool
+    passed: bool
+    machine_stood_still_ms: float | None = None
+
+
+def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
+    """One fault from its beginning to the end of it, and the robots at work again where that is expected."""
+    if fault.moving:
+        running.begin_work()
+    fault.prepare(running)
+    outside = _outside(running)
+    began = time.monotonic()
+    fault.begin(running)
+    time.sleep(fault.lasts_s)
+    problems = [f"diagnostics do not say {text!r}" for text in _unnamed(running, fault)]
+    since = began
+    if fault.expected is Expected.NOTICED:
+        since = time.monotonic()
+        time.sleep(fault.lasts_s)
+    joints, commands = running.truth.tracks()
+    stop = _stop(running, joints, commands, since, limit_s) if fault.expected in STOPPING else Stop()
+    problems += stop.problems
+    if fault.expected is Expected.GOES_ON and not motion.moved_after(joints, time.monotonic() - 1.0):
+        problems.append("the work did not go on")
+    observed = "; ".join(f"{name} {state}" for name, state in sorted(running.driver_states().items()))
+    fault.end(running)
+    resumed = stop.resumed or _recover(running, fault, problems)
+    outside = _outside(running) - outside
+    problems += [f"{outside} {OUTSIDE}"] if outside else []
+    problems += ["moved again by itself"] if resumed else []
+    speed, acceleration = _peaks(running, joints, began)
+    times = (stop.standstill_s, stop.commands_stood_s, stop.allowed_s, stop.settling_s)
+    text = "; ".join([*problems, observed])
+    return Row(fault.name, str(fault.expected), text, *times, speed, acceleration, resumed, not problems)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """How a stop went; see `Row`."""
+
+    standstill_s: float | None = None
+    commands_stood_s: float | None = None
+    allowed_s: float | None = None
+    settling_s: float | None = None
+    resumed: bool = False
+    problems: tuple[str, ...] = ()
+
+
+def _stop(running: Trial, joints: motion.Track, commands: motion.Track, since: float, limit_s: float) -> Stop:
+    """How the robots stopped, which they had to."""
+    peaks, truth = motion.peak_velocity(joints, since), running.truth
+    allowed = limit_s + float((peaks / truth.acceleration).max())
+    settling = float((truth.lag_s * np.log(np.maximum(peaks / truth.rest, 1.0))).max())
+    stood = motion.rest_s(commands, since, allowed)
+    still = None if stood is None else motion.standstill_s(joints, since + stood)
+    if still is None or stood is None:
+        return Stop(None, stood, allowed, settling, False, ("did not stop",))
+    still += stood
+    late = [
+        f"{what} stopped after {after:.2f} s: {_last(truth, track, since + after)}"
+        for what, track, after, at_most in (
+            ("commands", commands, stood, allowed),
+            ("joints", joints, still, allowed + settling),
+        )
+        if after > at_most
+    ]
+    resumed = motion.moved_after(commands, since + stood)
+    return Stop(still, stood, allowed, settling, resumed, tuple(late))
+
+
+def _last(truth: Truth, track: motion.Track, at_s: float) -> str:
+    """The joint that kept the others waiting."""
+    index = motion.last_to_rest(track, at_s)
+    return "none had moved" if index is None else truth.names[index]
+
+
+def _recover(running: Trial, fault: Fault, problems: list[str]) -> bool:
+    """Back to work as it is expected; returns whether something moved before it was to."""
+    if fault.expected is Expected.ENDS:
+        problems += [] if running.ended() else ["the graph did not end"]
+        return False
+    resumed = False
+    if fault.expected in LATCHED:
+        gone = time.monotonic()
+        time.sleep(STAYS_S)
+        resumed = motion.moved_after(running.truth.tracks()[1], gone)
+    if fault.expected in (*LATCHED, Expected.BOUNDED):
+        running.release()
+    running.injector.chunks.clear()
+    running.wait_until_moving()
+    running.supervisor.check()
+    return resumed
+
+
+def _unnamed(running: Trial, fault: Fault) -> list[str]:
+    """Which of the texts of a fault no status shows, after time enough for a report."""
+    deadline, missing = time.monotonic() + NAMED_S, list(fault.reported)
+    while missing and time.monotonic() < deadline:
+        said = " ".join(f"{s.message} {' '.join(s.values.values())}" for s in running.statuses().values())
+        missing = [text for text in missing if text not in said]
+        time.sleep(0.02)
+    return missing
+
+
+def _outside(running: Trial) -> int:
+    """Commands outside a limit so far, by the drivers' audits."""
+    return sum(int(status.number("outside_limits") or 0) for status in running.statuses().values())
+
+
+def _peaks(running: Trial, track: motion.Track, since: float) -> tuple[float, float]:
+    turning = running.truth.turning
+    peaks = motion.peak_velocity(track, since)[turning], motion.peak_acceleration(track, since)[turning]
+    return float(peaks[0].max(initial=0.0)), float(peaks[1].max(initial=0.0))

@@ -1,0 +1,182 @@
+"""A running graph under test: brought up, watched from outside, broken, and brought back by a person's reset."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import struct
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from bringup.graph import EMULATORS
+from bringup.monitor import Status
+from bringup.session import Session, prepare
+from bringup.supervisor import Supervisor
+from hand_drivers.status import State
+from system_tests.faults.apart import Apart
+from system_tests.faults.injector import Injector
+from system_tests.faults.truth import Truth
+
+CLOCK = Path(__file__).parent / "clock"
+MOVING = 6.0  # times the speed at which a joint counts as standing
+MOVES_S = 40.0
+RESETS = 3
+NEWS_S = 2.5
+POLL_S = 0.005
+
+
+class TrialError(RuntimeError):
+    """The graph under test did not do what a trial starts from."""
+
+
+class Trial:
+    """One run of a graph; `apart` is the process that supervises all but the world, where that runs outside."""
+
+    def __init__(
+        self,
+        session: Session,
+        supervisor: Supervisor,
+        truth: Truth,
+        injector: Injector,
+        clock: Clock,
+        apart: Apart | None = None,
+    ) -> None:
+        self.session, self.supervisor, self.truth, self.injector = session, supervisor, truth, injector
+        self.clock, self._apart = clock, apart
+        self.drivers = [node.name for node in session.nodes if node.moves]
+
+    def kill_supervisor(self) -> None:
+        """Kill the process that supervises all but the world."""
+        assert self._apart is not None, "the world must run outside"
+        self._apart.kill()
+
+    def ended(self) -> bool:
+        """Whether the graph's end was noticed: by the supervisor, or, if that is gone, by each of its nodes."""
+        return bool(self.supervisor.died) if self._apart is None else not self._apart.left()
+
+    def signal(self, node: str, number: int) -> None:
+        """Send a signal to a node's process."""
+        os.killpg(self.supervisor.running()[node], number)
+
+    def statuses(self) -> Mapping[str, Status]:
+        """The newest diagnostics, by name."""
+        return self.supervisor.monitor.snapshot()
+
+    def driver_states(self) -> dict[str, str]:
+        """Driver -> state and reason, as last reported."""
+        return {
+            name.removeprefix("driver/"): f"{status.message}: {status.values.get('reason', '')}".rstrip(": ")
+            for name, status in self.statuses().items()
+            if name.startswith("driver/")
+        }
+
+    def begin_work(self) -> None:
+        """Until the robots move as they do at work; what stopped them while nothing was broken, such as a device that
+        was late while all else started, a person would reset. Raises TrialError."""
+        for _ in range(RESETS):
+            try:
+                return self.wait_until_moving()
+            except TrialError:
+                if not self._all_stopped():
+                    raise
+            with suppress(TrialError):  # a device that is not back yet
+                self.release()
+        return self.wait_until_moving()
+
+    def wait_until_moving(self) -> None:
+        """Until the robots move as they do at work; raises TrialError when they do not, and what `Supervisor.check`
+        does."""
+        began, wanted = time.monotonic(), len(self.injector.latent_topics)
+        while self.truth.speed() < MOVING or len(self.injector.chunks) < wanted or not self.injector.images:
+            self.supervisor.check()
+            waited_s = time.monotonic() - began
+            if waited_s > MOVES_S or (waited_s > NEWS_S and self._all_stopped()):
+                raise TrialError(f"nothing moved for {waited_s:.0f} s: {self.driver_states()}")
+            time.sleep(POLL_S)
+
+    def _all_stopped(self) -> bool:
+        """Whether all drivers wait for a person."""
+        states = self.driver_states().values()
+        return bool(states) and all(state.startswith(State.STOPPED) for state in states)
+
+    def wait_for_reports(self) -> None:
+        """Until all that run have reported once more, so that diagnostics speak of now; bounded."""
+        self.supervisor.monitor.wait_for_news(self.statuses(), time.monotonic(), NEWS_S)
+
+    def release(self) -> None:
+        """What a person does, again where a device was lost meanwhile; raises TrialError for drivers that stay
+        stopped."""
+        for _ in range(RESETS):
+            refusals = self.injector.release(self.drivers)
+            if not refusals:
+                return
+        raise TrialError(f"stays stopped: {refusals}")
+
+
+class Clock:
+    """The system clock of a graph under test; see `clock/sitecustomize.py`."""
+
+    def __init__(self, file: Path) -> None:
+        file.write_bytes(bytes(8))
+        with file.open("r+b") as stream:
+            self._offset = mmap.mmap(stream.fileno(), 8)
+
+    def set(self, offset_s: float) -> None:
+        """Set it to be so much ahead of this process's clock."""
+        self._offset[:8] = struct.pack("<q", round(offset_s * 1e9))
+
+
+@contextmanager
+def trial(arguments: Sequence[str], stopped: bool = False, apart: bool = False) -> Iterator[Trial]:
+    """A graph that is active; ends it afterwards.
+
+    `stopped`: with the emergency stop asserted before any driver was active. `apart`: only the world is supervised
+    here, all else by another process.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        clock = Clock(folder / "clock")
+        paths = [str(CLOCK), *filter(None, [os.environ.get("PYTHONPATH")])]
+        shim = _environment(CROSSHAND_CLOCK_OFFSET=str(folder / "clock"), PYTHONPATH=os.pathsep.join(paths))
+        stack.enter_context(shim)
+        session = prepare([*arguments, "record.enabled:=false"])
+        injector = Injector(session.station)
+        stack.callback(injector.close)
+        own = [node for node in session.nodes if node.stage <= EMULATORS or not apart]
+        supervisor = stack.enter_context(Supervisor(own, session.run))
+        supervisor.start()
+        if stopped:
+            injector.estop(True)
+        supervisor.bring_up()
+        other = Apart(session) if apart else None
+        if other is not None:
+            stack.callback(other.kill)
+        truth = Truth(session.station)
+        truth.start()
+        stack.callback(truth.close)
+        found = Trial(session, supervisor, truth, injector, clock, other)
+        stack.callback(_wake, found)
+        if not stopped:
+            found.begin_work()
+        yield found
+
+
+def _wake(found: Trial) -> None:
+    """What was frozen must run to hear that it is to end."""
+    for node in found.supervisor.running():
+        found.signal(node, signal.SIGCONT)
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})

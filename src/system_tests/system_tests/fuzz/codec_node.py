@@ -1,0 +1,114 @@
+"""The codec node under random messages: refused with a reason, or decoded to what the robots can do. Shipped bundle."""
+
+from __future__ import annotations
+
+import re
+import time
+from random import Random
+
+import numpy as np
+from std_msgs.msg import Header
+
+from bringup.paths import workspace
+from latent_codec.node import CodecNode
+from node_kit import messages
+from node_kit.messages import MessageStatus
+from system_tests.fuzz import random_messages
+from system_tests.fuzz.nodes import Mailbox, Said, active, listening
+from system_tests.fuzz.outcome import ACCEPTED, Outcome, Wrong, repeat
+
+SPREAD = 0.03  # of latents around where the robot is
+TOLERANCE = 1e-6  # rad
+REASON = re.compile(r"[a-z][a-z_]+")
+AT_ONCE = 500
+TIMERS = 0.01  # share of messages after which the node's timers have a turn
+
+
+def fuzz_codec(count: int, seed: int) -> Outcome:
+    """Latent actions and joint states to a real codec node."""
+    outcome, rng, began = Outcome("codec node"), Random(f"{seed} codec node"), time.time()
+    bundle = str(workspace() / "models" / "codec")
+    parameters = {"side": "left", "arm": "xarm7", "hand": "inspire", "bundle": bundle, "base_xyz": [0.0, 0.4, 0.0]}
+    with active(CodecNode, "left_codec", **parameters) as node, listening() as said:
+        bench = _CodecBench(node, said, rng)
+        repeat(outcome, count, lambda: bench.event(outcome), bench.settle, AT_ONCE)
+        outcome.note = f"{bench.commands} pairs of commands checked"
+    outcome.seconds = time.time() - began
+    return outcome
+
+
+class _CodecBench:
+    """One side's drivers and policy, as a codec hears them."""
+
+    def __init__(self, node: CodecNode, said: Said, rng: Random) -> None:
+        self.commands = 0
+        self._node, self._said, self._rng, self._mailbox = node, said, rng, Mailbox(node)
+        side = node.side
+        self._robots = {"arm": side.arm, "hand": side.hand}
+        self._postures = {"arm": side.arm.postures["home"], "hand": side.hand.postures["pregrasp"]}
+        self._latent = side.latent_state(self._postures["arm"], self._postures["hand"])
+        self._space = node.gate.latent_space
+
+    def event(self, outcome: Outcome) -> None:
+        """One message, and a look at what the node says of it."""
+        self._said.clear()
+        kind = self._rng.random()
+        if kind < 0.7:
+            self._act(outcome)
+        else:
+            self._tell(outcome, "arm" if kind < 0.85 else "hand")
+        if self._rng.random() < TIMERS:
+            self._mailbox.tick()
+            self._check_states()
+
+    def settle(self) -> None:
+        """Nothing is left to be done."""
+
+    def _tell(self, outcome: Outcome, part: str) -> None:
+        robot, before = self._robots[part], self._node.states.get(part)
+        message = random_messages.joint_state(self._rng, robot.joints, self._postures[part], SPREAD)
+        self._mailbox.deliver(f"/left/{part}/joint_states", message)
+        taken = self._node.states.get(part) is not before
+        sound = messages.joint_state_arrays(message, robot.joints)[1] is MessageStatus.OK
+        if taken != sound:
+            raise Wrong(f"{part} joint states: took {taken}, expected {sound}")
+        outcome.take(ACCEPTED if taken else self._reason())
+
+    def _act(self, outcome: Outcome) -> None:
+        message = random_messages.trajectory(self._rng, self._node.side.axes, self._latent, SPREAD, self._space)
+        chunks = self._node.chunks
+        self._mailbox.deliver("/left/latent_action", message)
+        commands = {topic: told for topic, told in self._said if topic.endswith("/command")}
+        if self._node.chunks == chunks:
+            if commands:
+                raise Wrong("a command of what was refused")
+            outcome.take(self._reason())
+            return
+        if len(commands) != 2:
+            raise Wrong(f"found commands on {sorted(commands)}, expected arm and hand")
+        for part, robot in self._robots.items():
+            check_command(commands[f"/left/{part}/command"], robot, message.header)
+        self.commands += 1
+        outcome.take(ACCEPTED)
+
+    def _check_states(self) -> None:
+        for topic, message in self._said:
+            if topic == "/left/latent_state" and not np.isfinite(message.position).all():
+                raise Wrong(f"latent state {list(message.position)}")
+
+    def _reason(self) -> str:
+        reason = self._node.reason.split(":")[0]
+        if not REASON.fullmatch(reason):
+            raise Wrong(f"refused for {reason!r}, expected a reason")
+        return reason
+
+
+def check_command(message, robot, header: Header) -> None:
+    """A robot's command: its joints, within its limits, finite, times ascending, of the same observation."""
+    (_, _, points), status = messages.trajectory_arrays(message, robot.joints)
+    if status is not MessageStatus.OK:
+        raise Wrong(f"{robot.name}: a command that is {status}")
+    if not ((points >= robot.lower - TOLERANCE) & (points <= robot.upper + TOLERANCE)).all():
+        raise Wrong(f"{robot.name}: a command beyond its limits: {points.tolist()}")
+    if messages.stamp_ns(message.header) != messages.stamp_ns(header):
+        raise Wrong(f"{robot.name}: a command with another stamp")

@@ -1,0 +1,119 @@
+"""The driver without ROS under random messages: all it writes is within limits, and only a reset ends a stop."""
+
+from __future__ import annotations
+
+import time
+from random import Random
+
+import numpy as np
+
+import embodiments
+from embodiments import Embodiment
+from hand_drivers.device import JointSample
+from hand_drivers.driver import Driver
+from hand_drivers.settings import motion_limits
+from hand_drivers.status import DriverSettings, State
+from node_kit import messages
+from node_kit.messages import MessageStatus
+from system_tests.fuzz import random_messages
+from system_tests.fuzz.outcome import Outcome, repeat
+from system_tests.fuzz.watch import Watch, Watched
+
+RATE_HZ = 100.0
+LATCHED = (State.STOPPED, State.LOST)
+MOVABLE = (State.HOLDING, State.TRACKING)
+SPREAD = 1.0  # rad around the home posture: often beyond what a joint can do in the time
+AT_ONCE = 200
+
+
+def fuzz_core(count: int, seed: int) -> Outcome:
+    """Messages and events to the driver without ROS, on a clock of its own: the same seed gives the same events."""
+    outcome, began = Outcome("driver core"), time.time()
+    bench = _Bench(seed)
+    repeat(outcome, count, lambda: bench.event(outcome), bench.watch.settle, AT_ONCE)
+    conclude(outcome, bench.watch, began)
+    return outcome
+
+
+class _Bench:
+    """A driver, its device, and those who talk to it."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng, self._clock = Random(f"{seed} driver core"), [10**18]
+        self._robot = embodiments.load("xarm7", "left")
+        limits = motion_limits(self._robot)
+        self.watch = Watch(limits, 1.0 / RATE_HZ)
+        self._device = Watched(Lagging(self._robot, self._clock), self.watch, Random(f"{seed} device"), 0.02)
+        self._driver = Driver(self._device, limits, DriverSettings(rate_hz=RATE_HZ))
+        self._driver.start()
+        self.watch.start(self._device.last)
+
+    def event(self, outcome: Outcome) -> None:
+        """A message mostly; a stop, a reset or a reconnection now and then; and up to five periods of the loop."""
+        driver, before, released = self._driver, self._driver.state, False
+        kind = self._rng.random()
+        if kind < 0.85:
+            outcome.take(self._command())
+        elif kind < 0.88:
+            driver.estop(self._rng.random() < 0.3)
+        elif kind < 0.89:
+            driver.stop("stop requested")
+        elif kind < 0.98:
+            released = driver.reset()[0]
+        else:
+            released = driver.reconnect() and before is State.LOST
+        if released:
+            self.watch.start(self._device.last)
+        for _ in range(self._rng.choice((0, 1, 1, 2, 5))):
+            self._clock[0] += 10_000_000 if self._rng.random() < 0.99 else self._rng.randrange(2 * 10**9)
+            driver.tick(self._clock[0])
+        check_latch(before, driver.state, released, self.watch)
+
+    def _command(self) -> str:
+        """What becomes of a command, as the node would have it."""
+        robot = self._robot
+        message = random_messages.trajectory(self._rng, robot.joints, robot.postures["home"], SPREAD)
+        (stamp_ns, times, points), status = messages.trajectory_arrays(message, robot.joints)
+        if status is not MessageStatus.OK:
+            return str(status)
+        return str(self._driver.accept_chunk(stamp_ns, times, points, self._clock[0], time.time_ns()))
+
+
+def check_latch(before: State, after: State, released: bool, watch: Watch) -> None:
+    if before in LATCHED and after in MOVABLE and not released:
+        watch.wrong(f"went from {before} to {after} without a reset")
+
+
+def conclude(outcome: Outcome, watch: Watch, began: float) -> None:
+    if not watch.written:
+        outcome.fail("nothing was written")
+    outcome.seconds = time.time() - began
+    outcome.note = f"{watch.written:,} commands checked, peaks {watch.peaks()}"
+
+
+class Lagging:
+    """Joints on a clock that is given (ns), a third of the way nearer to their target at every reading."""
+
+    def __init__(self, robot: Embodiment, clock: list[int]) -> None:
+        self.joints, self._clock = robot.joints, clock
+        self._position = np.array(robot.postures["home"], dtype=float)
+        self._target = self._position.copy()
+
+    def connect(self) -> None: ...
+
+    def read(self) -> JointSample:
+        self._position = self._position + (self._target - self._position) / 3
+        still = np.zeros_like(self._position)
+        return JointSample(self._clock[0], self._position.copy(), still, still)
+
+    def write(self, position: np.ndarray) -> None:
+        self._target = np.array(position)
+
+    def stop(self) -> None:
+        self._target = self._position.copy()
+
+    def fault(self) -> None: ...
+
+    def clear_fault(self) -> None: ...
+
+    def disconnect(self) -> None: ...

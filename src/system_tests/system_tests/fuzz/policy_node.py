@@ -1,0 +1,89 @@
+"""The policy node under random images and latent states: inference goes on, and says what is sound. Shipped bundle."""
+
+from __future__ import annotations
+
+import time
+from random import Random
+
+import numpy as np
+
+from bringup.paths import workspace
+from latent_policy_node.node import PolicyNode
+from node_kit import messages
+from node_kit.diagnostics import ERROR
+from node_kit.messages import MessageStatus
+from system_tests.fuzz import random_messages
+from system_tests.fuzz.nodes import Mailbox, Said, active, listening
+from system_tests.fuzz.outcome import ACCEPTED, Outcome, Wrong, repeat
+
+SPREAD = 0.03  # of latents around a pose
+AT_ONCE, SETTLE_S = 500, 0.02  # messages between two pauses for the inference thread
+OUTPUT_POINTS = 64  # points of a chunk at most that comes from the policy
+
+
+def fuzz_policy(count: int, seed: int) -> Outcome:
+    """Images and latent states to a real policy node, whose inference thread runs meanwhile."""
+    outcome, rng, began = Outcome("policy node"), Random(f"{seed} policy node"), time.time()
+    parameters = {"bundle": str(workspace() / "models" / "policy"), "min_period_s": 0.0}
+    with active(PolicyNode, "policy", **parameters) as node, listening() as said:
+        bench = _PolicyBench(node, said, rng)
+        repeat(outcome, count, lambda: bench.event(outcome), bench.settle, AT_ONCE)
+        outcome.note = f"{bench.chunks} chunks checked"
+    outcome.seconds = time.time() - began
+    return outcome
+
+
+class _PolicyBench:
+    """A camera and the codecs, as the policy hears them."""
+
+    def __init__(self, node: PolicyNode, said: Said, rng: Random) -> None:
+        self.chunks = 0
+        self._said, self._rng, self._mailbox = said, rng, Mailbox(node)
+        policy = node._policy
+        self._sides, self._axes, self._space = policy.sides, policy.axes, policy.latent_space
+        ((self._camera, self._size),) = policy.cameras.items()
+        self._latent = np.zeros(len(self._axes))
+        self._latent[[3, 7]] = 1.0  # the first two columns of a rotation
+
+    def event(self, outcome: Outcome) -> None:
+        """One message; what the node makes of images is seen later, in what it says."""
+        if self._rng.random() < 0.4:
+            message = random_messages.image(self._rng, self._size)
+            self._mailbox.deliver(f"/camera/{self._camera}/image_raw", message)
+            outcome.take(_became(messages.image_array(message)[1]))
+            return
+        message = random_messages.joint_state(self._rng, self._axes, self._latent, SPREAD, self._space)
+        self._mailbox.deliver(f"/{self._rng.choice(self._sides)}/latent_state", message)
+        if message.header.frame_id != self._space:
+            outcome.take("latent_space")
+        else:
+            outcome.take(_became(messages.joint_state_arrays(message, self._axes)[1]))
+
+    def settle(self) -> None:
+        """Give inference a moment with sound messages, then look at what was said, and that the node is well."""
+        for _ in range(3):
+            for side in self._sides:
+                state = messages.joint_state(self._axes, time.time_ns(), self._latent, frame_id=self._space)
+                self._mailbox.deliver(f"/{side}/latent_state", state)
+            picture = np.full((*self._size, 3), self._rng.randrange(256), np.uint8)
+            self._mailbox.deliver(f"/camera/{self._camera}/image_raw", messages.image(picture, time.time_ns()))
+            time.sleep(SETTLE_S)
+        self._mailbox.tick()
+        for topic, message in list(self._said):
+            if topic.endswith("/latent_action"):
+                self._check_chunk(message)
+            elif topic == "/diagnostics" and message.status[0].level == ERROR:
+                raise Wrong(f"the node reports {[(v.key, v.value) for v in message.status[0].values]}")
+        self._said.clear()
+
+    def _check_chunk(self, message) -> None:
+        status = messages.trajectory_arrays(message, self._axes)[1]
+        if status is not MessageStatus.OK or message.header.frame_id != self._space:
+            raise Wrong(f"said a chunk that is {status}, of {message.header.frame_id}")
+        if len(message.points) > OUTPUT_POINTS:
+            raise Wrong(f"said a chunk of {len(message.points)} points")
+        self.chunks += 1
+
+
+def _became(status: MessageStatus) -> str:
+    return ACCEPTED if status is MessageStatus.OK else str(status)

@@ -1,0 +1,53 @@
+"""Random messages: sound ones, and ones with one or two things wrong that no honest sender would send."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from random import Random
+
+import numpy as np
+from sensor_msgs.msg import Image, JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from node_kit import messages
+from system_tests.fuzz import spoil
+
+SOUND = 0.4  # share of messages with nothing wrong
+
+
+def trajectory(
+    rng: Random, names: Sequence[str], centre: np.ndarray, spread: float, frame_id: str = ""
+) -> JointTrajectory:
+    """A chunk of one to twenty points around `centre` (n,), mostly with something wrong."""
+    count, step = rng.choice((1, 2, 3, 5, 16)), rng.uniform(0.01, 0.2)
+    noise = spread * np.reshape([rng.gauss(0.0, 1.0) for _ in range(count * len(names))], (count, -1))
+    stamp = time.time_ns() - rng.randrange(1_000_000)
+    message = messages.joint_trajectory(names, stamp, step * np.arange(1, count + 1), centre + noise, frame_id)
+    return _spoilt(rng, message, spoil.TRAJECTORY)
+
+
+def joint_state(rng: Random, names: Sequence[str], centre: np.ndarray, spread: float, frame_id: str = "") -> JointState:
+    """A joint state around `centre` (n,), mostly with something wrong."""
+    position = centre + np.array([rng.gauss(0.0, spread) for _ in names])
+    still = np.zeros(len(names))
+    stamp = time.time_ns() - rng.randrange(30_000_000)
+    message = messages.joint_state(names, stamp, position, still, still, frame_id)
+    return _spoilt(rng, message, spoil.STATE)
+
+
+def image(rng: Random, size: tuple[int, int]) -> Image:
+    """A picture of (height, width), mostly with something wrong."""
+    height, width = size
+    message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
+    message.header.stamp = messages.to_stamp(time.time_ns() - rng.randrange(50_000_000))
+    message.data = array("B", rng.randbytes(64) * (3 * height * width // 64) + bytes(3 * height * width % 64))
+    return _spoilt(rng, message, spoil.IMAGE)
+
+
+def _spoilt(rng: Random, message, ways: Sequence[Callable]):
+    if rng.random() >= SOUND:
+        for _ in range(rng.choice((1, 1, 2))):
+            rng.choice(ways)(rng, message)
+    return message

@@ -1,0 +1,99 @@
+"""The simulated world's shared memory: what stands at its beginning, and what others write into it."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import struct
+from random import Random
+
+import numpy as np
+
+from simulation.shared_world import MAGIC, Board, Description, WorldError, describe
+from system_tests.fuzz.outcome import ACCEPTED, Wrong
+from system_tests.fuzz.parsing import Connection, Target
+
+PART = "left/hand"
+REFUSED = "refused"
+NOT_PASSED_ON = "not passed on"
+BEGIN = 8  # bytes before the text
+ROOM = bytes(16384)  # for the rings of most descriptions that are made here
+
+
+def targets() -> list[Target]:
+    """Both ends."""
+    return [
+        Target("simulation descriptions", description, descriptions, sealed_description, stream=False),
+        Target("simulation targets", joint_targets, told_targets, sealed_targets, stream=False),
+    ]
+
+
+@functools.cache
+def world_and_board():
+    """A world that nobody steps but the fuzzer, and its shared memory."""
+    from contracts.station import DEFAULT_STATION, station_with_hands
+    from simulation.tasks.pick_place import load_task
+    from simulation.world import World
+
+    world = World(station_with_hands(DEFAULT_STATION, "inspire", "ability", "pick_place"), load_task("pick_place"))
+    parts = {name: part.joints for name, part in world.parts.items()}
+    board = Board(Description(parts=parts, coordinates=world.model.nq), os.getpid() << 16)  # no port of a station's
+    atexit.register(board.close)
+    return world, board
+
+
+def description(rng: Random) -> bytes:
+    parts = {f"side{n}": tuple(f"j{n}{k}" for k in range(rng.randrange(8))) for n in range(rng.randrange(4))}
+    text = Description(parts=parts, coordinates=rng.randrange(40)).model_dump_json().encode()
+    return sealed_description(bytes(BEGIN) + text)
+
+
+def sealed_description(data: bytes) -> bytes:
+    """With the beginning that belongs to what follows it."""
+    return MAGIC + struct.pack("<I", len(data[BEGIN:])) + data[BEGIN:]
+
+
+def descriptions() -> Connection:
+    def feed(data: bytes) -> str:
+        try:
+            found = describe(data + ROOM)
+        except WorldError:
+            return REFUSED
+        if Description.model_validate_json(found.model_dump_json()) != found:
+            raise Wrong(f"read {found} in {data.hex()}")
+        return ACCEPTED
+
+    return Connection(feed)
+
+
+def joint_targets(rng: Random) -> bytes:
+    joints = len(world_and_board()[0].parts[PART].joints)
+    return np.array([rng.uniform(-2, 2) for _ in range(joints)], "<f8").tobytes()
+
+
+def sealed_targets(data: bytes) -> bytes:
+    """No more and no fewer than the joints of the part."""
+    size = 8 * len(world_and_board()[0].parts[PART].joints)
+    return data[:size].ljust(size, b"\0")
+
+
+def told_targets() -> Connection:
+    world, board = world_and_board()
+    world.reset()
+
+    def feed(data: bytes) -> str:
+        board._memory.targets[PART].put(0, 0, np.frombuffer(sealed_targets(data), "<f8"))
+        told = board.told()
+        for part, target in told.items():
+            world.write(part, target)
+        if not np.isfinite(world.data.ctrl).all():
+            raise Wrong(f"targets {world.data.ctrl.tolist()}")
+        return ACCEPTED if told else NOT_PASSED_ON
+
+    def finish() -> None:
+        world.step(1)
+        if not np.isfinite(world.data.qpos).all() or world.data.warning.number.any():
+            raise Wrong(f"the world is at {world.data.qpos.tolist()}")
+
+    return Connection(feed, None, finish)

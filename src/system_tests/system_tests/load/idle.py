@@ -1,0 +1,104 @@
+"""What a servo loop reaches by itself: no graph, no middleware, a device that answers at once."""
+
+from __future__ import annotations
+
+import gc
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+import numpy as np
+
+import embodiments
+from contracts.latency import LatencyTrace
+from hand_drivers import settings
+from hand_drivers.driver import Driver
+from hand_drivers.guard import MotionState, guard
+from hand_drivers.runtime import Runtime
+from hand_drivers.settings import DriverParameters
+from node_kit.scheduling import HELPER_PRIORITY, schedule_in_real_time
+from system_tests.load.timing import GUARD_JOINTS, Loop
+
+PUBLISH_HZ, CHUNK_S = 50.0, 0.1
+TIMES = CHUNK_S * np.arange(1, 17)
+GUARD_CALLS = 5000
+SIXTEEN_JOINTS = "dexh13"
+
+
+def idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, priority: int) -> Loop:
+    """The loop of one driver of the loopback device, following chunks ten times a second, its threads scheduled as a
+    driver node's."""
+    helper = HELPER_PRIORITY if priority else 0
+    with ThreadPoolExecutor(1, initializer=schedule_in_real_time, initargs=(helper, True)) as node:
+        return node.submit(_idle_loop, part, embodiment, rate_hz, seconds, priority).result()
+
+
+def _idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, priority: int) -> Loop:
+    parameters = DriverParameters(side="left", part=part, embodiment=embodiment, device="loopback", rate_hz=rate_hz)
+    robot = settings.robot(parameters)
+    driver = Driver(settings.make_device(parameters, robot), settings.motion_limits(robot), parameters.driver)
+    waiting: SimpleQueue[tuple[int, np.ndarray]] = SimpleQueue()
+    take = lambda now_ns: _take(driver, waiting, now_ns)  # noqa: E731
+    runtime = Runtime(driver, lambda sample: None, PUBLISH_HZ, priority, take=take)
+    runtime.start()
+    gc.freeze()
+    try:
+        _follow(driver, waiting, seconds)
+        servo = runtime.servo
+        return Loop(
+            rate_hz,
+            servo.rate_hz(),
+            _quantiles(servo.jitter),
+            _quantiles(servo.work),
+            _quantiles(driver.trace.whole),
+            _quantiles(driver.trace.overhead),
+            tuple(servo.histogram),
+            servo.overruns,
+            round(servo.longest_ms, 3),
+        )
+    finally:
+        runtime.stop()
+        gc.unfreeze()
+
+
+def _follow(driver: Driver, waiting: SimpleQueue, seconds: float) -> None:
+    """Chunks that sway every joint by a tenth of its range."""
+    limits, began = driver.limits, time.monotonic()
+    home, sway = driver.command.position, 0.1 * (limits.upper - limits.lower)
+    while (elapsed := time.monotonic() - began) < seconds:
+        waiting.put((time.monotonic_ns(), home + sway * np.sin(elapsed + TIMES)[:, None]))
+        time.sleep(CHUNK_S)
+
+
+def _take(driver: Driver, waiting: SimpleQueue, now_ns: int) -> None:
+    """As a driver node does at the beginning of a step."""
+    with suppress(Empty):
+        arrived_ns, points = waiting.get_nowait()
+        driver.trace.arrived(time.monotonic_ns() - arrived_ns)
+        driver.accept_chunk(arrived_ns, TIMES, points, now_ns)
+
+
+def guard_us(priority: int) -> dict[str, float]:
+    """p50, p99 and max in us of the motion guard on a hand of GUARD_JOINTS joints, chasing targets all over it, in a
+    thread such as the servo loop's."""
+    with ThreadPoolExecutor(1, initializer=schedule_in_real_time, initargs=(priority,)) as servo:
+        return servo.submit(_guard_us).result()
+
+
+def _guard_us() -> dict[str, float]:
+    robot, rng, dt = embodiments.load(SIXTEEN_JOINTS), np.random.default_rng(0), 0.01
+    limits = settings.motion_limits(robot)
+    assert limits.lower.size == GUARD_JOINTS
+    targets = rng.uniform(limits.lower, limits.upper, (GUARD_CALLS, GUARD_JOINTS))
+    state, velocity = MotionState.at_rest(targets[0]), np.zeros(GUARD_JOINTS)
+    trace = LatencyTrace()
+    for target in np.repeat(targets[::50], 50, axis=0):
+        began = time.perf_counter_ns()
+        state, _ = guard(target, state, limits, dt, velocity)
+        trace.add((time.perf_counter_ns() - began) * 1e-6)
+    return {name: round(1e3 * value, 1) for name, value in trace.summary().items() if name != "count"}
+
+
+def _quantiles(trace: LatencyTrace) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in trace.summary().items() if name != "count"}

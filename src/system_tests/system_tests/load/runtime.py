@@ -1,0 +1,136 @@
+"""`./ws bench runtime [--seconds 120] [--backend sim|emulated] [--json FILE] [name:=value ...]`: the timing of the
+servo loops beside the full demo, and of one of them alone; docs/performance.md tells what the figures mean.
+
+Exit status: 0 measured, also where a limit was missed; 1 the graph failed, 2 something was wrong before,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bringup import report
+from bringup.session import REFUSALS, REFUSED, Session
+from system_tests.load import checks, idle, live, timing
+from system_tests.load.pauses import Pauses, words
+from system_tests.load.timing import Loop
+
+IDLE_S = 10.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures what a command line asks for; the exit status."""
+    parser = live.parser("runtime", __doc__)
+    parser.add_argument("--seconds", type=float, default=120.0, help="of the graph (default: 120)")
+    parser.add_argument("--backend", choices=("sim", "emulated"), default="sim", help="what stands in for the robots")
+    options = parser.parse_args(arguments)
+    try:
+        session = live.prepare([*options.arguments, f"backend:={options.backend}"], options.seconds, options.json)
+    except REFUSALS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    with Pauses() as pauses:
+        alone = _alone(session, min(IDLE_S, options.seconds / 4))
+        guard_us = idle.guard_us(session.station.servo.priority)
+        stood_ms = {"alone": pauses.take_ms()}
+        outcome, reading = live.run(session)
+        stood_ms["graph"] = pauses.take_ms()
+    if reading is None:
+        return outcome
+    beside = _loops(session, reading)
+    found = timing.judge(beside, alone, guard_us["p99"])
+    figures = {**_figures(session, reading, beside, alone, guard_us), "machine_stood_still_ms": stood_ms}
+    show(checks.console(), figures, beside | alone)
+    checks.console().print(checks.table("limits", found))
+    for what, found_ms in stood_ms.items():
+        print(f"{what}: {words(found_ms)}")
+    checks.write(options.json, figures, found)
+    return outcome
+
+
+def _alone(session: Session, seconds: float) -> dict[str, Loop]:
+    parts, servo = next(iter(session.station.sides.values())), session.station.servo
+    loops = {}
+    for part, rate_hz in (("arm", servo.arm_rate_hz), ("hand", servo.hand_rate_hz)):
+        name = getattr(parts, part).embodiment
+        print(f"a loop of {name} alone at {rate_hz:g} Hz for {seconds:g} s", flush=True)
+        loops[f"{part} alone"] = idle.idle_loop(part, name, rate_hz, seconds, servo.priority)
+    return loops
+
+
+def _loops(session: Session, reading: live.Reading) -> dict[str, Loop]:
+    servo, loops = session.station.servo, {}
+    for name, status in sorted(reading.running.items()):
+        kind, _, place = name.partition("/")
+        if kind == "driver":
+            asked_hz = getattr(servo, f"{place.split('/')[1]}_rate_hz")
+            loops[place] = timing.loop(status, asked_hz, reading.rates.get(name))
+    return loops
+
+
+def _figures(
+    session: Session,
+    reading: live.Reading,
+    beside: Mapping[str, Loop],
+    alone: Mapping[str, Loop],
+    guard_us: Mapping[str, float],
+) -> dict[str, Any]:
+    station = session.station
+    hashes = {kind: report.sha256_of(Path(getattr(station, kind))) for kind in ("policy", "codec")}
+    images = report.images(reading.settled)
+    whole = report.build(station, reading.running, images, hashes, reading.cpu_percent, reading.rates)
+    return {
+        "backend": station.backend,
+        "seconds": station.seconds,
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "loops": {name: found.figures() for name, found in beside.items()},
+        "alone": {name: found.figures() for name, found in alone.items()},
+        "guard_us": {"joints": timing.GUARD_JOINTS, **guard_us},
+        "graph": whole.model_dump(exclude={"drivers", "died"}),
+    }
+
+
+def show(console: Console, figures: Mapping[str, Any], loops: Mapping[str, Loop]) -> None:
+    """Prints all but the verdicts."""
+    title = f"servo loops, backend {figures['backend']}, {figures['seconds']:g} s; times in ms"
+    columns = ("", "asked Hz", "Hz", "jitter p50", "p99", "% of period", "longest", "overruns", "step p50", "p99")
+    table = checks.grid(title, *columns, "command to write p50", "p99", "overhead p50", "p99")
+    for name, loop in loops.items():
+        times = (*_two(loop.jitter), _words(loop.jitter_share, 100.0), _words(loop.longest_ms), str(loop.overruns))
+        passage = (*_two(loop.work), *_two(loop.whole), *_two(loop.overhead))
+        table.add_row(name, f"{loop.asked_hz:g}", _words(loop.rate_hz), *times, *passage)
+    console.print(table)
+    table = checks.grid("periods, % of all by their length in % of the period asked for", "", *timing.bins())
+    for name, loop in loops.items():
+        table.add_row(name, *timing.shares(loop.histogram))
+    console.print(table)
+    graph = figures["graph"]
+    table = checks.grid("the graph; times in ms", "", "p50", "p99", "max")
+    for name, found in graph["latency_ms"].items():
+        table.add_row(name.replace("_", " "), *(_words(found[key]) for key in ("p50", "p99", "max")))
+    table.add_row("motion guard, us", *(_words(figures["guard_us"][key]) for key in ("p50", "p99", "max")))
+    console.print(table)
+    console.print(
+        f"processor: {graph['cpu_percent']:.0f} % of one core of {figures['machine']['cores']}; "
+        f"real-time factor {_words(graph['real_time_factor'])}; "
+        f"{graph['successes']} of {graph['picks']} picks in the tray"
+    )
+
+
+def _two(quantiles: timing.Quantiles) -> tuple[str, str]:
+    return _words(quantiles["p50"]), _words(quantiles["p99"])
+
+
+def _words(value: float | None, scale: float = 1.0) -> str:
+    return "-" if value is None else f"{value * scale:.4g}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

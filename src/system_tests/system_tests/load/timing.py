@@ -1,0 +1,112 @@
+"""How evenly the servo loops run and how fast they answer, read off the drivers' own diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bringup.monitor import Status
+from hand_drivers.servo import PERIOD_EDGES
+from system_tests.load.checks import Check, at_least, at_most
+
+RATE_SHARE = 0.99  # of the rate asked for
+JITTER_SHARE, IDLE_JITTER_SHARE = 0.20, 0.05  # of the period, p99
+OVERHEAD_MS = 2.0
+GUARD_US, GUARD_JOINTS = 50.0, 16
+
+Quantiles = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One servo loop: rates in Hz, times in ms; None where nobody has said.
+
+    `jitter` is how far the time between two steps is from the period, `work` how long a step takes; `histogram` counts
+    the times between steps by PERIOD_EDGES, in periods. `whole` is from a chunk's arrival to the first write that acts
+    on it, `overhead` the same without the wait for the next period.
+    """
+
+    asked_hz: float
+    rate_hz: float | None
+    jitter: Quantiles
+    work: Quantiles
+    whole: Quantiles
+    overhead: Quantiles
+    histogram: tuple[int, ...]
+    overruns: int
+    longest_ms: float | None
+
+    @property
+    def jitter_share(self) -> float | None:
+        """p99 of the jitter as a share of the period."""
+        p99 = self.jitter["p99"]
+        return None if p99 is None else p99 * 1e-3 * self.asked_hz
+
+    def figures(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "asked_hz": self.asked_hz,
+            "rate_hz": None if self.rate_hz is None else round(self.rate_hz, 2),
+            "jitter_ms": dict(self.jitter),
+            "jitter_p99_share": None if self.jitter_share is None else round(self.jitter_share, 4),
+            "period_histogram": {"edges": list(PERIOD_EDGES), "counts": list(self.histogram)},
+            "overruns": self.overruns,
+            "step_ms": dict(self.work),
+            "longest_period_ms": self.longest_ms,
+            "command_to_write_ms": dict(self.whole),
+            "command_overhead_ms": dict(self.overhead),
+        }
+
+
+def loop(status: Status, asked_hz: float, rate_hz: float | None) -> Loop:
+    """What a driver's diagnostics say of its loop."""
+    return Loop(
+        asked_hz,
+        rate_hz,
+        quantiles(status, "period_jitter"),
+        quantiles(status, "step"),
+        quantiles(status, "command_to_write"),
+        quantiles(status, "command_overhead"),
+        tuple(int(count) for count in status.values.get("period_histogram", "").split()),
+        int(status.number("overruns") or 0),
+        status.number("longest_period_ms"),
+    )
+
+
+def quantiles(status: Status, key: str) -> dict[str, float | None]:
+    """p50, p99 and max in ms of one of a part's durations."""
+    return {name: status.number(f"{key}_ms_{name}") for name in ("p50", "p99", "max")}
+
+
+def shares(histogram: tuple[int, ...]) -> list[str]:
+    """The histogram in per cent, `""` for an empty bin."""
+    total = sum(histogram)
+    return [f"{100.0 * count / total:.3g}" if count else "" for count in histogram]
+
+
+def bins() -> list[str]:
+    """What the bins of the histogram hold, in per cent of the period."""
+    edges = [f"{100.0 * edge:.0f}" for edge in PERIOD_EDGES]
+    return [f"<{edges[0]}", *(f"{low}-{high}" for low, high in zip(edges, edges[1:], strict=False)), f">={edges[-1]}"]
+
+
+def judge(loops: Mapping[str, Loop], idle: Mapping[str, Loop], guard_us: float) -> list[Check]:
+    """Every limit on the timing, loop by loop."""
+    checks = []
+    for name, found in loops.items():
+        share = found.jitter_share
+        checks += [
+            at_least(f"{name}: rate", found.rate_hz, RATE_SHARE * found.asked_hz, "Hz"),
+            at_most(f"{name}: period jitter p99", _percent(share), 100.0 * JITTER_SHARE, "% of the period"),
+            at_most(f"{name}: command to write, overhead p99", found.overhead["p99"], OVERHEAD_MS, "ms"),
+        ]
+    for name, found in idle.items():
+        limit = 100.0 * IDLE_JITTER_SHARE
+        checks.append(at_most(f"{name}: period jitter p99", _percent(found.jitter_share), limit, "% of the period"))
+    checks.append(at_most(f"motion guard, {GUARD_JOINTS} joints, p99", guard_us, GUARD_US, "us"))
+    return checks
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100.0 * share

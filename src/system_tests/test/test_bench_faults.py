@@ -1,0 +1,181 @@
+"""What the fault matrix is judged by: rest, motion and peaks of recorded joints; and a row of it, for real."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from system_tests.faults import motion
+from system_tests.faults.catalogue import groups
+from system_tests.faults.judge import OUTSIDE, Row
+from system_tests.faults.matrix import UNPLAYED, chosen, main, verdict
+
+REST = np.array([0.05, 0.05])
+
+
+def track(speeds, period_s: float = 0.01) -> motion.Track:
+    """Two joints, the second at rest, the first at these speeds."""
+    speeds = np.asarray(speeds, float)
+    return motion.Track(np.arange(len(speeds)) * period_s, np.stack([speeds, 0 * speeds], axis=1), REST)
+
+
+def braking(start_s: float, stop_s: float, end_s: float = 2.0) -> motion.Track:
+    """At 1 rad/s until `start_s`, then evenly slower until it stands at `stop_s`."""
+    times = np.arange(0.0, end_s, 0.01)
+    return track(np.clip((stop_s - times) / (stop_s - start_s), 0.0, 1.0))
+
+
+@given(st.floats(0.1, 0.5), st.floats(0.05, 0.5), st.floats(0.0, 0.1))
+def test_standstill_is_when_the_last_joint_came_to_rest(start, takes, since):
+    found = motion.standstill_s(braking(start, start + takes), since)
+    assert found == pytest.approx(start + takes - since - 0.05 * takes, abs=0.011)
+
+
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=200))
+def test_standstill_holds_for_its_time_wherever_it_is_found(speeds):
+    recorded = track(speeds)
+    found = motion.standstill_s(recorded, 0.0)
+    if found is not None:
+        assert not recorded.part(found - 1e-9, found + 0.1).moving.any()
+
+
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=200), st.floats(0.0, 1.0))
+def test_after_a_rest_nothing_moves_for_as_long_as_it_was_to_stay(speeds, within):
+    recorded = track(speeds)
+    found = motion.rest_s(recorded, 0.0, within)
+    if found is not None:
+        assert not recorded.part(found - 1e-9, found + 0.1).moving.any()
+        assert not motion.moved_after(recorded, found, within)
+
+
+def test_a_pause_before_the_stop_arrives_is_no_rest_and_motion_after_it_is_motion_again():
+    speeds = np.zeros(200)
+    speeds[15:30] = 1.0  # stood at once, went on for .15 s
+    assert motion.rest_s(track(speeds), 0.0, 0.4) == pytest.approx(0.3, abs=0.021)
+    assert motion.rest_s(track(speeds), 0.0, 0.1) == 0.0 and motion.moved_after(track(speeds), 0.0)
+    speeds[15:] = 1.0
+    assert motion.rest_s(track(speeds), 0.0, 0.4) is None
+
+
+def test_a_joint_that_never_rests_has_no_standstill():
+    assert motion.standstill_s(track(np.ones(100)), 0.0) is None
+    assert motion.standstill_s(track([]), 0.0) is None
+
+
+def test_the_joint_that_kept_the_others_waiting_is_named():
+    times = np.arange(0.0, 1.0, 0.01)
+    speeds = np.stack([1.0 * (times < 0.3), 0.2 * (times < 0.5)], axis=1)
+    recorded = motion.Track(times, speeds, REST)
+    found = motion.standstill_s(recorded, 0.1)
+    assert motion.last_to_rest(recorded, 0.1 + found) == 1
+    assert motion.last_to_rest(recorded, 0.2) == 0  # the fastest of those that move
+    assert motion.last_to_rest(track(np.zeros(10)), 0.1) is None
+
+
+def test_what_moves_again_is_found_and_a_shiver_is_not():
+    still, shiver, again = np.zeros(100), np.zeros(100), np.zeros(100)
+    shiver[50:53], again[50:60] = 1.0, 1.0
+    moved = [motion.moved_after(track(speeds), 0.2) for speeds in (still, shiver, again)]
+    assert moved == [False, False, True]
+    assert not motion.moved_after(track(again), 0.65)
+
+
+def test_a_jump_is_motion_however_short_it_is():
+    times = np.arange(0.0, 1.0, 0.005)
+    targets = np.zeros((len(times), 2))
+    targets[100:, 0] = 0.25
+    assert motion.moved_after(motion.commanded(times, targets, REST), 0.1)
+    assert not motion.moved_after(motion.commanded(times, 0.4 * targets, REST), 0.1)
+    gap = (times < 0.4) | (times > 0.6)  # nobody looked when it happened
+    assert motion.moved_after(motion.commanded(times[gap], targets[gap], REST), 0.1)
+
+
+@given(st.floats(0.1, 3.0), st.floats(1.0, 20.0))
+def test_peaks_are_those_of_the_motion(speed, acceleration):
+    times = np.arange(0.0, 3.0, 0.005)
+    speeds = np.minimum(times * acceleration, speed)
+    recorded = motion.Track(times, np.stack([speeds, -speeds / 2], axis=1), REST)
+    assert motion.peak_velocity(recorded, 0.0) == pytest.approx([speeds.max(), speeds.max() / 2])
+    if speed / acceleration > 2 * motion.SMOOTH_S:
+        assert motion.peak_acceleration(recorded, 0.0) == pytest.approx([acceleration, acceleration / 2], rel=0.02)
+
+
+def test_commands_that_come_in_steps_move_until_the_last_one():
+    times = np.arange(0.0, 1.0, 0.005)
+    steps = np.minimum(np.floor(times / 0.01), 30) * 0.01  # 1 rad/s in steps of 10 ms, until .3 s
+    found = motion.standstill_s(motion.commanded(times, np.stack([steps, 0 * steps], axis=1), REST), 0.05)
+    assert found == pytest.approx(0.25, abs=0.02)
+
+
+def test_every_fault_of_the_matrix_has_a_name_of_its_own():
+    names = [fault.name for group in groups() for fault in group.faults]
+    assert len(names) == len(set(names)) > 60
+
+
+def test_a_part_of_the_matrix_keeps_the_graph_it_needs():
+    (group,) = chosen(groups(), lambda fault: fault.name == "policy killed")
+    assert [fault.name for fault in group.faults] == ["policy killed"] and group.arguments
+    assert list(chosen(groups(), lambda fault: False)) == []
+
+
+def row(fault: str, observed: str = "", stood_ms: float | None = 0.0, resumed: bool = False) -> Row:
+    """A row that passed, or that failed with what was observed."""
+    return Row(fault, "", observed, None, None, None, None, 0.0, 0.0, resumed, not observed, stood_ms)
+
+
+def test_a_row_is_not_judged_where_the_machine_stood_still():
+    passed = [row("a", stood_ms=300.0), row("b"), row("c")]
+    late, cut = row("late", "commands stopped late", 150.0), row("cut", "broke off", 90.0)
+    assert verdict([*passed, late, cut], 100.0) == (["cut"], ["late"])
+    assert verdict([*passed, late, cut], float("inf")) == (["late", "cut"], [])
+    assert verdict([*passed, row("unknown", "broke off", None)], 100.0) == (["unknown"], [])
+
+
+def test_rows_there_was_no_time_for_fail_on_a_machine_that_never_stood_still():
+    passed, unplayed = [row("a"), row("b")], replace(UNPLAYED, fault="c")
+    assert verdict([*passed, unplayed], 100.0) == (["c"], [])
+    assert verdict([row("slow", stood_ms=101.0), *passed, unplayed], 100.0) == ([], ["c"])
+
+
+def test_what_guards_people_is_judged_however_late_the_machine_is():
+    passed = [row("a"), row("b"), row("c")]
+    wild, again = row("wild", f"2 {OUTSIDE}", 900.0), row("again", "moved again by itself", 900.0, resumed=True)
+    assert verdict([*passed, wild, again], 100.0) == (["wild", "again"], [])
+
+
+def test_a_machine_on_which_most_rows_fail_proves_nothing():
+    late = [row(name, "late", 900.0) for name in "abc"]
+    assert verdict([row("d"), *late], 100.0) == ([], ["a", "b", "c"])
+    assert verdict([row("d"), *late, row("e", "late", 900.0)], 100.0) == (["a", "b", "c", "e"], [])
+
+
+def test_a_matrix_without_time_plays_nothing_and_fails(tmp_path):
+    file = tmp_path / "faults.json"
+    assert main(["--only", "policy frozen", "--minutes", "0", "--json", str(file)]) == 1
+    report = json.loads(file.read_text())
+    assert [found["observed"] for found in report["rows"]] == [UNPLAYED.observed] and report["not_judged"] == []
+
+
+def test_rows_for_which_a_library_is_missing_are_left_out_and_said_to_be(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("device_emulators.addresses.find_spec", lambda name: None)
+    file = tmp_path / "faults.json"
+    assert main(["--only", "dex3", "--json", str(file)]) == 1  # no row passed
+    report = json.loads(file.read_text())
+    assert report["rows"] == [] and report["left_out"]["dex3 is silent"] == ["cyclonedds", "unitree_sdk2py"]
+    assert "left out: dex3 is silent: cyclonedds and unitree_sdk2py not installed" in capsys.readouterr().out
+
+
+def test_a_frozen_policy_stops_the_robots_which_then_go_on(free_port, tmp_path):
+    pytest.importorskip("xarm")
+    pytest.importorskip("rh56_sdk")
+    file = tmp_path / "faults.json"
+    limits = ["--limit", "2.0", "--again", "2"]  # how fast is judged on a machine that does nothing else
+    assert main(["--only", "policy frozen", *limits, "--json", str(file), f"port:={free_port}"]) == 0
+    (row,) = json.loads(file.read_text())["rows"]
+    assert "command timeout" in row["observed"]
+    assert row["passed"] and row["standstill_s"] < 4.0 and not row["resumed"]

@@ -1,0 +1,106 @@
+"""The documentation's tables are those of the schemas, and its words those of the nodes."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import pytest
+import rclpy
+from pydantic import BaseModel, Field
+from rclpy.parameter import Parameter
+
+from bringup import paths
+from hand_drivers.node import DriverNode
+from hand_drivers.status import ChunkStatus, State
+from system_tests import parameter_tables
+from system_tests.parameter_tables import TableError, rewritten, table, unmarked
+
+DOCS = paths.workspace() / "docs"
+PAGES = sorted((DOCS / "devices").glob("*.md"))
+
+
+def test_every_page_is_up_to_date_and_every_plug_in_has_a_table(capsys):
+    assert parameter_tables.main(["--check"]) == 0, capsys.readouterr().out
+
+
+class Base(BaseModel):
+    answer_s: float = Field(0.1, gt=0, le=2, description="time to wait")
+
+
+class Sample(Base):
+    name: str = Field(description="of | a <thing>")
+    topic: str = Field("", description="empty by default")
+    count: int | None = Field(None, ge=0, description="may be none")
+    mode: Literal["a", "b"] = Field("a", description="one of two")
+    places: list[float] = Field([1.0], min_length=1, description="some")
+
+
+def test_a_table_says_type_unit_bounds_default_and_meaning_and_its_own_fields_first():
+    assert table("device", Sample).splitlines() == [
+        "| option | value | default | meaning |",
+        "|---|---|---|---|",
+        "| `name` | text | required | of \\| a &lt;thing> |",
+        "| `topic` | text | empty | empty by default |",
+        "| `count` | integer, from 0 | none | may be none |",
+        "| `mode` | `a` or `b` | `a` | one of two |",
+        "| `places` | list of number | `[1.0]` | some |",
+        "| `answer_s` | number, s, above 0 to 2 | `0.1` | time to wait |",
+    ]
+
+
+def test_only_what_is_between_the_markers_is_written_and_writing_again_changes_nothing():
+    page = "before\n<!-- parameters: device simulated -->\nold\n<!-- end -->\nafter\n"
+    once = rewritten(page)
+    assert once.startswith("before\n<!-- parameters") and once.endswith("<!-- end -->\nafter\n") and "old" not in once
+    assert rewritten(once) == once
+
+
+def test_a_page_that_is_stale_is_named_left_alone_by_a_check_and_then_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CROSSHAND_WS", str(tmp_path))
+    page = tmp_path / "docs" / "all.md"
+    page.parent.mkdir()
+    text = "".join(f"<!-- parameters: {name} -->\n<!-- end -->\n" for name in unmarked([]))
+    page.write_text(text)
+    assert parameter_tables.main(["--check"]) == 1
+    assert page.read_text() == text and capsys.readouterr().out == "docs/all.md: is not up to date\n"
+    assert parameter_tables.main([]) == 0 and parameter_tables.main(["--check"]) == 0
+
+
+def test_a_plug_in_without_a_table_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CROSSHAND_WS", str(tmp_path))
+    assert parameter_tables.main([]) == 1
+    assert "<!-- parameters: device xarm7 -->" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["device xarm8", "node nobody", "hand inspire"])
+def test_a_marker_of_something_unknown_is_answered_with_what_is_known(name):
+    with pytest.raises(TableError, match=f"found {name}, expected one of node driver, .*camera v4l2"):
+        rewritten(f"<!-- parameters: {name} -->\n<!-- end -->\n")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_every_page_has_the_sections_that_a_reader_looks_for(page):
+    headings = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
+    expected = {"How it works", "Options", "Rates", "Errors", "What was tested, and what was not"}
+    assert expected - set(headings) == set()
+
+
+def test_every_option_has_a_meaning():
+    for name in unmarked([]):
+        schema = parameter_tables.schema(*name.split())
+        assert schema is None or all(field.description for field in schema.model_fields.values()), name
+
+
+def test_the_drivers_page_has_all_states_refusals_and_diagnostics_of_the_node():
+    given = {"side": "left", "part": "hand", "embodiment": "inspire", "device": "loopback"}
+    context = rclpy.Context()
+    rclpy.init(args=[], context=context)
+    overrides = [Parameter(name, value=value) for name, value in given.items()]
+    node = DriverNode("driver", context=context, parameter_overrides=overrides)
+    node.trigger_configure()
+    keys = {re.sub(r"_ms_(p50|p99|max)$", "_ms_*", key) for key in node._report()[2]}
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+    words = keys | {str(state) for state in State} | {str(status) for status in ChunkStatus} - {"accepted"}
+    assert len(keys) > 10 and words - set(re.findall(r"(?<!`)`([^`\n]+)`", (DOCS / "drivers.md").read_text())) == set()
