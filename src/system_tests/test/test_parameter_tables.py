@@ -17,7 +17,7 @@ from system_tests import parameter_tables
 from system_tests.parameter_tables import TableError, rewritten, table, unmarked
 
 DOCS = paths.workspace() / "docs"
-PAGES = sorted((DOCS / "devices").glob("*.md"))
+PAGES = sorted((DOCS / "reference" / "devices").glob("*.md"))
 
 
 def test_every_page_is_up_to_date_and_every_plug_in_has_a_table(capsys):
@@ -103,4 +103,4 @@ def test_the_drivers_page_has_all_states_refusals_and_diagnostics_of_the_node():
     node.destroy_node()
     rclpy.shutdown(context=context)
     words = keys | {str(state) for state in State} | {str(status) for status in ChunkStatus} - {"accepted"}
-    assert len(keys) > 10 and words - set(re.findall(r"(?<!`)`([^`\n]+)`", (DOCS / "drivers.md").read_text())) == set()
+    assert len(keys) > 10 and words - set(re.findall(r"(?<!`)`([^`\n]+)`", (DOCS / "reference" / "drivers.md").read_text())) == set()

@@ -1,4 +1,4 @@
-"""PSYONIC's Ability hand on a serial line; see docs/devices/ability.md. Its frames are in `ability_frames`."""
+"""PSYONIC's Ability hand on a serial line; see docs/reference/devices/ability.md. Its frames are in `ability_frames`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unitree Dex3-1 hands over DDS, topics `rt/dex3/{left,right}/{cmd,state}`; see docs/devices/dex3.md."""
+"""Unitree Dex3-1 hands over DDS, topics `rt/dex3/{left,right}/{cmd,state}`; see docs/reference/devices/dex3.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paxini DexH13 through the vendor's `pxdex`, on RS-485; see docs/devices/dexh13.md."""
+"""Paxini DexH13 through the vendor's `pxdex`, on RS-485; see docs/reference/devices/dexh13.md."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def import_library() -> Any:
     except ImportError as error:
         raise DeviceError(
             f"Paxini's library cannot be imported ({error}); install DexHandSDK and its wheel 'pxdex' for this Python, "
-            "which Paxini delivers with the hand, see docs/devices/dexh13.md"
+            "which Paxini delivers with the hand, see docs/reference/devices/dexh13.md"
         ) from error
     return dh13
 

@@ -1,4 +1,4 @@
-"""An arm of a Unitree G1 over DDS, through the topic `rt/arm_sdk` of both its arms; see docs/devices/g1.md."""
+"""An arm of a Unitree G1 over DDS, through the topic `rt/arm_sdk` of both its arms; see docs/reference/devices/g1.md."""
 
 from __future__ import annotations
 

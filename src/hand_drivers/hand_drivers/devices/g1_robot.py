@@ -1,6 +1,6 @@
 """One Unitree G1 for the plug-ins of both its arms: it takes the commands of both in one message, with one weight.
 
-So a process has one `Robot` for a network interface, which alone sends `rt/arm_sdk`; see docs/devices/g1.md.
+So a process has one `Robot` for a network interface, which alone sends `rt/arm_sdk`; see docs/reference/devices/g1.md.
 """
 
 from __future__ import annotations

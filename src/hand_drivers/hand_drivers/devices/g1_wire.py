@@ -1,6 +1,6 @@
 """What is said on the wire of a Unitree G1's arms: states in, commands of waist and both arms out, with checksums.
 
-See docs/devices/g1.md.
+See docs/reference/devices/g1.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Inspire RH56 hands: RH56DFX on a serial line (`/dev/ttyUSB0`), RH56DFTP over Modbus TCP (`192.168.11.210:6000`).
 
-Both take and give six numbers of 0 (closed) to 1000 (open), little finger first; see docs/devices/inspire.md.
+Both take and give six numbers of 0 (closed) to 1000 (open), little finger first; see docs/reference/devices/inspire.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Robotiq 2F-85 and 2F-140 over Modbus RTU, on a serial line or through a TCP port; see docs/devices/robotiq.md."""
+"""Robotiq 2F-85 and 2F-140 over Modbus RTU, on a serial line or through a TCP port; see docs/reference/devices/robotiq.md."""
 
 from __future__ import annotations
 

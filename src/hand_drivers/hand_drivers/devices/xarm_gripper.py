@@ -1,4 +1,4 @@
-"""UFACTORY's xArm gripper, behind the control box of its arm; see docs/devices/xarm7.md."""
+"""UFACTORY's xArm gripper, behind the control box of its arm; see docs/reference/devices/xarm7.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RobotEra X-Hand1 through the vendor's `xhand_controller`, on RS-485 or EtherCAT; see docs/devices/xhand.md."""
+"""RobotEra X-Hand1 through the vendor's `xhand_controller`, on RS-485 or EtherCAT; see docs/reference/devices/xhand.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All calls of an X-Hand1's library, and its errors in words; see docs/devices/xhand.md."""
+"""All calls of an X-Hand1's library, and its errors in words; see docs/reference/devices/xhand.md."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def import_library() -> Any:
     except ImportError as error:
         raise DeviceError(
             f"RobotEra's library cannot be imported ({error}); install the wheel 'xhand_controller' for this Python "
-            "that RobotEra delivers with the hand, see docs/devices/xhand.md"
+            "that RobotEra delivers with the hand, see docs/reference/devices/xhand.md"
         ) from error
     return xhand_control
 

@@ -1,5 +1,5 @@
 """`./ws bench runtime [--seconds 120] [--backend sim|emulated] [--json FILE] [name:=value ...]`: the timing of the
-servo loops beside the full demo, and of one of them alone; docs/performance.md tells what the figures mean.
+servo loops beside the full demo, and of one of them alone; docs/results/runtime.md tells what the figures mean.
 
 Exit status: 0 measured, also where a limit was missed; 1 the graph failed, 2 something was wrong before,
 130 interrupted.

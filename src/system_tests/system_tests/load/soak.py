@@ -1,5 +1,5 @@
 """`./ws bench soak [--minutes 60] [--backend sim|emulated] [--json FILE] [name:=value ...]`: the full demo, without
-recording, for a long time: does anything grow, pause or get lost? docs/performance.md tells what the lines mean.
+recording, for a long time: does anything grow, pause or get lost? docs/results/runtime.md tells what the lines mean.
 
 Exit status: 0 nothing does, 1 something does or the graph failed, 2 something was wrong before, 130 interrupted.
 """
