@@ -1,4 +1,7 @@
-"""Color, and depth if asked for, of an Intel RealSense camera, through pyrealsense2; see docs/reference/devices/realsense.md."""
+"""Color, and depth if asked for, of an Intel RealSense camera, through pyrealsense2.
+
+See docs/reference/devices/realsense.md.
+"""
 
 from __future__ import annotations
 

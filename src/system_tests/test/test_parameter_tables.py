@@ -103,4 +103,5 @@ def test_the_drivers_page_has_all_states_refusals_and_diagnostics_of_the_node():
     node.destroy_node()
     rclpy.shutdown(context=context)
     words = keys | {str(state) for state in State} | {str(status) for status in ChunkStatus} - {"accepted"}
-    assert len(keys) > 10 and words - set(re.findall(r"(?<!`)`([^`\n]+)`", (DOCS / "reference" / "drivers.md").read_text())) == set()
+    page = (DOCS / "reference" / "drivers.md").read_text()
+    assert len(keys) > 10 and words - set(re.findall(r"(?<!`)`([^`\n]+)`", page)) == set()

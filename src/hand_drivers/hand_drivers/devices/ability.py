@@ -1,4 +1,7 @@
-"""PSYONIC's Ability hand on a serial line; see docs/reference/devices/ability.md. Its frames are in `ability_frames`."""
+"""PSYONIC's Ability hand on a serial line.
+
+See docs/reference/devices/ability.md. Its frames are in `ability_frames`.
+"""
 
 from __future__ import annotations
 

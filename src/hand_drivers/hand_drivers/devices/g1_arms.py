@@ -1,4 +1,7 @@
-"""An arm of a Unitree G1 over DDS, through the topic `rt/arm_sdk` of both its arms; see docs/reference/devices/g1.md."""
+"""An arm of a Unitree G1 over DDS, through the topic `rt/arm_sdk` of both its arms.
+
+See docs/reference/devices/g1.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Robotiq 2F-85 and 2F-140 over Modbus RTU, on a serial line or through a TCP port; see docs/reference/devices/robotiq.md."""
+"""Robotiq 2F-85 and 2F-140 over Modbus RTU, on a serial line or through a TCP port.
+
+See docs/reference/devices/robotiq.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Robots that run ros2_control, driven through their joint_trajectory_controller; see docs/reference/devices/ros2_control.md."""
+"""Robots that run ros2_control, driven through their joint_trajectory_controller.
+
+See docs/reference/devices/ros2_control.md.
+"""
 
 from __future__ import annotations
 

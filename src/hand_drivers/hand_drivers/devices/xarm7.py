@@ -1,4 +1,7 @@
-"""UFACTORY xArm7 through `xarm-python-sdk`, streaming joint targets in servo mode 1; see docs/reference/devices/xarm7.md."""
+"""UFACTORY xArm7 through `xarm-python-sdk`, streaming joint targets in servo mode 1.
+
+See docs/reference/devices/xarm7.md.
+"""
 
 from __future__ import annotations
 

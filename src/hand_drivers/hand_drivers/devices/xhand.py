@@ -1,4 +1,7 @@
-"""RobotEra X-Hand1 through the vendor's `xhand_controller`, on RS-485 or EtherCAT; see docs/reference/devices/xhand.md."""
+"""RobotEra X-Hand1 through the vendor's `xhand_controller`, on RS-485 or EtherCAT.
+
+See docs/reference/devices/xhand.md.
+"""
 
 from __future__ import annotations
 
