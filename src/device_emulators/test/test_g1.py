@@ -329,7 +329,7 @@ def test_what_the_embodiment_allows_unitree_s_arm_can_do(side):
 CHILD = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(":")
 import test_g1
 device = test_g1.G1Arm(test_g1.DeviceSettings(
     test_g1.make_robot("left"), "left", "arm", "lo", test_g1.QUICK | {"domain": int(sys.argv[2])}))
@@ -341,7 +341,10 @@ raise SystemExit(3)
 
 
 def test_a_process_that_ends_by_an_error_hands_the_arms_back(bench):
-    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(DOMAIN)]
+    helpers = ":".join(
+        str(Path(__file__).parents[2] / package / "test") for package in ("device_emulators", "hand_drivers")
+    )
+    command = [sys.executable, "-c", CHILD, helpers, str(DOMAIN)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "connected\n" and until(lambda: bench.robot.weight == 1.0)
         try:
