@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 
 from bringup import paths
+from contracts.errors import validate
+from contracts.files import read_mapping
 from contracts.station import Station, StationError, station_file
-from contracts.yaml_file import read_mapping, validate
 from device_emulators.addresses import emulated_part
 
 SIMULATED = "simulated"

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bringup.stages import Stage, StageError, collect, convert, evaluate, run_stages
 from contracts.bundle import MANIFEST_NAME, BundleError, bundle_sha256, load_manifest
-from contracts.yaml_file import FileError
+from contracts.errors import FileError
 from episodes.dataset import DATASET_FILE
 from episodes.metadata import EpisodeError
 from latent_codec.codec import Codec

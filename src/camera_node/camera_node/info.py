@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sensor_msgs.msg import CameraInfo
 
 from camera_node.source import SourceError
-from contracts.yaml_file import FileError, read_mapping, validate
+from contracts.errors import FileError, validate
+from contracts.files import read_mapping
 
 
 def _matrix(rows: int, columns: int) -> type[BaseModel]:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from contracts.yaml_file import FileError, read_mapping, validate
+from contracts.errors import FileError, validate
+from contracts.files import read_mapping
 
 StationError = FileError
 STATIONS = Path(__file__).parent / "stations"  # the shipped ones

@@ -52,7 +52,11 @@ def test_a_station_read_back_is_the_same(tmp_path: Path) -> None:
         ("name: bench", "", "name: found nothing, expected a value"),
         ("  left:", "  lefft:", "sides.lefft: found 'lefft', expected 'left' or 'right'"),
         ("xyz: [1, 0, 1]", "xyz: [.nan, 0, 1]", "cameras.front.pose.xyz.0: found nan, expected a finite number"),
-        ("name: bench", "name: bench\nname: other", "line 2: found text that is not YAML ('name' is not a key or "),
+        (
+            "name: bench",
+            "name: bench\nname: other",
+            "line 2: found text that is not plain YAML ('name' is not a key or ",
+        ),
         ("name: bench", "name: [", "line "),
         ("name: bench", "cameras: {}", "line "),
     ],

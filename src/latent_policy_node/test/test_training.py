@@ -10,7 +10,7 @@ import torch
 from policy_toy import TINY, demonstrations
 
 from contracts.axes import WRIST_SIZE
-from contracts.yaml_file import FileError
+from contracts.errors import FileError
 from latent_policy_node.demonstrations import split
 from latent_policy_node.training.batches import Sampler
 from latent_policy_node.training.checkpoint import CheckpointError

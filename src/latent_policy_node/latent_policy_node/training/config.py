@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.yaml_file import read_mapping, validate
+from contracts.errors import validate
+from contracts.files import read_mapping
 
 
 class _Section(BaseModel):

@@ -1,0 +1,154 @@
+"""The error for files, and for all else that is checked against a schema: `file: field: found ..., expected ...`.
+
+A pydantic model's validator may raise a FileError with an empty file; `problems` puts the field it names below the
+field that the validator belongs to.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+Model = TypeVar("Model", bound=BaseModel)
+Kind = TypeVar("Kind", bound="FileError")
+MOST_FIELD, MOST_FOUND, MOST_EXPECTED, MOST_FILE = 200, 160, 640, 1024  # characters of each part of a message
+
+
+class FileError(ValueError):
+    """A file that cannot be used. Its text is one line of bounded length: file, field, found, expected.
+
+    Attributes:
+        file: Path of the file, or the name of what was read instead of one.
+        field: Dotted path of the field inside the file; empty for the file as a whole.
+        found: What is there.
+        expected: What should be there.
+    """
+
+    def __init__(self, file: Path | str, field: str, found: object, expected: object) -> None:
+        """Shorten all parts to one line each.
+
+        Args:
+            file: Path of the file; empty where it is not known yet (see `within`).
+            field: Dotted path of the field; empty for the file as a whole.
+            found: Text is shown as it is, anything else by its `repr`, None as "nothing".
+            expected: The same.
+        """
+        self.file, self.field = one_line(file, MOST_FILE), one_line(field, MOST_FIELD)
+        self.found, self.expected = one_line(found, MOST_FOUND), one_line(expected, MOST_EXPECTED)
+        super().__init__(self.file, self.field, self.found, self.expected)
+
+    def __str__(self) -> str:
+        where = "".join(f"{part}: " for part in (self.file, self.field) if part)
+        return f"{where}found {self.found}, expected {self.expected}"
+
+    def within(self: Kind, file: Path | str) -> Kind:
+        """Return the same error with `file` as its file, unless it has one already."""
+        return self if self.file else type(self)(file, self.field, self.found, self.expected)
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a value: dotted path of the field (empty: the whole), found, expected."""
+
+    field: str
+    found: str
+    expected: str
+
+
+def one_line(value: object, most: int = MOST_EXPECTED) -> str:
+    """Return `value` as one printable line of at most `most` characters.
+
+    Args:
+        value: Text and paths are shown as they are, None as "nothing", anything else by its `repr`.
+        most: Characters of the result; a longer text ends in "...".
+    """
+    text = "nothing" if value is None else str(value) if isinstance(value, (str, Path)) else repr(value)
+    text = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * most])
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def validate(
+    model: type[Model], content: object, file: Path | str, error: type[FileError] = FileError, prefix: str = ""
+) -> Model:
+    """Return `content` as a `model`.
+
+    Args:
+        model: The schema.
+        content: What was read, of any type.
+        file: Where it was read from, for the message.
+        error: Class of the error.
+        prefix: Path of `content` inside the file, ending in a dot.
+
+    Raises:
+        FileError: Of class `error`, names the first wrong field and says how many more there are.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as invalid:
+        raise from_validation(invalid, file, model, error, prefix) from None
+
+
+def from_validation(
+    invalid: ValidationError,
+    file: Path | str,
+    model: type | None = None,
+    error: type[FileError] = FileError,
+    prefix: str = "",
+) -> FileError:
+    """Return the first problem of `invalid` as an error of class `error`; see `validate` for the arguments."""
+    first, *others = problems(invalid, model)
+    more = f" ({len(others)} more wrong)" if others else ""
+    return error(file, prefix + first.field if first.field else prefix.rstrip("."), first.found, first.expected + more)
+
+
+def problems(invalid: ValidationError, model: type | None = None) -> list[Problem]:
+    """Return what is wrong, unknown fields first: a misspelt field is also a missing one, and it is the one to correct.
+
+    Args:
+        invalid: What pydantic raised.
+        model: The schema that was validated, to name the fields that exist beside an unknown one.
+    """
+    details = invalid.errors(include_url=False)
+    details.sort(key=lambda detail: detail["type"] != "extra_forbidden")
+    return [_problem(detail, model) for detail in details]
+
+
+def _problem(detail: Mapping[str, Any], model: type | None) -> Problem:
+    loc = tuple(part for part in detail["loc"] if part != "[key]")
+    field = ".".join(str(part) for part in loc)
+    if detail["type"] == "extra_forbidden":
+        return Problem(field, "an unknown field", _known_fields(model, loc))
+    if detail["type"] == "missing":
+        return Problem(field, "nothing", "a value")
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, FileError):
+        return Problem(".".join(part for part in (field, cause.field) if part), cause.found, cause.expected)
+    expected = _lower_first(detail["msg"].removeprefix("Value error, "))
+    return Problem(field, one_line(repr(detail["input"]), MOST_FOUND), expected)
+
+
+def _known_fields(model: type | None, loc: tuple[Any, ...]) -> str:
+    """The field that was probably meant by the unknown one at `loc`, or else all that exist beside it."""
+    for part in loc[:-1]:
+        model = _inner(model, part)
+    fields = sorted(getattr(model, "model_fields", {}))
+    close = difflib.get_close_matches(str(loc[-1]), fields, n=1)
+    return repr(close[0]) if close else f"one of {', '.join(fields)}" if fields else "no such field"
+
+
+def _inner(model: Any, part: Any) -> Any:
+    """The type of field, key or index `part` inside `model`."""
+    fields = getattr(model, "model_fields", None)
+    if fields is not None and part in fields:
+        return fields[part].annotation
+    arguments = [argument for argument in get_args(model) if argument not in (type(None), ...)]
+    return arguments[-1] if arguments else model
+
+
+def _lower_first(text: str) -> str:
+    text = text.removeprefix("Input should be ").removeprefix("Input should ")
+    return text[:1].lower() + text[1:]

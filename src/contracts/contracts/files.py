@@ -1,0 +1,166 @@
+"""Files that anybody may have written: bounded reading, YAML of plain values, and writing in one step."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from contracts.errors import FileError
+
+MAX_YAML_BYTES = 1 << 20
+MAX_YAML_DEPTH = 32
+_CHUNK = 1 << 20
+# libyaml where it is there: an index of a thousand episodes takes seconds in pure Python
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_bytes(path: Path | str, max_bytes: int, error: type[FileError] = FileError) -> bytes:
+    """Return the content of a regular file.
+
+    Args:
+        path: The file; anything but a regular file (a folder, a FIFO, a device) is refused without waiting for it.
+        max_bytes: Most bytes that are read.
+        error: Class of the error.
+
+    Raises:
+        FileError: Of class `error`: missing, not readable, not a regular file, too large, or changed while it was read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return _read(descriptor, path, max_bytes, error)
+        finally:
+            os.close(descriptor)
+    except OSError as problem:
+        raise error(path, "", (problem.strerror or type(problem).__name__).lower(), "a readable file") from None
+
+
+def _read(descriptor: int, path: Path | str, max_bytes: int, error: type[FileError]) -> bytes:
+    status = os.fstat(descriptor)
+    size = status.st_size
+    if not stat.S_ISREG(status.st_mode):
+        raise error(path, "", "something that is not a regular file", "a regular file")
+    if size > max_bytes:
+        raise error(path, "", f"{size} bytes", f"at most {max_bytes} bytes")
+    with open(descriptor, "rb", closefd=False) as stream:
+        content = stream.read(size + 1)
+    if len(content) != size:
+        found = f"{len(content)} bytes" if len(content) < size else "more bytes"
+        raise error(path, "", f"{found} while reading", f"the {size} bytes that it had before")
+    return content
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Give the path of a new file beside `path`, for a writer that wants one; put it in place of `path` at the end.
+
+    A reader of `path` finds the old file or the new one, whole. When the body raises, the new file is removed and
+    `path` stays as it was. Creates the folder.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield partial
+        _to_disk(partial)
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+    with suppress(OSError):  # some file systems cannot do this for folders; the file is in place
+        _to_disk(path.parent)
+
+
+def write_atomic(path: Path | str, content: bytes | str) -> None:
+    """Write a file in one step (see `replacing`); text as UTF-8.
+
+    Raises:
+        OSError: The file cannot be written; what was there before still is.
+    """
+    with replacing(path) as partial:
+        partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def read_mapping(
+    path: Path | str, max_bytes: int = MAX_YAML_BYTES, error: type[FileError] = FileError
+) -> dict[str, Any]:
+    """Return the mapping in a YAML file of plain values.
+
+    Args:
+        path: The file.
+        max_bytes: Most bytes that are read.
+        error: Class of the error.
+
+    Raises:
+        FileError: Of class `error`: not a readable file of at most `max_bytes`, not YAML in UTF-8, not a mapping, a key
+            twice, an anchor or an alias, or nested deeper than MAX_YAML_DEPTH.
+    """
+    content = parse_yaml(read_bytes(path, max_bytes, error), path, error)
+    if not isinstance(content, dict):
+        raise error(path, "", type(content).__name__, "a mapping of fields")
+    return content
+
+
+def parse_yaml(raw: bytes | str, file: Path | str, error: type[FileError] = FileError) -> Any:
+    """Return the one value in a YAML text; `file` is for the message. See `read_mapping` for what is refused."""
+    try:
+        text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
+        _check_events(text)
+        # A subclass of a safe loader: plain values only, no objects are built.
+        return yaml.load(text, Loader=_Loader)  # noqa: S506
+    except UnicodeDecodeError:
+        raise error(file, "", "bytes that are not UTF-8", "YAML text") from None
+    except (yaml.YAMLError, ValueError) as problem:  # ValueError: a date such as 2024-13-01
+        mark = getattr(problem, "problem_mark", None)
+        line = f"line {mark.line + 1}" if mark else ""
+        reason = getattr(problem, "problem", None) or str(problem)
+        raise error(file, line, f"text that is not plain YAML ({reason})", "valid YAML") from None
+
+
+def _check_events(text: str) -> None:
+    """Refuse anchors, aliases and deep nesting before anything is built from the text."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_SafeLoader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise yaml.MarkedYAMLError(problem="an anchor or alias", problem_mark=event.start_mark)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_YAML_DEPTH:
+            problem = f"nested deeper than {MAX_YAML_DEPTH} levels"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+
+
+class _Loader(_SafeLoader):
+    """A safe loader that refuses a key written twice instead of keeping the last one."""
+
+
+def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, (str, int, float, bool)) or key in seen:
+            raise yaml.MarkedYAMLError(
+                problem=f"{key!r} is not a key or is given twice", problem_mark=key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,215 @@
+"""Files from anybody: read whole within bounds or refused in one line; written in one step or not at all."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from contracts.errors import FileError, validate
+from contracts.files import read_bytes, read_mapping, replacing, write_atomic
+
+
+class OwnError(FileError):
+    """An error of a class of its own."""
+
+
+def refusal(path: Path, max_bytes: int = 100) -> str:
+    """The line with which `read_bytes` refuses a file."""
+    with pytest.raises(OwnError) as caught:
+        read_bytes(path, max_bytes, OwnError)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: found ") and ", expected " in text and "\n" not in text
+    return text
+
+
+def test_file_of_just_the_most_bytes_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(100))
+    assert read_bytes(tmp_path / "file", 100) == bytes(100)
+
+
+def test_file_of_one_byte_more_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(101))
+    assert "found 101 bytes, expected at most 100 bytes" in refusal(tmp_path / "file")
+
+
+def test_fifo_without_a_writer_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert "not a regular file" in refusal(tmp_path / "fifo")
+
+
+def test_directory_is_refused(tmp_path: Path) -> None:
+    assert "not a regular file" in refusal(tmp_path)
+
+
+def test_device_that_never_ends_is_refused() -> None:
+    assert "not a regular file" in refusal(Path("/dev/zero"))
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    assert "found no such file or directory" in refusal(tmp_path / "none")
+
+
+def test_file_truncated_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, fstat = tmp_path / "file", os.fstat
+    path.write_bytes(bytes(100))
+
+    def measured_then_truncated(descriptor: int) -> os.stat_result:
+        status = fstat(descriptor)
+        os.truncate(path, 60)
+        return status
+
+    monkeypatch.setattr(os, "fstat", measured_then_truncated)
+    assert "found 60 bytes while reading, expected the 100 bytes" in refusal(path)
+
+
+def test_file_longer_than_its_size_is_refused() -> None:
+    assert "found more bytes while reading" in refusal(Path("/proc/self/status"))  # 0 bytes, says the kernel
+
+
+def test_no_descriptor_stays_open_after_a_refusal(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        refusal(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_written_file_holds_the_content_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "new" / "file.txt", "ä")
+    write_atomic(tmp_path / "new" / "file.txt", b"second")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file.txt"]
+    assert (tmp_path / "new" / "file.txt").read_bytes() == b"second"
+
+
+def test_failed_write_leaves_the_old_file_and_no_partial_one(tmp_path: Path) -> None:
+    path = tmp_path / "file.npz"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as partial:
+        assert partial.suffix == ".npz" and partial.parent == tmp_path
+        partial.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_write_onto_a_folder_fails_and_leaves_no_partial_file(tmp_path: Path) -> None:
+    (tmp_path / "file" / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        write_atomic(tmp_path / "file", b"content")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def yaml_refusal(tmp_path: Path, text: str | bytes) -> str:
+    """What is said of a YAML file with this content."""
+    path = tmp_path / "file.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(FileError) as caught:
+        read_mapping(path)
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+ALIAS_BOMB = "a: &a [1]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (ALIAS_BOMB, "line 1: found text that is not plain YAML (an anchor or alias)"),
+        ("a: &x 1", "line 1: found text that is not plain YAML (an anchor or alias)"),
+        ("a: *x", "line 1: found text that is not plain YAML (an anchor or alias)"),
+        ("a: 1\nb: 2\nb: 3", "line 3: found text that is not plain YAML ('b' is not a key or is given twice)"),
+        ("<<: {a: 1}\na: 2", "line 1: found text that is not plain YAML (could not determine a constructor"),
+        ("a: {b: 1, b: 1}", "line 1: found text that is not plain YAML ('b' is not a key or is given twice)"),
+        ("? [a]\n: 1", "line 1: found text that is not plain YAML (['a'] is not a key or is given twice)"),
+        ("a: " + "[" * 40 + "]" * 40, "line 1: found text that is not plain YAML (nested deeper than 32 levels)"),
+        ("a: " + "[" * 200_000, "line 1: found text that is not plain YAML (nested deeper than 32 levels)"),
+        ("a: !!python/object:os.system {}", "line 1: found text that is not plain YAML (could not determine"),
+        ("a: 2024-13-01", "found text that is not plain YAML (month must be in 1..12)"),
+        ("a: 1\n---\nb: 2", "line 2: found text that is not plain YAML (but found another document)"),
+        ("a: [", "line 2: found text that is not plain YAML (did not find expected node content)"),
+        ("- 1", "found list, expected a mapping of fields"),
+        ("", "found NoneType, expected a mapping of fields"),
+        (b"a: \xff", "found bytes that are not UTF-8, expected YAML text"),
+        (b"a: \x00", "found text that is not plain YAML"),
+        ("a: " + "x" * (1 << 20), "found 1048579 bytes, expected at most 1048576 bytes"),
+    ],
+)
+def test_yaml_that_is_not_plain_and_bounded_is_refused(tmp_path: Path, text: str | bytes, line: str) -> None:
+    assert yaml_refusal(tmp_path, text).startswith(line)
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(content=st.dictionaries(st.text(), plain, max_size=3))
+def test_any_mapping_of_plain_values_is_read_back_as_written(
+    tmp_path_factory: pytest.TempPathFactory, content: dict
+) -> None:
+    path = tmp_path_factory.mktemp("yaml") / "file.yaml"
+    write_atomic(path, yaml.safe_dump(content))
+    assert read_mapping(path) == content
+
+
+class Inner(BaseModel):
+    """A part of a file."""
+
+    model_config = ConfigDict(extra="forbid")
+    size: int = 0
+
+    @field_validator("size")
+    @classmethod
+    def _even(cls, size: int) -> int:
+        if size % 2:
+            raise FileError("", "half", "one half", "whole halves")
+        return size
+
+
+class Outer(BaseModel):
+    """A file."""
+
+    model_config = ConfigDict(extra="forbid")
+    parts: dict[str, Inner] = {}
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ({"name": 3}, "file: top.name: found 3, expected a valid string"),
+        ({}, "file: top.name: found nothing, expected a value"),
+        ({"nam": "x"}, "file: top.nam: found an unknown field, expected 'name' (1 more wrong)"),
+        ({"name": "x", "parts": {"a": {"sise": 1}}}, "file: top.parts.a.sise: found an unknown field, expected 'size'"),
+        ({"name": "x", "parts": {"a": {"size": 1}}}, "file: top.parts.a.size.half: found one half, expected whole"),
+        ([1], "file: top: found [1], expected a valid dictionary or instance of Outer"),
+    ],
+)
+def test_first_wrong_field_is_named_with_what_was_found_and_expected(content: object, line: str) -> None:
+    with pytest.raises(OwnError) as caught:
+        validate(Outer, content, "file", OwnError, "top.")
+    assert str(caught.value).startswith(line)
+
+
+@given(found=st.text(), expected=st.text())
+def test_message_is_one_line_of_bounded_length(found: str, expected: str) -> None:
+    text = str(FileError("f" * 5000, found * 1000, found * 1000, expected * 1000))
+    assert len(text) < 2100 and text.isprintable()
+
+
+def test_error_without_a_file_gets_one_and_keeps_it() -> None:
+    error = OwnError("", "field", None, ["a"]).within("first").within("second")
+    assert isinstance(error, OwnError) and str(error) == "first: field: found nothing, expected ['a']"
+
+
+def test_error_built_anew_from_its_arguments_is_the_same() -> None:
+    error = OwnError("file", "field", "a", "b")
+    other = copy.copy(error)  # built anew from its arguments, as between processes
+    assert type(other) is OwnError and (str(other), other.field) == (str(error), "field")
