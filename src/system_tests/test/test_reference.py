@@ -13,15 +13,32 @@ from rclpy.parameter import Parameter
 from bringup import paths
 from hand_drivers.node import DriverNode
 from hand_drivers.status import ChunkStatus, State
-from system_tests import parameter_tables
-from system_tests.parameter_tables import TableError, rewritten, table, unmarked
+from system_tests.reference import pages, schemas
+from system_tests.reference.pages import MarkerError, rewritten, unmarked
+from system_tests.reference.schemas import nested, table
 
 DOCS = paths.workspace() / "docs"
 PAGES = sorted((DOCS / "reference" / "devices").glob("*.md"))
 
 
 def test_every_page_is_up_to_date_and_every_plug_in_has_a_table(capsys):
-    assert parameter_tables.main(["--check"]) == 0, capsys.readouterr().out
+    assert pages.main(["--check"]) == 0, capsys.readouterr().out
+
+
+class Inner(BaseModel):
+    size: int = Field(description="of one")
+
+
+class Outer(BaseModel):
+    name: str = Field(description="of all")
+    one: Inner = Field(description="not shown")
+    many: dict[str, Inner] = Field(description="not shown")
+    some: list[Inner] | None = Field(None, description="not shown")
+
+
+def test_fields_of_parts_have_dotted_names():
+    rows = [row.split(" | ")[0] for row in nested(Outer).splitlines()[2:]]
+    assert rows == ["| `name`", "| `one.size`", "| `many.*.size`", "| `some[].size`"]
 
 
 class Base(BaseModel):
@@ -37,7 +54,7 @@ class Sample(Base):
 
 
 def test_a_table_says_type_unit_bounds_default_and_meaning_and_its_own_fields_first():
-    assert table("device", Sample).splitlines() == [
+    assert table("option", Sample).splitlines() == [
         "| option | value | default | meaning |",
         "|---|---|---|---|",
         "| `name` | text | required | of \\| a &lt;thing> |",
@@ -50,9 +67,9 @@ def test_a_table_says_type_unit_bounds_default_and_meaning_and_its_own_fields_fi
 
 
 def test_only_what_is_between_the_markers_is_written_and_writing_again_changes_nothing():
-    page = "before\n<!-- parameters: device simulated -->\nold\n<!-- end -->\nafter\n"
+    page = "before\n<!-- generated: device simulated -->\nold\n<!-- end -->\nafter\n"
     once = rewritten(page)
-    assert once.startswith("before\n<!-- parameters") and once.endswith("<!-- end -->\nafter\n") and "old" not in once
+    assert once.startswith("before\n<!-- generated") and once.endswith("<!-- end -->\nafter\n") and "old" not in once
     assert rewritten(once) == once
 
 
@@ -60,23 +77,23 @@ def test_a_page_that_is_stale_is_named_left_alone_by_a_check_and_then_written(tm
     monkeypatch.setenv("CROSSHAND_WS", str(tmp_path))
     page = tmp_path / "docs" / "all.md"
     page.parent.mkdir()
-    text = "".join(f"<!-- parameters: {name} -->\n<!-- end -->\n" for name in unmarked([]))
+    text = "".join(f"<!-- generated: {name} -->\n<!-- end -->\n" for name in unmarked([]))
     page.write_text(text)
-    assert parameter_tables.main(["--check"]) == 1
+    assert pages.main(["--check"]) == 1
     assert page.read_text() == text and capsys.readouterr().out == "docs/all.md: is not up to date\n"
-    assert parameter_tables.main([]) == 0 and parameter_tables.main(["--check"]) == 0
+    assert pages.main([]) == 0 and pages.main(["--check"]) == 0
 
 
 def test_a_plug_in_without_a_table_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CROSSHAND_WS", str(tmp_path))
-    assert parameter_tables.main([]) == 1
-    assert "<!-- parameters: device xarm7 -->" in capsys.readouterr().out
+    assert pages.main([]) == 1
+    assert "<!-- generated: device xarm7 -->" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["device xarm8", "node nobody", "hand inspire"])
+@pytest.mark.parametrize("name", ["device xarm8", "node nobody", "hand inspire", "news"])
 def test_a_marker_of_something_unknown_is_answered_with_what_is_known(name):
-    with pytest.raises(TableError, match=f"found {name}, expected one of node driver, .*camera v4l2"):
-        rewritten(f"<!-- parameters: {name} -->\n<!-- end -->\n")
+    with pytest.raises(MarkerError, match=f"found {name}, expected one of node driver, .*camera v4l2"):
+        rewritten(f"<!-- generated: {name} -->\n<!-- end -->\n")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
@@ -88,7 +105,8 @@ def test_every_page_has_the_sections_that_a_reader_looks_for(page):
 
 def test_every_option_has_a_meaning():
     for name in unmarked([]):
-        schema = parameter_tables.schema(*name.split())
+        kind, plug = name.split()
+        schema = schemas.NODES[plug] if kind == "node" else schemas.plugin_schema(schemas.GROUPS[kind], plug)
         assert schema is None or all(field.description for field in schema.model_fields.values()), name
 
 
