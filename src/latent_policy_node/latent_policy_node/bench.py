@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import numpy as np
 import onnxruntime
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from contracts import results
 from contracts.bundle import BundleError, bundle_sha256
 from contracts.latency import LatencyTrace
 from latent_policy_node.policy import Observation, Policy, PolicyStatus
@@ -60,6 +60,7 @@ def run(
     runs: Annotated[int, typer.Option(min=10, max=100_000, help="inferences")] = 300,
     threads: Annotated[int, typer.Option(min=1, max=64, help="threads of one inference")] = 1,
     report: Annotated[Path | None, typer.Option("--json", help="write the same figures here")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the table into this page")] = None,
 ) -> None:
     """Measure a policy bundle on this machine."""
     try:
@@ -70,7 +71,8 @@ def run(
     table = Table("", "p50 ms", "p99 ms", "max ms", title=f"{bundle}, {figures['megabytes']} MB, {threads} thread(s)")
     for name in ("prepare_ms", "inference_ms"):
         table.add_row(name.removesuffix("_ms"), *(f"{figures[name][key]:.2f}" for key in ("p50", "p99", "max")))
-    Console().print(table)
+    results.TableConsole().print(table)
+    results.write(markdown, "policy", results.command_line("./ws bench policy"), [table])
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(figures, indent=2) + "\n")

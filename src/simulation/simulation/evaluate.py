@@ -18,6 +18,7 @@ import numpy as np
 import typer
 from rich.progress import track
 
+from contracts import results
 from contracts.bundle import MANIFEST_NAME, BundleError, bundle_sha256
 from contracts.station import DEFAULT_STATION, station_with_hands
 from latent_codec.codec import Codec
@@ -115,6 +116,7 @@ def run(
     policy: Annotated[Path, typer.Option(help="policy bundle")] = Path("models/policy"),
     codec: Annotated[Path, typer.Option(help="codec bundle")] = Path("models/codec"),
     report: Annotated[Path | None, typer.Option("--json", help="write the report here")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write a row for this pair into this page")] = None,
 ) -> None:
     """Success rate of a policy with any two hands, with its 95 % Wilson interval."""
     try:
@@ -134,8 +136,28 @@ def run(
         f"{result['seconds_per_round']} s a round; {result['times_real_time']} x real time; "
         f"by side {result['successes_by_side']}"
     )
+    results.write_row(markdown, *_row(result))
     if report is not None:
         report.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def _row(result: dict[str, Any]) -> tuple[str, str, list[str], list[object]]:
+    """What `results.write_row` takes: block, command, columns, cells."""
+    mode = " --continuous" if result["continuous"] else ""
+    command = f"./ws run simulation evaluate --left LEFT --right RIGHT{mode} --episodes {result['episodes']}"
+    low, high = result["wilson_95"]
+    by_side = ", ".join(f"{side} {count}" for side, count in result["successes_by_side"].items())
+    cells = {
+        "left": result["left_hand"],
+        "right": result["right_hand"],
+        "picks in the tray": f"{result['successes']} of {result['picks']}",
+        "by side": by_side,
+        "95 % Wilson": f"{low:.2f} - {high:.2f}",
+        "seconds a round": result["seconds_per_round"],
+        "times real time": result["times_real_time"],
+    }
+    name = "evaluate continuous" if result["continuous"] else "evaluate"
+    return name, f"{command} --seed {result['seed']}", list(cells), list(cells.values())
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import track
 
 import embodiments
+from contracts import results
 from contracts.bundle import BundleError, bundle_sha256
 from latent_codec.codec import Codec
 from latent_codec.evaluation import admissibility
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     show(console, codecs, report)
+    results.write(options.markdown, "codec", results.command_line("./ws bench codec", arguments), console.tables)
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hands", nargs="+", metavar="HAND", help="measure these alone (default: all of a bundle)")
     parser.add_argument("--poses", type=int, default=COUNT, help="random poses a hand")
     parser.add_argument("--json", type=Path, help="write the same figures here")
+    parser.add_argument("--markdown", type=Path, help="write the tables into this page")
     parser.add_argument("--root", type=Path, default=Path(), help="of the workspace")
     parser.add_argument("--no-oracle", action="store_true", help="leave out what is read against the best possible")
     parser.add_argument("--self-check", action="store_true", help="fail if a metric cannot tell untrained networks")

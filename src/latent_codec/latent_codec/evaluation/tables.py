@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from rich.console import Console
 from rich.table import Table
 
+from contracts.results import TableConsole
 from latent_codec.evaluation.table5 import COLUMNS
 
 Row = Mapping[str, float]
@@ -53,9 +53,9 @@ ACROSS = {
 WIDE = 200  # columns of a file or pipe, where nobody wants tables cut to 80
 
 
-def wide_console() -> Console:
+def wide_console() -> TableConsole:
     """As wide as the terminal, or wide enough for all columns where the output is none."""
-    return Console(width=None if sys.stdout.isatty() else WIDE)
+    return TableConsole(width=None if sys.stdout.isatty() else WIDE)
 
 
 def column_table(recipes: Mapping[str, Mapping]) -> Table:

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from bringup.session import FAILURES, INTERRUPTED, REFUSALS
 from bringup.supervisor import NodeDiedError, StoppedError
+from contracts import results
 from device_emulators.addresses import absent
 from latent_codec.evaluation.tables import wide_console
 from simulation.shared_world import WorldError
@@ -57,7 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     for fault, missing in unplayed.items():
         console.print(f"left out: {fault}: {' and '.join(missing)} not installed", soft_wrap=True, highlight=False)
-    console.print(f"{len(rows) - len(failed) - len(unjudged)} of {len(rows)} rows passed")
+    passed = f"{len(rows) - len(failed) - len(unjudged)} of {len(rows)} rows passed"
+    console.print(passed)
+    command = results.command_line("./ws bench faults", arguments)
+    results.write(options.markdown, "faults", command, console.tables, [passed])
     if unjudged:
         console.print(f"not judged, the machine stood still: {', '.join(unjudged)}", soft_wrap=True, highlight=False)
     return INTERRUPTED if interrupted else 1 if failed or not rows else 0
@@ -120,6 +124,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="do not judge rows that failed while the machine itself stood still for longer, unless three of four did",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table into this page")
     parser.add_argument("arguments", nargs="*", metavar="name:=value", help="of the station, e.g. port:=48900")
     return parser.parse_args(arguments)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from contracts import results
 from system_tests.fuzz import dds_parsers, own_parsers, plug_ins, plug_wires
 from system_tests.fuzz.codec_node import fuzz_codec
 from system_tests.fuzz.driver_core import fuzz_core
@@ -44,10 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     targets = list(run(frame_jobs(), chosen, options.frames, options.seed, console))
     callbacks = list(run(message_jobs(), chosen, options.messages, options.seed, console))
-    console.print(table(f"seed {options.seed}", [*targets, *callbacks]))
+    found = table(f"seed {options.seed}", [*targets, *callbacks])
+    console.print(found)
+    results.write(options.markdown, "fuzz", results.command_line("./ws bench fuzz", arguments), [found])
     if options.json is not None:
-        found = {"targets": targets, "callbacks": callbacks}
-        report = {"seed": options.seed} | {key: [one.report() for one in outcomes] for key, outcomes in found.items()}
+        outcomes = {"targets": targets, "callbacks": callbacks}
+        report = {"seed": options.seed} | {key: [one.report() for one in of] for key, of in outcomes.items()}
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return 0 if all(outcome.ok for outcome in (*targets, *callbacks)) else 1
@@ -60,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same frames")
     parser.add_argument("--only", nargs="+", default=[""], metavar="TARGET", help="those whose name has this in it")
     parser.add_argument("--json", type=Path, help="write the same figures here")
+    parser.add_argument("--markdown", type=Path, help="write the table into this page")
     return parser
 
 

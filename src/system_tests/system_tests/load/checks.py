@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from contracts.results import TableConsole
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,10 @@ def grid(title: str, *columns: str) -> Table:
     return made
 
 
-def console() -> Console:
+def console() -> TableConsole:
     """Wide enough for the tables where nobody says how wide it is."""
-    made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=160)
+    made = TableConsole(highlight=False)
+    return made if made.is_terminal else TableConsole(highlight=False, width=160)
 
 
 def write(path: Path | None, figures: Mapping[str, Any], checks: Iterable[Check]) -> None:

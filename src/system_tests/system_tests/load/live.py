@@ -43,6 +43,7 @@ def parser(name: str, description: str | None) -> argparse.ArgumentParser:
     known = " ".join(f"{alias}:=…" for alias in ("station", *station.ALIASES))
     made.add_argument("arguments", nargs="*", metavar="name:=value", help=known)
     made.add_argument("--json", type=Path, metavar="FILE", help="write the same figures there")
+    made.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables into this page")
     return made
 
 

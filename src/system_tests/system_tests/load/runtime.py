@@ -18,6 +18,7 @@ from rich.console import Console
 
 from bringup import report
 from bringup.session import REFUSALS, REFUSED, Session
+from contracts import results
 from system_tests.load import checks, idle, live, timing
 from system_tests.load.pauses import Pauses, words
 from system_tests.load.timing import Loop
@@ -47,11 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     beside = _loops(session, reading)
     found = timing.judge(beside, alone, guard_us["p99"])
     figures = {**_figures(session, reading, beside, alone, guard_us), "machine_stood_still_ms": stood_ms}
-    show(checks.console(), figures, beside | alone)
-    checks.console().print(checks.table("limits", found))
+    console = checks.console()
+    show(console, figures, beside | alone)
+    console.print(checks.table("limits", found))
     for what, found_ms in stood_ms.items():
         print(f"{what}: {words(found_ms)}")
     checks.write(options.json, figures, found)
+    command = results.command_line("./ws bench runtime", arguments)
+    notes = [summary(figures), *(f"{what}: {words(found_ms)}" for what, found_ms in stood_ms.items())]
+    results.write(options.markdown, f"runtime {options.backend}", command, console.tables, notes)
     return outcome
 
 
@@ -117,7 +122,13 @@ def show(console: Console, figures: Mapping[str, Any], loops: Mapping[str, Loop]
         table.add_row(name.replace("_", " "), *(_words(found[key]) for key in ("p50", "p99", "max")))
     table.add_row("motion guard, us", *(_words(figures["guard_us"][key]) for key in ("p50", "p99", "max")))
     console.print(table)
-    console.print(
+    console.print(summary(figures))
+
+
+def summary(figures: Mapping[str, Any]) -> str:
+    """Load, pace and work of the graph in one line."""
+    graph = figures["graph"]
+    return (
         f"processor: {graph['cpu_percent']:.0f} % of one core of {figures['machine']['cores']}; "
         f"real-time factor {_words(graph['real_time_factor'])}; "
         f"{graph['successes']} of {graph['picks']} picks in the tray"

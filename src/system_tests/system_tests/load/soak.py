@@ -14,6 +14,8 @@ from typing import Any
 from bringup.monitor import Status
 from bringup.session import FAILED, FINE, REFUSALS, REFUSED
 from bringup.supervisor import Supervisor
+from contracts import results
+from contracts.results import TableConsole
 from hand_drivers.servo import LONG_GAP_S
 from system_tests.load import accounting, checks, live, usage
 from system_tests.load.checks import Check
@@ -59,13 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if reading is None:
         return outcome
     found = judge(reading, used, interruptions.gaps)
-    show(reading, used, found)
+    console = checks.console()
+    show(console, reading, used, found)
     print(words(pauses.longest_ms()))
     if interruptions.stops:
         print(f"it stopped the robots {interruptions.stops} times, and they were reset")
     figures = _figures(session.station.seconds, options.backend, reading, used)
     still = {"stops": interruptions.stops, "gaps": interruptions.gaps, "longest_ms": pauses.longest_ms()}
     checks.write(options.json, {**figures, "machine_stood_still": still}, found)
+    command = results.command_line("./ws bench soak", arguments)
+    results.write(options.markdown, f"soak {options.backend}", command, console.tables, [words(pauses.longest_ms())])
     return FINE if all(check.ok for check in found) else FAILED
 
 
@@ -96,9 +101,8 @@ def _streak(name: str, status: Status, excused: int) -> Check:
     return Check(what, found, asked, longest <= limit_ms or count <= excused)
 
 
-def show(reading: live.Reading, used: Usage, found: list[Check]) -> None:
+def show(console: TableConsole, reading: live.Reading, used: Usage, found: list[Check]) -> None:
     """Prints processes and verdicts."""
-    console = checks.console()
     table = checks.grid("processes, after the warm-up", "", "MB", "last", "MB/h", "MB growth", "threads", "files")
     for name, figures in usage.figures(used).items():
         first, last = figures["first"], figures["last"]
