@@ -1,4 +1,4 @@
-"""Sums the junit files that `colcon test` left and closes with one line: N passed, N failed, N skipped.
+"""Sums the junit files of `colcon test` and prints one line: N passed, N failed, N skipped.
 
     python .ci/summary.py BUILD_FOLDER [PACKAGE...]
 
@@ -30,10 +30,12 @@ def count(report: Path) -> Counts:
 
 
 def line(counts: Counts) -> str:
+    """The counts in words."""
     return "{} passed, {} failed, {} skipped".format(*counts)
 
 
 def main(build: Path, packages: list[str]) -> int:
+    """Print the results of all or some packages; returns the exit code."""
     chosen = packages or sorted(path.parent.name for path in build.glob("*/pytest.xml"))
     results = {package: count(build / package / "pytest.xml") for package in chosen}
     width = max(map(len, results), default=0)

@@ -16,7 +16,7 @@ class ExecutableError(LookupError):
 
 
 def command(package: str, executable: str) -> list[str]:
-    """argv that runs `executable` of `package`; ExecutableError when there is none.
+    """Argv that runs `executable` of `package`; ExecutableError when there is none.
 
     A Python entry point is started through this very interpreter, which needs no built workspace and no script;
     anything else (a driver written in C++) is looked up in `lib/<package>` of the ament prefixes.
@@ -35,7 +35,7 @@ def command(package: str, executable: str) -> list[str]:
 
 
 def process_command(nodes: Sequence[NodeDescription], parameters: Path) -> list[str]:
-    """argv of a process of the graph; one of several nodes is told all their names."""
+    """Argv of a process of the graph; one of several nodes is told all their names."""
     first = nodes[0]
     if len(nodes) == 1:
         return node_command(first, parameters)
@@ -44,7 +44,7 @@ def process_command(nodes: Sequence[NodeDescription], parameters: Path) -> list[
 
 
 def node_command(node: NodeDescription, parameters: Path) -> list[str]:
-    """argv of a node of the graph: its name and the parameter file of the run are all it is told."""
+    """Argv of a node of the graph: its name and the parameter file of the run are all it is told."""
     arguments = ["--ros-args", "-r", f"__node:={node.name}", "--params-file", str(parameters)]
     return command(node.package, node.executable) + arguments
 

@@ -35,7 +35,8 @@ from node_kit.qos import LATCHED
 
 def launch_description(name: str) -> LaunchDescription:
     """Launch of the station `name`; every argument of a station may be given, fields by their dotted path too, and so
-    may another station."""
+    may another station.
+    """
     declared = [DeclareLaunchArgument("station", default_value=name, description="YAML file or shipped station")]
     for argument, field in ALIASES.items():
         declared.append(DeclareLaunchArgument(argument, default_value="", description=f"{field} of the station"))

@@ -65,12 +65,12 @@ class Monitor:
             self._rates.clear()
 
     def mean_rates(self) -> dict[str, float]:
-        """name -> mean of the `rate_hz` it has reported since `begin`."""
+        """Name -> mean of the `rate_hz` it has reported since `begin`."""
         with self._lock:
             return {name: total / count for name, (total, count) in self._rates.items()}
 
     def snapshot(self) -> dict[str, Status]:
-        """name -> newest status."""
+        """Name -> newest status."""
         with self._lock:
             return dict(self._statuses)
 

@@ -76,7 +76,8 @@ class Processes:
         orphaned: signal.Signals = signal.SIGKILL,
     ) -> None:
         """Starts `argv` with its output going to `log`, to be signalled when it is `orphaned`; OSError when it cannot
-        be started."""
+        be started.
+        """
         with log.open("ab") as output:
             child = subprocess.Popen(
                 list(argv),
@@ -91,7 +92,7 @@ class Processes:
             self._children[name] = child
 
     def running(self) -> dict[str, int]:
-        """name -> process id (= process group id) of every child that has not ended."""
+        """Name -> process id (= process group id) of every child that has not ended."""
         with self._lock:
             return {name: child.pid for name, child in self._children.items() if name not in self._ended}
 

@@ -72,7 +72,7 @@ def test_nothing_moves_before_every_driver_hears_the_emergency_stop(
     deaf = [NodeDescription("driver", "fake", "node", {}, 0, moves=True), NodeDescription("eye", "fake", "node", {}, 1)]
     with Supervisor(deaf, run_directory, command) as supervisor:
         supervisor.start()
-        with pytest.raises(BringUpError, match="^/estop: found 0 listeners after 0.5 s, expected 1"):
+        with pytest.raises(BringUpError, match=r"^/estop: found 0 listeners after 0.5 s, expected 1"):
             supervisor.bring_up()
     assert "eye" not in notes.read_text()
 
@@ -131,7 +131,7 @@ def test_of_a_shared_process_the_node_that_refuses_is_named_with_its_own_words(
     monkeypatch.setenv("REFUSES", "right")
     with Supervisor(ARMS, run_directory, command) as supervisor:
         supervisor.start()
-        with pytest.raises(BringUpError, match="^right: did not configure: node /right: .*found nothing"):
+        with pytest.raises(BringUpError, match=r"^right: did not configure: node /right: .*found nothing"):
             supervisor.bring_up()
         assert supervisor.reason("right").startswith("node /right:")
 

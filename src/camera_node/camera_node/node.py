@@ -16,7 +16,7 @@ from camera_node.info import calibrated, load_calibration, pinhole
 from camera_node.monitor import FrameMonitor
 from camera_node.source import GROUP, Frame, Source, SourceError
 from contracts import plugins
-from node_kit import diagnostics, messages, qos
+from node_kit import diagnostics, log, messages, qos
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters as Schema
@@ -74,7 +74,7 @@ class CameraNode(Lifecycle):
 
     def deactivate(self) -> None:
         if self._capture is not None and not self._capture.stop():
-            self.get_logger().warning("the camera does not answer, its thread is left behind")
+            log.warning(self, "the camera does not answer, its thread is left behind")
             self._source = self._make()  # the old one is still in the hands of that thread
         self._capture = None
 
@@ -99,7 +99,7 @@ class CameraNode(Lifecycle):
         line = f"lost: {problem}" if state == "lost" else ""
         if line != self._logged:
             self._logged = line
-            self.get_logger().warning(line or f"{state} again")
+            log.warning(self, line or f"{state} again")
 
     def _camera_info(self, frame: Frame) -> CameraInfo:
         height, width = frame.rgb.shape[:2]

@@ -17,7 +17,8 @@ class Streams(Protocol):
 
     def take(self, timeout_ms: int) -> tuple[Any, np.ndarray | None] | None:
         """The newest color frame, the library's own, and its depth (H, W) uint16 in mm, 0 where it is not known; None
-        if none came in time."""
+        if none came in time.
+        """
 
 
 class Colors:

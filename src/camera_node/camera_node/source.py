@@ -24,7 +24,8 @@ class SourceEnded(SourceError):  # noqa: N818  the end of a recording is no faul
 @dataclass(frozen=True)
 class Frame:
     """One picture: `stamp_ns` of its acquisition (system time), `rgb` (H, W, 3) uint8, and `depth` (H, W) uint16 in mm
-    along the optical axis, 0 where it is not known, if the source has it; neither is reused by the source."""
+    along the optical axis, 0 where it is not known, if the source has it; neither is reused by the source.
+    """
 
     stamp_ns: int
     rgb: np.ndarray

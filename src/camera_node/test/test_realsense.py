@@ -332,7 +332,7 @@ def test_wrong_options_are_one_line_naming_the_option(options, expected):
 
 def test_a_missing_library_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyrealsense2", None)
-    with pytest.raises(SourceError, match="^realsense: pyrealsense2 or a library that it needs is not installed"):
+    with pytest.raises(SourceError, match=r"^realsense: pyrealsense2 or a library that it needs is not installed"):
         RealSenseSource({}).open()
 
 

@@ -30,7 +30,7 @@ def test_names_are_listed_without_importing_anything(group):
 
 
 def test_an_unknown_name_lists_what_exists(group):
-    with pytest.raises(plugins.PluginError, match="acme.devices: found 'foot', expected one of: arm, hand, typo"):
+    with pytest.raises(plugins.PluginError, match=r"acme.devices: found 'foot', expected one of: arm, hand, typo"):
         plugins.load(group, "foot")
 
 

@@ -43,7 +43,8 @@ def tell(error: Exception) -> None:
 
 class Loop:
     """Calls `step`, which waits at most POLL_S, in a thread until it is ended. A step that fails is told, and goes on
-    with the next one."""
+    with the next one.
+    """
 
     def __init__(self, step: Callable[[], None]) -> None:
         self._step, self._end = step, threading.Event()

@@ -31,7 +31,8 @@ ERROR_BIT, WARNING_BIT, NOT_READY_BIT, INVALID_BIT = 0x40, 0x20, 0x10, 0x08
 
 class Gripper:
     """The gripper at the flange, as its Modbus registers; `finger` (1,) in tenths of a millimetre between both. Of the
-    faults it knows silent, frozen and code."""
+    faults it knows silent, frozen and code.
+    """
 
     def __init__(self, faults: Faults, finger: Joints) -> None:
         self.faults, self.finger = faults, finger
@@ -68,7 +69,8 @@ class Gripper:
 
 class ControlBox:
     """The arm behind the box. Servo targets are taken in mode 1 only, enabled, ready and without error, which stops it
-    until somebody starts it again."""
+    until somebody starts it again.
+    """
 
     def __init__(self, faults: Faults, joints: Joints, gripper: Gripper | None = None) -> None:
         self.faults, self.joints = faults, joints

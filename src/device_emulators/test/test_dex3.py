@@ -173,7 +173,7 @@ def test_a_flipped_bit_makes_a_position_absurd(value):
 
 
 def test_a_hand_of_another_kind_is_refused():
-    with pytest.raises(DeviceError, match="dex3: found joints .* expected one about x, y or z for each of"):
+    with pytest.raises(DeviceError, match=r"dex3: found joints .* expected one about x, y or z for each of"):
         dex3.make(DeviceSettings(embodiments.load("inspire"), "left", "hand", "lo", QUICK))
 
 

@@ -265,5 +265,5 @@ def test_an_absent_library_is_named_with_where_it_comes_from(monkeypatch):
 
 
 def test_another_hand_s_joints_are_refused():
-    with pytest.raises(DeviceError, match="dexh13: found joints .*, expected .*index_joint_0"):
+    with pytest.raises(DeviceError, match=r"dexh13: found joints .*, expected .*index_joint_0"):
         plug_in.make(DeviceSettings(embodiments.load("inspire"), "left", "hand", PORT, QUICK))

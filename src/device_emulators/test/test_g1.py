@@ -171,7 +171,7 @@ def test_who_is_back_before_the_arms_are_handed_back_keeps_them(bench):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_never_gets_onto_the_wire(bench, value):
     bench.left.connect()
-    with pytest.raises(DeviceError, match="g1_arms lo left: found targets .* expected 7 finite numbers"):
+    with pytest.raises(DeviceError, match=r"g1_arms lo left: found targets .* expected 7 finite numbers"):
         bench.left.write(np.array([0, 0, 0, value, 0, 0, 0]))
     assert all(np.isfinite(told).all() for _, told in list(bench.robot.commands))
 
@@ -250,10 +250,10 @@ def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it
     bench.faults.frozen = True
     assert until(lambda: not bench.left.read().velocity.any())
     held = bench.left.read().position
-    bench.left.write(held + [0.4, -0.4, 0.05, 0, 0, 0, 0])
-    assert until(lambda: np.allclose(bench.told[LEFT], held + [0.4, -0.4, 0.05, 0, 0, 0, 0], atol=1e-6))
+    bench.left.write([*held, 0.4, -0.4, 0.05, 0, 0, 0, 0])
+    assert until(lambda: np.allclose(bench.told[LEFT], [*held, 0.4, -0.4, 0.05, 0, 0, 0, 0], atol=1e-6))
     bench.left.stop()
-    assert until(lambda: np.allclose(bench.told[LEFT], held + [SLACK, -SLACK, 0.05, 0, 0, 0, 0], atol=1e-6))
+    assert until(lambda: np.allclose(bench.told[LEFT], [*held, SLACK, -SLACK, 0.05, 0, 0, 0, 0], atol=1e-6))
 
 
 def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
@@ -299,7 +299,9 @@ def test_another_program_that_comes_later_is_a_fault(bench):
 
 def test_both_arms_need_the_same_options(bench):
     bench.left.connect()
-    with pytest.raises(DeviceError, match="g1_arms lo right: options: found .*kp=20.* expected those of the other arm"):
+    with pytest.raises(
+        DeviceError, match=r"g1_arms lo right: options: found .*kp=20.* expected those of the other arm"
+    ):
         bench.make("right", kp=20).connect()
     with pytest.raises(DeviceError, match="found the left arm in use by this process"):
         bench.make("left").connect()
@@ -312,7 +314,7 @@ def test_an_interface_that_is_not_there_is_named():
 
 
 def test_another_arm_s_joints_are_refused():
-    with pytest.raises(DeviceError, match="g1_arms: found joints .* expected one about x, y or z for each of"):
+    with pytest.raises(DeviceError, match=r"g1_arms: found joints .* expected one about x, y or z for each of"):
         G1Arm(DeviceSettings(embodiments.load("xarm7"), "left", "arm", "lo", QUICK))
 
 
@@ -418,7 +420,7 @@ def test_bytes_between_the_fields_are_not_in_the_checksum():
     "spoil", [lambda data: data[:-4], lambda data: data + bytes(4), lambda data: b"\0\0" + data[2:]]
 )
 def test_a_message_of_another_size_or_byte_order_is_refused(spoil):
-    with pytest.raises(DeviceError, match="LowState: found .* expected 2092 in 0001"):
+    with pytest.raises(DeviceError, match=r"LowState: found .* expected 2092 in 0001"):
         g1_messages.LowState.deserialize(spoil(g1_messages.LowState().serialize()))
 
 
@@ -507,5 +509,5 @@ def test_a_state_that_no_arm_can_be_in_is_refused_though_its_checksum_is_right(p
     g1_wire.check(state)
     state.numbers[28, getattr(state, place)] = value
     state.seal()
-    with pytest.raises(DeviceError, match="finite|one turn"):
+    with pytest.raises(DeviceError, match=r"finite|one turn"):
         g1_wire.check(state)

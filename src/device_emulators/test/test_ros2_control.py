@@ -300,7 +300,7 @@ def test_a_robot_that_comes_back_is_reconnected_and_waits_for_a_reset(bench, dri
 
 @pytest.mark.parametrize("address", ["", "arm_controller", "/arm controller", "/1", "~/arm", "/arm/"])
 def test_an_address_that_is_no_name_is_refused(address):
-    with pytest.raises(DeviceError, match="ros2_control: address: found .* expected a name such as /arm_controller"):
+    with pytest.raises(DeviceError, match=r"ros2_control: address: found .* expected a name such as /arm_controller"):
         Ros2ControlDevice(DeviceSettings(ROBOT, "left", "arm", address, OPTIONS))
 
 

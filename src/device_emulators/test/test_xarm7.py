@@ -92,9 +92,9 @@ def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it
     bench.faults.frozen = True
     assert until(lambda: not bench.device.read().velocity.any())
     held = bench.device.read().position
-    bench.device.write(held + [0.4, -0.4, 0.05, 0, 0, 0, 0])
+    bench.device.write([*held, 0.4, -0.4, 0.05, 0, 0, 0, 0])
     bench.device.stop()
-    assert until(lambda: np.allclose(bench.box.joints.target, held + [SLACK, -SLACK, 0.05, 0, 0, 0, 0], atol=1e-6))
+    assert until(lambda: np.allclose(bench.box.joints.target, [*held, SLACK, -SLACK, 0.05, 0, 0, 0, 0], atol=1e-6))
 
 
 def test_a_stop_before_any_target_sends_none(bench):
@@ -218,7 +218,7 @@ def test_a_host_that_accepts_and_stays_silent_is_given_up(bench):
 
 def test_nobody_there_is_named(control_port):
     device = XArm7Device(DeviceSettings(ROBOT, "left", "arm", "127.0.0.1", OPTIONS))
-    with pytest.raises(DeviceError, match="xarm7 127.0.0.1"):
+    with pytest.raises(DeviceError, match=r"xarm7 127.0.0.1"):
         device.connect()
 
 

@@ -253,10 +253,10 @@ def test_an_address_that_is_none_is_named(bench, address):
 
 def test_an_absent_library_is_named_with_where_it_comes_from(monkeypatch):
     monkeypatch.setitem(sys.modules, "xhand_controller", None)
-    with pytest.raises(DeviceError, match="xhand /dev/ttyUSB0: RobotEra's library .* install the wheel"):
+    with pytest.raises(DeviceError, match=r"xhand /dev/ttyUSB0: RobotEra's library .* install the wheel"):
         Bench(WIRES[0]).device.connect()
 
 
 def test_another_hand_s_joints_are_refused():
-    with pytest.raises(DeviceError, match="xhand: found joints .*, expected .*thumb_bend_joint"):
+    with pytest.raises(DeviceError, match=r"xhand: found joints .*, expected .*thumb_bend_joint"):
         plug_in.make(DeviceSettings(embodiments.load("inspire"), "left", "hand", WIRES[0], QUICK))

@@ -65,7 +65,7 @@ def test_the_error_names_file_and_field(description, change, field, message):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(EmbodimentError, match="found 'inspir', expected one of ability, .*inspire.*xhand"):
+    with pytest.raises(EmbodimentError, match=r"found 'inspir', expected one of ability, .*inspire.*xhand"):
         embodiments.load("inspir")
 
 
@@ -76,13 +76,13 @@ def test_an_unknown_side_is_refused(description):
 
 def test_text_that_is_no_yaml_and_a_missing_file_are_named(tmp_path):
     path = tmp_path / "broken.yaml"
-    with pytest.raises(EmbodimentError, match="broken.yaml: file: found 'No such file or directory'"):
+    with pytest.raises(EmbodimentError, match=r"broken.yaml: file: found 'No such file or directory'"):
         embodiments.load_file(path)
     path.write_text("name: [")
-    with pytest.raises(EmbodimentError, match="broken.yaml: yaml: .*well-formed YAML"):
+    with pytest.raises(EmbodimentError, match=r"broken.yaml: yaml: .*well-formed YAML"):
         embodiments.load_file(path)
     path.write_text("just a sentence")
-    with pytest.raises(EmbodimentError, match="broken.yaml: content: found 'just a sentence'"):
+    with pytest.raises(EmbodimentError, match=r"broken.yaml: content: found 'just a sentence'"):
         embodiments.load_file(path)
 
 

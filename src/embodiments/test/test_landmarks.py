@@ -136,5 +136,5 @@ def test_points_that_are_no_landmarks_are_refused(human):
 
 
 def test_a_hand_without_landmarks_is_refused():
-    with pytest.raises(EmbodimentError, match="xhand: links: .*each of the 21 landmarks"):
+    with pytest.raises(EmbodimentError, match=r"xhand: links: .*each of the 21 landmarks"):
         landmarks(embodiments.load("xhand"), np.zeros(12))

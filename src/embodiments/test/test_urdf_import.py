@@ -159,15 +159,15 @@ def test_wrong_arguments_are_refused_with_one_line(tmp_path, name, tips, options
 
 def test_a_urdf_in_millimetres_is_noticed(tmp_path):
     text = robot(*FINGERS, links=LINKS).replace("0.1", "100").replace("0.04", "40")
-    with pytest.raises(EmbodimentError, match="expected 0.02 to 0.8 m: is it in metres?"):
+    with pytest.raises(EmbodimentError, match=r"expected 0.02 to 0.8 m: is it in metres?"):
         take_in(written(tmp_path, text), "toy", TIPS)
 
 
 def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path):
-    with pytest.raises(EmbodimentError, match="no.urdf: file: found 'no such file'"):
+    with pytest.raises(EmbodimentError, match=r"no.urdf: file: found 'no such file'"):
         read_source(tmp_path / "no.urdf", TIPS)
     (tmp_path / "toy.urdf").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(EmbodimentError, match="toy.urdf: xml: found 'bytes that are not UTF-8'"):
+    with pytest.raises(EmbodimentError, match=r"toy.urdf: xml: found 'bytes that are not UTF-8'"):
         read_source(tmp_path / "toy.urdf", TIPS)
 
 
@@ -258,7 +258,7 @@ def test_postures_of_the_user_are_taken_as_they_are(tmp_path):
     assert hand.postures["open"].tolist() == [0] * 6
     assert hand.postures["pregrasp"].tolist() == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
     file.write_text("open: [0, 0]\n")
-    with pytest.raises(EmbodimentError, match="postures.yaml: open: .*a number for each of i1, i2"):
+    with pytest.raises(EmbodimentError, match=r"postures.yaml: open: .*a number for each of i1, i2"):
         take_in(urdf, "toy", TIPS, Options(postures=file))
 
 
@@ -309,7 +309,7 @@ def test_a_name_that_is_taken_is_refused(toy, tmp_path, monkeypatch):
     for ending in ("yaml", "urdf"):
         (tmp_path / f"inspire.{ending}").write_text((registry.DATA / f"inspire.{ending}").read_text())
     monkeypatch.setenv(registry.FOLDERS_VARIABLE, str(tmp_path))
-    with pytest.raises(EmbodimentError, match="inspire.yaml: name: found 'inspire', expected a name of its own"):
+    with pytest.raises(EmbodimentError, match=r"inspire.yaml: name: found 'inspire', expected a name of its own"):
         embodiments.load("inspire")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import threading
 import time
 from collections import Counter
@@ -20,7 +19,7 @@ from contracts.station import Station, load_station
 from episodes.metadata import Embodiments, EpisodeError, EpisodeMetadata, parse_metadata
 from episodes.recording import MIN_FREE_BYTES, Recording
 from episodes.taps import Taps
-from node_kit import diagnostics
+from node_kit import diagnostics, log
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters as Schema
@@ -90,7 +89,7 @@ class RecorderNode(Lifecycle):
             step()
         except Exception as error:  # the boundary of the thread: the node reports it and still closes the bag
             self._trouble = " ".join(str(error).split()) or type(error).__name__
-            print(f"error: node {self.get_fully_qualified_name()}: {self._trouble}", file=sys.stderr, flush=True)
+            log.error(self, self._trouble)
 
     def _poll_until_ended(self) -> None:
         due = 0.0

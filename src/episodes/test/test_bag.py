@@ -105,9 +105,14 @@ def test_a_bag_without_messages_is_a_bag(tmp_path):
 
 def test_a_bag_left_by_an_exception_is_unfinished_and_refused(tmp_path):
     path = tmp_path / "bag"
-    with pytest.raises(KeyError), EpisodeWriter(path, metadata()) as writer:
-        writer.write_image(IMAGE, START_NS, picture(0))
-        raise KeyError("robot")
+
+    def write_and_fail() -> None:
+        with EpisodeWriter(path, metadata()) as writer:
+            writer.write_image(IMAGE, START_NS, picture(0))
+            raise KeyError("robot")
+
+    with pytest.raises(KeyError):
+        write_and_fail()
     assert not is_complete(path)
     assert "no metadata.yaml" in refusal(path)
 

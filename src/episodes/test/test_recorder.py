@@ -12,13 +12,13 @@ from episode_bags import metadata
 
 pytest.importorskip("rclpy")
 
-from recorder_process import IMAGE, STATES  # noqa: E402
-from sensor_msgs.msg import Image, JointState  # noqa: E402
+from recorder_process import IMAGE, STATES
+from sensor_msgs.msg import Image, JointState
 
-from episodes import messages  # noqa: E402
-from episodes.bag import EpisodeReader, read, read_metadata  # noqa: E402
-from episodes.statistics import losses  # noqa: E402
-from episodes.taps import message_type  # noqa: E402
+from episodes import messages
+from episodes.bag import EpisodeReader, read, read_metadata
+from episodes.statistics import losses
+from episodes.taps import message_type
 
 
 def numbers(bag: Path, topic: str) -> list[int]:

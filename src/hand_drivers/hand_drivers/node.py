@@ -21,7 +21,7 @@ from hand_drivers.driver import Driver
 from hand_drivers.runtime import Runtime
 from hand_drivers.settings import DriverParameters
 from hand_drivers.status import ChunkStatus, State
-from node_kit import diagnostics, messages, qos, scheduling
+from node_kit import diagnostics, log, messages, qos, scheduling
 from node_kit.diagnostics import DiagnosticsPublisher
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
@@ -127,7 +127,7 @@ class DriverNode(Lifecycle):
 
     def _stop_all(self, trouble: str) -> None:
         """What one robot does is no good without the other: all stop, and a person releases them."""
-        self.get_logger().warning(f"emergency stop for all: {trouble}")
+        log.warning(self, f"emergency stop for all: {trouble}")
         self._estop.publish(Bool(data=True))
 
     def _publish(self, sample: JointSample) -> None:
@@ -173,7 +173,7 @@ class DriverNode(Lifecycle):
         line = f"{state}: {reason}" if state in _LEVELS else ""
         if line != self._logged:
             self._logged = line
-            self.get_logger().warning(line or f"{state} again")
+            log.warning(self, line or f"{state} again")
 
 
 def main() -> int:

@@ -159,7 +159,7 @@ def test_a_hand_that_was_told_nothing_stops_where_it_is(device, lines):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_never_gets_onto_the_wire(device, lines, value):
     device.connect()
-    with pytest.raises(DeviceError, match="hand /dev/x: found targets .* expected finite numbers"):
+    with pytest.raises(DeviceError, match=r"hand /dev/x: found targets .* expected finite numbers"):
         device.write(np.array([value]))
     device.disconnect()
     assert lines[0].sent == []

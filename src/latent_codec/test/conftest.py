@@ -14,7 +14,7 @@ from latent_codec.codec import Codec
 
 sys.path.insert(0, str(Path(__file__).parent))  # for tiny_space
 
-from tiny_space import TINY  # noqa: E402
+from tiny_space import TINY
 
 settings.register_profile("latent_codec", deadline=None)  # a busy machine is no failure
 settings.load_profile("latent_codec")

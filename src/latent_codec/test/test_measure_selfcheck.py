@@ -34,7 +34,7 @@ def test_a_column_that_cannot_tell_is_named(means):
 
 
 def test_an_untrained_space_does_not_pass_for_a_trained_one(means):
-    with pytest.raises(SelfCheckError, match="joint_rmse_rad: .*random_distance_mm: "):
+    with pytest.raises(SelfCheckError, match=r"joint_rmse_rad: .*random_distance_mm: "):
         self_check(means[1], means[1])
 
 

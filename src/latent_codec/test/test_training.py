@@ -86,7 +86,7 @@ def test_a_network_that_differs_from_its_export_is_refused(tiny_config, tmp_path
     _, decoder = trainer_of(tiny_config, tmp_path).recipe.space.member(1)
     latent = 3 * torch.randn(64, 6)
     wanted = decoder(latent).detach() + 2e-4
-    with pytest.raises(onnx_export.ExportError, match="decoder.onnx: parity: found a difference of 2"):
+    with pytest.raises(onnx_export.ExportError, match=r"decoder.onnx: parity: found a difference of 2"):
         onnx_export.export_network(decoder, latent, wanted, "latent", "joints", tmp_path / "decoder.onnx")
 
 
@@ -109,7 +109,7 @@ def test_a_wrong_configuration_is_one_line_and_a_failure(tiny_config, tmp_path, 
 
 
 def test_a_configuration_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="nothing.yaml: content: found"):
+    with pytest.raises(ConfigError, match=r"nothing.yaml: content: found"):
         load_config(tmp_path / "nothing.yaml")
 
 

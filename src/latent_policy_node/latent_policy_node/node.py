@@ -20,7 +20,7 @@ from contracts.bundle import MANIFEST_NAME, BundleError
 from contracts.latency import LatencyTrace
 from latent_policy_node.loop import Decision, LoopSettings, PolicyLoop
 from latent_policy_node.policy import Policy, PolicyStatus
-from node_kit import messages, qos
+from node_kit import log, messages, qos
 from node_kit.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
@@ -147,7 +147,7 @@ class PolicyNode(Lifecycle):
                     self._conclude(loop.step())
         except Exception as error:  # reported in diagnostics; silence makes the drivers hold
             self._fault = f"{type(error).__name__}: {error}"
-            print(f"error: node {self.get_name()}: inference stopped: {self._fault}", file=sys.stderr, flush=True)
+            log.error(self, f"inference stopped: {self._fault}")
 
     def _look(self) -> None:
         """At the states that have come: they count together with an image, and wake nobody before."""

@@ -15,7 +15,7 @@ os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 sys.path.insert(0, str(Path(__file__).parent))  # for policy_toy, policy_bundle
 
-from policy_bundle import write_bundle  # noqa: E402
+from policy_bundle import write_bundle
 
 settings.register_profile("latent_policy_node", deadline=None)  # a busy machine is no failure
 settings.load_profile("latent_policy_node")

@@ -76,7 +76,7 @@ def test_missing_camera_is_named(dataset: Path, codec: Codec) -> None:
 
 def test_missing_file_is_named(dataset: Path, codec: Codec) -> None:
     (dataset / "episode_00001.npz").unlink()
-    with pytest.raises(EpisodeError, match="episode_00001.npz"):
+    with pytest.raises(EpisodeError, match=r"episode_00001.npz"):
         load(dataset, codec)
 
 
@@ -86,5 +86,5 @@ def test_values_that_are_not_finite_are_refused(dataset: Path, codec: Codec) -> 
         content = {name: arrays[name] for name in arrays.files}
     content["left.arm.command"][3, 2] = np.nan
     save_arrays(path, content)
-    with pytest.raises(DatasetError, match="episode_00000.npz: found values that are not finite"):
+    with pytest.raises(DatasetError, match=r"episode_00000.npz: found values that are not finite"):
         load(dataset, codec)

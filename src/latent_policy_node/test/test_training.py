@@ -145,7 +145,7 @@ def test_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
     trainer = Trainer(config(steps=1), demonstrations(episodes=4, steps=8), path)
     trainer.save()
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(CheckpointError, match="checkpoint.npz"):
+    with pytest.raises(CheckpointError, match=r"checkpoint.npz"):
         trainer.resume()
 
 

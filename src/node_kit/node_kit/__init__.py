@@ -1,1 +1,1 @@
-"""The thin ROS layer all nodes share: parameters, messages, latency, diagnostics, lifecycle."""
+"""The ROS layer that all nodes share: lifecycle, main function, parameters, messages, diagnostics, logging."""

@@ -1,11 +1,12 @@
-"""One status on /diagnostics, once a second, whatever state the node is in."""
+"""One diagnostic status per node on /diagnostics, in every lifecycle state."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
@@ -14,19 +15,25 @@ Report = tuple[bytes, str, Mapping[str, Value]]
 
 
 class DiagnosticsPublisher:
-    """Publishes what ``collect()`` returns, ``(level, message, values)``, as the status ``name`` at 1 Hz.
+    """Publishes what ``collect()`` returns as the status ``name``, at 1 Hz by default.
 
-    A ``collect`` that raises is reported as an ERROR status: diagnostics never take the node down.
+    A ``collect`` that raises is reported as an ERROR status: diagnostics never end the node.
+
+    Args:
+        node: The node that publishes.
+        name: Name of the status.
+        collect: Returns (level, message, values).
+        period_s: Period of the timer, s.
     """
 
     def __init__(self, node: Node, name: str, collect: Callable[[], Report], period_s: float = 1.0) -> None:
         self._node, self._name, self._collect = node, name, collect
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._clock = Clock(clock_type=ClockType.STEADY_TIME)  # a system clock that is set back would silence it
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)  # setting back the system clock must not stop the timer
         self._timer = node.create_timer(period_s, self.publish, clock=self._clock)
 
     def publish(self) -> None:
-        """Publish now (the timer does so once a period)."""
+        """Publish once; the timer calls it every period."""
         level, message, values = self._report()
         status = DiagnosticStatus(level=level, name=self._name, message=message)
         status.hardware_id = self._node.get_fully_qualified_name()
@@ -36,14 +43,14 @@ class DiagnosticsPublisher:
         self._publisher.publish(array)
 
     def destroy(self) -> None:
-        """Stop the timer and withdraw the publisher."""
+        """Destroy the timer and the publisher."""
         self._node.destroy_timer(self._timer)
         self._node.destroy_publisher(self._publisher)
 
     def _report(self) -> Report:
         try:
             return self._collect()
-        except Exception as error:  # whatever is wrong inside, it is reported and not raised in a timer
+        except Exception as error:  # raised in a timer, it would end the node
             return ERROR, f"{type(error).__name__}: {error}", {}
 
 

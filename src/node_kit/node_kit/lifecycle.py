@@ -1,27 +1,24 @@
-"""The lifecycle every node shares: configure checks all, activate starts, deactivate stops, cleanup lets go."""
+"""The lifecycle of all nodes: configure loads and checks, activate starts, deactivate stops, cleanup releases."""
 
 from __future__ import annotations
 
-import os
-import sys
-import traceback
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
-from rclpy._rclpy_pybind11 import RCLError
+from rclpy._rclpy_pybind11 import RCLError, TransitionCallbackReturnType
 from rclpy.client import Client
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleNode, LifecycleState
 from rclpy.publisher import Publisher
 from rclpy.service import Service
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
-from node_kit import parameters
+from node_kit import log, parameters
 
-Result = TransitionCallbackReturn
+Result = TransitionCallbackReturnType
 Entity = TypeVar("Entity")
-# What a node has to forget as well as destroy.
+# Entities that have to be destroyed through their node, which keeps a reference to them.
 _KINDS = (
     (Publisher, "publisher"),
     (Subscription, "subscription"),
@@ -35,11 +32,11 @@ class Lifecycle(LifecycleNode):
     """Base of all nodes. Subclasses set ``Parameters`` and override the four hooks, which may raise.
 
     - ``configure(parameters)``: load and check everything; a raised error leaves the node unconfigured.
-    - ``activate()``: start threads, open taps; a raised error leaves it inactive.
-    - ``deactivate()``: stop what activate started, in a defined state. ``cleanup()``: release what configure made.
+    - ``activate()``: start threads; a raised error leaves it inactive.
+    - ``deactivate()``: stop what activate started. ``cleanup()``: release what configure made.
 
     ``deactivate`` and ``cleanup`` are also called after a failed ``activate`` or ``configure``: they must accept
-    half-made work. A failure prints one line on stderr beginning "error: "; CROSSHAND_DEBUG=1 adds the traceback.
+    a half-configured node. A failure is logged in one line (`node_kit.log.error`).
     """
 
     Parameters: ClassVar[type[BaseModel]] = parameters.Parameters
@@ -59,7 +56,11 @@ class Lifecycle(LifecycleNode):
         return self._active
 
     def configure(self, parameters: Any) -> None:
-        """Load and check everything (hook)."""
+        """Load and check everything (hook).
+
+        Args:
+            parameters: The checked parameters, an instance of ``Parameters``.
+        """
 
     def activate(self) -> None:
         """Start (hook)."""
@@ -71,15 +72,22 @@ class Lifecycle(LifecycleNode):
         """Release (hook)."""
 
     def keep(self, entity: Entity) -> Entity:
-        """Remember what configure made, anything with ``destroy``: destroyed at cleanup, newest first."""
+        """Register an entity that configure made: it is destroyed at cleanup, the newest first.
+
+        Args:
+            entity: A ROS entity of this node, or an object with ``destroy()``.
+
+        Returns:
+            The entity.
+        """
         kinds = (name for kind, name in _KINDS if isinstance(entity, kind))
         name = next(kinds, None)
-        destroy = getattr(self, f"destroy_{name}") if name else type(entity).destroy
+        destroy = getattr(self, f"destroy_{name}") if name else type(entity).destroy  # pyright: ignore
         self._entities.append((destroy, entity))
         return entity
 
     def stop(self) -> None:
-        """Leave every state in order, without the state machine: for the end of the process."""
+        """Deactivate and clean up as needed, without state transitions; for the end of the process."""
         if self._active:
             self._attempt(self.deactivate)
             self._active = False
@@ -87,6 +95,7 @@ class Lifecycle(LifecycleNode):
             self._release()
 
     def on_configure(self, state: LifecycleState) -> Result:
+        """Run the hook ``configure``; undo it when it fails."""
         if not self._attempt(lambda: self.configure(parameters.declare(self, self.Parameters))):
             failure = self.failure
             self._release()
@@ -96,6 +105,7 @@ class Lifecycle(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> Result:
+        """Run the hook ``activate``; run ``deactivate`` when it fails."""
         if not self._attempt(self.activate):
             failure = self.failure
             self._attempt(self.deactivate)
@@ -105,28 +115,34 @@ class Lifecycle(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> Result:
+        """Run the hook ``deactivate``."""
         self._active = False
         stopped = self._attempt(self.deactivate)
         super().on_deactivate(state)
         return Result.SUCCESS if stopped else Result.ERROR
 
     def on_cleanup(self, state: LifecycleState) -> Result:
+        """Run the hook ``cleanup`` and destroy the registered entities."""
         self._release()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> Result:
+        """Stop the node."""
         self.stop()
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> Result:
+        """Stop the node and return it to unconfigured, from where it may be configured again."""
         self.stop()
-        return Result.SUCCESS  # back to unconfigured: may be configured anew
+        return Result.SUCCESS
 
     def _LifecycleNodeMixin__on_change_state(self, request: Any, response: Any) -> Any:  # noqa: N802
-        """Answer the change_state service. rclpy's own handler lets a transition that the present state does not
-        allow escape as an exception, which would end the process: here it is refused."""
+        """Respond to a change_state request, and refuse a transition that the present state does not allow.
+
+        rclpy's own handler raises then, which would end the process.
+        """
         try:
-            return super()._LifecycleNodeMixin__on_change_state(request, response)
+            return super()._LifecycleNodeMixin__on_change_state(request, response)  # pyright: ignore
         except RCLError:
             response.success = False
             return response
@@ -139,22 +155,11 @@ class Lifecycle(LifecycleNode):
             self._attempt(lambda destroy=destroy, entity=entity: destroy(entity))
 
     def _attempt(self, step: Callable[[], Any]) -> bool:
-        """Run ``step``; an exception becomes ``self.failure`` and one line on stderr."""
+        """Run ``step``; an exception is logged and becomes ``self.failure``."""
         self.failure = ""
         try:
             step()
             return True
-        except Exception as error:  # the boundary: whatever a hook raises becomes a refused transition
-            if os.environ.get("CROSSHAND_DEBUG"):
-                traceback.print_exc()
-            self.failure = describe(self.get_fully_qualified_name(), error)
-            print(f"error: {self.failure}", file=sys.stderr, flush=True)
+        except Exception as error:  # a hook that raises is a refused transition
+            self.failure = log.error(self, error)
             return False
-
-
-def describe(name: str, error: BaseException) -> str:
-    """One line: the node, and what went wrong; the type too where the text alone would not tell."""
-    text = " ".join(str(error).split())
-    ours = isinstance(error, (ValueError, OSError, RuntimeError, LookupError)) and not isinstance(error, KeyError)
-    text = text if ours and text else f"{type(error).__name__}: {text}"
-    return text if name in text else f"node {name}: {text}"

@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,31 +16,40 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from node_kit.lifecycle import Lifecycle, describe
+from node_kit import log
+from node_kit.lifecycle import Lifecycle
 
 _SHUTDOWN_DEADLINE_S = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def spin(node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | None = None) -> int:
-    """Run one node, or one for each name on the command line, until SIGINT or SIGTERM; returns the exit code: 0 ended
-    as asked, 1 one of them failed.
+    """Run one node, or one for each name on the command line, until SIGINT or SIGTERM.
 
-    ROS's own signal handling is off: it takes the context away before a node could stop its device.
+    ROS's own signal handling is off: it shuts the context down before a node can stop its device.
+
+    Args:
+        node_class: Makes a node of a name.
+        name: The name of the node if the command line has none.
+        args: The command line; None for that of the process.
+
+    Returns:
+        The exit code: 0 after a signal, 1 if a node failed.
     """
     end = threading.Event()
     _on_signal(end.set)
     nodes: list[Spinner] = []
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
         names = remove_ros_args(args)[1:] or [name]
-        for name in names:  # which an error is about
+        for name in names:  # an error below is reported under this name
             nodes.append(Spinner(node_class(name), end))
         for node in nodes:
             node.start()
         end.wait()
     except Exception as error:
-        return _complain(name, error)
+        log.error(f"/{name}", error)
+        return 1
     finally:
         _end(nodes)
         ignore_signals()
@@ -49,9 +57,9 @@ def spin(node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | 
 
 
 class Spinner(threading.Thread):
-    """Serves one node until all of the process are to end, and stops it.
+    """The thread that spins one node until the event `end` is set, and then stops the node.
 
-    Each has its own: a node that hangs in a callback neither deafens the others nor keeps them from stopping.
+    Each node has its own executor: a callback that hangs does not delay the callbacks or the stop of other nodes.
     """
 
     def __init__(self, node: Lifecycle, end: threading.Event) -> None:
@@ -66,20 +74,21 @@ class Spinner(threading.Thread):
         except ExternalShutdownException:
             pass
         except Exception as error:
-            self.failed = bool(_complain(self.name, error))
+            log.error(self._node, error)
+            self.failed = True
         self._end.set()
         self._node.stop()
 
     def close(self) -> None:
-        """Wait until the node has stopped, and destroy it; everything is to end by now."""
+        """Wait until the node has stopped, and destroy it; the event `end` is set by now."""
         if self.is_alive():
             self.join()
-        self._executor.shutdown()  # left to the interpreter's end, it may complain on stderr that it is gone already
+        self._executor.shutdown()  # at the end of the interpreter it may write an error to stderr
         self._node.destroy_node()
 
     def wake(self) -> None:
-        """Make it look whether everything is to end."""
-        self._executor.create_task(lambda: None)  # makes a waiting executor return
+        """Make a waiting executor return, so that the thread checks the event `end`."""
+        self._executor.create_task(lambda: None)
 
     def _serve(self) -> None:
         self._executor.add_node(self._node)
@@ -90,25 +99,17 @@ class Spinner(threading.Thread):
             self._executor.spin_once()
 
 
-def _complain(name: str, error: Exception) -> int:
-    """The last boundary of a node: one line on stderr; returns the exit code."""
-    sys.stderr.write(f"error: {describe(f'/{name}', error)}\n")  # a whole line: other nodes write theirs
-    if os.environ.get("CROSSHAND_DEBUG"):
-        traceback.print_exc()
-    return 1
-
-
 def autostart(node: Lifecycle) -> bool:
-    """Configure and activate; False when either is refused (the node has said why)."""
+    """Configure and activate the node; False if either transition failed (the node has logged why)."""
     success = TransitionCallbackReturn.SUCCESS
     return node.trigger_configure() == success and node.trigger_activate() == success
 
 
 def _on_signal(notify: Callable[[], Any]) -> None:
-    """Call ``notify`` in a thread of its own when a signal comes.
+    """Call ``notify`` in a thread of its own on SIGINT or SIGTERM.
 
-    The main thread waits inside ROS, where Python's own handlers do not run; the wake-up descriptor is written by the
-    C-level handler at once, whichever thread the signal hits.
+    The main thread waits inside ROS, where Python's handlers do not run; the C-level handler writes to the wake-up
+    descriptor in whichever thread receives the signal.
     """
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
@@ -120,16 +121,16 @@ def _on_signal(notify: Callable[[], Any]) -> None:
         while ours.recv(1)[0] not in _SIGNALS:
             pass
         notify()
-        while ours.recv(1):  # both ends stay open: a signal written to a closed one would be complained about
+        while ours.recv(1):  # both ends stay open: Python reports a signal that it cannot write to the descriptor
             pass
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
 def ignore_signals() -> None:
-    """From here on the process ends by itself: a further signal must not kill it, nor be complained about.
+    """Ignore further signals: the process is ending, and must end in order.
 
-    A Ctrl-C in a terminal comes twice under `ros2 launch`, from the terminal and from the launch.
+    Under `ros2 launch` a Ctrl-C in a terminal arrives twice, from the terminal and from the launch process.
     """
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -137,7 +138,7 @@ def ignore_signals() -> None:
 
 
 def _end(nodes: Sequence[Spinner]) -> None:
-    """Stop the nodes and ROS; a hook that hangs is cut off so that the process ends in any case."""
+    """Stop the nodes and ROS; the process exits after the deadline even if a hook hangs."""
     cut = threading.Timer(_SHUTDOWN_DEADLINE_S, _cut_off)
     cut.daemon = True
     cut.start()

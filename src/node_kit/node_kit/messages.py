@@ -1,7 +1,7 @@
-"""Arrays to standard messages and back.
+"""Conversions between arrays and standard messages.
 
-Readers return ``(arrays, status)``: on any status but ``OK`` the arrays are empty, so that nothing can be driven by a
-message that was refused. Times are int nanoseconds of ROS system time; joints are matched by name, in any order.
+Readers return ``(arrays, status)``: with any status but ``OK`` the arrays are empty, so that values of a refused
+message cannot be used. Times are int nanoseconds of ROS system time; joints are matched by name, in any order.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 SECOND = 1_000_000_000
-MOST_POINTS = 512  # of a chunk; the longest that a policy may have is 256, and reading more would keep others waiting
-_LONGEST_S = 1e6  # as good as infinite, and still far from what a Duration can hold
+MOST_POINTS = 512  # of a chunk: twice the longest horizon of a policy; bounds the time that reading takes
+_LONGEST_S = 1e6  # beyond any use, and far below what a Duration can hold
 _BYTES_PER_PIXEL = 3
 
 
@@ -56,7 +56,7 @@ class TrajectoryArrays(NamedTuple):
 
 
 def to_stamp(ns: int) -> Time:
-    """Nanoseconds to a message's time stamp."""
+    """The time stamp message of ``ns`` nanoseconds."""
     return Time(sec=int(ns // SECOND), nanosec=int(ns % SECOND))
 
 
@@ -103,7 +103,7 @@ def image(rgb: np.ndarray, stamp_ns: int, frame_id: str = "") -> Image:
         raise ValueError(f"image: found {rgb.dtype} {rgb.shape}, expected uint8 (H, W, 3)")
     message = Image(height=height, width=width, encoding="rgb8", step=width * _BYTES_PER_PIXEL)
     message.header.stamp, message.header.frame_id = to_stamp(stamp_ns), frame_id
-    message.data = array("B", np.ascontiguousarray(rgb).tobytes())  # a list would be checked byte by byte
+    message.data = array("B", np.ascontiguousarray(rgb).tobytes())  # rclpy checks a list byte by byte
     return message
 
 
@@ -120,7 +120,11 @@ def depth_image(depth: np.ndarray, stamp_ns: int, frame_id: str = "") -> Image:
 
 
 def image_array(message: Image) -> tuple[np.ndarray, MessageStatus]:
-    """The pixels (H, W, 3) uint8 in RGB order of an rgb8 or bgr8 Image; a view of the message where it can be."""
+    """The pixels of an rgb8 or bgr8 Image.
+
+    Returns:
+        Pixels (H, W, 3) uint8 in RGB order, a view of the message's data, and the status.
+    """
     empty = np.empty((0, 0, _BYTES_PER_PIXEL), np.uint8)
     if message.encoding not in ("rgb8", "bgr8"):
         return empty, MessageStatus.WRONG_ENCODING
@@ -133,7 +137,15 @@ def image_array(message: Image) -> tuple[np.ndarray, MessageStatus]:
 
 
 def joint_state_arrays(message: JointState, expected_names: Sequence[str]) -> tuple[JointArrays, MessageStatus]:
-    """Arrays (n,) of ``message`` in the order of ``expected_names``; every name must be there, once, and no other."""
+    """Position, velocity and effort of a joint state, in the expected order.
+
+    Args:
+        message: The joint state, its joints in any order.
+        expected_names: The n joint names; the message must hold each once, and no other.
+
+    Returns:
+        Arrays (n,) and the status.
+    """
     stamp = stamp_ns(message.header)
     refused = JointArrays(stamp, np.empty(0))
     order = _order(message.name, expected_names)
@@ -142,16 +154,24 @@ def joint_state_arrays(message: JointState, expected_names: Sequence[str]) -> tu
     columns = [message.position, message.velocity, message.effort]
     if any(len(column) != len(order) for column in columns[:1] + [column for column in columns[1:] if len(column)]):
         return refused, MessageStatus.WRONG_SHAPE
-    arrays = [np.asarray(column, float)[order] if len(column) else None for column in columns]
-    if not all(np.isfinite(values).all() for values in arrays if values is not None):
+    position, *others = (np.asarray(column, float)[order] if len(column) else None for column in columns)
+    if not all(np.isfinite(values).all() for values in (position, *others) if values is not None):
         return refused, MessageStatus.NOT_FINITE
-    return JointArrays(stamp, *arrays), MessageStatus.OK
+    return JointArrays(stamp, np.empty(0) if position is None else position, *others), MessageStatus.OK
 
 
 def trajectory_arrays(
     message: JointTrajectory, expected_names: Sequence[str]
 ) -> tuple[TrajectoryArrays, MessageStatus]:
-    """Times and points of ``message`` in the order of ``expected_names``; 1 to MOST_POINTS points, times ascending."""
+    """Times and points of a trajectory message, in the expected joint order.
+
+    Args:
+        message: 1 to MOST_POINTS points at ascending times, joints in any order.
+        expected_names: The n joint names; the message must hold each once, and no other.
+
+    Returns:
+        Times (H,) s and points (H, n), and the status.
+    """
     stamp, count = stamp_ns(message.header), len(expected_names)
     refused = TrajectoryArrays(stamp, np.empty(0), np.empty((0, count)))
     order = _order(message.joint_names, expected_names)
@@ -169,7 +189,7 @@ def trajectory_arrays(
 
 
 def _order(found: Sequence[str], expected: Sequence[str]) -> list[int] | None:
-    """Where each expected name stands in ``found``; None unless both hold the same names, each once."""
+    """Index in ``found`` of each expected name; None unless both hold the same names, each once."""
     if list(found) == list(expected):
         return list(range(len(expected)))
     places = {name: place for place, name in enumerate(found)}

@@ -1,6 +1,6 @@
 """ROS parameters from a pydantic schema: declared, described and checked in one place.
 
-A node states its parameters once, as a flat pydantic model (``str``, ``int``, ``float``, ``bool`` or lists of them).
+The schema is a flat pydantic model with fields of ``str``, ``int``, ``float``, ``bool`` or lists of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Parameters(BaseModel):
-    """Base of a node's parameter schema: nothing unknown, nothing infinite, nothing changed after the check."""
+    """Base of a node's parameter schema: no unknown fields, finite values, immutable."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
@@ -26,7 +26,7 @@ class ParameterError(ValueError):
 
 
 def declare(node: Node, model: type[Model]) -> Model:
-    """Declare the fields of ``model`` on ``node`` (once) and return their checked values.
+    """Declare the fields of ``model`` on ``node`` and return their checked values.
 
     Raises:
         ParameterError: naming the node and every parameter that is wrong.
@@ -36,21 +36,26 @@ def declare(node: Node, model: type[Model]) -> Model:
 
 
 def announce(node: Node, model: type[BaseModel]) -> None:
-    """Declare the fields of ``model`` on ``node`` without checking values yet; fields already declared are kept."""
+    """Declare the fields of ``model`` on ``node`` without checking values; declared fields are kept."""
     for name, field in model.model_fields.items():
         if not node.has_parameter(name):
             node.declare_parameter(name, _default(field), _descriptor(name, field))
 
 
 def read(node: Node, model: type[Model]) -> Model:
-    """Return the current values of the declared fields of ``model``, checked as a whole."""
+    """Return the current values of the declared fields of ``model``, checked as a whole.
+
+    Raises:
+        ParameterError: naming the node and every parameter that is wrong.
+    """
     problems = [f"parameter '{name}': unknown, expected one of {_known(model)}" for name in _unknown(node)]
     values = {name: _value(node, name) for name in model.model_fields}
+    checked = None
     try:
         checked = model.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
         problems += [_describe(values, item) for item in error.errors(include_url=False)]
-    if problems:
+    if checked is None or problems:
         raise ParameterError(f"node {node.get_fully_qualified_name()}: " + "; ".join(problems))
     return checked
 
@@ -61,7 +66,7 @@ def _default(field: FieldInfo) -> Any:
 
 
 def _descriptor(name: str, field: FieldInfo) -> ParameterDescriptor:
-    # Dynamic typing leaves the check, and its wording, to the schema: `rate_hz:=100` is as good as `rate_hz:=100.0`.
+    # Dynamic typing leaves the type check to the schema, which accepts `rate_hz:=100` for `rate_hz:=100.0`.
     bounds = ", ".join(str(bound) for bound in field.metadata)
     return ParameterDescriptor(
         name=name, description=field.description or "", additional_constraints=bounds, dynamic_typing=True
@@ -70,12 +75,12 @@ def _descriptor(name: str, field: FieldInfo) -> ParameterDescriptor:
 
 def _value(node: Node, name: str) -> Any:
     value = node.get_parameter(name).value
-    # Lists arrive as array.array, which a schema of lists does not know.
+    # Lists arrive as array.array, which pydantic does not accept for a list.
     return list(value) if value is not None and not isinstance(value, (str, bytes, int, float)) else value
 
 
 def _unknown(node: Node) -> list[str]:
-    """Names given to the node (command line, file) that nobody declared: typing errors that ROS passes in silence."""
+    """Overrides (command line, file) of parameters that are not declared, such as misspelt ones: ROS ignores them."""
     given = getattr(node, "_parameter_overrides", {})
     return sorted(name for name in given if not node.has_parameter(name) and not name.startswith("qos_overrides."))
 

@@ -1,4 +1,4 @@
-"""Messages that wait until someone asks for them."""
+"""A subscription that is polled, and a count of dropped messages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ from rclpy.subscription import Subscription
 
 
 class PolledSubscription:
-    """A subscription that no executor serves: who has a beat of its own takes what came, and nobody is woken for it.
+    """A subscription that no executor serves: its owner polls it, and a message wakes no thread.
 
-    The queue is the middleware's, as deep as `profile` says. `callback` is as for a subscription; the node keeps
-    `subscription`, and destroys it.
+    The middleware queues the messages. The node owns `subscription` and destroys it.
+
+    Args:
+        node: The node that subscribes.
+        kind: The message type.
+        topic: The topic.
+        callback: Called with (message) or (message, info), as for an rclpy subscription.
+        profile: Quality of service; its depth is that of the queue.
     """
 
     def __init__(self, node: Node, kind: type, topic: str, callback: Callable[..., None], profile: QoSProfile) -> None:
@@ -24,9 +30,10 @@ class PolledSubscription:
         self._depth = profile.depth
 
     def deliver(self) -> None:
-        """Hand over what waits, the oldest first, in this thread; never more than the queue holds.
+        """Call the callback for each queued message, the oldest first, at most as many as the queue holds.
 
-        Raises what the callback raises, and rclpy's InvalidHandle once the subscription is destroyed.
+        Raises:
+            InvalidHandle: If the subscription is destroyed. Exceptions of the callback pass through.
         """
         subscription = self.subscription
         for _ in range(self._depth):
@@ -38,22 +45,24 @@ class PolledSubscription:
 
 
 class _Unserved(CallbackGroup):
-    """Nothing in it is ever ready for an executor."""
+    """A callback group whose entities an executor never executes."""
 
     def can_execute(self, entity: Any) -> bool:
+        """Whether the executor may execute the entity: never."""
         return False
 
     def beginning_execution(self, entity: Any) -> bool:
+        """Whether the executor may begin: never."""
         return False
 
     def ending_execution(self, entity: Any) -> None:
-        """Nothing began."""
+        """Do nothing."""
 
 
 class DroppedMessages:
-    """Counts the messages of a topic with one publisher that newer ones replaced before they were taken.
+    """Counts messages of a topic with one publisher that newer ones superseded before they were taken.
 
-    Told by the numbers the middleware gives them; one that gives none leaves the count at zero.
+    The gaps in the middleware's sequence numbers are counted; the count stays zero if the middleware gives none.
     """
 
     def __init__(self) -> None:
@@ -61,10 +70,14 @@ class DroppedMessages:
         self._newest: int | None = None
 
     def take(self, info: Mapping[str, int | None]) -> None:
-        """A message came, with the information rclpy hands to a callback of two arguments."""
+        """Account for a received message.
+
+        Args:
+            info: The message information that rclpy passes to a callback of two arguments.
+        """
         number = info.get("publication_sequence_number")
         if number is None:
             return
-        if self._newest is not None and number > self._newest:  # not so after the publisher was started again
+        if self._newest is not None and number > self._newest:  # a restarted publisher begins again
             self.count += number - self._newest - 1
         self._newest = number

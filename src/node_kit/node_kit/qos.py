@@ -1,7 +1,7 @@
-"""The quality-of-service profiles of the graph, written once.
+"""The quality-of-service profiles of the graph.
 
-All are reliable: a reliable writer serves best-effort readers too, and over shared memory on one machine it costs
-nothing measurable. Depths bound memory; commands keep only the newest, since a newer chunk replaces an older one.
+All are reliable: a reliable writer serves best-effort readers too, and the cost over shared memory on one machine is
+not measurable. Depths bound memory; commands keep only the newest, since a newer chunk replaces an older one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def _reliable(depth: int, durability: DurabilityPolicy = DurabilityPolicy.VOLATI
     )
 
 
-IMAGE = _reliable(10)  # a third of a second at 30 Hz: a reader that is kept off the processor so long misses none
+IMAGE = _reliable(10)  # a third of a second at 30 Hz: no image is dropped during a scheduler stall of that length
 STATE = _reliable(10)
 COMMAND = _reliable(2)
 LATCHED = _reliable(1, DurabilityPolicy.TRANSIENT_LOCAL)

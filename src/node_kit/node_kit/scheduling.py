@@ -1,4 +1,4 @@
-"""What a process or thread may ask of the system to be woken on time."""
+"""Scheduling of processes and threads that have to run on time."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import platform
 import struct
 import sys
 
-SLICE_NS = 600_000  # shorter than any task has by default, and long enough for a step not to be parted
-GIL_S = 0.0005  # the interpreter's own slice is 5 ms: a servo period and more
-DEVICE_PRIORITY = 40  # of emulated devices: a real one has a processor of its own; below the servo loops
-HELPER_PRIORITY = 1  # of what shares an interpreter with a servo loop: whoever holds its lock must run to give it back
+SLICE_NS = 600_000  # shorter than the default slice, and long enough for a whole step
+GIL_S = 0.0005  # switch interval; the default of 5 ms is a servo period or more
+DEVICE_PRIORITY = 40  # of emulated devices, below the servo loops: a real device has a processor of its own
+HELPER_PRIORITY = 1  # of threads beside a servo loop: one that holds the interpreter lock must run to release it
 _PR_SET_TIMERSLACK = 29
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # no C library has a function for it
 _SCHED_ATTR = "=IIQiIQQQII"  # size, policy, flags, nice, priority, runtime, deadline, period, clamps; sched_setattr(2)
 
 
 def prompt() -> bool:
-    """For a process of short work that is due at once: all threads that start from here on get short slices of time.
+    """Request short time slices for this process: for threads that wake often and run briefly.
 
-    A thread that wakes then goes before one that computes (Linux 6.12 and later: the slice is the `runtime` of a task
-    of SCHED_OTHER); how much of the processor each gets stays the same. Threads of this process give way to one another
-    as soon. Returns whether the system took it; where it does not know such slices, all stays as it was.
+    A thread that wakes then preempts one that computes; each one's share of the processor stays the same (Linux 6.12
+    and later: the slice is the `runtime` of a SCHED_OTHER task). The interpreter's switch interval becomes as short.
+    Threads inherit the slice from the thread that starts them.
+
+    Returns:
+        Whether the system supports it; otherwise the scheduling is unchanged.
     """
     sys.setswitchinterval(GIL_S)
     number = _SCHED_SETATTR.get(platform.machine())
@@ -35,8 +38,15 @@ def prompt() -> bool:
 
 
 def schedule_in_real_time(priority: int, inherited: bool = False) -> bool:
-    """Give this thread SCHED_FIFO, and where `inherited` those that it starts; False for priority 0, and where that is
-    not permitted."""
+    """Give this thread real-time priority (SCHED_FIFO).
+
+    Args:
+        priority: 1 to 99; 0 leaves the scheduling unchanged.
+        inherited: Whether threads that this one starts inherit it.
+
+    Returns:
+        Whether the priority was set; False for priority 0, or without the permission.
+    """
     if not priority:
         return False
     policy = os.SCHED_FIFO if inherited else os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
@@ -48,8 +58,8 @@ def schedule_in_real_time(priority: int, inherited: bool = False) -> bool:
 
 
 def precise_timers() -> None:
-    """Let the kernel wake this thread on time: it may otherwise bundle timers within 50 us. Needs no privilege."""
+    """Make timers of this thread exact: by default the kernel may delay them by 50 us. Needs no privilege."""
     try:
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
     except (OSError, AttributeError):
-        return  # not Linux: the default has to do
+        return  # not Linux

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -12,9 +13,11 @@ from hypothesis import settings
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 99)
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
-import rclpy  # noqa: E402
-from rclpy.context import Context  # noqa: E402
-from rclpy.node import Node  # noqa: E402
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
@@ -37,3 +40,23 @@ def make_node() -> Iterator[Callable[..., Node]]:
     for context, node in contexts:
         node.destroy_node()
         context.try_shutdown()
+
+
+@pytest.fixture
+def make_listener(make_node) -> Callable[..., Callable[[], Any]]:
+    """Subscribes to a topic; the result waits for the next message and returns it."""
+
+    def subscribe(kind: type, topic: str, profile: QoSProfile) -> Callable[[], Any]:
+        node, received = make_node(Node), []
+        node.create_subscription(kind, topic, received.append, profile)
+        executor = SingleThreadedExecutor(context=node.context)
+        executor.add_node(node)
+
+        def wait() -> Any:
+            while not received:
+                executor.spin_once()
+            return received.pop(0)
+
+        return wait
+
+    return subscribe

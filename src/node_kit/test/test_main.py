@@ -153,6 +153,6 @@ def test_a_node_that_hangs_at_its_end_is_cut_off(start):
     process = start("hang")
     wait_until_active(process)
     process.terminate()
-    output, errors = process.communicate(timeout=20.0)
+    _output, errors = process.communicate(timeout=20.0)
     assert process.returncode == 1
     assert errors == "error: shutdown took longer than 5 s\n"

@@ -17,8 +17,8 @@ class Schema(Parameters):
     side: Literal["left", "right"]
     rate_hz: float = Field(100.0, gt=0, le=500, description="rate of the loop, Hz")
     count: int = 3
-    names: list[str] = []
-    offsets: list[float] = [0.0, 1.5]
+    names: list[str] = Field(default=[])
+    offsets: list[float] = Field(default=[0.0, 1.5])
     enabled: bool = True
     limit: float | None = None
 

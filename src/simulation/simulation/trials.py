@@ -60,7 +60,8 @@ class Trials:
 
     def advance(self) -> None:
         """Keep trials going in a world that is never reset. Between two of them the objects lie where they belong, as
-        a person would tidy up, until the arms have gone home: the next object must not appear under a hand."""
+        a person would tidy up, until the arms have gone home: the next object must not appear under a hand.
+        """
         if self._ended_s is None:
             if self.update():
                 for side, success in self.finish().items():

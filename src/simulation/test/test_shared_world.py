@@ -78,7 +78,7 @@ def test_of_several_targets_the_newest_is_heard(world, port):
 
 @pytest.mark.parametrize("target", [[np.nan, 0.0], [np.inf, 0.0], [0.0], [0.0, 0.0, 0.0]])
 def test_targets_of_the_wrong_kind_never_reach_the_world(world, port, target):
-    with pytest.raises(WorldError, match="left/hand: found targets .*, expected 2 finite numbers"):
+    with pytest.raises(WorldError, match=r"left/hand: found targets .*, expected 2 finite numbers"):
         View(port).tell("left/hand", target)
     assert world.told() == {}
 
@@ -224,5 +224,5 @@ def test_a_description_of_another_kind_is_refused(content):
 
 def test_a_description_of_more_than_there_is_is_refused(port):
     text = FOUND.model_dump_json().encode()
-    with pytest.raises(WorldError, match="expected .* for 5 joints"):
+    with pytest.raises(WorldError, match=r"expected .* for 5 joints"):
         describe(struct.pack("<4sI", MAGIC, len(text)) + text)

@@ -53,10 +53,9 @@ def test_a_parser_that_crashes_is_caught_with_the_frames_that_did_it():
     found = parsing.fuzz(parser(read_a_length), 2000, SEED)
     assert found.failed and not found.ok
     assert "crash: IndexError" in found.failures[0]
-    told = [bytes.fromhex(word) for word in found.failures[0].split(" after ")[1].split()]
+    frames = [bytes.fromhex(word) for word in found.failures[0].split(" after ")[1].split()]
     with pytest.raises(IndexError):
-        for piece in told:
-            read_a_length(piece)
+        [read_a_length(frame) for frame in frames]
 
 
 def test_a_parser_that_does_not_end_is_broken_off(monkeypatch):

@@ -60,7 +60,7 @@ def test_a_killed_policy_stops_motion_and_is_reported(tmp_path: Path, free_port:
     nodes, at = nodes_of(demo.process.pid), time.monotonic()
     os.kill(nodes["policy"], signal.SIGKILL)
     stopped = until(lambda: speeds.at_rest_since(at), 5.0)  # how fast is the fault bench's to judge
-    status, out, errors = demo.finish(60.0)
+    status, _out, errors = demo.finish(60.0)
     assert stopped
     assert status == 1
     assert demo.report()["died"][0] == {"node": "policy", "cause": "was killed by SIGKILL"}

@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ["src", ".ci"]
+TYPED = ["node_kit/node_kit"]
 SHELL = ["ws", ".ci/run", "requirements/lock"]
 
 ruff = pytest.mark.skipif(shutil.which("ruff") is None, reason="ruff is not installed; ./ws test brings it")
@@ -26,6 +27,12 @@ def test_python_is_free_of_lint():
 @ruff
 def test_python_is_formatted():
     run("ruff", "format", "--no-cache", "--diff", *PYTHON)
+
+
+@pytest.mark.skipif(shutil.which("basedpyright") is None, reason="basedpyright is not installed; ./ws test brings it")
+@pytest.mark.parametrize("package", TYPED)
+def test_package_is_free_of_type_errors(package):
+    run("basedpyright", f"src/{package}")
 
 
 @pytest.mark.parametrize("script", SHELL)

@@ -15,7 +15,8 @@ from hand_drivers.devices.g1_arms import FIRST, ORDER
 
 class Body:
     """All 35 as `device_emulators.lag.Joints`; `arms`: by side, in the order of their motors. The rest, which no
-    station has, follows by itself."""
+    station has, follows by itself.
+    """
 
     def __init__(self, arms: Mapping[str, Joints]) -> None:
         self._arms = [(slice(FIRST[side], FIRST[side] + len(ORDER)), arm) for side, arm in arms.items()]

@@ -7,6 +7,7 @@ from std_msgs.msg import String
 
 from contracts.station import Station, load_station
 from device_emulators.world.emulated import Emulators
+from node_kit import log
 from node_kit.diagnostics import OK, WARN, DiagnosticsPublisher, Report
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
@@ -45,7 +46,7 @@ class EmulatorsNode(Lifecycle):
         faults = self._emulators.faults if self._emulators else {}
         wrong = faults[part].set(setting) if part in faults else f"found {part!r}, expected one of {', '.join(faults)}"
         self._refused += bool(wrong)
-        self.get_logger().warning(f"~/fault: {wrong or message.data}")
+        log.warning(self, f"~/fault: {wrong or message.data}")
 
     def _report(self) -> Report:
         faults = self._emulators.faults if self._emulators else {}

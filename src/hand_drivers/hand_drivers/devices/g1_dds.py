@@ -120,7 +120,8 @@ class MotorStates:
 @dataclass(frozen=True)
 class Motors:
     """Of each joint of a part: the `number` of its motor in a message, and the `sign` (n,) that makes a joint's value
-    a motor's and back."""
+    a motor's and back.
+    """
 
     joints: tuple[str, ...]
     number: tuple[int, ...]

@@ -42,7 +42,8 @@ class Hearing:
 
     def look(self, wire: Wire) -> None:
         """Take what came since the last call. A late message is no measurement: the arms would be taken over where they
-        were once, and jump there."""
+        were once, and jump there.
+        """
         if wire.others():
             self.others_then = time.monotonic()
         try:

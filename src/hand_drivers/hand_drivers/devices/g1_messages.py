@@ -89,7 +89,8 @@ class Message:
     def checksum(self) -> int:
         """Unitree's, over the C struct of the message: there the first motor's mode has a word of its own, too, and
         between the fields is nothing. CRC-32 with polynomial 0x04C11DB7 over the 32-bit words but the last, the highest
-        bit of each first, from all ones on, not inverted at the end."""
+        bit of each first, from all ones on, not inverted at the end.
+        """
         first, words = self.FIRST, self.words
         struct = np.concatenate([words[:first], words[first - 1 : first] >> 16, words[first:-1]])
         struct[first - 1] &= LOW

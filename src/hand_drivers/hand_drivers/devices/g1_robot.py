@@ -67,7 +67,8 @@ class Robot:
 
     def enter(self, side: str, options: G1Options) -> None:
         """Wait for the robot, listen whether it is ours alone, and take the arms over where they are. Blocks for
-        `connect_s` and five times `ramp_s` and two seconds at most. Raises DeviceError."""
+        `connect_s` and five times `ramp_s` and two seconds at most. Raises DeviceError.
+        """
         began = time.monotonic()
         self._begin(side, options)
         try:

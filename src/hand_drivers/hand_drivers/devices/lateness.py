@@ -16,7 +16,8 @@ class Lateness:
 
     def of(self, sent_ns: int, now_ns: int) -> float:
         """Lateness, s, of a message sent at `sent_ns` by its sender's clock, found at `now_ns` by one that nobody sets;
-        0 where it is not said when it was sent. A sender whose clock is set back begins anew."""
+        0 where it is not said when it was sent. A sender whose clock is set back begins anew.
+        """
         if sent_ns <= 0:
             return 0.0
         if sent_ns < self._sent_ns:

@@ -87,7 +87,8 @@ class RobotiqWire:
 
     def clear(self) -> None:
         """Faults of communication go by themselves, the rest only by activating again: that begins here, and the next
-        answers tell how it goes on."""
+        answers tell how it goes on.
+        """
         words = self._read()
         needed = state_of(words) != ACTIVE or fault_of(words) >= MAJOR
         if needed and self._options.activate and not self._activating():

@@ -18,7 +18,8 @@ PORT = Field(CONTROL_PORT, ge=1, le=65535, description="control port of the box;
 
 class Box:
     """The SDK's object; whatever its calls raise is a DeviceError here. Of an answer that is too short they read what
-    is not there."""
+    is not there.
+    """
 
     def __init__(self, arm: Any) -> None:
         self._arm = arm

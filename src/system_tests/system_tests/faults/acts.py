@@ -17,7 +17,8 @@ APART_NS = 20_000_000  # two chunks
 
 def again(trial: Trial, ago: int) -> None:
     """Each chunk is followed by the one that came `ago` chunks before it (0: itself), as if those had come every 20 ms:
-    on a slow machine an older one would be refused as too late, whatever its order."""
+    on a slow machine an older one would be refused as too late, whatever its order.
+    """
     for topic in trial.injector.latent_topics:
         past: list[JointTrajectory] = []
 

@@ -26,7 +26,8 @@ def of_device(part: str, name: str, code: int, tcp: bool = False) -> list[Fault]
 
 def of_xarm_gripper(part: str, code: int) -> list[Fault]:
     """The faults of an xArm's gripper. Its words go through the arm's box, whose error 19 says that there are none;
-    what befalls the box itself is the arm's fault."""
+    what befalls the box itself is the arm's fault.
+    """
     name, error = "xarm_gripper", f"gripper error {code}"
     return [
         device(part, "silent 1", Expected.STOPS, LOST, "error 19", name=f"{name} is silent"),
@@ -37,7 +38,8 @@ def of_xarm_gripper(part: str, code: int) -> list[Fault]:
 
 def of_dds_device(part: str, name: str, code: int, error: str, damage: str) -> list[Fault]:
     """The faults of a device that says over DDS how it is, unasked: no connection can be refused, and DDS drops what is
-    cut. `error` is its error `code` in words, `damage` what is said of a message with a flipped bit."""
+    cut. `error` is its error `code` in words, `damage` what is said of a message with a flipped bit.
+    """
     return [
         device(part, "silent 1", Expected.STOPS, LOST, "nothing heard", name=f"{name} is silent"),
         device(part, "late_s 0.5", Expected.STOPS, LOST, "nothing heard", name=f"{name} is heard .5 s late"),

@@ -35,7 +35,8 @@ class Track:
 
 def commanded(times_s: np.ndarray, targets: np.ndarray, rest: np.ndarray) -> Track:
     """The motion of targets (T, J): how far they went within the last `WINDOW_S`, or since the sample before where that
-    is longer ago, per s."""
+    is longer ago, per s.
+    """
     past = np.minimum(np.searchsorted(times_s, times_s - WINDOW_S), np.maximum(np.arange(len(times_s)) - 1, 0))
     spans_s = np.maximum(times_s - times_s[past], WINDOW_S)
     return Track(times_s, (targets - targets[past]) / spans_s[:, None], rest)
@@ -43,7 +44,8 @@ def commanded(times_s: np.ndarray, targets: np.ndarray, rest: np.ndarray) -> Tra
 
 def standstill_s(track: Track, since_s: float, still_s: float = 0.1) -> float | None:
     """Seconds from `since_s` until all joints stood for the first time, for `still_s` at least; None when they did
-    not."""
+    not.
+    """
     after = track.part(since_s)
     moving, times = after.moving, after.times_s
     begin = None
@@ -81,7 +83,8 @@ def last_to_rest(track: Track, at_s: float) -> int | None:
 
 def moved_after(track: Track, start_s: float, end_s: float = np.inf, least_s: float = 0.05) -> bool:
     """Whether a joint moved for `least_s` without a pause between `start_s` and `end_s`, or jumped: a shiver is no
-    motion."""
+    motion.
+    """
     within = track.part(start_s, end_s)
     if jumped(within):
         return True

@@ -76,7 +76,8 @@ class Trial:
 
     def begin_work(self) -> None:
         """Until the robots move as they do at work; what stopped them while nothing was broken, such as a device that
-        was late while all else started, a person would reset. Raises TrialError."""
+        was late while all else started, a person would reset. Raises TrialError.
+        """
         for _ in range(RESETS):
             try:
                 return self.wait_until_moving()
@@ -89,7 +90,8 @@ class Trial:
 
     def wait_until_moving(self) -> None:
         """Until the robots move as they do at work; raises TrialError when they do not, and what `Supervisor.check`
-        does."""
+        does.
+        """
         began, wanted = time.monotonic(), len(self.injector.latent_topics)
         while self.truth.speed() < MOVING or len(self.injector.chunks) < wanted or not self.injector.images:
             self.supervisor.check()
@@ -109,7 +111,8 @@ class Trial:
 
     def release(self) -> None:
         """What a person does, again where a device was lost meanwhile; raises TrialError for drivers that stay
-        stopped."""
+        stopped.
+        """
         for _ in range(RESETS):
             refusals = self.injector.release(self.drivers)
             if not refusals:

@@ -24,7 +24,8 @@ def _nothing() -> None:
 class Connection:
     """One parser at work. `feed` takes bytes and returns what became of them: "accepted" or why not, in a few words
     without figures. It raises Wrong when it finds a promise broken; whatever else it raises is a crash. `state` is
-    what must not grow; `finish` looks back on a conversation and may raise Wrong, too."""
+    what must not grow; `finish` looks back on a conversation and may raise Wrong, too.
+    """
 
     feed: Callable[[bytes], str]
     state: Any = None

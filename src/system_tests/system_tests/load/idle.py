@@ -28,7 +28,8 @@ SIXTEEN_JOINTS = "dexh13"
 
 def idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, priority: int) -> Loop:
     """The loop of one driver of the loopback device, following chunks ten times a second, its threads scheduled as a
-    driver node's."""
+    driver node's.
+    """
     helper = HELPER_PRIORITY if priority else 0
     with ThreadPoolExecutor(1, initializer=schedule_in_real_time, initargs=(helper, True)) as node:
         return node.submit(_idle_loop, part, embodiment, rate_hz, seconds, priority).result()
@@ -81,7 +82,8 @@ def _take(driver: Driver, waiting: SimpleQueue, now_ns: int) -> None:
 
 def guard_us(priority: int) -> dict[str, float]:
     """p50, p99 and max in us of the motion guard on a hand of GUARD_JOINTS joints, chasing targets all over it, in a
-    thread such as the servo loop's."""
+    thread such as the servo loop's.
+    """
     with ThreadPoolExecutor(1, initializer=schedule_in_real_time, initargs=(priority,)) as servo:
         return servo.submit(_guard_us).result()
 
