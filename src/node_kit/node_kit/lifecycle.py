@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
-from rclpy._rclpy_pybind11 import RCLError, TransitionCallbackReturnType
+from rclpy._rclpy_pybind11 import RCLError
+from rclpy._rclpy_pybind11 import TransitionCallbackReturnType as Result
 from rclpy.client import Client
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from rclpy.publisher import Publisher
@@ -16,7 +17,6 @@ from rclpy.timer import Timer
 
 from node_kit import log, parameters
 
-Result = TransitionCallbackReturnType
 Entity = TypeVar("Entity")
 # Entities that have to be destroyed through their node, which keeps a reference to them.
 _KINDS = (
