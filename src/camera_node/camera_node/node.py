@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from camera_node.info import calibrated, load_calibration, pinhole
 from camera_node.monitor import FrameMonitor
 from camera_node.source import GROUP, Frame, Source, SourceError
 from contracts import plugins
+from contracts.hops import CAMERA, HopLog
 from node_kit import diagnostics, log, messages, qos
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
@@ -49,7 +51,7 @@ class CameraNode(Lifecycle):
     def configure(self, parameters: CameraParameters) -> None:
         self._settings = parameters
         self._capture: Capture | None = None
-        self._published = 0
+        self._published, self._hops = 0, HopLog(CAMERA)
         self._logged = ""
         factory = plugins.load(GROUP, parameters.source)
         options = _options(parameters, getattr(factory, "adjustable", False))
@@ -83,6 +85,7 @@ class CameraNode(Lifecycle):
         image = messages.image(frame.rgb, frame.stamp_ns, self._settings.frame_id or self._settings.name)
         info = self._camera_info(frame)
         info.header = image.header
+        self._hops.add(frame.stamp_ns, time.time_ns())
         self._images.publish(image)
         self._infos.publish(info)
         if self._depths is not None and frame.depth is not None:
@@ -123,6 +126,7 @@ class CameraNode(Lifecycle):
             "repeated": capture.repeated,
             "opened": capture.opened,
             "problem": capture.problem,
+            **self._hops.values(),
         }
         level = diagnostics.OK if state in FINE else diagnostics.ERROR
         return level, f"{state}: {capture.problem}" if capture.problem else state, values

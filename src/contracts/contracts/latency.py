@@ -17,7 +17,7 @@ class LatencyTrace:
 
     def __init__(self) -> None:
         self._counts = [0] * self._BINS
-        self._max = 0.0
+        self._max = self._sum = 0.0
         self._count = 0
 
     def add(self, ms: float) -> None:
@@ -26,14 +26,16 @@ class LatencyTrace:
             return
         self._counts[self._bin(ms)] += 1
         self._count += 1
+        self._sum += max(ms, 0.0)
         self._max = max(self._max, ms)
 
     def summary(self) -> dict[str, float]:
-        """``{"p50", "p99", "max", "count"}``, in ms; zeros while nothing was added."""
+        """``{"p50", "p99", "max", "mean", "count"}``, in ms; zeros while nothing was added."""
         count = self._count  # before the bins, so that they hold at least as many
         upto = list(accumulate(self._counts))
         p50, p99 = (self._percentile(upto, share, count) for share in (0.50, 0.99))
-        return {"p50": p50, "p99": p99, "max": self._max, "count": count}
+        mean = self._sum / count if count else 0.0
+        return {"p50": p50, "p99": p99, "max": self._max, "mean": mean, "count": count}
 
     def values(self, prefix: str) -> dict[str, float]:
         """The summary under diagnostics keys: ``<prefix>_ms_p50``, ``<prefix>_ms_p99``, ``<prefix>_ms_max``."""

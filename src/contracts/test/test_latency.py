@@ -25,11 +25,12 @@ def test_percentiles_are_within_two_percent_of_a_measured_value_and_the_maximum_
         exact = np.sort(values)[int(np.ceil(share * len(values))) - 1]
         assert summary[key] == pytest.approx(exact, rel=0.02)
     assert summary["max"] == max(values)
+    assert summary["mean"] == pytest.approx(np.mean(values))
     assert summary["count"] == len(values)
 
 
 def test_an_empty_trace_says_so():
-    assert LatencyTrace().summary() == {"p50": 0.0, "p99": 0.0, "max": 0.0, "count": 0}
+    assert LatencyTrace().summary() == {"p50": 0.0, "p99": 0.0, "max": 0.0, "mean": 0.0, "count": 0}
 
 
 def test_values_outside_the_range_are_counted_at_its_ends():

@@ -19,6 +19,7 @@ from rclpy.subscription import Subscription
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
 from episodes import messages
+from node_kit.polled_subscription import take
 
 DEPTH = 200  # messages kept by the middleware between two polls, per topic
 IMAGE_DEPTH = 30
@@ -31,7 +32,6 @@ class _Tap:
 
     topic: str
     msgtype: str
-    message_class: Any
     subscription: Subscription
     qos: list[Qos]
     publishers: int = 1
@@ -75,7 +75,7 @@ class Taps:
     def poll(self) -> Iterator[tuple[str, str, int, bytes, Sequence[Qos]]]:
         """Everything that arrived since the last poll: topic, type, time of reception in ns, bytes, offered QoS."""
         for tap in self._taps.values():
-            while (taken := _take(tap)) is not None:
+            while (taken := take(tap.subscription)) is not None:
                 raw, info = taken
                 self._count_lost(tap, info["publication_sequence_number"])
                 yield tap.topic, tap.msgtype, info["received_timestamp"], raw, tap.qos
@@ -94,7 +94,7 @@ class Taps:
             return
         profile = _matching(offers, IMAGE_DEPTH if msgtype.endswith("/Image") else DEPTH)
         subscription = self._node.create_subscription(message_class, topic, _ignore, profile, raw=True)
-        self._taps[topic] = _Tap(topic, msgtype, message_class, subscription, [_recorded(profile)], len(offers))
+        self._taps[topic] = _Tap(topic, msgtype, subscription, [_recorded(profile)], len(offers))
 
     def _count_lost(self, tap: _Tap, sequence: int | None) -> None:
         if sequence is None:
@@ -110,11 +110,6 @@ def message_type(name: str) -> Any:
     if name not in messages.typestore().fielddefs:
         raise ValueError("not one of the standard types")
     return getattr(importlib.import_module(f"{package}.{kind}"), message)
-
-
-def _take(tap: _Tap) -> tuple[bytes, dict[str, Any]] | None:
-    with tap.subscription.handle:
-        return tap.subscription.handle.take_message(tap.message_class, True)
 
 
 def _ignore(_: object) -> None:

@@ -97,8 +97,9 @@ class DriverNode(Lifecycle):
     def _on_command(self, message: JointTrajectory, info: Mapping[str, int]) -> None:
         self._dropped.take(info)
         received_ns = info["received_timestamp"]  # 0 from a middleware that does not tell
-        self._driver.trace.arrived(time.time_ns() - received_ns if received_ns else 0)
         (stamp_ns, times, points), status = messages.trajectory_arrays(message, self._joints)
+        taken_ns = time.time_ns()
+        self._driver.trace.arrived(taken_ns - received_ns if received_ns else 0, stamp_ns, taken_ns - stamp_ns)
         if status is not MessageStatus.OK:
             self._driver.refuse(ChunkStatus(status.value))
             return
@@ -165,6 +166,7 @@ class DriverNode(Lifecycle):
             **self._latency.values("camera_to_command"),
             **driver.trace.whole.values("command_to_write"),
             **driver.trace.overhead.values("command_overhead"),
+            **driver.trace.hops.values(),
         }
         return _LEVELS.get(state, diagnostics.OK), str(state), values
 

@@ -98,3 +98,17 @@ def test_a_driver_that_is_stepped_by_hand_traces_nothing(driver):
     send(driver, np.full((1, 3), 0.1))
     driver.tick(0)
     assert driver.trace.overhead.summary()["count"] == 0
+
+
+def test_a_write_ends_the_hops_of_the_chunk_it_acts_on():
+    clock = Clock()
+    trace = CommandTrace(clock)
+    stamp_ns, period_ns = 10**18, clock.now + 3 * MS
+    clock.now += 4 * MS
+    trace.arrived(2 * MS, stamp_ns, age_ns=20 * MS)
+    clock.now += MS
+    trace.accepted()
+    trace.sampled()
+    clock.now += MS
+    trace.writing(period_ns)
+    assert trace.hops.values()["hops"] == f"{stamp_ns}:18000,19000,21000,22000"

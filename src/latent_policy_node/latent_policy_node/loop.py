@@ -52,12 +52,16 @@ class LoopSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Decision:
-    """What one step came to. chunks: side -> Chunk, empty unless status is "ok"; "idle": nothing new to act on."""
+    """What one step came to. chunks: side -> Chunk, empty unless status is "ok"; "idle": nothing new to act on.
+
+    ``inferred_ns`` is when inference ended, on the clock given to `step`.
+    """
 
     status: str
     stamp_ns: int = 0
     chunks: Mapping[str, Chunk] = field(default_factory=dict)
     inference_ms: float = 0.0
+    inferred_ns: int = 0
 
 
 class PolicyLoop:
@@ -154,7 +158,7 @@ class PolicyLoop:
             chunks[side] = blend(self._running(side, states[side], now_ns), new, now_ns, fade)
         self._chunks = chunks or self._chunks
         sent = {side: ahead(chunk, now_ns, self.settings.ahead_s) for side, chunk in chunks.items()}
-        return Decision(str(status), frame.stamp_ns, sent, inference_ms)
+        return Decision(str(status), frame.stamp_ns, sent, inference_ms, now_ns)
 
     def _told(
         self, stamp_ns: int, states: Mapping[str, State], now_ns: int

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 
 from pydantic import Field
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from sensor_msgs.msg import Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from contracts.bundle import MANIFEST_NAME, BundleError
+from contracts.hops import POLICY, HopLog
 from contracts.latency import LatencyTrace
 from latent_policy_node.loop import Decision, LoopSettings, PolicyLoop
 from latent_policy_node.policy import Policy, PolicyStatus
@@ -26,7 +27,7 @@ from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.messages import MessageStatus
 from node_kit.parameters import Parameters
-from node_kit.polled_subscription import PolledSubscription
+from node_kit.polled_subscription import AwaitedSubscription, PolledSubscription
 
 SILENCE_S = 0.5
 STOP_DEADLINE_S = 2.0
@@ -51,9 +52,10 @@ class PolicyNode(Lifecycle):
     def __init__(self, name: str = "policy", **options: object) -> None:
         super().__init__(name, **options)
         self._thread: threading.Thread | None = None
-        self._wake, self._end = threading.Event(), threading.Event()
+        self._end = threading.Event()
         self._counts: Counter[str] = Counter()
-        self._trace = LatencyTrace()
+        self._trace, self._hops = LatencyTrace(), HopLog(POLICY)
+        self._received_ns: int | None = None  # when the image came that is to be acted on
         self._reason, self._fault = "not configured", ""
         self._loop: PolicyLoop | None = None
 
@@ -70,7 +72,7 @@ class PolicyNode(Lifecycle):
         settings = LoopSettings(**{name: getattr(parameters, name) for name in LoopSettings.model_fields})
         self._loop = PolicyLoop(policy, settings)
         self._counts.clear()
-        self._trace, self._reason, self._fault = LatencyTrace(), "inactive", ""
+        self._trace, self._hops, self._reason, self._fault = LatencyTrace(), HopLog(POLICY), "inactive", ""
         self._connect(parameters.image_topic or f"/camera/{next(iter(policy.cameras))}/image_raw")
 
     def _connect(self, image_topic: str) -> None:
@@ -78,8 +80,7 @@ class PolicyNode(Lifecycle):
             side: self.keep(self.create_publisher(JointTrajectory, f"/{side}/latent_action", qos.COMMAND))
             for side in self._policy.sides
         }
-        images = MutuallyExclusiveCallbackGroup()
-        self.keep(self.create_subscription(Image, image_topic, self._on_image, qos.IMAGE, callback_group=images))
+        self._images = self.keep(AwaitedSubscription(self, Image, image_topic, self._on_image, qos.IMAGE))
         self._polled: list[PolledSubscription] = []
         for side in self._policy.sides:
             receive = lambda message, side=side: self._on_state(side, message)  # noqa: E731
@@ -92,7 +93,7 @@ class PolicyNode(Lifecycle):
         assert self._loop is not None
         self._loop.reset()
         self._end.clear()
-        self._wake.clear()
+        self._images.deliver()  # images of before count for nothing
         self._reason = "no_image"
         self._thread = threading.Thread(target=self._infer, name="inference", daemon=True)
         self._thread.start()
@@ -100,8 +101,8 @@ class PolicyNode(Lifecycle):
     def deactivate(self) -> None:
         """Stop the inference thread; drivers then run into their command timeout and hold."""
         self._end.set()
-        self._wake.set()
         if self._thread is not None:
+            self._images.wake()
             self._thread.join(STOP_DEADLINE_S)
             self._thread = None
         self._reason = "inactive"
@@ -117,8 +118,8 @@ class PolicyNode(Lifecycle):
         if status is not MessageStatus.OK:
             self._refuse(str(status))
         elif self.active and self._loop is not None:
+            self._received_ns = time.time_ns()
             self._loop.observe_image(messages.stamp_ns(message.header), pixels)
-            self._wake.set()
 
     def _on_state(self, side: str, message: JointState) -> None:
         if not self.active or self._loop is None:
@@ -133,18 +134,19 @@ class PolicyNode(Lifecycle):
             self._refuse(str(status))
 
     def _infer(self) -> None:
-        """The inference thread: one step for each wake-up. An unforeseen error ends it, and so ends motion."""
+        """The inference thread: it sleeps until an image comes. An unforeseen error ends it, and so ends motion."""
         loop = self._loop
         assert loop is not None
         try:
             while not self._end.is_set():
-                if not self._wake.wait(SILENCE_S):
+                if not self._images.wait(SILENCE_S):
                     self._reason = "no_image"
                     continue
-                self._wake.clear()
-                if not self._end.is_set():
+                self._received_ns = None
+                self._images.deliver()
+                if self._received_ns is not None:
                     self._look()
-                    self._conclude(loop.step())
+                    self._conclude(loop.step(), self._received_ns)
         except Exception as error:  # reported in diagnostics; silence makes the drivers hold
             self._fault = f"{type(error).__name__}: {error}"
             log.error(self, f"inference stopped: {self._fault}")
@@ -154,21 +156,29 @@ class PolicyNode(Lifecycle):
         for inbox in self._polled:
             inbox.deliver()
 
-    def _conclude(self, decision: Decision) -> None:
+    def _conclude(self, decision: Decision, received_ns: int) -> None:
         if decision.status not in QUIET:
             self._refuse(decision.status)
             return
         if decision.chunks:
             self._trace.add(decision.inference_ms)
-            self._publish(decision)
+            published_ns = self._publish(decision)
+            began_ns = decision.inferred_ns - round(1e6 * decision.inference_ms)
+            self._hops.add(decision.stamp_ns, received_ns, began_ns, decision.inferred_ns, published_ns)
             self._counts["chunks"] += 1
             self._reason = ""
 
-    def _publish(self, decision: Decision) -> None:
+    def _publish(self, decision: Decision) -> int:
+        """Publish the chunks; returns when that began, ns of system time."""
         axes, space = self._policy.axes, self._policy.latent_space
-        for side, chunk in decision.chunks.items():
-            message = messages.joint_trajectory(axes, chunk.stamp_ns, chunk.times_s, chunk.points, space)
+        made = {
+            side: messages.joint_trajectory(axes, chunk.stamp_ns, chunk.times_s, chunk.points, space)
+            for side, chunk in decision.chunks.items()
+        }
+        began_ns = time.time_ns()
+        for side, message in made.items():
             self._chunks[side].publish(message)
+        return began_ns
 
     def _refuse(self, reason: str) -> None:
         self._counts["refused"] += 1
@@ -176,7 +186,9 @@ class PolicyNode(Lifecycle):
 
     def _diagnose(self) -> tuple[bytes, str, Mapping[str, str | float]]:
         counts = {name: self._counts[name] for name in ("images_received", "chunks", "refused")}
-        values = self._trace.values("inference") | counts | {"reason": self._fault or self._reason}
+        values = (
+            self._trace.values("inference") | counts | {"reason": self._fault or self._reason} | self._hops.values()
+        )
         if self._fault:
             return ERROR, "fault", values
         if not self.active:

@@ -6,9 +6,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.guard_condition import GuardCondition
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
+
+
+def take(subscription: Subscription) -> tuple[Any, Mapping[str, int | None]] | None:
+    """The oldest message that waits, with what the middleware knows of it; None where none does.
+
+    To be called where no executor serves the subscription. Raises rclpy's InvalidHandle once it is destroyed.
+    """
+    with subscription.handle:
+        return subscription.handle.take_message(subscription.msg_type, subscription.raw)
 
 
 class PolledSubscription:
@@ -37,11 +48,45 @@ class PolledSubscription:
         """
         subscription = self.subscription
         for _ in range(self._depth):
-            with subscription.handle:
-                found = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+            found = take(subscription)
             if found is None:
                 return
             subscription.callback(*(found if self._wants_info else found[:1]))
+
+
+class AwaitedSubscription(PolledSubscription):
+    """A polled subscription that one thread sleeps on: the middleware wakes that thread, with no executor between.
+
+    An executor of rclpy collects all entities of its node anew for every message, which takes longer than the message.
+    """
+
+    def __init__(self, node: Node, kind: type, topic: str, callback: Callable[..., None], profile: QoSProfile) -> None:
+        super().__init__(node, kind, topic, callback, profile)
+        self._node = node
+        self._context, self._wakes = node.context, GuardCondition(None, None, context=node.context)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until a message waits, `wake` is called, or the time is over; whether a message waits.
+
+        To be called by one thread at a time. Raises rclpy's InvalidHandle once the subscription is destroyed.
+        """
+        subscription, wakes = self.subscription.handle, self._wakes.handle
+        with subscription, wakes, self._context.handle:
+            waiting = _rclpy.WaitSet(1, 1, 0, 0, 0, 0, self._context.handle)
+            waiting.clear_entities()
+            waiting.add_subscription(subscription)
+            waiting.add_guard_condition(wakes)
+            waiting.wait(max(0, round(timeout_s * 1e9)))
+            return bool(waiting.get_ready_entities("subscription"))
+
+    def wake(self) -> None:
+        """Make `wait` return, or the next one if none is under way."""
+        self._wakes.trigger()
+
+    def destroy(self) -> None:
+        """For the node that keeps it, instead of the subscription."""
+        self._node.destroy_subscription(self.subscription)
+        self._wakes.destroy()
 
 
 class _Unserved(CallbackGroup):

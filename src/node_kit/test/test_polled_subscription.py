@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -11,7 +12,7 @@ from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import Int32
 
 from node_kit import qos
-from node_kit.polled_subscription import PolledSubscription
+from node_kit.polled_subscription import AwaitedSubscription, PolledSubscription
 
 TOPIC, WAIT_S = "/inbox_test/number", 10.0
 
@@ -104,3 +105,34 @@ def test_what_a_callback_raises_reaches_who_asked(node, send):
     assert other.holds(1)
     with pytest.raises(ZeroDivisionError):
         inbox.deliver()
+
+
+@pytest.fixture
+def awaited(node):
+    found: list[int] = []
+    made = AwaitedSubscription(node, Int32, TOPIC, lambda message: found.append(message.data), qos.COMMAND)
+    yield made, found
+    made.destroy()
+
+
+def test_a_wait_ends_when_a_message_comes(awaited, send):
+    subscription, found = awaited
+    thread = threading.Thread(target=lambda: subscription.wait(WAIT_S) and subscription.deliver())
+    thread.start()
+    send(5)
+    thread.join(WAIT_S)
+    assert found == [5]
+
+
+def test_a_wait_ends_at_once_while_a_message_waits(awaited, send):
+    subscription, found = awaited
+    send(6)
+    assert subscription.wait(WAIT_S) and subscription.wait(WAIT_S)
+    subscription.deliver()
+    assert found == [6] and not subscription.wait(0.0)
+
+
+def test_a_wait_that_is_woken_finds_no_message(awaited):
+    subscription, _ = awaited
+    subscription.wake()
+    assert not subscription.wait(WAIT_S)
