@@ -25,6 +25,7 @@ usage() {
                         look into bags, turn them into a training dataset
   run PACKAGE EXECUTABLE [--ros-args ...]
                         any node or tool of the workspace
+  docs                  build the documentation as a site in out/docs
   shell                 a shell in which the workspace is sourced
   setup [runtime|train|dev|gpu]
                         only set up and build; gpu: the policy may then run on an NVIDIA GPU
@@ -369,6 +370,10 @@ main() {
         record) prepare runtime; exec python -m bringup.record "$@" ;;
         inspect | convert) prepare runtime; exec python -m "episodes.$command" "$@" ;;
         run) prepare runtime; run_executable "$@" ;;
+        docs)
+            prepare runtime train dev
+            python -m system_tests.reference
+            exec mkdocs build --strict --config-file "$ROOT/mkdocs.yml" ;;
         shell) prepare runtime; open_shell ;;
         setup)
             case ${1:-runtime} in
