@@ -24,5 +24,11 @@ setup(
             "bench = latent_codec.evaluation.bench:main",
             "gallery = latent_codec.gallery.main:main",
         ],
+        "latent_codec.recipes": [
+            "crosshand = latent_codec.training.recipes.crosshand:Crosshand",
+            "lad = latent_codec.training.recipes.lad:Lad",
+            "xl_vla_code = latent_codec.training.recipes.xl_vla_code:XlVlaCode",
+            "xl_vla_paper = latent_codec.training.recipes.xl_vla_paper:XlVlaPaper",
+        ],
     },
 )

@@ -8,6 +8,7 @@ import torch
 import yaml
 
 import embodiments
+from contracts import plugins
 from embodiments.landmarks import LANDMARKS
 from latent_codec.codec import Codec
 from latent_codec.training import ablation
@@ -16,7 +17,7 @@ from latent_codec.training.data import poses
 from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.group import HandGroup
 from latent_codec.training.main import build_recipe, main, places
-from latent_codec.training.recipes import RECIPES, lad, pinch_templates
+from latent_codec.training.recipes import GROUP, lad, pinch_templates
 from latent_codec.training.recipes.lad_space import LocalTransforms
 from latent_codec.training.recipes.xl_vla import ThumbVectors
 from latent_codec.training.trainer import Trainer, fingerprint
@@ -46,7 +47,7 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(params=sorted(RECIPES))
+@pytest.fixture(params=plugins.names(GROUP))
 def config(request, tmp_path):
     """A configuration of each recipe that trains in a second."""
     return write(tmp_path, request.param)
@@ -112,11 +113,11 @@ def test_only_the_shipped_configuration_goes_to_models(tmp_path):
 def test_the_configurations_that_come_along_are_valid(path):
     config = load_config(path)
     assert config.name == path.stem
-    RECIPES[config.recipe].Settings.model_validate(config.settings)
+    plugins.load(GROUP, config.recipe).Settings.model_validate(config.settings)
 
 
 def test_every_recipe_comes_with_a_configuration():
-    assert {load_config(path).recipe for path in ablation.CONFIG.parent.glob("*.yaml")} == set(RECIPES)
+    assert {load_config(path).recipe for path in ablation.CONFIG.parent.glob("*.yaml")} == set(plugins.names(GROUP))
 
 
 # --- XL-VLA ---

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 import embodiments
+from contracts import plugins
 from contracts.bundle import BundleError
 from embodiments.registry import EmbodimentError
 from latent_codec.evaluation.bench import metrics_table
@@ -18,7 +19,7 @@ from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingCo
 from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.export import export_bundle
 from latent_codec.training.onnx_export import ExportError
-from latent_codec.training.recipes import RECIPES
+from latent_codec.training.recipes import GROUP, Recipe
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
 
@@ -68,11 +69,12 @@ def train(config: TrainingConfig, source: Path, out: Path, work: Path) -> None:
     console.print(f"{manifest.latent_space} written to {out}")
 
 
-def build_recipe(config: TrainingConfig, file: str):
+def build_recipe(config: TrainingConfig, file: str) -> Recipe:
     """The recipe that the configuration names, with its settings checked. Raises ConfigError."""
-    kind = RECIPES.get(config.recipe)
-    if kind is None:
-        raise ConfigError(f"{file}: recipe: found {config.recipe}, expected one of {', '.join(RECIPES)}")
+    known = plugins.names(GROUP)
+    if config.recipe not in known:
+        raise ConfigError(f"{file}: recipe: found {config.recipe}, expected one of {', '.join(known)}")
+    kind: type[Recipe] = plugins.load(GROUP, config.recipe)
     settings = validated(kind.Settings, config.settings, file, "settings.")
     return kind([embodiments.load(name) for name in config.hands], config, settings)
 

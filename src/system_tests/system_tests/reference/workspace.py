@@ -12,7 +12,7 @@ from camera_node.source import GROUP as CAMERAS
 from contracts import plugins
 from hand_drivers.device import GROUP as DEVICES
 
-GROUPS = (DEVICES, CAMERAS)
+GROUPS = (DEVICES, CAMERAS, "latent_codec.recipes")  # the last one's module needs torch
 
 
 def commands() -> str:

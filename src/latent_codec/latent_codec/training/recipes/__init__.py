@@ -1,6 +1,7 @@
-"""Recipes: ways to train a latent space. A configuration's `recipe` names one of `RECIPES`.
+"""Recipes: ways to train a latent space. A configuration's `recipe` names one.
 
-A recipe is a module here with one class that fits the protocol, registered below, and a YAML file in `configs/`.
+A recipe is a class that fits the protocol below, registered under the entry-point group `latent_codec.recipes`, and a
+YAML file that names it; see docs/how_to/add_a_recipe.md.
 """
 
 from __future__ import annotations
@@ -13,10 +14,8 @@ from torch import Tensor
 from embodiments.registry import Embodiment
 from latent_codec.training.config import Strict, TrainingConfig
 from latent_codec.training.model import Space
-from latent_codec.training.recipes.crosshand import Crosshand
-from latent_codec.training.recipes.lad import Lad
-from latent_codec.training.recipes.xl_vla_code import XlVlaCode
-from latent_codec.training.recipes.xl_vla_paper import XlVlaPaper
+
+GROUP = "latent_codec.recipes"
 
 
 class Recipe(Protocol):
@@ -38,11 +37,3 @@ class Recipe(Protocol):
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The loss of this step and its named parts, all scalars."""
         ...
-
-
-RECIPES: dict[str, type[Recipe]] = {
-    "crosshand": Crosshand,
-    "lad": Lad,
-    "xl_vla_code": XlVlaCode,
-    "xl_vla_paper": XlVlaPaper,
-}
