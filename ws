@@ -9,9 +9,9 @@ usage() {
 ./ws COMMAND            everything is set up and built on first use
   demo [left_hand:=HAND right_hand:=HAND task:=TASK seconds:=N] [--json FILE]
                         the simulated dual-arm station with the shipped models; video, report and bag in out/
-  test [PACKAGE...]     colcon test of all or some packages
-  test --failed [PACKAGE...]
-                        only the tests that failed in the last run
+  test [--fast|--graph|--system] [PACKAGE...]
+                        all tests of all or some packages, or one tier of them: fast (the cores alone, under two
+                        minutes), graph (nodes, processes, devices, training), system (whole graphs)
   bench codec|policy|runtime|faults|soak|fuzz [--json FILE]
                         measure; print a table; --help for more
   train codec|policy [--config FILE]
@@ -311,25 +311,35 @@ add_hand() {
     exec python -m bringup.add_hand "${folders[@]}" "$@"
 }
 
+# The marks `graph` and `system` (pyproject.toml) tell the tiers apart: what has neither is fast.
 run_tests() {
-    local status=0 name selected=() options=()
-    if [[ ${1:-} == --failed ]]; then
-        shift
-        selected=(--packages-select-test-failures) options=(--pytest-args " --last-failed")
-    fi
+    local status=0 name tier="" options=() packages=()
+    case ${1:-} in
+        --fast | --graph | --system) tier=${1#--}; shift ;;
+        -*) die "./ws test [--fast|--graph|--system] [PACKAGE...]; got '$1'" ;;
+    esac
     for name in "$@"; do
         [[ -f $ROOT/src/$name/package.xml ]] || die "no package '$name' in src/, but: $(packages | xargs)"
     done
-    [[ $# -eq 0 ]] || selected+=(--packages-select "$@")
     prepare runtime train dev
     check_rendering
-    [[ ${options[*]} ]] || rm -f "$ROOT"/build/*/pytest.xml
-    # a domain of its own, so that the tests and a graph on this machine do not hear each other
-    export ROS_DOMAIN_ID=${ROS_DOMAIN_ID:-$((1 + $$ % 100))}
-    run_group colcon test --return-code-on-test-failure "${selected[@]}" \
-        --event-handlers console_cohesion+ desktop_notification- "${options[@]}" || status=$?
-    python "$ROOT/.ci/summary.py" "$ROOT/build" "$@" || status=$?
+    rm -f "$ROOT"/build/*/pytest.xml
+    if [[ $tier == fast ]]; then
+        run_fast_tests "$@" || status=$?
+    else
+        [[ -z $tier ]] || options=(--pytest-args " -m $tier")
+        [[ $# -eq 0 ]] || packages=(--packages-select "$@")
+        run_group colcon test --return-code-on-test-failure "${packages[@]}" \
+            --event-handlers console_cohesion+ desktop_notification- "${options[@]}" || status=$?
+    fi
+    python "$ROOT/.ci/summary.py" "$ROOT/build" || status=$?
     exit "$status"
+}
+
+# All packages in one pytest, a process for each processor.
+run_fast_tests() {
+    run_group env -C "$ROOT" python -m pytest -q -n auto -m "not graph and not system" \
+        --junitxml "$ROOT/build/fast/pytest.xml" "${@/#/src/}"
 }
 
 bench() {

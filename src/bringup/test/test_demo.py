@@ -14,6 +14,8 @@ from bringup_helpers import write_bundles
 
 from contracts.station import station_file
 
+pytestmark = pytest.mark.graph
+
 
 class Demo:
     """A workspace with small but valid bundles, and the demo's command line in it."""

@@ -15,6 +15,8 @@ from bringup_helpers import alive, fake, until
 
 from bringup.processes import Exit, Processes, tail
 
+pytestmark = pytest.mark.graph
+
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 

@@ -16,6 +16,8 @@ from std_msgs.msg import Bool
 
 from node_kit.qos import LATCHED
 
+pytestmark = pytest.mark.graph
+
 RELEASE = [sys.executable, "-m", "bringup.release"]
 FAULTY = """
 from hand_drivers.devices.loopback import LoopbackDevice

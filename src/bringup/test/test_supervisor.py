@@ -19,6 +19,8 @@ from bringup.paths import RunDirectory
 from bringup.shared_memory import segments_of
 from bringup.supervisor import NodeDiedError, Supervisor
 
+pytestmark = pytest.mark.graph
+
 NODES = [NodeDescription(name, "fake", "node", {}, stage) for name, stage in (("sim", 0), ("left", 1), ("right", 1))]
 
 

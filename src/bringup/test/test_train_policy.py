@@ -14,6 +14,8 @@ from bringup.train_policy import run
 from contracts.bundle import load_manifest
 from latent_policy_node.policy import Policy
 
+pytestmark = pytest.mark.graph
+
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-# Before anything imports ROS: tests of several packages may run at the same time and must not hear each other.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 99)
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-PROFILE = Path(__file__).parents[2] / "bringup" / "bringup" / "config" / "fastdds.xml"
-os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(PROFILE))
-
-sys.path.insert(0, str(Path(__file__).parent))  # for camera_process, recordings
-
-from camera_process import CameraProcess  # noqa: E402
-from recordings import write_bag  # noqa: E402
+from camera_process import CameraProcess
+from recordings import write_bag
 
 
 @pytest.fixture

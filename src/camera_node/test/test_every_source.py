@@ -14,6 +14,8 @@ from software_camera import OPTIONS, absent
 from episodes.bag import EpisodeWriter
 from node_kit import messages
 
+pytestmark = pytest.mark.graph
+
 
 @pytest.mark.parametrize("state", MOODS)
 def test_a_webcam(start_camera, tmp_path, state):

@@ -12,6 +12,8 @@ from recordings import FRAMES, HEIGHT, STEP_NS, WIDTH, number
 
 from node_kit import messages
 
+pytestmark = pytest.mark.graph
+
 # Gives numbered pictures; files beside it tell it to freeze, to hang, and how large, fast and many they are.
 PLUGIN = """
 import time

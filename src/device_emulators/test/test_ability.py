@@ -21,6 +21,8 @@ from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 
+pytestmark = pytest.mark.graph
+
 ROBOT = embodiments.load("ability")
 OPTIONS = {"answer_s": 0.2, "max_age_s": 0.4, "connect_s": 3.0}
 

@@ -23,6 +23,8 @@ from hand_drivers.polled_device import BusDevice
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 
+pytestmark = pytest.mark.graph
+
 pytest.importorskip("cyclonedds")
 pytest.importorskip("unitree_sdk2py")
 

@@ -19,6 +19,8 @@ from hand_drivers.devices import dexh13 as plug_in
 from hand_drivers.polled_device import BusDevice
 from hand_drivers.status import State
 
+pytestmark = pytest.mark.graph
+
 ROBOT = embodiments.load("dexh13")
 PORT = "/dev/ttyUSB0"
 HERE, THERE = np.array(ROBOT.postures["pregrasp"]), np.array(ROBOT.postures["grasp"])

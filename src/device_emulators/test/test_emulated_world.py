@@ -20,6 +20,8 @@ from simulation.tasks.pick_place import load_task
 from simulation.trials import Trials
 from simulation.world import World
 
+pytestmark = pytest.mark.graph
+
 pytest.importorskip("xarm")
 pytest.importorskip("rh56_sdk")
 pytest.importorskip("pymodbus")

@@ -29,6 +29,8 @@ from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 
+pytestmark = pytest.mark.graph
+
 pytest.importorskip("cyclonedds")
 pytest.importorskip("unitree_sdk2py")
 g1_messages = pytest.importorskip("hand_drivers.devices.g1_messages")

@@ -22,6 +22,8 @@ from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import inspire as plug_in
 from hand_drivers.status import State
 
+pytestmark = pytest.mark.graph
+
 ROBOT = embodiments.load("inspire")
 
 

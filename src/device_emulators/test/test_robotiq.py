@@ -16,6 +16,8 @@ from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import robotiq as plug_in
 from hand_drivers.status import State
 
+pytestmark = pytest.mark.graph
+
 ROBOT = embodiments.load("robotiq_2f85")
 OPEN, CLOSED = float(ROBOT.upper[0]), float(ROBOT.lower[0])
 

@@ -28,6 +28,8 @@ from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 from node_kit import messages, qos
 
+pytestmark = pytest.mark.graph
+
 ROBOT = embodiments.load("xarm7")
 HOME = ROBOT.postures["home"]
 CONTROLLER, STATES = "/arm_controller", "/robot/joint_states"

@@ -12,6 +12,8 @@ from waiting import until
 from device_emulators.faults import Faults
 from device_emulators.serve import Loop, PtyServer, TcpServer
 
+pytestmark = pytest.mark.graph
+
 
 class Echo:
     """Says what it hears; trips over 'x'."""

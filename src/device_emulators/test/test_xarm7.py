@@ -24,6 +24,8 @@ from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 
+pytestmark = pytest.mark.graph
+
 ROBOT = embodiments.load("xarm7")
 HOME = np.array(ROBOT.postures["home"])
 OPTIONS = {"answer_s": 0.1, "connect_s": 3.0}

@@ -19,6 +19,8 @@ from hand_drivers.devices import xhand as plug_in
 from hand_drivers.polled_device import BusDevice
 from hand_drivers.status import State
 
+pytestmark = pytest.mark.graph
+
 ROBOT = embodiments.load("xhand")
 WIRES = ("/dev/ttyUSB0", "ethercat:enp1s0")
 HERE, THERE = np.array(ROBOT.postures["open"]), np.array(ROBOT.postures["grasp"])

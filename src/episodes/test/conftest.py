@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-# Before anything imports ROS: tests of several packages may run at the same time and must not hear each other.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 99)
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-
-settings.register_profile("episodes", deadline=None)  # a busy machine is no failure
-settings.load_profile("episodes")
-
-sys.path.insert(0, str(Path(__file__).parent))  # for episode_bags, recorder_process
-
-from episode_bags import Episode, write_episode  # noqa: E402
+from episode_bags import Episode, write_episode
 
 
 @pytest.fixture

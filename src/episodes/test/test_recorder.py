@@ -20,6 +20,8 @@ from episodes.bag import EpisodeReader, read, read_metadata
 from episodes.statistics import losses
 from episodes.taps import message_type
 
+pytestmark = pytest.mark.graph
+
 
 def numbers(bag: Path, topic: str) -> list[int]:
     """The stamps, which are the numbers of the messages."""

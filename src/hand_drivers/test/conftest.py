@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from driver_process import DriverProcess
 
 from hand_drivers.device import DeviceError, JointSample
 from hand_drivers.guard import MotionLimits
-
-# Before anything imports ROS: tests of several packages may run at the same time and must not hear each other.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 99)
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-
-# A busy machine is no failure: the time an example takes is not what these tests are about.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
-
-sys.path.insert(0, str(Path(__file__).parent))  # for driver_process
-
-from driver_process import DriverProcess  # noqa: E402
 
 
 class BenchDevice:
@@ -88,14 +74,6 @@ class BenchDevice:
     def _require(condition: bool) -> None:
         if not condition:
             raise DeviceError("the cable is out")
-
-
-@pytest.fixture(autouse=True)
-def scheduled_as_before() -> Iterator[None]:
-    """What a test leaves in real time, all threads and processes of later tests inherit."""
-    before = os.sched_getscheduler(0)
-    yield
-    assert os.sched_getscheduler(0) == before, "this thread is scheduled otherwise than before the test"
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import pytest
 from driver_process import write_plugin
 from lifecycle_msgs.msg import Transition
 
+pytestmark = pytest.mark.graph
+
 # Follows its targets at once; a file beside it tells it to be away, or faulty.
 PLUGIN = """
 import time

@@ -11,6 +11,8 @@ import pytest
 
 from hand_drivers.servo import PERIOD_EDGES, ServoLoop
 
+pytestmark = pytest.mark.graph
+
 
 def run(step, rate_hz: float, steps: int, cpu: int = -1, priority: int = 0) -> ServoLoop:
     """A loop that has made so many steps."""

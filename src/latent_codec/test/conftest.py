@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import settings
-
-from latent_codec.codec import Codec
-
-sys.path.insert(0, str(Path(__file__).parent))  # for tiny_space
-
 from tiny_space import TINY
 
-settings.register_profile("latent_codec", deadline=None)  # a busy machine is no failure
-settings.load_profile("latent_codec")
+from latent_codec.codec import Codec
 
 SHIPPED = Path(__file__).resolve().parents[3] / "models" / "codec"
 

@@ -28,6 +28,8 @@ from latent_codec.training.data import poses
 from latent_codec.training.data.inputs import changed_hands
 from latent_codec.training.onnx_export import ExportError
 
+pytestmark = pytest.mark.graph
+
 STEPS = ["--steps", "6"]
 FINGER = """
   <link name="{f}_a"/><link name="{f}_b"/><link name="{f}_tip"/>

@@ -15,6 +15,8 @@ from latent_codec.evaluation import oracle, speed
 from latent_codec.training.add_hand import arguments, bundle
 from latent_codec.training.leave_one_out import ACROSS, OWN, Compared, compare, main
 
+pytestmark = pytest.mark.graph
+
 NAMES = ("tiny", "tiny_without_ability", "tiny_with_ability")
 
 

@@ -23,6 +23,8 @@ from embodiments.transforms import pose
 from latent_codec.side import SideCodec
 from node_kit import messages, qos
 
+pytestmark = pytest.mark.graph
+
 SHIPPED = Path(__file__).resolve().parents[3] / "models" / "codec"
 ARM = np.array([0.1, -0.2, 0.05, 1.2, 0.1, 1.3, -0.1])
 TIMES = 0.1 * np.arange(1, 17)

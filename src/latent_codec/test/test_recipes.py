@@ -79,6 +79,7 @@ def weights(trainer):
     return {name: value.detach().numpy().copy() for name, value in trainer.parameters.items()}
 
 
+@pytest.mark.graph
 def test_a_recipe_trains_and_exports_a_bundle_that_loads_under_its_own_name(config, tmp_path):
     assert main(["--config", str(config)]) == 0
     name = load_config(config).name

@@ -70,6 +70,7 @@ def test_a_damaged_checkpoint_means_starting_anew(tiny_config, tmp_path):
     assert trainer_of(tiny_config, tmp_path).step == 0
 
 
+@pytest.mark.graph
 def test_the_command_trains_and_exports_a_bundle_that_loads(tiny_config, tmp_path, capsys):
     out = tmp_path / "models" / "codec"
     assert main(["--config", str(tiny_config), "--out", str(out), "--work", str(tmp_path / "work")]) == 0

@@ -19,6 +19,8 @@ from latent_policy_node.training.config import PolicyConfig
 from latent_policy_node.training.export import ExportError, Origin, Sampler, export
 from latent_policy_node.training.trainer import Trainer
 
+pytestmark = pytest.mark.graph
+
 SIZE = (24, 32)
 
 

@@ -22,6 +22,8 @@ from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
 from node_kit import messages, qos  # noqa: E402
 
+pytestmark = pytest.mark.graph
+
 PERIOD_S = 1 / 30
 PATIENCE_S = 15.0
 MS = 1_000_000

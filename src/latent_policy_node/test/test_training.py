@@ -108,6 +108,7 @@ def test_sampler_ends_with_the_clean_prediction() -> None:
     assert ddim_coefficients(squared_cosine(100), schedule)[-1] == (1.0, 0.0)
 
 
+@pytest.mark.graph
 def test_toy_task_is_learned(tmp_path: Path) -> None:
     trainer = Trainer(config(steps=250), demonstrations(episodes=16), tmp_path / "checkpoint.npz")
     before = trainer.validate()["wrist_mm"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.executors import SingleThreadedExecutor
@@ -11,6 +12,8 @@ from rclpy.node import Node
 from std_msgs.msg import Bool
 
 from node_kit.polled_subscription import DroppedMessages
+
+pytestmark = pytest.mark.graph
 
 
 @given(st.sets(st.integers(1, 200), min_size=1))

@@ -20,6 +20,8 @@ from node_kit.log import describe
 from node_kit.main import autostart
 from node_kit.parameters import Parameters
 
+pytestmark = pytest.mark.graph
+
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 

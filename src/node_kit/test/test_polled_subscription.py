@@ -14,6 +14,8 @@ from std_msgs.msg import Int32
 from node_kit import qos
 from node_kit.polled_subscription import AwaitedSubscription, PolledSubscription
 
+pytestmark = pytest.mark.graph
+
 TOPIC, WAIT_S = "/inbox_test/number", 10.0
 
 

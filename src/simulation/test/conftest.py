@@ -1,21 +1,11 @@
 """One world for all tests of a module (building one takes a fraction of a second), at its start for each."""
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-# Before anything imports ROS: tests of several packages may run at the same time and must not hear each other.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 99)
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-os.environ.pop("CROSSHAND_EMBODIMENTS", None)  # tests are of the robots of the workspace, not of a user's own
-for _package in ("camera_node", "simulation"):  # for `worlds`, `camera_process`
-    sys.path.insert(0, str(Path(__file__).parents[2] / _package / "test"))
-
-from camera_process import CameraProcess  # noqa: E402
-from worlds import make_world  # noqa: E402
+from camera_process import CameraProcess
+from worlds import make_world
 
 
 @pytest.fixture(scope="module")

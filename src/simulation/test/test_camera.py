@@ -19,6 +19,8 @@ from simulation.shared_world import Board, Description
 from simulation.tasks.pick_place import load_task
 from simulation.world import World
 
+pytestmark = pytest.mark.graph
+
 
 class StillWorld:
     """In the place of the simulated world: shows a renderer coordinates (nq,) that do not change, and the time; frozen,

@@ -54,6 +54,7 @@ def refusal(*arguments):
     return done.stderr
 
 
+@pytest.mark.graph
 def test_wrong_input_is_answered_in_one_line(tmp_path):
     assert "octopus" in refusal("--left", "octopus")
     assert "expected one of pick_place" in refusal("--task", "pick_plac")
@@ -93,6 +94,7 @@ def test_a_part_of_a_world_is_a_device():
     assert np.abs(device.read().position - after.position).max() < 0.02
 
 
+@pytest.mark.graph
 @pytest.mark.parametrize("continuous", [False, True])
 def test_the_shipped_policy_places_cans_with_two_different_hands_and_comes_home_for_the_next(continuous):
     bench = assemble("inspire", "ability", "pick_place", (MODELS / "policy", MODELS / "codec"))

@@ -11,6 +11,8 @@ from simulation.realtime import RealTime
 from simulation.shared_world import WorldError
 from simulation.trials import Trials
 
+pytestmark = pytest.mark.graph
+
 
 @pytest.fixture(scope="module")
 def port():

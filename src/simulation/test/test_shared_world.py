@@ -176,6 +176,7 @@ def test_a_link_is_not_followed(port, tmp_path):
         file_of(port).unlink()
 
 
+@pytest.mark.graph
 def test_a_state_is_whole_while_the_world_moves_on(world, port):
     """Every number of a state is the same here; a reader that mixed two would see others."""
     end = threading.Event()

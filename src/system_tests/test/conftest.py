@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bringup_helpers import ArmSpeeds, EmergencyStops
 
-# Before anything imports ROS: tests of several packages run at the same time and must not hear each other.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-
-for _package in ("bringup", "system_tests"):  # for bringup_helpers, bench_process
-    sys.path.insert(0, str(Path(__file__).parents[2] / _package / "test"))
-
-from bringup_helpers import ArmSpeeds, EmergencyStops  # noqa: E402
-
-from bringup import paths  # noqa: E402
-from simulation.shared_world import Board, Description  # noqa: E402
-
-
-@pytest.fixture(autouse=True)
-def scheduled_as_before() -> Iterator[None]:
-    """What a test leaves in real time, all processes of later tests inherit."""
-    before = os.sched_getscheduler(0)
-    yield
-    assert os.sched_getscheduler(0) == before, "this thread is scheduled otherwise than before the test"
+from bringup import paths
+from simulation.shared_world import Board, Description
 
 
 @pytest.fixture

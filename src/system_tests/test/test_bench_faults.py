@@ -170,6 +170,7 @@ def test_rows_for_which_a_library_is_missing_are_left_out_and_said_to_be(monkeyp
     assert "left out: dex3 is silent: cyclonedds and unitree_sdk2py not installed" in capsys.readouterr().out
 
 
+@pytest.mark.system
 def test_a_frozen_policy_stops_the_robots_which_then_go_on(free_port, tmp_path):
     pytest.importorskip("xarm")
     pytest.importorskip("rh56_sdk")

@@ -29,6 +29,7 @@ def test_damaged_frames_are_refused_or_read_right_and_bring_nothing_down(name):
     assert found.accepted + sum(found.refused.values()) == found.frames
 
 
+@pytest.mark.graph
 @pytest.mark.parametrize("name", bench.message_jobs())
 def test_random_messages_are_refused_for_a_reason_or_obeyed_within_all_limits(name):
     found = bench.message_jobs()[name](MESSAGES, SEED)

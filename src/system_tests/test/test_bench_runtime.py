@@ -80,6 +80,7 @@ def test_the_table_shows_found_asked_and_verdict() -> None:
     assert all(words in text for words in ("guard", "61 us", "at most 50 us", "no", "at least 1 Hz", "yes"))
 
 
+@pytest.mark.graph
 def test_a_loop_alone_follows_chunks_and_the_guard_is_timed() -> None:
     found = idle.idle_loop("arm", "xarm7", 250.0, 0.6, priority=0)
     assert sum(found.histogram) > 20 and 0.0 < found.overhead["p99"] <= found.whole["max"]
@@ -87,11 +88,13 @@ def test_a_loop_alone_follows_chunks_and_the_guard_is_timed() -> None:
     assert 0.0 < guard_us["p50"] <= guard_us["p99"] <= guard_us["max"] and np.isfinite(guard_us["max"])
 
 
+@pytest.mark.graph
 def test_what_is_wrong_is_one_line_before_anything_starts() -> None:
     assert "left_hand: found 'octopus'" in refused("runtime", "left_hand:=octopus")
     assert "--json" in refused("runtime", "--json", "/dev/null/report.json")
 
 
+@pytest.mark.system
 def test_a_short_run_measures_every_driver_beside_the_whole_graph(tmp_path: Path, free_port: int) -> None:
     done, figures = run_bench("runtime", tmp_path, free_port, "--seconds", "3")
     assert done.returncode == 0, done.stdout + done.stderr

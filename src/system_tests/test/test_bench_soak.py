@@ -240,11 +240,13 @@ def test_nothing_is_excused_unless_asked() -> None:
     assert run.found.gaps.get(ARM, 0) == 0 and run.resets == []
 
 
+@pytest.mark.graph
 def test_what_is_wrong_is_one_line_before_anything_starts() -> None:
     assert "--minutes: found nan, expected at least" in refused("soak", "--minutes", "nan")
     assert "right.hand.embodiment: found 'octopus'" in refused("soak", "right_hand:=octopus")
 
 
+@pytest.mark.system
 def test_a_short_run_accounts_for_every_chunk_and_watches_every_process(tmp_path: Path, free_port: int) -> None:
     done, figures = run_bench("soak", tmp_path, free_port, "--minutes", "0.2", "--backend", "sim")
     assert done.returncode in (0, 1), done.stdout + done.stderr  # loops that pause are this machine's affair
@@ -267,6 +269,7 @@ def test_a_pause_of_the_machine_is_told_apart_from_one_of_the_graph() -> None:
     assert pauses.longest_ms(loops) is None
 
 
+@pytest.mark.graph
 def test_what_keeps_a_processor_from_running_is_measured() -> None:
     with pauses.Pauses() as found:
         if found.longest_ms() is None:
@@ -279,6 +282,7 @@ def test_what_keeps_a_processor_from_running_is_measured() -> None:
     assert found.longest_ms() >= 250.0 and f"{found.longest_ms():.1f} ms" in pauses.words(found.longest_ms())
 
 
+@pytest.mark.graph
 def test_a_watcher_that_is_gone_knows_nothing() -> None:
     with pauses.Pauses() as found:
         found._watcher.kill()

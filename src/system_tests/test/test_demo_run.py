@@ -14,7 +14,7 @@ import pytest
 from bringup_helpers import CODEC, ArmSpeeds, alive, nodes_of, until
 from drifting_policy import write_policy
 
-pytestmark = pytest.mark.skipif(not (CODEC / "manifest.yaml").exists(), reason="the codec bundle is not there")
+pytestmark = pytest.mark.system
 
 
 class Demo:

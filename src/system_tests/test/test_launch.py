@@ -15,6 +15,8 @@ from drifting_policy import write_policy
 
 from bringup import graph, station
 
+pytestmark = pytest.mark.graph
+
 pytest.importorskip("launch")
 pytest.importorskip("launch_ros")
 
@@ -117,6 +119,7 @@ def test_a_launch_file_refuses_an_unknown_hand_in_one_line(file: Path, tmp_path:
     assert "Traceback" not in output
 
 
+@pytest.mark.system
 def test_the_launched_station_moves_and_ctrl_c_ends_it(tmp_path: Path, free_port: int, speeds: ArmSpeeds) -> None:
     policy = write_policy(tmp_path / "policy", CODEC)
     file = next(file for file in LAUNCH_FILES if file.name == "dual_arm.launch.py")
