@@ -20,8 +20,6 @@ SOLVERS = {
 }
 ARMS = {side: embodiments.load("xarm7", side) for side in embodiments.SIDES}
 solver = st.sampled_from(sorted(SOLVERS))
-settings.register_profile("embodiments", deadline=None, max_examples=60)
-settings.load_profile("embodiments")
 
 
 def vector(size: int, bound: float) -> st.SearchStrategy[np.ndarray]:
@@ -38,6 +36,7 @@ def within_limits(q: np.ndarray, arm: embodiments.Embodiment) -> bool:
     return bool(np.isfinite(q).all() and (q >= arm.lower).all() and (q <= arm.upper).all())
 
 
+@settings(max_examples=60)
 @given(key=solver, offset=vector(7, 0.5))
 def test_reachable_targets_are_reached_from_home(key, offset):
     arm, ik = ARMS[key[1]], SOLVERS[key]
@@ -51,6 +50,7 @@ def test_reachable_targets_are_reached_from_home(key, offset):
         assert status is IKStatus.OK
 
 
+@settings(max_examples=60)
 @given(key=solver, xyz=vector(3, 3.0), rpy=vector(3, 3.2), seed=vector(7, 8.0))
 def test_any_target_and_seed_end_within_limits_with_an_honest_status(key, xyz, rpy, seed):
     ik = SOLVERS[key]
@@ -60,6 +60,7 @@ def test_any_target_and_seed_end_within_limits_with_an_honest_status(key, xyz, r
     assert status is not IKStatus.OK or (metres < 1e-3 and radians < 1e-2)
 
 
+@settings(max_examples=60)
 @given(key=solver, direction=vector(3, 1.0))
 def test_small_steps_of_the_target_move_joints_little(key, direction):
     """Ten steps of at most 3.5 mm away from home and back: no jumps, and the way back ends where it began."""
