@@ -252,10 +252,10 @@ def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it
     bench.faults.frozen = True
     assert until(lambda: not bench.left.read().velocity.any())
     held = bench.left.read().position
-    bench.left.write([*held, 0.4, -0.4, 0.05, 0, 0, 0, 0])
-    assert until(lambda: np.allclose(bench.told[LEFT], [*held, 0.4, -0.4, 0.05, 0, 0, 0, 0], atol=1e-6))
+    bench.left.write(held + np.array([0.4, -0.4, 0.05, 0, 0, 0, 0]))
+    assert until(lambda: np.allclose(bench.told[LEFT], held + np.array([0.4, -0.4, 0.05, 0, 0, 0, 0]), atol=1e-6))
     bench.left.stop()
-    assert until(lambda: np.allclose(bench.told[LEFT], [*held, SLACK, -SLACK, 0.05, 0, 0, 0, 0], atol=1e-6))
+    assert until(lambda: np.allclose(bench.told[LEFT], held + np.array([SLACK, -SLACK, 0.05, 0, 0, 0, 0]), atol=1e-6))
 
 
 def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):

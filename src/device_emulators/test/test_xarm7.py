@@ -94,9 +94,9 @@ def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it
     bench.faults.frozen = True
     assert until(lambda: not bench.device.read().velocity.any())
     held = bench.device.read().position
-    bench.device.write([*held, 0.4, -0.4, 0.05, 0, 0, 0, 0])
+    bench.device.write(held + np.array([0.4, -0.4, 0.05, 0, 0, 0, 0]))
     bench.device.stop()
-    assert until(lambda: np.allclose(bench.box.joints.target, [*held, SLACK, -SLACK, 0.05, 0, 0, 0, 0], atol=1e-6))
+    assert until(lambda: np.allclose(bench.box.joints.target, held + np.array([SLACK, -SLACK, 0.05, 0, 0, 0, 0]), atol=1e-6))
 
 
 def test_a_stop_before_any_target_sends_none(bench):

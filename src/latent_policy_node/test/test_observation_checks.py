@@ -19,7 +19,7 @@ from latent_policy_node.observation_checks import (
 MS = 1_000_000
 GREY, WHITE = np.full((4, 6, 3), 128, np.uint8), np.full((4, 6, 3), 255, np.uint8)
 HERE = np.zeros((2, 3))
-THERE = [*HERE, [0.02, 0, 0], [0, 0, 0]]
+THERE = HERE + np.array([[0.02, 0, 0], [0, 0, 0]])
 UNKNOWN = np.full((2, 3), np.nan)
 
 
@@ -72,7 +72,7 @@ def test_a_changed_pixel_ends_the_repetition() -> None:
 
 
 def test_motion_counts_from_the_first_of_the_equal_frames() -> None:
-    steps = [[*HERE, 0.004 * index, 0, 0] for index in range(4)]
+    steps = [HERE + np.array([0.004 * index, 0, 0]) for index in range(4)]
     assert check_frozen(frames([GREY] * 4, steps), steps[-1], 3, 0.01) is ObservationStatus.FROZEN_IMAGE
 
 

@@ -16,7 +16,7 @@ def put_can(world, side, position):
 
 
 def in_tray(world, side):
-    return [*world.task.tray_centre(side), 0, 0, world.task.can_half_height_m + 0.003]
+    return world.task.tray_centre(side) + np.array([0, 0, world.task.can_half_height_m + 0.003])
 
 
 def test_an_unknown_task_is_refused_with_the_known_ones():
@@ -49,14 +49,14 @@ def test_a_can_that_still_moves_is_no_success(world):
 
 
 def test_a_can_beside_the_tray_is_no_success(world):
-    beside = [*in_tray(world, "left"), 0, 1.4 * world.task.tray_half_m, 0]
+    beside = in_tray(world, "left") + np.array([0, 1.4 * world.task.tray_half_m, 0])
     put_can(world, "left", beside)
     world.step(200)
     assert not world.task.succeeded(world, "left")
 
 
 def test_a_can_held_above_the_tray_is_no_success(world):
-    put_can(world, "left", [*in_tray(world, "left"), 0, 0, 0.05])
+    put_can(world, "left", in_tray(world, "left") + np.array([0, 0, 0.05]))
     assert not world.task.succeeded(world, "left")
 
 
