@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-SECOND = 1_000_000_000
+from contracts.chunk import SECOND
+
 # How far in the future a stamp may lie. Clocks of machines that NTP keeps together differ by a few ms, over a wireless
 # network by a few tens; a stamp further ahead comes from a clock whose ages mean nothing. What is accepted that early
 # is followed this much longer than its maximum age, so the lead has to be small beside the command timeout, .2 s.

@@ -102,3 +102,35 @@ def test_a_held_point_stays_for_ever():
 @pytest.mark.parametrize("seconds", [0.1, 1e-9, -2.5, 1e6])
 def test_times_after_a_stamp_are_whole_nanoseconds(seconds):
     assert after(STAMP, np.array([seconds])).tolist() == [STAMP + round(seconds * SECOND)]
+
+
+LINE = Chunk(0, np.array([1.0, 2.0, 4.0]), np.array([[0.0, 0.0], [1.0, -2.0], [1.0, 2.0]]))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "position", "velocity"),
+    [
+        (0.5, [0, 0], [0, 0]),
+        (1.0, [0, 0], [1, -2]),
+        (1.25, [0.25, -0.5], [1, -2]),
+        (3.0, [1, 0], [0, 2]),
+        (4.0, [1, 2], [0, 0]),
+        (9.0, [1, 2], [0, 0]),
+    ],
+)
+def test_a_chunk_is_straight_lines_at_rest_beyond_its_ends(seconds, position, velocity):
+    found_position, found_velocity = LINE.at(round(seconds * SECOND))
+    assert found_position == pytest.approx(np.array(position, float))
+    assert found_velocity == pytest.approx(np.array(velocity, float))
+
+
+def test_a_first_point_still_ahead_is_approached_from_the_last_command():
+    joined = Chunk(0, np.array([1.0]), np.array([[1.0, 1.0]])).joined(0, np.array([0.0, 2.0]))
+    position, velocity = joined.at(SECOND // 4)
+    assert position == pytest.approx(np.array([0.25, 1.75]))
+    assert velocity == pytest.approx(np.array([1.0, -1.0]))
+
+
+def test_the_last_command_does_not_matter_once_the_first_point_is_past():
+    joined = LINE.joined(3 * SECOND // 2, np.array([9.0, 9.0]))
+    assert joined.at(3 * SECOND // 2)[0] == pytest.approx(np.array([0.5, -1.0]))

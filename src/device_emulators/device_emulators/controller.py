@@ -108,8 +108,8 @@ class TrajectoryController(AbstractContextManager):
         self._segment = Segment(start, goal, now, seconds)
 
     def _on_command(self, message: JointTrajectory) -> None:
-        (stamp_ns, times, points), status = messages.trajectory_arrays(message, self.setup.joints)
-        over = len(times) and stamp_ns and stamp_ns + round(times[-1] * messages.SECOND) < time.time_ns()
+        chunk, status = messages.read_chunk(message, self.setup.joints)
+        over = len(chunk) and chunk.stamp_ns and chunk.end_ns < time.time_ns()
         if status is not messages.MessageStatus.OK or over:
             self.rejected += 1
             return

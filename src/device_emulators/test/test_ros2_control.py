@@ -136,16 +136,16 @@ def test_a_target_is_one_point_that_begins_now_and_ends_at_the_horizon(bench):
     bench.device.write(HOME + 0.01)
     assert until(lambda: bench.controller.accepted)
     message = bench.controller.accepted[-1]
-    (stamp_ns, times, points), status = messages.trajectory_arrays(message, ROBOT.joints)
-    assert status is messages.MessageStatus.OK and stamp_ns == 0
-    assert times == pytest.approx([0.04]) and points == pytest.approx(np.array([HOME + 0.01]))
+    chunk, status = messages.read_chunk(message, ROBOT.joints)
+    assert status is messages.MessageStatus.OK and chunk.stamp_ns == 0
+    assert chunk.times_s == pytest.approx([0.04]) and chunk.points == pytest.approx(np.array([HOME + 0.01]))
 
 
 def test_a_far_target_is_given_the_time_it_needs_at_the_robot_s_speed(bench):
     bench.device.connect()
     bench.device.write(HOME + np.array([0, 0, 1.57, 0, 0, 0, 0]))
     assert until(lambda: bench.controller.accepted)
-    times = messages.trajectory_arrays(bench.controller.accepted[-1], ROBOT.joints)[0].times
+    times = messages.read_chunk(bench.controller.accepted[-1], ROBOT.joints)[0].times_s
     assert times == pytest.approx([1.57 / ROBOT.velocity[2]])
 
 
@@ -155,7 +155,7 @@ def test_stopping_sends_the_robot_where_it_is_measured(bench):
     bench.device.write(HOME + 0.5)
     bench.device.stop()
     assert until(lambda: len(bench.controller.accepted) == 2)
-    points = messages.trajectory_arrays(bench.controller.accepted[-1], ROBOT.joints)[0].points
+    points = messages.read_chunk(bench.controller.accepted[-1], ROBOT.joints)[0].points
     assert points == pytest.approx(HOME[None])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
+from contracts.chunk import Chunk
 from episodes.metadata import EpisodeError
 
 IMAGE = "sensor_msgs/msg/Image"
@@ -107,13 +108,14 @@ def image_array(message: Any) -> np.ndarray:
     return rows[..., ::-1] if message.encoding == "bgr8" else rows
 
 
-def trajectory_arrays(message: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Times (H,) seconds after the stamp and positions (H, n). Raises EpisodeError on ragged or empty content."""
+def read_chunk(message: Any) -> Chunk:
+    """The chunk in a JointTrajectory. Raises EpisodeError on ragged or empty content."""
     names = len(message.joint_names)
     if not message.points or any(len(point.positions) != names for point in message.points):
         raise EpisodeError(f"trajectory with points that do not have {names} positions each, or with none")
     times = [point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in message.points]
-    return np.array(times), np.stack([np.asarray(point.positions, dtype=np.float64) for point in message.points])
+    points = np.stack([np.asarray(point.positions, dtype=np.float64) for point in message.points])
+    return Chunk(stamp_ns(message), np.array(times), points)
 
 
 def _vector(values: np.ndarray | None, length: int) -> np.ndarray:

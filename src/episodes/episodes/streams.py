@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from contracts.chunk import Chunk
 from episodes import messages
 from episodes.bag import EpisodeReader, Record
 from episodes.metadata import EpisodeError
@@ -55,17 +57,12 @@ class StateStream:
 
 @dataclass(frozen=True)
 class CommandStream:
-    """Chunks: received at `arrivals` (K,) int64 ns ascending, counting from `origins` (K,) ns.
-
-    `times[k]` (H,) seconds after the origin, `points[k]` (H, n) rad or m, columns in the order of `names`.
-    """
+    """Chunks, received at `arrivals` (K,) int64 ns ascending; points in rad or m, columns in the order of `names`."""
 
     topic: str
     names: tuple[str, ...]
     arrivals: np.ndarray
-    origins: np.ndarray
-    times: list[np.ndarray]
-    points: list[np.ndarray]
+    chunks: tuple[Chunk, ...]
 
     def sample(self, at_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The target in force at each of `at_ns` (T,): values (T, n), NaN before the first, and ages (T,) s.
@@ -78,12 +75,8 @@ class CommandStream:
         values = np.full((len(at_ns), len(self.names)), np.nan)
         for row, chunk in enumerate(index):
             if chunk >= 0:
-                values[row] = self._at(int(chunk), int(at_ns[row]))
+                values[row] = self.chunks[chunk].at(int(at_ns[row]))[0]
         return values, ages(self.arrivals, index, at_ns)
-
-    def _at(self, chunk: int, at_ns: int) -> np.ndarray:
-        elapsed = (at_ns - int(self.origins[chunk])) * _NS
-        return _interpolate(elapsed, self.times[chunk], self.points[chunk])
 
 
 def newest(stamps: np.ndarray, at_ns: np.ndarray) -> np.ndarray:
@@ -144,41 +137,29 @@ def command_stream(topic: str, records: list[Record], names: tuple[str, ...]) ->
     if sorted(found) != sorted(names):
         raise EpisodeError(f"{topic}: joints {', '.join(found)}, expected {', '.join(names)}")
     columns = [found.index(name) for name in names]
+    chunks = [_chunk(topic, message, columns) for message in decoded]
+    arrivals = np.array([record.log_ns for record in records], dtype=np.int64)
+    return CommandStream(topic, names, arrivals, _joined(arrivals, chunks))
+
+
+def _chunk(topic: str, message: Any, columns: list[int]) -> Chunk:
     try:
-        chunks = [messages.trajectory_arrays(message) for message in decoded]
+        found = messages.read_chunk(message)
     except EpisodeError as error:
         raise EpisodeError(f"{topic}: {error}") from None
-    points = [chunk[1][:, columns] for chunk in chunks]
-    if not all((np.diff(chunk[0]) > 0).all() for chunk in chunks):
+    if not (np.diff(found.times_s) > 0).all():
         raise EpisodeError(f"{topic}: points whose times do not ascend")
-    if not all(np.isfinite(p).all() for p in points):
+    if not np.isfinite(found.points).all():
         raise EpisodeError(f"{topic}: points that are not finite")
-    arrivals = np.array([record.log_ns for record in records], dtype=np.int64)
-    origins = np.array([messages.stamp_ns(message) for message in decoded], dtype=np.int64)
-    times, points = _joined((arrivals - origins) * _NS, np.diff(arrivals) * _NS, [chunk[0] for chunk in chunks], points)
-    return CommandStream(topic, names, arrivals, origins, times, points)
+    return Chunk(found.stamp_ns, found.times_s, found.points[:, columns])
 
 
-def _joined(
-    received: np.ndarray, between: np.ndarray, times: list[np.ndarray], points: list[np.ndarray]
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Chunks whose first point was still ahead when they came begin with the target then in force.
-
-    `received` (K,) is the seconds from each origin to the reception, `between` (K-1,) those between receptions.
-    """
-    times, points = list(times), list(points)
-    for chunk in range(1, len(times)):
-        if times[chunk][0] > received[chunk]:
-            elapsed = received[chunk - 1] + between[chunk - 1]
-            before = _interpolate(elapsed, times[chunk - 1], points[chunk - 1])
-            times[chunk] = np.concatenate([received[chunk : chunk + 1], times[chunk]])
-            points[chunk] = np.vstack([before, points[chunk]])
-    return times, points
-
-
-def _interpolate(elapsed: float, times: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(n,) at `elapsed` seconds of points (H, n) at ascending `times` (H,); the ends hold."""
-    return np.array([np.interp(elapsed, times, column) for column in points.T])
+def _joined(arrivals: np.ndarray, chunks: list[Chunk]) -> tuple[Chunk, ...]:
+    """Each chunk as it was followed from its arrival on: from the target in force then."""
+    followed = chunks[:1]
+    for arrival, chunk in zip(arrivals[1:].tolist(), chunks[1:], strict=True):
+        followed.append(chunk.joined(arrival, followed[-1].at(arrival)[0]))
+    return tuple(followed)
 
 
 def _constant_names(topic: str, names: list[tuple[str, ...]]) -> tuple[str, ...]:

@@ -39,9 +39,10 @@ def check(content: list[tuple[str, int, object]]) -> None:
     assert messages.stamp_ns(state) == START_NS + 1
     assert tuple(state.name) == NAMES
     assert (state.position.tolist(), state.velocity.tolist(), state.effort.tolist()) == ([0.5, -1.5], [], [2.0, 3.0])
-    times, points = messages.trajectory_arrays(command)
-    assert times == pytest.approx([0.1, 0.2, 1.3], abs=1e-9)
-    assert np.array_equal(points, np.arange(6.0).reshape(3, 2))
+    chunk = messages.read_chunk(command)
+    assert chunk.stamp_ns == START_NS + 2
+    assert chunk.times_s == pytest.approx([0.1, 0.2, 1.3], abs=1e-9)
+    assert np.array_equal(chunk.points, np.arange(6.0).reshape(3, 2))
 
 
 def refusal(path: Path) -> str:

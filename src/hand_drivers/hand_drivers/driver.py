@@ -9,14 +9,13 @@ import contextlib
 import threading
 from collections.abc import Callable
 
-import numpy as np
-
+from contracts.chunk import SECOND, Chunk
 from hand_drivers.commands import Commands
 from hand_drivers.device import Device, DeviceError, JointSample, checked, patiently
 from hand_drivers.guard import GuardStatus, MotionLimits, MotionState, brake, guard
 from hand_drivers.limit_monitor import LimitMonitor
 from hand_drivers.state_machine import Mode
-from hand_drivers.status import SECOND, ChunkStatus, Counts, DriverSettings, State
+from hand_drivers.status import ChunkStatus, Counts, DriverSettings, State
 from hand_drivers.trace import CommandTrace
 
 _CATCH_UP_S = 0.5  # a joint that will be there so soon follows
@@ -94,25 +93,23 @@ class Driver:
         finally:
             self._wire.release()
 
-    def accept_chunk(
-        self, stamp_ns: int, times_s: np.ndarray, points: np.ndarray, now_ns: int, wall_ns: int | None = None
-    ) -> ChunkStatus:
-        """Replace the rest of the current chunk by ``points`` (H, n) at ``times_s`` (H,) after ``stamp_ns``.
+    def accept_chunk(self, chunk: Chunk, now_ns: int, wall_ns: int | None = None) -> ChunkStatus:
+        """Follow ``chunk`` in place of the rest of the current one.
 
         ``now_ns`` is on the axis of ``tick``, ``wall_ns`` on that of the stamp where the two differ: on a monotonic
         axis motion goes on evenly when the system clock is set.
         """
-        age_ns = (now_ns if wall_ns is None else wall_ns) - stamp_ns
+        wall_ns = now_ns if wall_ns is None else wall_ns
         with self._mode.lock:
             if not self._mode.movable:
                 return self.refuse(ChunkStatus.NOT_READY)
-            status = self._commands.judge(stamp_ns, times_s, points, age_ns, self.state is State.TRACKING)
+            status = self._commands.judge(chunk, wall_ns, self.state is State.TRACKING)
             if status is not ChunkStatus.ACCEPTED:
                 return self.refuse(status)
             if self.state is State.HOLDING:
-                self._commands.fade_in(now_ns, self.command.position)
+                self._commands.ramp_up(now_ns, self.command.position)
             since_ns = now_ns if self._commanded_ns is None else min(self._commanded_ns, now_ns)
-            self._commands.follow(stamp_ns, times_s, points, age_ns, now_ns, self.command.position, since_ns)
+            self._commands.follow(chunk, now_ns, wall_ns, self.command.position, since_ns)
             self._mode.track()
             self.counts.chunks += 1
             self.trace.accepted()

@@ -97,16 +97,17 @@ class DriverNode(Lifecycle):
     def _on_command(self, message: JointTrajectory, info: Mapping[str, int]) -> None:
         self._dropped.take(info)
         received_ns = info["received_timestamp"]  # 0 from a middleware that does not tell
-        (stamp_ns, times, points), status = messages.trajectory_arrays(message, self._joints)
+        chunk, status = messages.read_chunk(message, self._joints)
         taken_ns = time.time_ns()
+        stamp_ns = chunk.stamp_ns
         self._driver.trace.arrived(taken_ns - received_ns if received_ns else 0, stamp_ns, taken_ns - stamp_ns)
         if status is not MessageStatus.OK:
             self._driver.refuse(ChunkStatus(status.value))
             return
         now_ns = self._step_ns
         wall_ns = time.time_ns() - (time.monotonic_ns() - now_ns)
-        if self._driver.accept_chunk(stamp_ns, times, points, now_ns, wall_ns) is ChunkStatus.ACCEPTED:
-            self._latency.add((wall_ns - stamp_ns) * 1e-6)
+        if self._driver.accept_chunk(chunk, now_ns, wall_ns) is ChunkStatus.ACCEPTED:
+            self._latency.add((wall_ns - chunk.stamp_ns) * 1e-6)
             self._begin_figures()
 
     def _begin_figures(self) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-SECOND = 1_000_000_000
-
 
 class State(str, enum.Enum):
     """What the driver does."""
@@ -45,7 +43,6 @@ class DriverSettings:
     Attributes:
         command_timeout_s: a chunk is followed until its observation is this old; then the robot brakes and holds. One
             that comes later is refused.
-        max_ahead_s: how far in the future a stamp may lie (clocks of two machines).
         device_timeout_s: a device that has not answered for this long is lost; a shorter silence is bridged.
         max_behind: a joint measured so far from its command (rad or m), or half as far for .5 s, and not on its way
             there does not follow it, which is a fault; 0: never.
@@ -54,7 +51,6 @@ class DriverSettings:
 
     rate_hz: float = 100.0
     command_timeout_s: float = 0.2
-    max_ahead_s: float = 0.05
     device_timeout_s: float = 0.1
     max_behind: float = 0.0
     blend_s: float = 0.2

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.chunk import Chunk
 from hand_drivers.device import DeviceError
 from hand_drivers.driver import Driver
 from hand_drivers.status import ChunkStatus, DriverSettings, State
@@ -38,7 +39,7 @@ class Bench:
         """A chunk whose first point is one period after its stamp."""
         points = np.asarray(points, float)
         times = period_s * np.arange(1, len(points) + 1)
-        return self.driver.accept_chunk(self.now - age_ms * MS, times, points, self.now)
+        return self.driver.accept_chunk(Chunk(self.now - age_ms * MS, times, points), self.now)
 
     def follow(self, points, seconds: float) -> None:
         """Send the same target every 100 ms, as a policy does."""
@@ -92,7 +93,7 @@ def test_a_chunk_more_costs_no_time_however_many_come(bench, every):
         if step % every == 0:
             ahead = np.array([0.1, 0.2, 0.3, 0.4])
             points = speed * ((now - START) * 1e-9 + ahead)[:, None]
-            assert bench.driver.accept_chunk(now, ahead, points, now) is ChunkStatus.ACCEPTED
+            assert bench.driver.accept_chunk(Chunk(now, ahead, points), now) is ChunkStatus.ACCEPTED
         bench.driver.tick(now)
     assert bench.device.position == pytest.approx(speed * 1.5, abs=2e-3)
     steps = np.diff(np.array(bench.device.written[-60:]), axis=0)
@@ -162,7 +163,7 @@ def test_a_motion_from_rest_fades_in(device, limits):
     ],
 )
 def test_a_bad_chunk_is_refused_with_its_reason_and_moves_nothing(bench, times, points, age_ms, status):
-    found = bench.driver.accept_chunk(bench.now - age_ms * MS, np.array(times), points, bench.now)
+    found = bench.driver.accept_chunk(Chunk(bench.now - age_ms * MS, np.array(times), points), bench.now)
     assert found is status
     assert (bench.driver.counts.refused, bench.driver.refusal) == (1, str(status))
     bench.run(0.1)
@@ -212,7 +213,7 @@ def test_motion_goes_on_evenly_when_the_system_clock_is_set(bench):
     wall = START + 10**15
     for k in range(10):
         wall -= 3600 * 1000 * MS if k == 5 else 0  # set back by an hour
-        bench.driver.accept_chunk(wall - 20 * MS, np.array([0.1]), np.full((1, 3), 0.5), bench.now, wall)
+        bench.driver.accept_chunk(Chunk(wall - 20 * MS, np.array([0.1]), np.full((1, 3), 0.5)), bench.now, wall)
         bench.run(0.1)
         wall += 100 * MS
     assert bench.driver.state is State.TRACKING

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from contracts.chunk import Chunk
 from hand_drivers.device import DeviceError
 from hand_drivers.driver import Driver
 from hand_drivers.runtime import Runtime
@@ -62,7 +63,7 @@ def test_a_sample_is_not_published_again_while_the_device_is_lost(runtime, devic
 
 def test_the_end_brakes_to_rest_then_stops_and_disconnects(runtime, device, limits):
     chunk = time.monotonic_ns()
-    runtime.driver.accept_chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)]), chunk)
+    runtime.driver.accept_chunk(Chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)])), chunk)
     wait_for(lambda: not runtime.driver.standing)
     runtime.stop()
     path = np.array([*device.runs[0], device.position])  # what was written, then the stop
@@ -90,7 +91,7 @@ def test_a_loop_that_cannot_take_commands_brakes_and_says_why(device, limits, pu
     runtime = Runtime(Driver(device, limits), published.append, 50.0, take=take)
     runtime.start()
     chunk = time.monotonic_ns()
-    runtime.driver.accept_chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)]), chunk)
+    runtime.driver.accept_chunk(Chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)])), chunk)
     wait_for(lambda: not runtime.driver.standing)
     broken.append("yes")
     wait_for(lambda: runtime.driver.state is State.STOPPED and runtime.driver.standing)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.chunk import Chunk
 from hand_drivers.driver import Driver
 from hand_drivers.trace import CommandTrace
 
@@ -75,7 +76,7 @@ def driver(device, limits):
 
 
 def send(driver: Driver, points: np.ndarray) -> None:
-    driver.accept_chunk(0, np.array([0.1]), points, 0)
+    driver.accept_chunk(Chunk(0, np.array([0.1]), points), 0)
 
 
 def test_a_driver_traces_each_chunk_it_acts_on_once(driver):

@@ -171,20 +171,20 @@ class CodecNode(lifecycle.Lifecycle):
     def _decode(self, message: JointTrajectory) -> str:
         """Decode a chunk and publish the commands; returns why not, empty when done."""
         self._look()
-        chunk, status = messages.trajectory_arrays(message, self.side.axes)
+        chunk, status = messages.read_chunk(message, self.side.axes)
         now = time.time_ns()
         reason = self.gate.chunk(message.header.frame_id, str(status), chunk.stamp_ns, now)
         reason = reason or self.gate.states(self.states, now)
         if reason:
             return reason
-        first_ns = chunk.stamp_ns + int(1e9 * chunk.times[0])
+        first_ns = chunk.stamp_ns + int(1e9 * chunk.times_s[0])
         seed = self.seed.at(first_ns, self.states["arm"].position)
         arm, hand, decoded = self.side.decode_chunk(chunk.points, seed)
         if not decoded.ok:
             return str(decoded)
-        self.seed.remember(chunk.stamp_ns, chunk.times, arm)
+        self.seed.remember(chunk.stamp_ns, chunk.times_s, arm)
         for part, robot, points in (("arm", self.side.arm, arm), ("hand", self.side.hand, hand)):
-            self._commands[part].publish(messages.joint_trajectory(robot.joints, chunk.stamp_ns, chunk.times, points))
+            self._commands[part].publish(messages.joint_trajectory(robot.joints, chunk.stamp_ns, chunk.times_s, points))
         return ""
 
     def _refuse(self, reason: str) -> None:

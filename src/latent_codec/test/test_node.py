@@ -144,10 +144,10 @@ def test_a_chunk_becomes_commands_with_the_stamp_of_its_observation(graph):
     stamp = graph.act()
     for part, robot, expected in (("arm", graph.side.arm, ARM), ("hand", graph.side.hand, graph.hand)):
         graph.wait(lambda part=part: len(graph.heard[part]) > 0, f"{part} command")
-        arrays, status = messages.trajectory_arrays(graph.heard[part][-1], robot.joints)
-        assert status is messages.MessageStatus.OK and arrays.stamp_ns == stamp
-        np.testing.assert_allclose(arrays.times, TIMES, atol=1e-6)
-        np.testing.assert_allclose(arrays.points, np.repeat(expected[None], 16, axis=0), atol=0.03)
+        found, status = messages.read_chunk(graph.heard[part][-1], robot.joints)
+        assert status is messages.MessageStatus.OK and found.stamp_ns == stamp
+        np.testing.assert_allclose(found.times_s, TIMES, atol=1e-6)
+        np.testing.assert_allclose(found.points, np.repeat(expected[None], 16, axis=0), atol=0.03)
 
 
 def test_another_latent_space_is_refused(graph):

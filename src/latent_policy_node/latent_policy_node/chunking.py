@@ -7,54 +7,12 @@ poses and hand latents alike, whatever hand is mounted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-SECOND = 1_000_000_000
+from contracts.chunk import SECOND, Chunk, after
+
 # Two points closer than this are one: a driver would see a velocity that is noise.
 MIN_SPACING_S = 1e-3
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Points (H, n) at ascending times_s (H,) after stamp_ns, the acquisition time of the observation behind them."""
-
-    stamp_ns: int
-    times_s: np.ndarray
-    points: np.ndarray
-
-    @property
-    def end_ns(self) -> int:
-        """When the last point is due."""
-        return self.stamp_ns + round(float(self.times_s[-1]) * SECOND)
-
-
-def hold(point: np.ndarray, stamp_ns: int) -> Chunk:
-    """The chunk that stays at point (n,)."""
-    return Chunk(stamp_ns, np.zeros(1), np.array(point, dtype=float)[None])
-
-
-def ahead(chunk: Chunk, now_ns: int, seconds: float) -> Chunk:
-    """The points up to `seconds` from now, the first in any case.
-
-    Drivers brake a quarter of a second after the last chunk, so points far ahead are never reached; but decoding
-    them costs time before the first one moves anything.
-    """
-    wanted = chunk.times_s <= (now_ns - chunk.stamp_ns) / SECOND + seconds
-    count = max(1, int(wanted.sum()))
-    return Chunk(chunk.stamp_ns, chunk.times_s[:count], chunk.points[:count])
-
-
-def sample(chunk: Chunk, times_s: np.ndarray, since_ns: int) -> np.ndarray:
-    """Values (K, n) at times_s (K,) after since_ns: linear between points, the first or last one outside of them."""
-    local, times = np.asarray(times_s, dtype=float) + (since_ns - chunk.stamp_ns) / SECOND, chunk.times_s
-    if len(times) == 1:
-        return np.repeat(chunk.points, len(local), axis=0)
-    after = np.clip(np.searchsorted(times, local), 1, len(times) - 1)
-    before = after - 1
-    share = np.clip((local - times[before]) / (times[after] - times[before]), 0.0, 1.0)[:, None]
-    return chunk.points[before] + share * (chunk.points[after] - chunk.points[before])
 
 
 def weights(times_s: np.ndarray, seam_s: float, fade_s: float) -> np.ndarray:
@@ -73,7 +31,7 @@ def blend(previous: Chunk, new: Chunk, now_ns: int, fade_s: float) -> Chunk:
     seam_s = (now_ns - new.stamp_ns) / SECOND
     ahead = new.times_s > seam_s + MIN_SPACING_S
     times = np.concatenate([[seam_s], new.times_s[ahead]])
-    old = sample(previous, times, new.stamp_ns)
+    old = previous.sample(after(new.stamp_ns, times))
     share = weights(times, seam_s, fade_s)[1:, None]
     faded = old[1:] + share * (new.points[ahead] - old[1:])
     return Chunk(new.stamp_ns, times, np.concatenate([old[:1], faded]))

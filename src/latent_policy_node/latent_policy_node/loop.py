@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.axes import WRIST_SIZE
-from latent_policy_node.chunking import SECOND, Chunk, ahead, blend, hold, sample
+from contracts.chunk import SECOND, Chunk, after, hold
+from latent_policy_node.chunking import blend
 from latent_policy_node.observation_checks import (
     Frame,
     ObservationStatus,
@@ -157,8 +158,16 @@ class PolicyLoop:
             new = Chunk(frame.stamp_ns, self.policy.times_s, points)
             chunks[side] = blend(self._running(side, states[side], now_ns), new, now_ns, fade)
         self._chunks = chunks or self._chunks
-        sent = {side: ahead(chunk, now_ns, self.settings.ahead_s) for side, chunk in chunks.items()}
-        return Decision(str(status), frame.stamp_ns, sent, inference_ms, now_ns)
+        return Decision(str(status), frame.stamp_ns, self._sent(chunks, now_ns), inference_ms, now_ns)
+
+    def _sent(self, chunks: Mapping[str, Chunk], now_ns: int) -> dict[str, Chunk]:
+        """The beginnings of chunks, which are published.
+
+        Drivers brake a quarter of a second after the last chunk, so points far ahead are never reached; but decoding
+        them costs time before the first one moves anything.
+        """
+        end_ns = now_ns + round(self.settings.ahead_s * SECOND)
+        return {side: chunk.until(end_ns) for side, chunk in chunks.items()}
 
     def _told(
         self, stamp_ns: int, states: Mapping[str, State], now_ns: int
@@ -177,11 +186,11 @@ class PolicyLoop:
             chunk = self._chunks.get(side)
             if not self.policy.plan or chunk is None or not chunk.stamp_ns <= now_ns <= chunk.end_ns:
                 return measured, {}
-            here = sample(chunk, np.zeros(1), stamp_ns)[0]
+            here = chunk.at(stamp_ns)[0]
             if np.linalg.norm((vector - here)[:3]) > self.settings.lost_m:
                 return measured, {}
             told[side] = np.concatenate([vector[:WRIST_SIZE], here[WRIST_SIZE:]])
-            plan[side] = sample(chunk, times, stamp_ns)
+            plan[side] = chunk.sample(after(stamp_ns, times))
         return told, plan
 
     def _running(self, side: str, state: State, now_ns: int) -> Chunk:

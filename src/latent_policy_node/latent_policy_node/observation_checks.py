@@ -11,9 +11,7 @@ from enum import Enum
 
 import numpy as np
 
-SECOND = 1_000_000_000
-# A stamp this far ahead of our clock is jitter between clocks; further ahead, its age means nothing.
-FUTURE_TOLERANCE_NS = 20_000_000
+from contracts.freshness import Freshness, freshness
 
 
 class ObservationStatus(str, Enum):
@@ -31,6 +29,13 @@ class ObservationStatus(str, Enum):
 
     def __str__(self) -> str:
         return self.value
+
+
+_IMAGE = {
+    Freshness.FRESH: ObservationStatus.OK,
+    Freshness.STALE: ObservationStatus.STALE_IMAGE,
+    Freshness.FROM_FUTURE: ObservationStatus.FUTURE_IMAGE,
+}
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,7 @@ def check_age(frame: Frame | None, now_ns: int, max_age_s: float) -> Observation
     """Age of the newest frame."""
     if frame is None:
         return ObservationStatus.NO_IMAGE
-    age_ns = now_ns - frame.stamp_ns
-    if age_ns > max_age_s * SECOND:
-        return ObservationStatus.STALE_IMAGE
-    if age_ns < -FUTURE_TOLERANCE_NS:
-        return ObservationStatus.FUTURE_IMAGE
-    return ObservationStatus.OK
+    return _IMAGE[freshness(frame.stamp_ns, now_ns, max_age_s)]
 
 
 def check_frozen(frame: Frame, wrists: np.ndarray, frozen_frames: int, motion_m: float) -> ObservationStatus:
@@ -107,7 +107,7 @@ def check_states(states: Mapping[str, State | None], stamp_ns: int, max_age_s: f
     for state in states.values():
         if state is None:
             return ObservationStatus.NO_STATE
-        if abs(stamp_ns - state.stamp_ns) > max_age_s * SECOND:
+        if freshness(state.stamp_ns, stamp_ns, max_age_s, lead_s=max_age_s) is not Freshness.FRESH:
             return ObservationStatus.STALE_STATE
         if not np.isfinite(state.vector).all():
             return ObservationStatus.STATE_NOT_FINITE

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latent_policy_node.chunking import SECOND, Chunk, ahead, blend, hold, sample, weights
+from contracts.chunk import SECOND, Chunk, hold
+from latent_policy_node.chunking import blend, weights
 
 PERIOD, HORIZON, DIMS = 0.1, 16, 3
 TIMES = PERIOD * np.arange(1, HORIZON + 1)
@@ -23,7 +24,7 @@ def random_chunk(seed: int, stamp_ns: int) -> Chunk:
 
 
 def at(chunk: Chunk, time_ns: int) -> np.ndarray:
-    return sample(chunk, np.zeros(1), time_ns)[0]
+    return chunk.at(time_ns)[0]
 
 
 @given(seeds, seeds, gaps_ms, delays_ms, fades)
@@ -39,15 +40,15 @@ def test_blended_chunk_is_the_new_one_after_the_fade(old: int, new: int, gap: in
     fresh = random_chunk(new, gap * 1_000_000)
     seam_s = delay / 1e3
     result = blend(random_chunk(old, 0), fresh, (gap + delay) * 1_000_000, fade)
-    after = seam_s + fade <= TIMES
-    np.testing.assert_allclose(sample(result, TIMES[after], fresh.stamp_ns), fresh.points[after], atol=1e-9)
+    late = seam_s + fade <= TIMES
+    np.testing.assert_allclose(result.sample(fresh.times_ns[late]), fresh.points[late], atol=1e-9)
 
 
 @given(seeds, seeds, gaps_ms, delays_ms, fades)
 def test_blended_points_lie_between_both_chunks(old: int, new: int, gap: int, delay: int, fade: float) -> None:
     previous, fresh = random_chunk(old, 0), random_chunk(new, gap * 1_000_000)
     result = blend(previous, fresh, (gap + delay) * 1_000_000, fade)
-    a, b = (sample(chunk, result.times_s, fresh.stamp_ns) for chunk in (previous, fresh))
+    a, b = (chunk.sample(result.times_ns) for chunk in (previous, fresh))
     assert np.all(result.points[1:] >= np.minimum(a, b)[1:] - 1e-9)
     assert np.all(result.points[1:] <= np.maximum(a, b)[1:] + 1e-9)
 
@@ -89,24 +90,6 @@ def test_equal_chunks_blend_to_themselves() -> None:
     np.testing.assert_allclose(result.points, (result.times_s + 0.1)[:, None] * np.ones(DIMS), atol=1e-12)
 
 
-def test_samples_outside_a_chunk_are_its_ends() -> None:
-    chunk = random_chunk(0, 0)
-    values = sample(chunk, np.array([-1.0, 99.0]), 0)
-    np.testing.assert_allclose(values, chunk.points[[0, -1]])
-
-
 @pytest.mark.parametrize("fade", [0.0, -1.0])
 def test_no_fade_switches_at_the_seam(fade: float) -> None:
     np.testing.assert_array_equal(weights(np.array([0.1, 0.2, 0.3]), 0.2, fade), [0, 0, 1])
-
-
-@given(seeds, st.integers(0, 3000), st.floats(0.05, 3.0))
-def test_what_is_handed_out_is_the_beginning_of_the_chunk(seed: int, later_ms: int, seconds: float) -> None:
-    chunk = random_chunk(seed, 10**15)
-    now_ns = chunk.stamp_ns + later_ms * 10**6
-    part = ahead(chunk, now_ns, seconds)
-    count = len(part.times_s)
-    assert count >= 1
-    np.testing.assert_array_equal(part.points, chunk.points[:count])
-    assert (part.times_s[1:] <= later_ms / 1000 + seconds).all()
-    assert count == len(chunk.times_s) or chunk.times_s[count] > later_ms / 1000 + seconds

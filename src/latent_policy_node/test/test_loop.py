@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from policy_bundle import AXES, SIZE, write_bundle
 
-from latent_policy_node.chunking import sample
+from contracts.chunk import after
 from latent_policy_node.loop import LoopSettings, PolicyLoop
 from latent_policy_node.policy import Observation, Policy, PolicyStatus
 
@@ -82,7 +82,7 @@ def test_consecutive_chunks_meet_at_the_seam(bench: Bench) -> None:
     bench.see(wrist=0.5)
     second = bench.step().chunks["left"]
     seam = bench.now_ns + 5 * MS
-    np.testing.assert_allclose(sample(second, np.zeros(1), seam), sample(first, np.zeros(1), seam), atol=1e-9)
+    np.testing.assert_allclose(second.at(seam)[0], first.at(seam)[0], atol=1e-9)
 
 
 def test_frames_between_two_inferences_are_idle(bench: Bench) -> None:
@@ -163,7 +163,7 @@ def test_a_chunk_goes_on_from_the_points_of_the_one_before_during_the_cross_fade
     bench.advance(100)
     bench.see()
     second = bench.step().chunks["left"]
-    told = sample(first, np.array([0.1, 0.2, 0.3]), bench.now_ns).sum(axis=0)  # a fade of 0.3 s has three points
+    told = first.sample(after(bench.now_ns, np.array([0.1, 0.2, 0.3]))).sum(axis=0)  # a fade of 0.3 s has three points
     state = np.r_[[0.3] * 3, [0.5] * (len(AXES) - 3)]
     np.testing.assert_allclose(second.points[-1], state + told, atol=0.06)  # and a hundredth of the noise
     assert np.abs(told).min() > 0.5

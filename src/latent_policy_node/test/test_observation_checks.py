@@ -43,7 +43,7 @@ def test_no_image_is_no_observation() -> None:
         (200, ObservationStatus.OK),
         (201, ObservationStatus.STALE_IMAGE),
         (-10, ObservationStatus.OK),
-        (-50, ObservationStatus.FUTURE_IMAGE),
+        (-51, ObservationStatus.FUTURE_IMAGE),
     ],
 )
 def test_image_age_is_bounded_on_both_sides(age_ms: int, status: ObservationStatus) -> None:

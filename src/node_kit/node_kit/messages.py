@@ -18,7 +18,8 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-SECOND = 1_000_000_000
+from contracts.chunk import SECOND, Chunk
+
 MOST_POINTS = 512  # of a chunk: twice the longest horizon of a policy; bounds the time that reading takes
 _LONGEST_S = 1e6  # beyond any use, and far below what a Duration can hold
 _BYTES_PER_PIXEL = 3
@@ -45,14 +46,6 @@ class JointArrays(NamedTuple):
     position: np.ndarray
     velocity: np.ndarray | None = None
     effort: np.ndarray | None = None
-
-
-class TrajectoryArrays(NamedTuple):
-    """A chunk: ``times`` (H,) in s after ``stamp_ns``, ``points`` (H, n) in the expected joint order."""
-
-    stamp_ns: int
-    times: np.ndarray
-    points: np.ndarray
 
 
 def to_stamp(ns: int) -> Time:
@@ -160,20 +153,18 @@ def joint_state_arrays(message: JointState, expected_names: Sequence[str]) -> tu
     return JointArrays(stamp, np.empty(0) if position is None else position, *others), MessageStatus.OK
 
 
-def trajectory_arrays(
-    message: JointTrajectory, expected_names: Sequence[str]
-) -> tuple[TrajectoryArrays, MessageStatus]:
-    """Times and points of a trajectory message, in the expected joint order.
+def read_chunk(message: JointTrajectory, expected_names: Sequence[str]) -> tuple[Chunk, MessageStatus]:
+    """The chunk in a trajectory message, in the expected joint order.
 
     Args:
         message: 1 to MOST_POINTS points at ascending times, joints in any order.
         expected_names: The n joint names; the message must hold each once, and no other.
 
     Returns:
-        Times (H,) s and points (H, n), and the status.
+        The chunk, points (H, n), and the status.
     """
     stamp, count = stamp_ns(message.header), len(expected_names)
-    refused = TrajectoryArrays(stamp, np.empty(0), np.empty((0, count)))
+    refused = Chunk(stamp, np.empty(0), np.empty((0, count)))
     order = _order(message.joint_names, expected_names)
     if order is None:
         return refused, MessageStatus.WRONG_NAMES
@@ -185,7 +176,7 @@ def trajectory_arrays(
         return refused, MessageStatus.NOT_FINITE
     if (np.diff(times) <= 0).any():
         return refused, MessageStatus.NOT_ASCENDING
-    return TrajectoryArrays(stamp, times, points), MessageStatus.OK
+    return Chunk(stamp, times, points), MessageStatus.OK
 
 
 def _order(found: Sequence[str], expected: Sequence[str]) -> list[int] | None:

@@ -70,10 +70,10 @@ def test_a_joint_state_that_does_not_fit_is_refused_and_empty(names, position, e
 
 def test_a_chunk_survives_the_wire():
     received = deserialize_message(serialize_message(chunk()), JointTrajectory)
-    (stamp, times, points), status = messages.trajectory_arrays(received, ("b", "c", "a"))
-    assert status is MessageStatus.OK and stamp == STAMP
-    assert times == pytest.approx([0.1, 0.2])
-    assert (points == [[1, 2, 0], [4, 5, 3]]).all()
+    found, status = messages.read_chunk(received, ("b", "c", "a"))
+    assert status is MessageStatus.OK and found.stamp_ns == STAMP
+    assert found.times_s == pytest.approx([0.1, 0.2])
+    assert (found.points == [[1, 2, 0], [4, 5, 3]]).all()
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_a_chunk_survives_the_wire():
     ],
 )
 def test_a_chunk_that_does_not_fit_is_refused_and_empty(message, expected):
-    (_, times, points), status = messages.trajectory_arrays(message, NAMES)
+    found, status = messages.read_chunk(message, NAMES)
     assert status is expected
-    assert times.size == 0 and points.shape == (0, 3)
+    assert len(found) == 0 and found.points.shape == (0, 3)
 
 
 def test_an_image_survives_the_wire():
@@ -135,12 +135,12 @@ def test_depth_survives_the_wire_in_mm():
 
 def test_a_chunk_of_too_many_points_or_of_years_is_refused():
     times = np.arange(1, messages.MOST_POINTS + 2)
-    assert messages.trajectory_arrays(chunk(np.zeros((len(times), 3)), times), NAMES)[1] is MessageStatus.WRONG_SHAPE
+    assert messages.read_chunk(chunk(np.zeros((len(times), 3)), times), NAMES)[1] is MessageStatus.WRONG_SHAPE
     longest = chunk(np.zeros((len(times) - 1, 3)), times[:-1])
-    assert messages.trajectory_arrays(longest, NAMES)[1] is MessageStatus.OK
+    assert messages.read_chunk(longest, NAMES)[1] is MessageStatus.OK
     late = chunk()
     late.points[-1].time_from_start.sec = 2**31 - 1
-    assert messages.trajectory_arrays(late, NAMES)[1] is MessageStatus.NOT_FINITE
+    assert messages.read_chunk(late, NAMES)[1] is MessageStatus.NOT_FINITE
 
 
 @pytest.mark.parametrize(("height", "width", "step"), [(0, 0, 0), (0, 5, 15), (5, 0, 0), (5, 0, 3)])

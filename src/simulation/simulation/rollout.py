@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from contracts.chunk import Chunk
 from hand_drivers.device import JointSample
 from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.guard import MotionLimits
 from latent_codec.codec import Codec
 from latent_codec.side import SideCodec
-from latent_policy_node.chunking import Chunk
 from latent_policy_node.loop import PolicyLoop
 from simulation.render import Renderer
 from simulation.trials import Trials
@@ -91,7 +91,7 @@ class Side:
             self.refused += 1
             return
         for part, points in (("arm", arm), ("hand", hand)):
-            self.drivers[part].accept_chunk(chunk.stamp_ns, chunk.times_s, points, self._world.stamp_ns)
+            self.drivers[part].accept_chunk(Chunk(chunk.stamp_ns, chunk.times_s, points), self._world.stamp_ns)
 
     def tick(self) -> None:
         """One servo period."""

@@ -105,10 +105,10 @@ class _CodecBench:
 
 def check_command(message, robot, header: Header) -> None:
     """A robot's command: its joints, within its limits, finite, times ascending, of the same observation."""
-    (_, _, points), status = messages.trajectory_arrays(message, robot.joints)
+    chunk, status = messages.read_chunk(message, robot.joints)
     if status is not MessageStatus.OK:
         raise Wrong(f"{robot.name}: a command that is {status}")
-    if not ((points >= robot.lower - TOLERANCE) & (points <= robot.upper + TOLERANCE)).all():
-        raise Wrong(f"{robot.name}: a command beyond its limits: {points.tolist()}")
+    if not ((chunk.points >= robot.lower - TOLERANCE) & (chunk.points <= robot.upper + TOLERANCE)).all():
+        raise Wrong(f"{robot.name}: a command beyond its limits: {chunk.points.tolist()}")
     if messages.stamp_ns(message.header) != messages.stamp_ns(header):
         raise Wrong(f"{robot.name}: a command with another stamp")

@@ -73,10 +73,10 @@ class _Bench:
         """What becomes of a command, as the node would have it."""
         robot = self._robot
         message = random_messages.trajectory(self._rng, robot.joints, robot.postures["home"], SPREAD)
-        (stamp_ns, times, points), status = messages.trajectory_arrays(message, robot.joints)
+        chunk, status = messages.read_chunk(message, robot.joints)
         if status is not MessageStatus.OK:
             return str(status)
-        return str(self._driver.accept_chunk(stamp_ns, times, points, self._clock[0], time.time_ns()))
+        return str(self._driver.accept_chunk(chunk, self._clock[0], time.time_ns()))
 
 
 def check_latch(before: State, after: State, released: bool, watch: Watch) -> None:

@@ -112,7 +112,7 @@ def bag_messages() -> Connection:
             if kind == bags.IMAGE and bags.image_array(message).dtype != np.uint8:
                 raise Wrong("an image of another type")
             if kind == bags.TRAJECTORY:
-                bags.trajectory_arrays(message)
+                bags.read_chunk(message)
         except EpisodeError:
             return REFUSED
         return ACCEPTED

@@ -77,7 +77,7 @@ class _PolicyBench:
         self._said.clear()
 
     def _check_chunk(self, message) -> None:
-        status = messages.trajectory_arrays(message, self._axes)[1]
+        status = messages.read_chunk(message, self._axes)[1]
         if status is not MessageStatus.OK or message.header.frame_id != self._space:
             raise Wrong(f"said a chunk that is {status}, of {message.header.frame_id}")
         if len(message.points) > OUTPUT_POINTS:

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 import numpy as np
 
 import embodiments
+from contracts.chunk import Chunk
 from contracts.latency import LatencyTrace
 from hand_drivers import settings
 from hand_drivers.driver import Driver
@@ -77,7 +78,7 @@ def _take(driver: Driver, waiting: SimpleQueue, now_ns: int) -> None:
     with suppress(Empty):
         arrived_ns, points = waiting.get_nowait()
         driver.trace.arrived(time.monotonic_ns() - arrived_ns)
-        driver.accept_chunk(arrived_ns, TIMES, points, now_ns)
+        driver.accept_chunk(Chunk(arrived_ns, TIMES, points), now_ns)
 
 
 def guard_us(priority: int) -> dict[str, float]:
