@@ -16,6 +16,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 
 from contracts import bundle
+from contracts.axes import latent_axes
 from node_kit.qos import LATCHED, STATE
 
 FAKES = Path(__file__).parent / "fakes"
@@ -88,9 +89,10 @@ def _write_bundle(folder: Path, files: list[str], content: dict[str, Any]) -> No
         (folder / name).write_bytes(f"not a network: {name}".encode())
     described = {name: bundle.describe_file(folder / name) for name in files}
     training = {"recipe": "none", "config": {}, "steps": 0, "seed": 0, "seconds": 0.0, "created": "2026-01-01"}
-    axes = bundle.latent_axes(2)
+    axes = latent_axes(2)
     manifest = {"id": "test@bbbbbbbbbbbb", "axes": axes, "files": described, "training": training, **content}
-    bundle.write_manifest(folder, bundle.Manifest.model_validate(manifest))
+    model = bundle.CodecManifest if content["kind"] == "codec" else bundle.PolicyManifest
+    bundle.write_manifest(folder, model.model_validate(manifest))
 
 
 class EmergencyStops:

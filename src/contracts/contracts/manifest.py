@@ -1,10 +1,13 @@
-"""The schema of `manifest.yaml`, shared by codec and policy bundles."""
+"""The schema of `manifest.yaml`: a codec's or a policy's, told apart by `kind`."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from contracts.axes import latent_axes
+from contracts.errors import FileError
 
 MANIFEST_NAME = "manifest.yaml"
 FORMAT = 1
@@ -49,9 +52,9 @@ class HandEntry(Strict):
         for name in ("lower", "upper"):
             found = len(getattr(self, name))
             if found != len(self.joints):
-                raise ValueError(f"{name}: found {found} values, expected {len(self.joints)}, one a joint")
+                raise FileError("", name, f"{found} values", f"{len(self.joints)}, one a joint")
         if any(low >= high for low, high in zip(self.lower, self.upper, strict=True)):
-            raise ValueError("lower: found a limit that is not below upper, expected lower < upper")
+            raise FileError("", "lower", "a limit that is not below upper", "lower < upper")
         return self
 
 
@@ -100,39 +103,66 @@ class Training(Strict):
     versions: dict[str, str] = {}
 
 
-class Manifest(Strict):
-    """A bundle: its identity, the latent space it speaks, its contract, its files, its origin and its measured quality.
+class BaseManifest(Strict):
+    """What all bundles say: identity, latent space, files, origin and measured quality.
 
-    `latent_space` is fixed when a space is trained; a codec that gains a hand later keeps it. `axes` are the names of
-    one side's latent vector, in wire order.
+    Attributes:
+        latent_space: Fixed when a space is trained; a codec that gains a hand later keeps it.
+        axes: Names of one side's latent vector, in wire order.
     """
 
     format: Literal[1] = FORMAT
-    kind: Literal["codec", "policy"]
+    kind: str
     id: Identifier
     latent_space: Identifier
     axes: tuple[str, ...] = Field(min_length=1)
-    codec: CodecContract | None = None
-    policy: PolicyContract | None = None
     files: dict[FileName, FileEntry] = Field(min_length=1)
     training: Training
     metrics: dict[str, JsonValue] = {}
 
-    @model_validator(mode="after")
-    def _contract_fits_the_kind(self) -> Manifest:
-        other = "policy" if self.kind == "codec" else "codec"
-        if getattr(self, self.kind) is None:
-            raise ValueError(f"{self.kind}: found nothing, expected the contract of a {self.kind} bundle")
-        if getattr(self, other) is not None:
-            raise ValueError(f"{other}: found a value, expected none in a {self.kind} bundle")
-        for name in self.referenced_files():
-            if name not in self.files:
-                raise ValueError(f"files: found no entry {name}, expected one because the contract names it")
-        return self
-
+    @property
     def referenced_files(self) -> tuple[str, ...]:
         """The files that the contract names, each once."""
-        if self.codec is not None:
-            hands = self.codec.hands.values()
-            return tuple(dict.fromkeys(file for hand in hands for file in (hand.encoder, hand.decoder, hand.density)))
-        return (self.policy.model,) if self.policy is not None else ()
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _referenced_files_are_listed(self) -> BaseManifest:
+        for name in self.referenced_files:
+            if name not in self.files:
+                raise FileError("", "files", f"no entry {name}", "one because the contract names it")
+        return self
+
+
+class CodecManifest(BaseManifest):
+    """A codec bundle: encoders and decoders of hands that share one latent space."""
+
+    kind: Literal["codec"] = "codec"
+    codec: CodecContract
+
+    @property
+    def referenced_files(self) -> tuple[str, ...]:
+        """The files that the contract names, each once."""
+        hands = self.codec.hands.values()
+        return tuple(dict.fromkeys(file for hand in hands for file in (hand.encoder, hand.decoder, hand.density)))
+
+    @model_validator(mode="after")
+    def _axes_fit_the_latents(self) -> CodecManifest:
+        expected = latent_axes(self.codec.latent_dim)
+        if self.axes != expected:
+            raise FileError("", "axes", " ".join(self.axes), " ".join(expected))
+        return self
+
+
+class PolicyManifest(BaseManifest):
+    """A policy bundle: one network from observations to chunks of latent actions."""
+
+    kind: Literal["policy"] = "policy"
+    policy: PolicyContract
+
+    @property
+    def referenced_files(self) -> tuple[str, ...]:
+        """The file of the network."""
+        return (self.policy.model,)
+
+
+Manifest = CodecManifest | PolicyManifest

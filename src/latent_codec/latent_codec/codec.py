@@ -8,9 +8,16 @@ from enum import Enum
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 
-from contracts.bundle import MANIFEST_NAME, BundleError, Manifest, load_manifest
-from latent_codec.hand_codec import HandCodec, load_hands
+import embodiments
+from contracts.bundle import BundleError, load_manifest, read_verified
+from contracts.manifest import MANIFEST_NAME, CodecManifest, HandEntry
+from contracts.onnx_session import open_session
+from embodiments.errors import EmbodimentError
+from latent_codec.density import Density
+
+LIMIT_TOLERANCE = 1e-4
 
 
 class DecodeStatus(str, Enum):
@@ -23,9 +30,13 @@ class DecodeStatus(str, Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether latents may be decoded. `point` is the row that is worst, or the first that is not finite.
+    """Whether latents may be decoded.
 
-    `score` is that row's under the density of the decoder's training (see `density`), refused below `threshold`.
+    Attributes:
+        status: OK, or why not.
+        point: The row with the lowest score, or the first that is not finite.
+        score: That row's score under the density of the decoder's training (see `density`).
+        threshold: Scores below it are refused.
     """
 
     status: DecodeStatus
@@ -38,52 +49,86 @@ class Verdict:
         return f"point {self.point}{found}"
 
 
+@dataclass(frozen=True)
+class _Hand:
+    """Networks, density and limits of one hand; `lower`, `upper` (n,) in rad, m for prismatic joints."""
+
+    entry: HandEntry
+    lower: np.ndarray
+    upper: np.ndarray
+    encoder: onnxruntime.InferenceSession
+    decoder: onnxruntime.InferenceSession
+    density: Density
+
+
 class Codec:
     """Encoders and decoders of the hands that share one latent space.
 
-    `latent_space` ("name@12hex") identifies the space, `axes` the order of one side's latent vector.
+    Attributes:
+        directory: The bundle.
+        manifest: Its manifest.
+        latent_space: Identity of the space, "name@12hex".
+        axes: Names of one side's latent vector, in wire order.
+        latent_dim: N, the size of a hand's latent.
+        hands: Names of the hands that were loaded.
     """
 
-    def __init__(self, directory: Path, manifest: Manifest, hands: dict[str, HandCodec]) -> None:
-        contract = manifest.codec
-        if contract is None:
-            raise BundleError(directory / MANIFEST_NAME, "kind", manifest.kind, "codec")
+    def __init__(self, directory: Path, manifest: CodecManifest, hands: dict[str, _Hand]) -> None:
+        """Use `load`."""
         self.directory = directory
         self.manifest = manifest
         self.latent_space: str = manifest.latent_space
         self.axes: tuple[str, ...] = manifest.axes
-        self.latent_dim: int = contract.latent_dim
+        self.latent_dim: int = manifest.codec.latent_dim
         self.hands: tuple[str, ...] = tuple(hands)
         self._hands = hands
 
     @classmethod
     def load(cls, bundle: Path | str, hands: Iterable[str] | None = None) -> Codec:
-        """Verify the whole bundle and load `hands` of it (default: all that it knows). Raises BundleError."""
+        """Verify a whole bundle and load hands of it.
+
+        Args:
+            bundle: Directory of the bundle.
+            hands: Names of the hands to load; None for all.
+
+        Raises:
+            BundleError: The bundle is damaged, lacks one of the hands, or does not fit the robots of these names.
+        """
         directory = Path(bundle)
         manifest = load_manifest(directory, "codec")
-        known = manifest.codec.hands if manifest.codec is not None else {}
+        known = manifest.codec.hands
         wanted = tuple(known) if hands is None else tuple(dict.fromkeys(hands))
         for name in wanted:
             if name not in known:
                 raise BundleError(directory / MANIFEST_NAME, "codec.hands", name, f"one of {', '.join(known)}")
-        return cls(directory, manifest, load_hands(directory, manifest, wanted))
+        densities = _load_densities(directory, manifest, wanted)
+        return cls(directory, manifest, {name: _load_hand(directory, manifest, name, densities) for name in wanted})
 
     def joints(self, hand: str) -> tuple[str, ...]:
-        """Joint order of `hand` in `encode` and `decode`."""
+        """Return the joint order of `hand` in `encode` and `decode`."""
         return self._hand(hand).entry.joints
 
     def encode(self, hand: str, q: np.ndarray) -> np.ndarray:
-        """Joint positions (B, n) to latents (B, N); positions outside of the limits are clamped to them first."""
+        """Return the latents (B, N) of joint positions `q` (B, n); positions outside of the limits are clamped first.
+
+        Raises:
+            KeyError: The hand was not loaded.
+            ValueError: `q` has another shape.
+        """
         codec = self._hand(hand)
         joints = _matrix("joints", q, len(codec.entry.joints))
         joints = np.clip(joints, codec.lower, codec.upper).astype(np.float32)
         return codec.encoder.run(None, {"joints": joints})[0].astype(float)
 
     def decode(self, hand: str, z: np.ndarray) -> tuple[np.ndarray, DecodeStatus]:
-        """Latents (B, N) to joint positions (B, n) within the limits.
+        """Return the joint positions (B, n), within the limits, of latents `z` (B, N), and whether they are good.
 
-        When the status is not OK the positions are all NaN, although only one latent may be to blame: there is nothing
-        to execute. `verdict` says which it is.
+        When the status is not OK all positions are NaN, even if only one latent is refused: a chunk is executed as a
+        whole or not at all. `verdict` names the latent.
+
+        Raises:
+            KeyError: The hand was not loaded.
+            ValueError: `z` has another shape.
         """
         latent = _matrix("latent", z, self.latent_dim)
         status = self.verdict(hand, latent).status
@@ -95,14 +140,19 @@ class Codec:
         return joints, DecodeStatus.OK
 
     def decode_anything(self, hand: str, z: np.ndarray) -> np.ndarray:
-        """What the network makes of latents (B, N), refused by nobody: for measuring, never for motion."""
+        """Return the network's output (B, n) for latents `z` (B, N) without any check: for measuring, never for motion.
+
+        Raises:
+            KeyError: The hand was not loaded.
+            ValueError: `z` has another shape.
+        """
         codec = self._hand(hand)
         latent = _matrix("latent", z, self.latent_dim).astype(np.float32)
         joints = codec.decoder.run(None, {"latent": latent})[0].astype(float)
         return np.clip(joints, codec.lower, codec.upper)
 
     def verdict(self, hand: str, z: np.ndarray) -> Verdict:
-        """Whether the decoder of `hand` was trained on latents (B, N) like all of these, and which fits least."""
+        """Return whether all latents `z` (B, N) are like those that the decoder of `hand` was trained on."""
         codec = self._hand(hand)
         latent = _matrix("latent", z, self.latent_dim)
         if not np.isfinite(latent).all():
@@ -115,14 +165,14 @@ class Codec:
         return Verdict(status, worst, float(scores[worst]), threshold)
 
     def scores(self, hand: str, z: np.ndarray) -> np.ndarray:
-        """Scores (B,) of finite latents (B, N) under the density of the decoder of `hand`; higher is likelier."""
+        """Return the scores (B,) of finite latents `z` (B, N) under the density of the decoder of `hand`."""
         return self._hand(hand).density.score(_matrix("latent", z, self.latent_dim))
 
     def threshold(self, hand: str) -> float:
-        """Below this score the decoder of `hand` refuses."""
+        """Return the score below which latents are refused for `hand`."""
         return self._hand(hand).entry.density_threshold
 
-    def _hand(self, name: str) -> HandCodec:
+    def _hand(self, name: str) -> _Hand:
         try:
             return self._hands[name]
         except KeyError:
@@ -134,3 +184,30 @@ def _matrix(name: str, value: np.ndarray, size: int) -> np.ndarray:
     if matrix.ndim != 2 or matrix.shape[1] != size:
         raise ValueError(f"{name}: found shape {matrix.shape}, expected (B, {size})")
     return matrix
+
+
+def _load_densities(directory: Path, manifest: CodecManifest, hands: Iterable[str]) -> dict[str, Density]:
+    """File name -> density, of the files that `hands` name, each read once."""
+    files = dict.fromkeys(manifest.codec.hands[name].density for name in hands)
+    contents = {file: read_verified(directory, manifest, file) for file in files}
+    return {file: Density.from_bytes(contents[file], directory / file, manifest.codec.latent_dim) for file in files}
+
+
+def _load_hand(directory: Path, manifest: CodecManifest, name: str, densities: dict[str, Density]) -> _Hand:
+    """One hand; raises BundleError unless its joints and limits fit the robot of that name."""
+    entry, field, path = manifest.codec.hands[name], f"codec.hands.{name}", directory / MANIFEST_NAME
+    try:
+        robot = embodiments.load(name)
+    except EmbodimentError as error:
+        raise BundleError(path, field, str(error), "an embodiment that exists") from None
+    if entry.joints != tuple(robot.joints):
+        raise BundleError(path, f"{field}.joints", " ".join(entry.joints), " ".join(robot.joints))
+    lower, upper = np.maximum(entry.lower, robot.lower), np.minimum(entry.upper, robot.upper)
+    if np.any(lower > upper + LIMIT_TOLERANCE):
+        raise BundleError(path, f"{field}.lower", entry.lower, f"limits that meet {robot.lower.tolist()}")
+    joints = {"joints": (None, len(entry.joints))}
+    latent = {"latent": (None, manifest.codec.latent_dim)}
+    contents = {file: read_verified(directory, manifest, file) for file in (entry.encoder, entry.decoder)}
+    encoder = open_session(contents[entry.encoder], directory / entry.encoder, joints, latent)
+    decoder = open_session(contents[entry.decoder], directory / entry.decoder, latent, joints)
+    return _Hand(entry, lower, upper, encoder, decoder, densities[entry.density])

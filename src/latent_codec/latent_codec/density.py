@@ -9,15 +9,15 @@ instead whether a latent lies on the space's own thin sheets, wherever that is (
 from __future__ import annotations
 
 import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from contracts.arrays import parse_arrays
 from contracts.bundle import BundleError
 
 ARRAYS = ("weights", "means", "covariances")
-MAX_BYTES = 4 << 20
+MAX_BYTES = 4 << 20  # of the file, and of its arrays together
 WIDTHS = np.array([1.0, 2.0, 4.0])  # of the background's Gaussians, in its standard deviations
 FLOOR_WIDTH = 8.0  # the background is nowhere less than what the widest Gaussian is this many deviations away
 FAR = 1e4  # standard deviations beyond which all is equally far
@@ -83,7 +83,10 @@ class Density:
     @classmethod
     def from_bytes(cls, content: bytes, path: Path | str, latent_dim: int) -> Density:
         """Read what `to_bytes` made; `path` is for messages. Raises BundleError for whatever is not a density."""
-        weights, means, covariances = arrays = _arrays(content, path)
+        found = parse_arrays(content, path, MAX_BYTES, BundleError)
+        if set(found) != set(ARRAYS):
+            raise BundleError(path, "arrays", ", ".join(sorted(found)), ", ".join(sorted(ARRAYS)))
+        weights, means, covariances = arrays = [found[name] for name in ARRAYS]
         size = weights.shape[0] if weights.ndim == 1 else 0
         shapes = (size,), (size, latent_dim), (size, latent_dim, latent_dim)
         for name, array, shape in zip(ARRAYS, arrays, shapes, strict=True):
@@ -99,19 +102,6 @@ class Density:
         except np.linalg.LinAlgError:
             pass
         raise BundleError(path, "covariances", "a matrix that is none", "symmetric, positive definite matrices")
-
-
-def _arrays(content: bytes, path: Path | str) -> list[np.ndarray]:
-    if len(content) > MAX_BYTES:
-        raise BundleError(path, "content", f"{len(content)} bytes", f"at most {MAX_BYTES} bytes")
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as data:
-            found = {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise BundleError(path, "content", type(error).__name__, "an .npz file without objects") from None
-    if set(found) != set(ARRAYS):
-        raise BundleError(path, "content", sorted(found), sorted(ARRAYS))
-    return [found[name] for name in ARRAYS]
 
 
 def _whitening(covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -180,12 +181,12 @@ def test_a_disk_that_fails_at_the_last_moment_changes_nothing(copy, grown, tmp_p
     shutil.copyfile(work / "toy_encoder.onnx", work / "new_encoder.onnx")
     shutil.copyfile(work / "toy_decoder.onnx", work / "new_decoder.onnx")
     data = yaml.safe_load((work / "manifest.yaml").read_text())
-    data["codec"]["hands"]["new"] = data["codec"]["hands"]["toy"] | {
+    data["codec"]["hands"]["new"] = deepcopy(data["codec"]["hands"]["toy"]) | {
         "encoder": "new_encoder.onnx",
         "decoder": "new_decoder.onnx",
     }
     for part in ("encoder", "decoder"):
-        data["files"][f"new_{part}.onnx"] = data["files"][f"toy_{part}.onnx"]
+        data["files"][f"new_{part}.onnx"] = dict(data["files"][f"toy_{part}.onnx"])
     (work / "manifest.yaml").write_text(yaml.safe_dump(data))
 
     def full(*_: object) -> None:

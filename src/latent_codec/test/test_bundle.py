@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +39,12 @@ def test_the_shipped_bundle_loads_and_names_its_space(shipped):
 
 
 def test_a_missing_directory_is_refused(tmp_path):
-    assert "No such file" in refusal(tmp_path / "nothing")
+    assert "manifest.yaml: found no such file" in refusal(tmp_path / "nothing")
 
 
 def test_a_missing_file_is_refused(damaged):
     (damaged / "inspire_decoder.onnx").unlink()
-    assert "inspire_decoder.onnx: content: found No such file" in refusal(damaged)
+    assert "inspire_decoder.onnx: found no such file" in refusal(damaged)
 
 
 def test_a_truncated_file_is_refused(damaged):
@@ -71,12 +72,12 @@ def test_a_truncated_manifest_is_refused(damaged):
 @pytest.mark.parametrize("content", [b"", b"[1, 2]", b"a: [", b"\xff\xfe\x00"])
 def test_a_manifest_that_is_no_mapping_is_refused(damaged, content):
     (damaged / "manifest.yaml").write_bytes(content)
-    assert "manifest.yaml: content: found" in refusal(damaged)
+    assert "manifest.yaml: " in refusal(damaged)
 
 
 def test_an_unknown_field_is_refused(damaged):
     edit(damaged, lambda data: data.update(colour="red"))
-    assert "manifest.yaml: colour: found red" in refusal(damaged)
+    assert "manifest.yaml: colour: found an unknown field" in refusal(damaged)
 
 
 def test_a_missing_field_is_refused(damaged):
@@ -100,7 +101,7 @@ def test_an_unknown_hand_is_refused_and_the_known_ones_are_listed(shipped):
 
 
 def test_a_hand_that_has_no_robot_is_refused(damaged):
-    edit(damaged, lambda data: data["codec"]["hands"].update(tentacle=data["codec"]["hands"]["inspire"]))
+    edit(damaged, lambda data: data["codec"]["hands"].update(tentacle=deepcopy(data["codec"]["hands"]["inspire"])))
     assert "codec.hands.tentacle" in refusal(damaged)
 
 
@@ -125,7 +126,9 @@ def test_networks_of_two_hands_swapped_are_refused_by_their_shape(damaged):
         hands["inspire"]["decoder"], hands["xhand"]["decoder"] = hands["xhand"]["decoder"], hands["inspire"]["decoder"]
 
     edit(damaged, swap)
-    assert "xhand_decoder.onnx: output: found [('joints', 12)], expected [('joints', 6)]" in refusal(damaged)
+    assert "xhand_decoder.onnx: outputs: found {'joints': [None, 12]}, expected {'joints': [None, 6]}" in refusal(
+        damaged
+    )
 
 
 def test_encoder_and_decoder_swapped_are_refused_by_their_ports(damaged):
@@ -134,21 +137,21 @@ def test_encoder_and_decoder_swapped_are_refused_by_their_ports(damaged):
         hand["encoder"], hand["decoder"] = hand["decoder"], hand["encoder"]
 
     edit(damaged, swap)
-    assert "input: found" in refusal(damaged)
+    assert "inputs: found" in refusal(damaged)
 
 
 def test_a_file_that_is_no_network_is_refused_although_its_hash_is_right(damaged):
     (damaged / "inspire_encoder.onnx").write_bytes(b"not a network")
     entry = describe_file(damaged / "inspire_encoder.onnx").model_dump()
     edit(damaged, lambda data: data["files"].update({"inspire_encoder.onnx": entry}))
-    assert "inspire_encoder.onnx: content" in refusal(damaged)
+    assert "inspire_encoder.onnx: found" in refusal(damaged)
 
 
 def test_a_file_that_is_no_density_is_refused_although_its_hash_is_right(damaged):
     (damaged / "density.npz").write_bytes(b"not a density")
     entry = describe_file(damaged / "density.npz").model_dump()
     edit(damaged, lambda data: data["files"].update({"density.npz": entry}))
-    assert "density.npz: content" in refusal(damaged)
+    assert "density.npz: found" in refusal(damaged)
 
 
 def test_a_hand_without_a_density_is_refused(damaged):

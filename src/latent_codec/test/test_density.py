@@ -126,6 +126,14 @@ def changed(density: Density, **arrays) -> bytes:
     return buffer.getvalue()
 
 
+def bomb() -> bytes:
+    """A file of some kilobytes with an array of many megabytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, weights=np.zeros(4 << 20, np.float32))
+    assert len(buffer.getvalue()) < 1 << 17
+    return buffer.getvalue()
+
+
 def damage(density: Density) -> dict[str, tuple[bytes, str]]:
     """What is done to a file, and which field the refusal names."""
     means, flat = density.means.copy(), density.covariances.copy()
@@ -135,11 +143,11 @@ def damage(density: Density) -> dict[str, tuple[bytes, str]]:
     skew[0, 0, 1] += 0.5
     objects = np.array([object()], dtype=object)
     return {
-        "nothing": (b"", "content"),
-        "half": (density.to_bytes()[:500], "content"),
-        "an object": (changed(density, weights=objects), "content"),
-        "an array missing": (changed(density, means=None), "content"),
-        "an array too many": (changed(density, extra=np.zeros(1)), "content"),
+        "nothing": (b"", ""),
+        "half": (density.to_bytes()[:500], ""),
+        "an object": (changed(density, weights=objects), ""),
+        "an array missing": (changed(density, means=None), "arrays"),
+        "an array too many": (changed(density, extra=np.zeros(1)), "arrays"),
         "double precision": (changed(density, means=density.means.astype(float)), "means"),
         "not a number": (changed(density, means=means), "means"),
         "fewer means": (changed(density, means=density.means[1:]), "means"),
@@ -150,7 +158,8 @@ def damage(density: Density) -> dict[str, tuple[bytes, str]]:
         "wrong sum": (changed(density, weights=2 * density.weights), "weights"),
         "not positive definite": (changed(density, covariances=flat), "covariances"),
         "not symmetric": (changed(density, covariances=skew), "covariances"),
-        "too large": (bytes(5 << 20), "content"),
+        "too large": (bytes(5 << 20), ""),
+        "too large when it is unpacked": (bomb(), ""),
     }
 
 
@@ -159,7 +168,8 @@ def test_every_damage_of_a_file_is_refused_in_one_line_that_names_the_field(dens
         with pytest.raises(BundleError) as caught:
             read(content)
         text = str(caught.value)
-        assert text.startswith(f"density.npz: {field}: found ") and ", expected " in text and "\n" not in text, what
+        where = "density.npz: " + (f"{field}: " if field else "")
+        assert text.startswith(f"{where}found ") and ", expected " in text and "\n" not in text, what
 
 
 def test_the_shipped_codec_accepts_and_refuses_99_percent(codec):

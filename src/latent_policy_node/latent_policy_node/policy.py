@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from contracts.bundle import MANIFEST_NAME, BundleError, Manifest, load_manifest, read_verified
+from contracts.bundle import BundleError, load_manifest, read_verified
+from contracts.manifest import MANIFEST_NAME, PolicyManifest
+from contracts.onnx_session import CPU, open_session
 from episodes.dataset import resize_area
 
 # image (1, h, w, 3) uint8; state (1, dims), plan (1, plan, dims) in raw latent units; noise (1, horizon, dims), normal;
@@ -52,10 +54,8 @@ class Policy:
     `horizon` points of a chunk are `period_s` apart; point i is at the observation's stamp + (i + 1) * period_s.
     """
 
-    def __init__(self, directory: Path, manifest: Manifest, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, directory: Path, manifest: PolicyManifest, session: onnxruntime.InferenceSession) -> None:
         contract = manifest.policy
-        if contract is None:
-            raise BundleError(directory / MANIFEST_NAME, "kind", manifest.kind, "policy")
         self.directory, self.manifest = directory, manifest
         self.latent_space, self.axes = manifest.latent_space, manifest.axes
         self.period_s, self.horizon, self.plan = contract.period_s, contract.horizon, contract.plan
@@ -65,13 +65,10 @@ class Policy:
         self._noise = self.noise(np.random.default_rng(0))
 
     @classmethod
-    def load(
-        cls, bundle: Path | str, threads: int = 1, providers: tuple[str, ...] = ("CPUExecutionProvider",)
-    ) -> Policy:
+    def load(cls, bundle: Path | str, threads: int = 1, providers: tuple[str, ...] = CPU) -> Policy:
         """Verify the whole bundle and load it. Raises BundleError."""
         directory = Path(bundle)
         manifest = load_manifest(directory, "policy")
-        _check_contract(directory / MANIFEST_NAME, manifest)
         return cls(directory, manifest, _session(directory, manifest, threads, providers))
 
     @property
@@ -137,39 +134,18 @@ class Policy:
         return plan, count, PolicyStatus.OK if np.isfinite(plan).all() else PolicyStatus.INPUT_NOT_FINITE
 
 
-def _check_contract(path: Path, manifest: Manifest) -> None:
-    contract = manifest.policy
-    assert contract is not None
-    if len(contract.observation.cameras) != 1:
-        raise BundleError(path, "policy.observation.cameras", list(contract.observation.cameras), "one camera")
-
-
 def _session(
-    directory: Path, manifest: Manifest, threads: int, providers: tuple[str, ...]
+    directory: Path, manifest: PolicyManifest, threads: int, providers: tuple[str, ...]
 ) -> onnxruntime.InferenceSession:
     contract = manifest.policy
-    assert contract is not None
-    content = read_verified(directory, manifest, contract.model)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    # Spinning threads take the core from the servo loops between two inferences.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=list(providers))
-    except Exception as error:  # onnxruntime raises bare C++ exceptions of many types
-        raise BundleError(directory / contract.model, "content", type(error).__name__, "an ONNX model") from None
+    cameras = contract.observation.cameras
+    if len(cameras) != 1:
+        raise BundleError(directory / MANIFEST_NAME, "policy.observation.cameras", list(cameras), "one camera")
     dims = len(contract.sides) * len(manifest.axes)
-    (size,) = contract.observation.cameras.values()
-    expected = {"image": [1, *size, 3], "state": [1, dims], "noise": [1, contract.horizon, dims]}
+    (size,) = cameras.values()
+    inputs = {"image": (1, *size, 3), "state": (1, dims), "noise": (1, contract.horizon, dims)}
+    outputs = {"action": inputs["noise"]}
     if contract.plan:
-        expected |= {"plan": [1, contract.plan, dims], "planned": [1]}
-    _check_ports(directory / contract.model, "inputs", session.get_inputs(), expected)
-    _check_ports(directory / contract.model, "outputs", session.get_outputs(), {"action": expected["noise"]})
-    return session
-
-
-def _check_ports(path: Path, field: str, ports: list, expected: dict[str, list[int]]) -> None:
-    found = {port.name: list(port.shape) for port in ports}
-    if found != expected:
-        raise BundleError(path, field, found, expected)
+        inputs |= {"plan": (1, contract.plan, dims), "planned": (1,)}
+    content = read_verified(directory, manifest, contract.model)
+    return open_session(content, directory / contract.model, inputs, outputs, threads, providers)

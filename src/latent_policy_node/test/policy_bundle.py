@@ -14,9 +14,9 @@ from policy_toy import LATENT, SPACE
 
 from contracts.axes import latent_axes
 from contracts.bundle import (
-    Manifest,
     ObservationContract,
     PolicyContract,
+    PolicyManifest,
     Training,
     content_id,
     describe_file,
@@ -33,8 +33,7 @@ def write_bundle(directory: Path, space: str = SPACE, plan: int = 0) -> Path:
     """Write the bundle into `directory` and return it."""
     model = directory / "policy.onnx"
     onnx.save(_graph(plan), model)
-    manifest = Manifest(
-        kind="policy",
+    manifest = PolicyManifest(
         id=content_id("toy", model.read_bytes()),
         latent_space=space,
         axes=AXES,

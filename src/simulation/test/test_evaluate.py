@@ -59,7 +59,7 @@ def test_wrong_input_is_answered_in_one_line(tmp_path):
     assert "octopus" in refusal("--left", "octopus")
     assert "expected one of pick_place" in refusal("--task", "pick_plac")
     assert "station: found 'g7', expected a YAML file or one of dual_xarm7, g1" in refusal("--station", "g7")
-    assert f"{tmp_path / 'manifest.yaml'}: content" in refusal("--policy", str(tmp_path))
+    assert f"{tmp_path / 'manifest.yaml'}: found no such file" in refusal("--policy", str(tmp_path))
     (tmp_path / "file").touch()
     assert str(tmp_path / "file") in refusal("--json", str(tmp_path / "file" / "report.json"))
 

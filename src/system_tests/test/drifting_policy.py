@@ -19,8 +19,7 @@ def write_policy(folder: Path, codec: Path) -> Path:
     space = bundle.load_manifest(codec, "codec")
     folder.mkdir(parents=True)
     onnx.save(_graph(space.axes), folder / "policy.onnx")
-    manifest = bundle.Manifest(
-        kind="policy",
+    manifest = bundle.PolicyManifest(
         id="drift@000000000000",
         latent_space=space.latent_space,
         axes=space.axes,

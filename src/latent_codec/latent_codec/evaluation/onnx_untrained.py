@@ -9,6 +9,7 @@ from onnx import ModelProto, numpy_helper
 
 import embodiments
 from contracts.bundle import read_verified
+from contracts.onnx_session import Ports, open_session
 from latent_codec.codec import Codec
 
 
@@ -24,8 +25,10 @@ class UntrainedSpace:
         rng = np.random.default_rng(seed)
         entries = codec.manifest.codec.hands
         self._limits = {name: (hand.lower, hand.upper) for name, hand in self._robots().items()}
-        self._encoders = {name: _redrawn(codec, entries[name].encoder, rng) for name in self.hands}
-        self._decoders = {name: _redrawn(codec, entries[name].decoder, rng) for name in self.hands}
+        joints: dict[str, Ports] = {name: {"joints": (None, len(entries[name].joints))} for name in self.hands}
+        latent: Ports = {"latent": (None, codec.latent_dim)}
+        self._encoders = {name: _redrawn(codec, entries[name].encoder, joints[name], latent, rng) for name in joints}
+        self._decoders = {name: _redrawn(codec, entries[name].decoder, latent, joints[name], rng) for name in joints}
 
     def encode(self, hand: str, q: np.ndarray) -> np.ndarray:
         """See LatentSpace."""
@@ -41,12 +44,12 @@ class UntrainedSpace:
         return {name: embodiments.load(name) for name in self.hands}
 
 
-def _redrawn(codec: Codec, file: str, rng: np.random.Generator) -> onnxruntime.InferenceSession:
+def _redrawn(
+    codec: Codec, file: str, inputs: Ports, outputs: Ports, rng: np.random.Generator
+) -> onnxruntime.InferenceSession:
     model = onnx.load_model_from_string(read_verified(codec.directory, codec.manifest, file))
     redraw(model, rng)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return open_session(model.SerializeToString(), codec.directory / file, inputs, outputs)
 
 
 def redraw(model: ModelProto, rng: np.random.Generator) -> None:

@@ -13,7 +13,15 @@ import numpy as np
 import torch
 
 from contracts.axes import latent_axes
-from contracts.bundle import CodecContract, HandEntry, Manifest, Training, content_id, describe_file, write_manifest
+from contracts.bundle import (
+    CodecContract,
+    CodecManifest,
+    HandEntry,
+    Training,
+    content_id,
+    describe_file,
+    write_manifest,
+)
 from embodiments import Embodiment
 from latent_codec.codec import Codec
 from latent_codec.evaluation.metrics import measure
@@ -31,7 +39,7 @@ DENSITY_SAMPLES = 5  # times the poses of the evaluation, a hand
 SAMPLES = 512
 
 
-def export_bundle(trainer: Trainer, robots: Sequence[Embodiment], hashes: dict[str, str], out: Path) -> Manifest:
+def export_bundle(trainer: Trainer, robots: Sequence[Embodiment], hashes: dict[str, str], out: Path) -> CodecManifest:
     """Write the bundle of a trained space to `out`, replacing an older one only when all checks passed.
 
     Raises ExportError when an ONNX file differs from PyTorch by more than 1e-4.
@@ -90,12 +98,11 @@ def _export_hands(
     return entries
 
 
-def _manifest(trainer: Trainer, hashes: dict[str, str], contract: CodecContract, directory: Path) -> Manifest:
+def _manifest(trainer: Trainer, hashes: dict[str, str], contract: CodecContract, directory: Path) -> CodecManifest:
     config = trainer.config
     identity = content_id(config.name, weights_digest(trainer.parameters))
     names = sorted(path.name for path in directory.iterdir())
-    return Manifest(
-        kind="codec",
+    return CodecManifest(
         id=identity,
         latent_space=identity,
         axes=latent_axes(config.latent_dim),

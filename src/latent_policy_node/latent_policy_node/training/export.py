@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
 from contracts.bundle import (
     FileEntry,
-    Manifest,
     ObservationContract,
     PolicyContract,
+    PolicyManifest,
     Training,
     content_id,
     describe_file,
     write_manifest,
 )
+from contracts.onnx_session import open_session
 from latent_codec.training.onnx_export import strip
 from latent_policy_node.policy import INPUTS
 from latent_policy_node.training.model import PolicyNetwork
@@ -80,7 +80,7 @@ class Origin:
     options: Mapping[str, Any]
 
 
-def export(sampler: Sampler, size: tuple[int, int], origin: Origin, directory: Path) -> Manifest:
+def export(sampler: Sampler, size: tuple[int, int], origin: Origin, directory: Path) -> PolicyManifest:
     """Write the bundle into `directory`. Raises ExportError if ONNX and PyTorch differ by more than 1e-4."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / MODEL_FILE
@@ -127,9 +127,8 @@ def write_onnx(sampler: Sampler, size: tuple[int, int], path: Path) -> None:
 
 def parity(sampler: Sampler, size: tuple[int, int], path: Path, trials: int = 5) -> float:
     """Largest difference between the graph and PyTorch on random inputs. Raises ExportError above 1e-4 or for NaN."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    shapes = {name: tuple(value.shape) for name, value in zip(INPUTS, example(sampler, size, 0), strict=True)}
+    session = open_session(path.read_bytes(), path, shapes, {"action": shapes["noise"]})
     worst = 0.0
     for seed in range(1, trials + 1):
         inputs = example(sampler, size, seed)
@@ -149,11 +148,10 @@ def _manifest(
     entry: FileEntry,
     content: bytes,
     metrics: Mapping[str, Any],
-) -> Manifest:
+) -> PolicyManifest:
     config = sampler.network.config
     scaling = {name: tuple(getattr(sampler, name).tolist()) for name in ("centre", "scale")}
-    return Manifest(
-        kind="policy",
+    return PolicyManifest(
         id=content_id(origin.name, content),
         latent_space=origin.latent_space,
         axes=origin.axes,

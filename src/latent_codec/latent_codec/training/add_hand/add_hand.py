@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 import embodiments
-from contracts.bundle import MANIFEST_NAME, BundleError, Manifest, bundle_sha256, load_manifest
+from contracts.bundle import MANIFEST_NAME, BundleError, CodecManifest, bundle_sha256, load_manifest
 from embodiments import Embodiment, EmbodimentError
 from embodiments.urdf_import.importer import take_in
 from latent_codec.evaluation.tables import wide_console
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None, check: Check | None = None) -> 
     return 0
 
 
-def add(arguments: Arguments, console: Console, check: Check | None = None) -> Manifest:
+def add(arguments: Arguments, console: Console, check: Check | None = None) -> CodecManifest:
     """Take the hand in, train it, prove the new bundle, and only then put both in place."""
     if arguments.check and check is None:
         raise ArgumentsError("--check: found no simulation, expected `./ws add-hand`, which has one")
@@ -75,9 +75,8 @@ def add(arguments: Arguments, console: Console, check: Check | None = None) -> M
 
 
 def _trained(
-    arguments: Arguments, manifest: Manifest, robot: Embodiment, others: list[Embodiment], console: Console
+    arguments: Arguments, manifest: CodecManifest, robot: Embodiment, others: list[Embodiment], console: Console
 ) -> Trainer:
-    assert manifest.codec is not None
     frozen = load_frozen(arguments.codec, manifest, others)
     settings = _settings(manifest)
     config = TrainingConfig(
@@ -99,7 +98,7 @@ def _trained(
     return trainer
 
 
-def _settings(manifest: Manifest) -> Settings:
+def _settings(manifest: CodecManifest) -> Settings:
     """The weights the space was trained with, where it was trained by `crosshand`; else that recipe's defaults."""
     found = manifest.training.config.get("settings", {})
     try:
@@ -108,7 +107,7 @@ def _settings(manifest: Manifest) -> Settings:
         return Settings()
 
 
-def _summary(manifest: Manifest, name: str) -> str:
+def _summary(manifest: CodecManifest, name: str) -> str:
     row = added_hands(manifest)[name]
     assert isinstance(row, dict)
     shown = [f"{key} {value:g}" for key, value in row.items() if isinstance(value, float)]

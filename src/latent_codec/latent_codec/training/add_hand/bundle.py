@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,13 +16,14 @@ import embodiments
 from contracts.bundle import (
     MANIFEST_NAME,
     BundleError,
+    CodecManifest,
     HandEntry,
-    Manifest,
     content_id,
     describe_file,
     load_manifest,
     write_manifest,
 )
+from contracts.files import write_atomic
 from embodiments import Embodiment
 from latent_codec.codec import Codec, DecodeStatus
 from latent_codec.evaluation import table5
@@ -51,15 +51,14 @@ class Provenance:
     seconds: float
 
 
-def added_hands(manifest: Manifest) -> Mapping[str, object]:
+def added_hands(manifest: CodecManifest) -> Mapping[str, object]:
     """Hands that were added after the space had been trained."""
     found = manifest.metrics.get(ADDED, {})
     return found if isinstance(found, dict) else {}
 
 
-def others_of(manifest: Manifest, name: str, file: Path, replace: bool) -> tuple[str, ...]:
+def others_of(manifest: CodecManifest, name: str, file: Path, replace: bool) -> tuple[str, ...]:
     """Hands of the bundle besides `name`. Raises BundleError for a name that is there and must not be replaced."""
-    assert manifest.codec is not None
     hands = manifest.codec.hands
     if name in hands and not (replace and name in added_hands(manifest)):
         expected = "a hand that is not in it" if name not in added_hands(manifest) else "a new name, or --replace"
@@ -67,13 +66,14 @@ def others_of(manifest: Manifest, name: str, file: Path, replace: bool) -> tuple
     return tuple(hand for hand in hands if hand != name)
 
 
-def extend(bundle: Path, manifest: Manifest, robot: Embodiment, space: Space, how: Provenance, work: Path) -> Manifest:
+def extend(
+    bundle: Path, manifest: CodecManifest, robot: Embodiment, space: Space, how: Provenance, work: Path
+) -> CodecManifest:
     """Write the bundle with `robot` to the empty folder `work`, measured. Raises BundleError, ExportError."""
-    assert manifest.codec is not None
     others = others_of(manifest, robot.name, bundle / MANIFEST_NAME, replace=True)
     entries = {name: manifest.codec.hands[name] for name in others}
     without = manifest.model_copy(update={"codec": manifest.codec.model_copy(update={"hands": entries})})
-    files = {file: manifest.files[file] for file in without.referenced_files()}
+    files = {file: manifest.files[file] for file in without.referenced_files}
     for file in files:
         shutil.copyfile(bundle / file, work / file)
     stem = _free_stem(robot.name, manifest)
@@ -106,21 +106,19 @@ def install(work: Path, bundle: Path) -> None:
     changed = [file for file in after.files if file not in new and after.files[file] != before.files[file]]
     if changed:
         raise BundleError(bundle, "files", changed, "files that are the same before and after")
-    partial = bundle / f".{MANIFEST_NAME}.partial"
     try:
         for file in new:
             shutil.copyfile(work / file, bundle / file)
-        shutil.copyfile(work / MANIFEST_NAME, partial)
-        os.replace(partial, bundle / MANIFEST_NAME)
+        write_atomic(bundle / MANIFEST_NAME, (work / MANIFEST_NAME).read_bytes())
     except OSError:
-        for path in (partial, *(bundle / file for file in new)):
-            path.unlink(missing_ok=True)
+        for file in new:
+            (bundle / file).unlink(missing_ok=True)
         raise
     for file in set(before.files) - set(after.files):
         (bundle / file).unlink(missing_ok=True)
 
 
-def _free_stem(name: str, manifest: Manifest) -> str:
+def _free_stem(name: str, manifest: CodecManifest) -> str:
     """What the new files' names begin with; none of the bundle's does, so that none is ever overwritten."""
     while any(file.startswith(f"{name}_") for file in manifest.files):
         name += "_again"

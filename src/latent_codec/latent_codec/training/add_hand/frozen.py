@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from contracts.bundle import BundleError, Manifest, read_verified
+from contracts.bundle import BundleError, CodecManifest, read_verified
+from contracts.onnx_session import open_session
 from embodiments import Embodiment
 from latent_codec.training.data import poses
 from latent_codec.training.data.pools import padded
@@ -35,13 +35,12 @@ class Frozen:
     decoder: Layout
 
 
-def load_frozen(directory: Path, manifest: Manifest, robots: Sequence[Embodiment]) -> Frozen:
+def load_frozen(directory: Path, manifest: CodecManifest, robots: Sequence[Embodiment]) -> Frozen:
     """The networks of `robots`, hands of the bundle, evaluated together.
 
     Raises BundleError where a file is no network of this project or torch does not make of it what onnxruntime does.
     """
     contract = manifest.codec
-    assert contract is not None
     files = [(contract.hands[robot.name].encoder, contract.hands[robot.name].decoder) for robot in robots]
     encoders, decoders = ([_weights(directory, manifest, name) for name in part] for part in zip(*files, strict=True))
     layouts = [_layout(directory / files[0][part], manifest, part) for part in (0, 1)]
@@ -58,15 +57,15 @@ def load_frozen(directory: Path, manifest: Manifest, robots: Sequence[Embodiment
     )
 
 
-def _model(directory: Path, manifest: Manifest, name: str) -> onnx.ModelProto:
+def _model(directory: Path, manifest: CodecManifest, name: str) -> onnx.ModelProto:
     return onnx.load_model_from_string(read_verified(directory, manifest, name))
 
 
-def _operations(directory: Path, manifest: Manifest, name: str) -> set[str]:
+def _operations(directory: Path, manifest: CodecManifest, name: str) -> set[str]:
     return {node.op_type for node in _model(directory, manifest, name).graph.node}
 
 
-def _weights(directory: Path, manifest: Manifest, name: str) -> Weights:
+def _weights(directory: Path, manifest: CodecManifest, name: str) -> Weights:
     """Learned arrays of a file by their name in the network."""
     graph = _model(directory, manifest, name).graph
     prefix = "mlp."
@@ -77,7 +76,7 @@ def _weights(directory: Path, manifest: Manifest, name: str) -> Weights:
     return weights
 
 
-def _layout(path: Path, manifest: Manifest, part: int) -> Layout:
+def _layout(path: Path, manifest: CodecManifest, part: int) -> Layout:
     """How a network is built, told from the shapes of its arrays and from its activation."""
     weights = _weights(path.parent, manifest, path.name)
     indices = sorted({int(key.split(".")[1]) for key in weights if key.startswith("blocks.")})
@@ -130,7 +129,11 @@ def _fill_row(mlp: GroupedMLP, row: int, weights: Weights, inputs: Tensor | slic
 
 
 def _difference(
-    space: Space, robots: Sequence[Embodiment], directory: Path, manifest: Manifest, files: Sequence[tuple[str, str]]
+    space: Space,
+    robots: Sequence[Embodiment],
+    directory: Path,
+    manifest: CodecManifest,
+    files: Sequence[tuple[str, str]],
 ) -> float:
     """Largest difference from onnxruntime on uniform poses: latents, and joints in units of half of their range."""
     rng = np.random.default_rng(0)
@@ -141,9 +144,12 @@ def _difference(
     worst = 0.0
     for row, (robot, names) in enumerate(zip(robots, files, strict=True)):
         count = len(robot.joints)
-        sessions = [onnxruntime.InferenceSession(read_verified(directory, manifest, name)) for name in names]
-        latent = sessions[0].run(None, {"joints": joints[row, :, :count].numpy()})[0]
-        back = torch.from_numpy(sessions[1].run(None, {"latent": latents[row].numpy()})[0])
+        contents = [read_verified(directory, manifest, name) for name in names]
+        ports = {"joints": (None, count)}, {"latent": (None, latents.shape[-1])}
+        encoder = open_session(contents[0], directory / names[0], ports[0], ports[1])
+        decoder = open_session(contents[1], directory / names[1], ports[1], ports[0])
+        latent = encoder.run(None, {"joints": joints[row, :, :count].numpy()})[0]
+        back = torch.from_numpy(decoder.run(None, {"latent": latents[row].numpy()})[0])
         middle, half = space.group.middle[row, :, :count], space.group.half_range[row, :, :count]
         worst = max(worst, float(np.abs(latent - latents[row].numpy()).max()))
         worst = max(worst, float(((back - middle) / half - decoded[row, :, :count]).abs().max()))

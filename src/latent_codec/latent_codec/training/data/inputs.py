@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from contracts.manifest import Manifest
+from contracts.manifest import CodecManifest
 from embodiments import Embodiment
 from latent_codec.training.data.poses import POSTURES
 
@@ -33,7 +33,7 @@ def input_hashes(hands: Iterable[Embodiment]) -> dict[str, str]:
     return {hand.name: input_hash(hand) for hand in hands}
 
 
-def changed_hands(manifest: Manifest, hands: Iterable[Embodiment]) -> list[str]:
+def changed_hands(manifest: CodecManifest, hands: Iterable[Embodiment]) -> list[str]:
     """Names of those hands that are not any more what the bundle was trained on."""
     trained = manifest.training.inputs
     return [hand.name for hand in hands if trained.get(hand.name) != input_hash(hand)]
