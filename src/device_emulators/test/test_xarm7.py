@@ -96,7 +96,9 @@ def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it
     held = bench.device.read().position
     bench.device.write(held + np.array([0.4, -0.4, 0.05, 0, 0, 0, 0]))
     bench.device.stop()
-    assert until(lambda: np.allclose(bench.box.joints.target, held + np.array([SLACK, -SLACK, 0.05, 0, 0, 0, 0]), atol=1e-6))
+    assert until(
+        lambda: np.allclose(bench.box.joints.target, held + np.array([SLACK, -SLACK, 0.05, 0, 0, 0, 0]), atol=1e-6)
+    )
 
 
 def test_a_stop_before_any_target_sends_none(bench):

@@ -71,7 +71,7 @@ def test_the_shipped_space_was_trained_on_the_robots_as_they_are(codec):
 
 def test_no_bundle_is_one_line_and_a_failure(tmp_path, capsys):
     assert main(["--bundle", str(tmp_path), "--no-oracle"]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/manifest.yaml: content: found No such file")
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/manifest.yaml: found no such file")
 
 
 def test_a_recipe_that_does_not_exist_is_refused_with_those_that_do(tmp_path, capsys):
