@@ -1,4 +1,4 @@
-"""Reads a camera in a thread of its own, watches it from another, and opens it again when it is lost."""
+"""Reads a camera in one thread, monitors it in another, and reopens it when it is lost."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from camera_node.source import Frame, Source, SourceEnded
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.5, 8.0
 JOIN_S = 2.0
 IDLE_S = 0.2
-START_S = (
-    10.0  # for the first frame: a RealSense that comes back from a reset takes some seconds, as a world to render does
-)
+START_S = 10.0  # limit for the first frame: a RealSense takes seconds after a reset, a world to render takes as long
 
 
 class Capture:
-    """Runs a source. New frames go to `on_frame`, changes of state or problem are told to `on_change`, from threads.
+    """Reads a source, reports its new frames and its state, and reopens it with back-off when it is lost.
 
-    A camera that fails, or gives nothing new for `reopen_after_s`, is closed and opened again with growing pauses;
-    with None it is waited for without end, and a failure is final. It is lost until a frame comes, and so is one that
-    has given none START_S after the start.
+    A camera is lost from a failure, or from START_S without a first frame, until the next frame.
+
+    Args:
+        source: The camera.
+        monitor: Distinguishes new frames from repeated ones.
+        on_frame: Called with each new frame, in the reading thread.
+        on_change: Called after a change of state or fault, in either thread.
+        reopen_after_s: Time without a new frame after which the camera is reopened, s. None: it is never reopened, and
+            a failure is final.
     """
 
     def __init__(
@@ -39,9 +43,9 @@ class Capture:
         self._lock = threading.Lock()  # guards the monitor and the fields below
         self._problem = ""
         self._ended = False
-        self._told = ("", "")
+        self._notified = ("", "")
         self._began_s = 0.0
-        self._telling = threading.Lock()
+        self._notifying = threading.Lock()
         self.frames = self.repeated = self.opened = 0
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -54,7 +58,11 @@ class Capture:
             thread.start()
 
     def stop(self) -> bool:
-        """Stop both threads; nothing is told afterwards. False if the source hangs: its thread is then left behind."""
+        """Stop both threads; no callback is called afterwards.
+
+        Returns:
+            False if the source hangs: its thread is then abandoned.
+        """
         self._stop.set()
         self._wake.set()
         deadline = time.monotonic() + JOIN_S
@@ -65,7 +73,7 @@ class Capture:
 
     @property
     def problem(self) -> str:
-        """Why the camera is lost; empty once a frame has come since."""
+        """Why the camera is lost; empty after the next frame."""
         return self._problem
 
     @property
@@ -76,7 +84,7 @@ class Capture:
 
     @property
     def state(self) -> str:
-        """One of starting, streaming, stopped, frozen, lost (and being opened again), ended."""
+        """One of starting, streaming, stopped, frozen, lost (and being reopened), ended."""
         if self._ended:
             return "ended"
         if self._problem:
@@ -89,7 +97,7 @@ class Capture:
         while not self._stop.is_set():
             before = self.frames
             self._session()
-            self._tell()
+            self._notify()
             if self._ended or self._reopen_after_s is None:
                 return
             pause = FIRST_BACKOFF_S if self.frames > before else pause
@@ -97,7 +105,7 @@ class Capture:
             pause = min(2 * pause, LAST_BACKOFF_S)
 
     def _session(self) -> None:
-        """Open, read until something is wrong, close."""
+        """Open, read until a failure, close."""
         try:
             self._source.open()
             self.opened += 1
@@ -106,7 +114,7 @@ class Capture:
             self._stream()
         except SourceEnded:
             self._ended = True
-        except Exception as error:  # any driver may raise anything; the camera is then lost and opened again
+        except Exception as error:  # drivers raise exceptions of any type; the camera is then lost and reopened
             self._problem = " ".join(str(error).split()) or type(error).__name__
         finally:
             self._close()
@@ -123,7 +131,7 @@ class Capture:
                 return
 
     def _take(self, frame: Frame, now: float) -> bool:
-        if self._stop.is_set():  # a read that hung may come back when nobody listens any more
+        if self._stop.is_set():  # a read that hung may return after `stop`
             return False
         with self._lock:
             new = self._monitor.accept(frame, now)
@@ -139,11 +147,11 @@ class Capture:
     def _close(self) -> None:
         try:
             self._source.close()
-        except Exception as error:  # closing what is broken may fail too
+        except Exception as error:  # closing a lost camera may fail too
             self._problem = self._problem or " ".join(str(error).split()) or type(error).__name__
 
     def _watch(self) -> None:
-        """Sleep until the next frame is overdue; a frame that comes in time wakes it and sets the next deadline."""
+        """Wait until the next frame is overdue; a frame in time sets the next deadline."""
         while not self._stop.is_set():
             with self._lock:
                 overdue = self._monitor.overdue_s
@@ -152,12 +160,12 @@ class Capture:
             left = IDLE_S if overdue is None else overdue - time.monotonic()
             self._wake.wait(left if left > 0 else IDLE_S)
             self._wake.clear()
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
-        """Report a change of the state, or of the problem, once."""
-        with self._telling:
+    def _notify(self) -> None:
+        """Report a change of state or fault once."""
+        with self._notifying:
             now = (self.state, self._problem)
-            if now != self._told and now[0] != State.STARTING.value and not self._stop.is_set():
-                self._told = now
+            if now != self._notified and now[0] != State.STARTING.value and not self._stop.is_set():
+                self._notified = now
                 self._on_change()

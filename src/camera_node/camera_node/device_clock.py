@@ -1,20 +1,20 @@
-"""From the stamps of a camera's own clock to the age of its frames."""
+"""The age of frames that a camera stamps with its own clock."""
 
 from __future__ import annotations
 
 from collections import deque
 
 WRAP_US = 2**32  # the cameras count microseconds in 32 bits
-WINDOW = 300  # frames: long enough to hold one that came quickly, short enough for clocks that drift apart
+WINDOW = 300  # frames: long enough to contain one of least delay, short enough for the drift between the clocks
 
 
 class DeviceClock:
-    """Tells the age of frames that are stamped by a camera's own clock, which starts anywhere, drifts and wraps.
+    """Estimates the age of frames stamped by a clock with unknown offset, drift and wrap-around.
 
-    The least difference between arrival and stamp among the last WINDOW frames is taken for the clocks' offset: ages
-    are never negative, and too small by the least delay among these frames. A jump of the camera's clock, forward or
-    back, is a step forward modulo the wrap, and such a step makes a new least difference at once. Only a jump back by
-    less than the distance of two frames looks like a late frame: ages are too great by so much until WINDOW is over.
+    The offset is the least difference between arrival and stamp among the last WINDOW frames: ages are never negative,
+    and too small by the least delay among these frames. A jump of the camera's clock, forward or back, is a step
+    forward modulo the wrap, and gives a new least difference at once. A jump back by less than a frame period
+    looks like a late frame: ages are too large by the jump for WINDOW frames.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,15 @@ class DeviceClock:
         self._differences: deque[int] = deque(maxlen=WINDOW)
 
     def age_ns(self, stamp_ms: float, arrival_ns: int) -> int:
-        """Age at arrival (ns) of a frame stamped `stamp_ms` by the camera; `arrival_ns` on the monotonic clock."""
+        """Age of a frame at its arrival.
+
+        Args:
+            stamp_ms: Stamp of the camera's clock, ms.
+            arrival_ns: Time of arrival on the monotonic clock, ns.
+
+        Returns:
+            The age, ns.
+        """
         stamp_us = round(stamp_ms * 1e3)
         self._total_us += (stamp_us - self._last_us) % WRAP_US
         self._last_us = stamp_us

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from sensor_msgs.msg import CameraInfo
@@ -14,23 +13,31 @@ from contracts.errors import FileError, validate
 from contracts.files import read_mapping
 
 
-def _matrix(rows: int, columns: int) -> type[BaseModel]:
-    class Matrix(BaseModel):
-        model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-        rows: int
-        cols: int
-        data: Annotated[list[float], Field(min_length=rows * columns, max_length=rows * columns)]
-
-    return Matrix
-
-
-class Distortion(BaseModel):
-    """Distortion coefficients; their number depends on the model."""
+class Matrix(BaseModel):
+    """A matrix as `camera_calibration` writes it, row by row."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     rows: int
     cols: int
+    data: list[float]
+
+
+class Matrix3x3(Matrix):
+    """A 3x3 matrix."""
+
+    data: list[float] = Field(min_length=9, max_length=9)
+
+
+class Matrix3x4(Matrix):
+    """A 3x4 matrix."""
+
+    data: list[float] = Field(min_length=12, max_length=12)
+
+
+class Distortion(Matrix):
+    """Distortion coefficients; their number depends on the model."""
+
     data: list[float] = Field(max_length=14)
 
 
@@ -42,15 +49,19 @@ class Calibration(BaseModel):
     image_width: int = Field(gt=0)
     image_height: int = Field(gt=0)
     camera_name: str = ""
-    camera_matrix: _matrix(3, 3)
+    camera_matrix: Matrix3x3
     distortion_model: str = "plumb_bob"
     distortion_coefficients: Distortion
-    rectification_matrix: _matrix(3, 3)
-    projection_matrix: _matrix(3, 4)
+    rectification_matrix: Matrix3x3
+    projection_matrix: Matrix3x4
 
 
 def load_calibration(path: Path) -> Calibration:
-    """Read a calibration file. Raises SourceError of one line naming file and field."""
+    """Read a calibration file.
+
+    Raises:
+        SourceError: In one line, naming file and field.
+    """
     try:
         return validate(Calibration, read_mapping(path), path)
     except FileError as error:
@@ -71,7 +82,13 @@ def calibrated(calibration: Calibration) -> CameraInfo:
 
 
 def pinhole(width: int, height: int, fovy_deg: float) -> CameraInfo:
-    """CameraInfo of an ideal camera; with `fovy_deg` 0 an uncalibrated one, whose K is zero as the message defines."""
+    """CameraInfo of an ideal pinhole camera.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+        fovy_deg: Vertical field of view, degrees; 0: uncalibrated, which the message defines as a zero K.
+    """
     info = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
     if fovy_deg > 0:
         f, cx, cy = height / 2 / math.tan(math.radians(fovy_deg) / 2), width / 2, height / 2

@@ -1,4 +1,4 @@
-"""Is a camera alive? Pure bookkeeping of its frames, told the time by its caller."""
+"""The state of a camera, from its frames and the times that the caller passes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from camera_node.source import Frame
 
-PATIENCE = 2.0  # frame periods without a new picture before the camera counts as stopped
+PATIENCE = 2.0  # frame periods without a new frame after which the camera is stopped
 FIRST_PERIOD_S = 0.5  # assumed until the rate is known
-ENOUGH, WINDOW = 5, 30  # intervals that make the rate known, and how many are remembered
+ENOUGH, WINDOW = 5, 30  # least and largest number of intervals of which the rate is measured
 
 
 class State(str, Enum):
-    """Of a camera: no frame yet, frames arrive, none arrive, the same one arrives again and again."""
+    """State of a camera: no frame yet, new frames, no frames, repeated frames."""
 
     STARTING = "starting"
     STREAMING = "streaming"
@@ -27,10 +27,14 @@ class State(str, Enum):
 
 
 class FrameMonitor:
-    """Tells new frames from repeated ones and knows when the next one is overdue.
+    """Distinguishes new frames from repeated ones, and gives the time at which the next one is overdue.
 
-    A frame is new if its stamp is newer than the last one's and, for a camera that `always_changes`, if its pixels
-    differ. `rate_hz` 0 means: measure it. Times are monotonic seconds.
+    A frame is new if its stamp is newer than the previous one's and, for a camera that `always_changes`, if its pixels
+    differ. Times are monotonic seconds.
+
+    Args:
+        rate_hz: Frames per second; 0: measured.
+        always_changes: Whether the noise of the sensor makes any two frames differ.
     """
 
     def __init__(self, rate_hz: float = 0.0, always_changes: bool = False) -> None:
@@ -40,13 +44,13 @@ class FrameMonitor:
         self.restart()
 
     def restart(self) -> None:
-        """Forget all times, since the camera was opened anew; a frozen one still gives the picture it gave before."""
+        """Discard all times, after the camera was reopened. The last frame is kept, as a frozen camera repeats it."""
         self._last_s: float | None = None
         self._repeats = 0
         self._intervals: deque[float] = deque(maxlen=WINDOW)
 
     def accept(self, frame: Frame, now_s: float) -> bool:
-        """Whether the frame is new; one that is not must not be shown to anyone as if it were."""
+        """Account for a frame; returns whether it is new. One that is not must not be published."""
         if self._last is not None and not self._is_new(frame, self._last):
             self._repeats += 1
             return False
@@ -69,11 +73,11 @@ class FrameMonitor:
 
     @property
     def overdue_s(self) -> float | None:
-        """When the camera will count as stopped unless a new frame comes; None before the first."""
+        """Time after which the camera is stopped unless a new frame comes; None before the first."""
         return None if self._last_s is None else self._last_s + PATIENCE * self.period_s
 
     def state(self, now_s: float) -> State:
-        """The camera's state at a time."""
+        """The camera's state at time `now_s`."""
         overdue = self.overdue_s
         if overdue is not None and now_s < overdue:
             return State.STREAMING

@@ -1,4 +1,4 @@
-"""The camera node: one source, published as image_raw and camera_info, watched by the frame."""
+"""The camera node: publishes one source as image_raw and camera_info, and monitors every frame."""
 
 from __future__ import annotations
 
@@ -24,31 +24,39 @@ from node_kit.main import spin
 from node_kit.parameters import Parameters as Schema
 
 FINE = ("starting", "streaming", "ended")
-MODE = ("width", "height", "rate_hz")  # parameters that an adjustable camera is asked for
+MODE = ("width", "height", "rate_hz")  # parameters that are requested from an adjustable camera
 
 
 class CameraParameters(Schema):
     """Parameters of the camera node."""
 
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="of the camera: topics are /camera/<name>/...")
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="camera name; topics are /camera/<name>/...")
     source: str = Field(min_length=1, description="camera plug-in, such as v4l2, replay or simulated")
-    options: str = Field("{}", description="JSON object of the plug-in's options")
-    width: int = Field(0, ge=0, le=8192, description="pixels asked of a camera that can be asked; 0: its own choice")
-    height: int = Field(0, ge=0, le=8192, description="as `width`")
-    rate_hz: float = Field(
-        0.0, ge=0, le=1000, description="frames per second, expected, and asked for as `width`; 0: told or measured"
+    options: str = Field(default="{}", description="options of the plug-in, a JSON object")
+    width: int = Field(
+        default=0, ge=0, le=8192, description="image width, pixels, requested if adjustable; 0: the camera's default"
     )
-    frame_id: str = Field("", description="frame of the images; the camera's name by default")
-    calibration: str = Field("", description="calibration file as written by camera_calibration")
-    reopen_after_s: float = Field(2.0, ge=0.1, le=60, description="without a new frame for so long, open it again")
+    height: int = Field(default=0, ge=0, le=8192, description="image height, as `width`")
+    rate_hz: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="expected frame rate, requested as `width`; 0: by the source or measured",
+    )
+    frame_id: str = Field(default="", description="frame of the images; the camera's name by default")
+    calibration: str = Field(default="", description="calibration file as written by camera_calibration")
+    reopen_after_s: float = Field(
+        default=2.0, ge=0.1, le=60, description="time without a new frame after which the camera is reopened, s"
+    )
 
 
 class CameraNode(Lifecycle):
-    """Publishes a camera. While it is frozen or stopped nothing is published and diagnostics say so at once."""
+    """Publishes a camera. While it is frozen or stopped, no image is published, and diagnostics report it at once."""
 
     Parameters = CameraParameters
 
     def configure(self, parameters: CameraParameters) -> None:
+        """Load the plug-in and the calibration, and create the publishers."""
         self._settings = parameters
         self._capture: Capture | None = None
         self._published, self._hops = 0, HopLog(CAMERA)
@@ -68,20 +76,23 @@ class CameraNode(Lifecycle):
         self._diagnostics = self.keep(diagnostics.DiagnosticsPublisher(self, f"camera/{parameters.name}", self._report))
 
     def activate(self) -> None:
+        """Start reading the camera."""
         rate = self._settings.rate_hz or getattr(self._source, "rate_hz", 0.0)
         monitor = FrameMonitor(rate, getattr(self._source, "always_changes", False))
         patience = self._settings.reopen_after_s if getattr(self._source, "reopens", True) else None
-        self._capture = Capture(self._source, monitor, self._publish, self._changed, patience)
-        self._capture.start()
+        capture = Capture(self._source, monitor, self._publish, self._changed, patience)
+        self._capture = capture
+        capture.start()
 
     def deactivate(self) -> None:
+        """Stop reading the camera."""
         if self._capture is not None and not self._capture.stop():
-            log.warning(self, "the camera does not answer, its thread is left behind")
-            self._source = self._make()  # the old one is still in the hands of that thread
+            log.warning(self, "the camera does not respond, its thread is abandoned")
+            self._source = self._make()  # the abandoned thread still uses the old one
         self._capture = None
 
     def _publish(self, frame: Frame) -> None:
-        """Called by the capture thread; publishing is safe from any thread."""
+        """Publish a frame, from the capture thread; publishing is thread-safe."""
         image = messages.image(frame.rgb, frame.stamp_ns, self._settings.frame_id or self._settings.name)
         info = self._camera_info(frame)
         info.header = image.header
@@ -93,7 +104,7 @@ class CameraNode(Lifecycle):
         self._published += 1
 
     def _changed(self) -> None:
-        """Called by the capture's threads: diagnostics at once; the log tells why a camera is lost, and its return."""
+        """Publish diagnostics at once; log why the camera is lost, and its return."""
         self._diagnostics.publish()
         capture = self._capture
         if capture is None:
@@ -106,13 +117,15 @@ class CameraNode(Lifecycle):
 
     def _camera_info(self, frame: Frame) -> CameraInfo:
         height, width = frame.rgb.shape[:2]
-        if self._info is None or (self._info.height, self._info.width) != (height, width):
+        info = self._info
+        if info is None or (info.height, info.width) != (height, width):
             fovy = float(getattr(self._source, "fovy_deg", 0.0))
-            self._info = calibrated(self._calibration) if self._calibration else pinhole(width, height, fovy)
-        if (self._info.height, self._info.width) != (height, width):
-            found = f"images {width}x{height}, calibration {self._info.width}x{self._info.height}"
+            info = calibrated(self._calibration) if self._calibration else pinhole(width, height, fovy)
+        if (info.height, info.width) != (height, width):
+            found = f"images {width}x{height}, calibration {info.width}x{info.height}"
             raise SourceError(f"{self._settings.calibration}: {found}")
-        return self._info
+        self._info = info
+        return info
 
     def _report(self) -> diagnostics.Report:
         capture = self._capture
@@ -133,7 +146,7 @@ class CameraNode(Lifecycle):
 
 
 def _options(parameters: CameraParameters, adjustable: bool) -> dict[str, Any]:
-    """The plug-in's options, size and rate among them if it is `adjustable`. Raises SourceError."""
+    """The plug-in's options, with size and rate if it is `adjustable`."""
     given = _json_object(parameters.options)
     if not adjustable:
         return given

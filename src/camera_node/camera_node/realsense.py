@@ -1,4 +1,4 @@
-"""Color, and depth if asked for, of an Intel RealSense camera, through pyrealsense2.
+"""Color and optionally depth of an Intel RealSense camera, through pyrealsense2.
 
 See docs/reference/devices/realsense.md.
 """
@@ -19,28 +19,30 @@ from camera_node.realsense_streams import Colors, ColorsWithDepth, Streams, find
 from camera_node.source import Frame, SourceError, parse_options
 
 MOST_RESETS = 3  # without a frame in between
-COLOR_EXPOSURE_US = 100  # the unit of a color camera's exposure; that of a depth camera is 1 us
+COLOR_EXPOSURE_US = 100  # unit of the exposure of a color sensor; that of a depth sensor is 1 us
 
 
 class RealSenseOptions(BaseModel):
-    """Which camera, and what to ask of it."""
+    """Selects a RealSense camera and its mode."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    serial: str = Field("", description="serial number; may be empty if only one camera is connected")
-    width: int = Field(640, gt=0, le=8192, description="pixels; given as the node's parameter")
-    height: int = Field(480, gt=0, le=8192, description="pixels; given as the node's parameter")
-    rate_hz: int = Field(30, gt=0, le=300, description="frames per second; given as the node's parameter")
-    exposure_us: int = Field(0, ge=0, le=1_000_000, description="0 is automatic; color sensors take steps of 100")
-    gain: int = Field(
-        0, ge=0, le=1000, description="in the sensor's own unit, with a fixed exposure; 0 leaves the camera's own"
+    serial: str = Field(default="", description="serial number; may be empty if only one camera is connected")
+    width: int = Field(default=640, gt=0, le=8192, description="pixels; given as the node's parameter")
+    height: int = Field(default=480, gt=0, le=8192, description="pixels; given as the node's parameter")
+    rate_hz: int = Field(default=30, gt=0, le=300, description="frames per second; given as the node's parameter")
+    exposure_us: int = Field(
+        default=0, ge=0, le=1_000_000, description="exposure, us, for color in steps of 100; 0: automatic"
     )
-    depth: bool = Field(False, description="publish depth too, seen from the color's lens")
+    gain: int = Field(
+        default=0, ge=0, le=1000, description="gain in the sensor's unit, with a fixed exposure; 0: unchanged"
+    )
+    depth: bool = Field(default=False, description="also publish depth, aligned to color")
     frame_timeout_ms: int = Field(
-        500, ge=1, le=1500, description="longest wait for a frame before looking whether the camera is there"
+        default=500, ge=1, le=1500, description="wait for a frame before checking the connection, ms"
     )
     reset_after_failures: int = Field(
-        2, ge=0, le=100, description="openings without a frame before a reset; 0 never resets"
+        default=2, ge=0, le=100, description="openings without a frame before a hardware reset; 0: never"
     )
 
     @field_validator("gain")
@@ -52,7 +54,12 @@ class RealSenseOptions(BaseModel):
 
 
 class RealSenseSource:
-    """Color frames stamped with the time of acquisition. `query` gives the connected devices, the library's own."""
+    """Color frames stamped with the time of acquisition.
+
+    Args:
+        options: Those of RealSenseOptions.
+        query: Returns the connected devices; that of the library by default.
+    """
 
     adjustable = always_changes = True
 
@@ -69,7 +76,11 @@ class RealSenseSource:
         self.gives_depth = self._options.depth
 
     def open(self) -> None:
-        """Find the camera and start its color stream. Raises SourceError; also after a reset, as it then is away."""
+        """Find the camera and start its streams.
+
+        Raises:
+            SourceError: If that fails, and after a hardware reset, which disconnects the camera.
+        """
         rs = _library()
         if self._query is None:
             self._query = rs.context().query_devices
@@ -80,13 +91,19 @@ class RealSenseSource:
             self._start(rs)
         except SourceError:
             raise
-        except RuntimeError as error:  # all that the library raises
-            # A reset would take a busy camera away from another program.
+        except RuntimeError as error:  # the only type that the library raises
+            # A busy camera must not be reset: another program uses it.
             self._failures += "busy" not in str(error).lower()
             raise SourceError(f"{self._name}: {error}") from None
 
     def read(self) -> Frame | None:
-        """The newest frame, None if none came in time. Raises SourceError when the camera is gone."""
+        """The newest frame, None if none came in time.
+
+        Raises:
+            SourceError: If the camera is disconnected.
+        """
+        if self._streams is None:
+            raise SourceError(f"{self._name}: not open")
         taken = self._streams.take(self._options.frame_timeout_ms)
         if taken is None:
             if not self._device.is_connected():
@@ -95,15 +112,17 @@ class RealSenseSource:
         frame, depth = taken
         stamp_ns = self._stamp_ns(frame)
         self._failures = self._resets = 0
-        return Frame(stamp_ns, np.array(frame.as_video_frame().get_data()), depth)  # a copy, the library has few
+        return Frame(
+            stamp_ns, np.array(frame.as_video_frame().get_data()), depth
+        )  # a copy: the library's pool is small
 
     def close(self) -> None:
-        """Stop the streams and let go of the camera."""
+        """Stop the streams and release the camera."""
         sensors, self._sensors, self._device, self._streams = self._sensors, [], None, None
         for sensor in sensors:
-            for let_go in (sensor.stop, sensor.close):
-                with suppress(RuntimeError):  # of a camera that never started, or is gone
-                    let_go()
+            for release in (sensor.stop, sensor.close):
+                with suppress(RuntimeError):  # of a camera that never started, or is disconnected
+                    release()
 
     def _reset_if_due(self) -> None:
         due = self._options.reset_after_failures
@@ -123,11 +142,11 @@ class RealSenseSource:
         sensors = self._device.query_sensors()
         place, profile = find_color(rs, self._name, self._device, mode)
         set_exposure(rs, self._name, sensors[place], options)
-        profiles, self._streams = {place: [profile]}, Colors(rs)
+        profiles, streams = {place: [profile]}, Colors(rs)
         if options.depth:
             depth_place, depth_profile = find_depth(rs, self._name, self._device, mode)
             profiles.setdefault(depth_place, []).append(depth_profile)  # a D405 has both from one sensor
-            self._streams = ColorsWithDepth(rs, sensors[depth_place].get_option(rs.option.depth_units))
+            streams = ColorsWithDepth(rs, sensors[depth_place].get_option(rs.option.depth_units))
         intrinsics = profile.get_intrinsics()
         self.fovy_deg = math.degrees(2 * math.atan2(intrinsics.height / 2, intrinsics.fy)) if intrinsics.fy > 0 else 0.0
         self._clock = DeviceClock()
@@ -135,11 +154,12 @@ class RealSenseSource:
             sensors[place].open(wanted)
             self._sensors.append(sensors[place])
         for sensor in self._sensors:
-            sensor.start(self._streams.queue)
+            sensor.start(streams.queue)
+        self._streams = streams
         self._failures += 1  # until a frame comes
 
     def _stamp_ns(self, frame: Any) -> int:
-        """Acquisition in system time, ns. In other domains than the hardware's the library has mapped it already."""
+        """Acquisition in system time, ns; stamps of other domains than the hardware's are in system time already."""
         now_ns, stamp_ms = time.time_ns(), frame.get_timestamp()
         if frame.get_frame_timestamp_domain().name == "hardware_clock":
             return now_ns - self._clock.age_ns(stamp_ms, time.monotonic_ns())
@@ -147,7 +167,18 @@ class RealSenseSource:
 
 
 def choose(devices: Mapping[str, Any], serial: str) -> tuple[str, Any]:
-    """The device of a serial number, or the only one, with its number. Raises SourceError naming those connected."""
+    """The device of a serial number, or the only one.
+
+    Args:
+        devices: The connected devices by serial number.
+        serial: The serial number; empty for the only one.
+
+    Returns:
+        Serial number and device.
+
+    Raises:
+        SourceError: Naming the connected devices.
+    """
     found = ", ".join(devices) or "none"
     if serial not in devices and (serial or not devices):
         raise SourceError(f"realsense: found cameras {found}, expected {serial or 'one'}")
@@ -158,9 +189,13 @@ def choose(devices: Mapping[str, Any], serial: str) -> tuple[str, Any]:
 
 
 def set_exposure(rs: Any, name: str, sensor: Any, options: RealSenseOptions) -> None:
-    """Exposure and gain, fixed or automatic. Raises SourceError for values that the sensor cannot have."""
+    """Set exposure and gain, fixed or automatic.
+
+    Raises:
+        SourceError: For values out of the sensor's range.
+    """
     automatic = options.exposure_us == 0
-    # Priority 0: the rate is kept in the dark. The camera remembers what another program has set.
+    # Priority 0 keeps the rate in the dark. It is always set: the camera keeps what another program has set.
     for option, value in ((rs.option.enable_auto_exposure, automatic), (rs.option.auto_exposure_priority, 0)):
         if sensor.supports(option):
             sensor.set_option(option, float(value))
@@ -175,7 +210,7 @@ def set_exposure(rs: Any, name: str, sensor: Any, options: RealSenseOptions) -> 
 
 def _set_checked(place: str, sensor: Any, option: Any, wish: int, scale: int) -> None:
     if not sensor.supports(option):
-        raise SourceError(f"{place}: found {wish}, expected 0: the camera has no such setting")
+        raise SourceError(f"{place}: found {wish}, expected 0: the camera does not support it")
     limits, value = sensor.get_option_range(option), round(wish / scale)
     if not limits.min <= value <= limits.max:
         raise SourceError(f"{place}: found {wish}, expected {limits.min * scale:.0f} to {limits.max * scale:.0f}")
@@ -183,7 +218,7 @@ def _set_checked(place: str, sensor: Any, option: Any, wish: int, scale: int) ->
 
 
 def _connected(rs: Any, query: Callable[[], Iterable[Any]]) -> dict[str, Any]:
-    """Devices by serial number; one without, whose firmware is being mended, is no camera."""
+    """Devices by serial number; a device in firmware recovery has none, and is left out."""
     number = rs.camera_info.serial_number
     return {device.get_info(number): device for device in query() if device.supports(number)}
 

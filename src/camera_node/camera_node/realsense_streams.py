@@ -1,4 +1,4 @@
-"""The streams of a RealSense camera: color alone, or with the depth that belongs to it."""
+"""The streams of a RealSense camera: color, alone or with synchronised depth."""
 
 from __future__ import annotations
 
@@ -13,29 +13,42 @@ FARTHEST_MM = 65535
 
 
 class Streams(Protocol):
-    """What sensors give once they are started."""
+    """The frames of started sensors; `queue` is where the library puts them."""
+
+    queue: Any
 
     def take(self, timeout_ms: int) -> tuple[Any, np.ndarray | None] | None:
-        """The newest color frame, the library's own, and its depth (H, W) uint16 in mm, 0 where it is not known; None
-        if none came in time.
+        """The newest frame.
+
+        Args:
+            timeout_ms: Longest wait, ms.
+
+        Returns:
+            The library's color frame and its depth (H, W) uint16, mm, 0 where unknown; None if none came in time.
         """
+        ...
 
 
 class Colors:
-    """Color alone. A newer frame takes the place of one that was not fetched."""
+    """Color alone. A newer frame replaces one that was not taken."""
 
     def __init__(self, rs: Any) -> None:
         self.queue = rs.frame_queue(1)
 
     def take(self, timeout_ms: int) -> tuple[Any, np.ndarray | None] | None:
+        """The newest color frame, without depth."""
         came, frame = self.queue.try_wait_for_frame(timeout_ms)
         return (frame, None) if came else None
 
 
 class ColorsWithDepth:
-    """Color and the depth of the same moment, seen from the color's lens; `unit_m` is that of the sensor.
+    """Color and the depth of the same time, aligned to color.
 
-    A color frame waits for its depth; one whose depth does not come has none.
+    A color frame is delayed until its depth arrives; if none arrives, it is delivered without.
+
+    Args:
+        rs: The library.
+        unit_m: Unit of the depth sensor, m.
     """
 
     def __init__(self, rs: Any, unit_m: float) -> None:
@@ -43,6 +56,7 @@ class ColorsWithDepth:
         self._align, self._unit_mm = rs.align(rs.stream.color), 1e3 * unit_m
 
     def take(self, timeout_ms: int) -> tuple[Any, np.ndarray | None] | None:
+        """The newest color frame, with its depth if it has one."""
         came, frames = self.queue.try_wait_for_frames(timeout_ms)
         color = frames.get_color_frame() if came else None
         if not color:
@@ -51,12 +65,19 @@ class ColorsWithDepth:
         return color, self._in_mm(np.asanyarray(depth.get_data())) if depth else None
 
     def _in_mm(self, raw: np.ndarray) -> np.ndarray:
-        """A copy: the library has few frames."""
+        """A copy in mm."""
         return np.minimum(np.round(raw * self._unit_mm), FARTHEST_MM).astype(np.uint16)
 
 
 def find_color(rs: Any, name: str, device: Any, wanted: Mode) -> tuple[int, Any]:
-    """The sensor's place among the device's, and the profile of a color mode. SourceError names those it has."""
+    """The sensor and the profile of a color mode.
+
+    Returns:
+        Index of the sensor among the device's, and the profile.
+
+    Raises:
+        SourceError: Naming the modes of the device.
+    """
     modes = _modes(device, rs.stream.color, rs.format.rgb8)
     if wanted not in modes:
         usb = rs.camera_info.usb_type_descriptor
@@ -66,7 +87,14 @@ def find_color(rs: Any, name: str, device: Any, wanted: Mode) -> tuple[int, Any]
 
 
 def find_depth(rs: Any, name: str, device: Any, color: Mode) -> tuple[int, Any]:
-    """As `find_color`: the depth mode of the same rate that is nearest in size."""
+    """The sensor and the profile of the depth mode with the color mode's rate and the nearest size.
+
+    Returns:
+        Index of the sensor among the device's, and the profile.
+
+    Raises:
+        SourceError: Naming the modes of the device.
+    """
     modes = _modes(device, rs.stream.depth, rs.format.z16)
     width, height, rate = color
     of_rate = [mode for mode in modes if mode[2] == rate]

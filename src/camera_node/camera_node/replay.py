@@ -19,33 +19,42 @@ from episodes.metadata import EpisodeError
 
 WAIT_S = 0.1
 DEFAULT_RATE_HZ = 30.0
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with a file is said here, in one line
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # silent: errors of files are reported here, in one line
 Picture = tuple[int, np.ndarray]  # recorded stamp in ns, (H, W, 3) uint8 RGB
 
 
 class ReplayOptions(BaseModel):
-    """What to play and how. Frames are never skipped: a late one is followed by the next at once."""
+    """Selects a recording and how it is played. No frame is skipped: after a delay, late frames follow at once."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     path: str = Field(min_length=1, description="bag folder, .mcap file or video file")
-    camera: str = Field("", description="camera in the bag; empty: the first")
-    loop: bool = Field(False, description="start again at the end")
-    rate_hz: float = Field(0.0, ge=0, le=1000, description="frames per second; 0 keeps the recorded times")
-    stamps: Literal["now", "recorded"] = Field("now", description="stamp frames with the time of replay or as recorded")
-    always_changes: bool = Field(False, description="the recording is a real sensor's: equal frames mean frozen")
+    camera: str = Field(default="", description="camera in the bag; empty: the first")
+    loop: bool = Field(default=False, description="start again at the end")
+    rate_hz: float = Field(default=0.0, ge=0, le=1000, description="frames per second; 0 keeps the recorded times")
+    stamps: Literal["now", "recorded"] = Field(
+        default="now", description="stamp frames with the time of replay or as recorded"
+    )
+    always_changes: bool = Field(default=False, description="recorded by a real sensor: equal frames mean frozen")
 
 
 class ReplaySource:
-    """Plays frames at their times. The constructor raises SourceError for what cannot be played."""
+    """Plays frames at their times.
 
-    reopens = False  # it would begin again from the beginning
+    Args:
+        options: Those of ReplayOptions.
+
+    Raises:
+        SourceError: If the recording cannot be played.
+    """
+
+    reopens = False  # reopening would play it from the start
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = parse_options(ReplayOptions, options)
         self.path = Path(self._options.path)
         if not self.path.exists():
-            raise SourceError(f"option 'path': found {self.path}, expected a bag or a video file, there is none")
+            raise SourceError(f"option 'path': found {self.path}, expected an existing bag or video file")
         self.rate_hz = self._options.rate_hz
         self.always_changes = self._options.always_changes
         self._pictures: Generator[Picture, None, None] | None = None
@@ -54,7 +63,11 @@ class ReplaySource:
         self.close()
 
     def open(self) -> None:
-        """Begin at the beginning. Raises SourceError if nothing can be read."""
+        """Start from the first frame.
+
+        Raises:
+            SourceError: If no frame can be read.
+        """
         self._pictures = self._play()
         self._next = next(self._pictures, None)
         if self._next is None:
@@ -62,7 +75,11 @@ class ReplaySource:
         self._first_ns, self._count, self._started_s = self._next[0], 0, time.monotonic()
 
     def read(self) -> Frame | None:
-        """The next frame at its time; None when that is more than a moment away."""
+        """The next frame at its time; None if that is more than WAIT_S away.
+
+        Raises:
+            SourceEnded: At the end of the recording.
+        """
         if self._next is None:
             self._next = next(self._pictures or iter(()), None)
         if self._next is None:
@@ -87,14 +104,15 @@ class ReplaySource:
         return self._count / self.rate_hz if self.rate_hz else (self._next[0] - self._first_ns) * 1e-9
 
     def _play(self) -> Generator[Picture, None, None]:
-        """Pictures with stamps that keep growing from one round of a loop to the next."""
-        last, interval = None, round(1e9 / DEFAULT_RATE_HZ)
+        """Pictures with stamps that keep increasing when a loop starts again."""
+        last: int | None = None
+        interval = round(1e9 / DEFAULT_RATE_HZ)
         while True:
             shift = None
             for stamp, rgb in self._once():
                 if shift is None:
                     shift = 0 if last is None else last + interval - stamp
-                elif stamp + shift > last:
+                elif last is not None and stamp + shift > last:
                     interval = stamp + shift - last
                 last = stamp + shift
                 yield last, rgb

@@ -1,4 +1,4 @@
-"""What a camera is to the node: something that opens, gives frames, and closes."""
+"""The interface of camera plug-ins."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ Options = TypeVar("Options", bound=BaseModel)
 
 
 class SourceError(RuntimeError):
-    """The camera cannot be opened or read; one line saying which and why."""
+    """The camera cannot be opened or read; the text names the camera and the cause in one line."""
 
 
-class SourceEnded(SourceError):  # noqa: N818  the end of a recording is no fault
-    """A recording has been played to its end."""
+class SourceEnded(SourceError):  # noqa: N818 - the end of a recording is not an error
+    """A recording was played to its end."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture: `stamp_ns` of its acquisition (system time), `rgb` (H, W, 3) uint8, and `depth` (H, W) uint16 in mm
-    along the optical axis, 0 where it is not known, if the source has it; neither is reused by the source.
+    """One image. The source does not reuse the arrays.
+
+    Attributes:
+        stamp_ns: Acquisition, system time, ns.
+        rgb: (H, W, 3) uint8.
+        depth: (H, W) uint16, mm along the optical axis, 0 where unknown; None if the source has none.
     """
 
     stamp_ns: int
@@ -34,27 +38,43 @@ class Frame:
 
 @runtime_checkable
 class Source(Protocol):
-    """A camera. The constructor takes the options and checks them; the three methods are called by one thread.
+    """A camera. The constructor takes and checks the options; one thread calls the three methods.
 
-    Optional attributes: `adjustable` (of the class; True if size and rate can be asked for: the node's parameters
-    `width`, `height` and `rate_hz` that are not 0 are then options of these names), `rate_hz` (frames per second,
-    0 unknown), `always_changes` (a real sensor's noise makes any two frames differ, so that equal ones mean it is
-    frozen), `fovy_deg` (vertical field of view), `gives_depth` (frames have depth), `reopens` (False if opening it
-    again would not bring it back, as a recording).
+    Optional attributes:
+        `adjustable` (of the class): size and rate can be requested; the node's parameters `width`, `height` and
+        `rate_hz` that are not 0 become options of these names.
+        `rate_hz`: frames per second, 0 if unknown.
+        `always_changes`: the noise of the sensor makes any two frames differ, so that equal ones mean it is frozen.
+        `fovy_deg`: vertical field of view, degrees.
+        `gives_depth`: frames have depth.
+        `reopens`: False if the source cannot be reopened after a failure, such as a recording.
     """
 
     def open(self) -> None:
-        """Get ready; raises SourceError. Called again after `close` when the camera was lost."""
+        """Open the camera; called again after `close` when it was lost.
+
+        Raises:
+            SourceError: If it cannot be opened.
+        """
 
     def read(self) -> Frame | None:
-        """The next frame, waiting a bounded time; None if none came. Raises SourceError if the camera is lost."""
+        """The next frame, after a bounded wait; None if none came.
+
+        Raises:
+            SourceError: If the camera is lost.
+        """
+        ...
 
     def close(self) -> None:
-        """Let go of the camera; harmless when not open."""
+        """Release the camera; does nothing if it is not open."""
 
 
 def parse_options(model: type[Options], options: Mapping[str, Any]) -> Options:
-    """Options checked against a source's schema. Raises SourceError of one line naming each wrong option."""
+    """Options checked against a source's schema.
+
+    Raises:
+        SourceError: In one line, naming each wrong option.
+    """
     try:
         return model.model_validate(dict(options))
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A webcam or another Video4Linux device, through OpenCV."""
+"""A Video4Linux device such as a webcam, through OpenCV."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ from camera_node.source import Frame, SourceError, parse_options
 
 PLAUSIBLE_DELAY_S = 1.0
 READ_TIMEOUT_S = 1
-# OpenCV waits 10 s for a camera that stalls, and this is the only way to tell it otherwise; read at the first wait.
+# OpenCV waits 10 s for a camera that stalls unless this is set; it is read at the first wait.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(READ_TIMEOUT_S))
 
 
 class V4L2Options(BaseModel):
-    """Which device, and what to ask of it; 0 and an empty text leave the device's own choice."""
+    """Selects a device and its mode; 0 and an empty text leave the device's default."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    device: str = Field("/dev/video0", min_length=1, description="device file; better a name of /dev/v4l/by-id/")
-    width: int = Field(
-        0, ge=0, le=8192, description="pixels, 0 is the device's own choice; given as the node's parameter"
+    device: str = Field(
+        default="/dev/video0", min_length=1, description="device file, preferably a link in /dev/v4l/by-id/"
     )
-    height: int = Field(
-        0, ge=0, le=8192, description="pixels, 0 is the device's own choice; given as the node's parameter"
-    )
-    rate_hz: float = Field(
-        0.0, ge=0, le=240, description="frames per second, 0 is the device's own choice; given as the node's parameter"
-    )
-    fourcc: str = Field(
-        "MJPG", pattern="^(....)?$", description="pixel format on the wire, four letters; empty: the device's own"
-    )
+    width: int = Field(default=0, ge=0, le=8192, description="pixels; given as the node's parameter")
+    height: int = Field(default=0, ge=0, le=8192, description="pixels; given as the node's parameter")
+    rate_hz: float = Field(default=0.0, ge=0, le=240, description="frames per second; given as the node's parameter")
+    fourcc: str = Field(default="MJPG", pattern="^(....)?$", description="pixel format on the wire, four letters")
 
 
 class V4L2Source:
-    """Frames stamped with the kernel's time of acquisition where the driver tells it, else with that of reading."""
+    """Frames stamped with the kernel's time of acquisition if the driver gives it, else with the time of reading.
+
+    Args:
+        options: Those of V4L2Options.
+        capture: Makes the OpenCV capture.
+    """
 
     adjustable = always_changes = True
 
@@ -48,11 +47,15 @@ class V4L2Source:
         self._options = parse_options(V4L2Options, options)
         self._make = capture
         self._capture: Any = None
-        self._stamps = False  # whether the driver was seen to stamp with the monotonic clock
+        self._stamps = False  # whether the driver has given a plausible stamp of the monotonic clock
         self.rate_hz = self._options.rate_hz
 
     def open(self) -> None:
-        """Open the device and ask for size, rate and format. Raises SourceError."""
+        """Open the device and request size, rate and format.
+
+        Raises:
+            SourceError: If it cannot be opened.
+        """
         options = self._options
         if not Path(options.device).exists():
             raise SourceError(f"{options.device}: no such device")
@@ -61,7 +64,7 @@ class V4L2Source:
             self.close()
             raise SourceError(f"{options.device}: cannot be opened as a camera (in use, not permitted or no camera)")
         wishes = {
-            cv2.CAP_PROP_FOURCC: cv2.VideoWriter_fourcc(*options.fourcc) if options.fourcc else 0,
+            cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*options.fourcc) if options.fourcc else 0,
             cv2.CAP_PROP_FRAME_WIDTH: options.width,
             cv2.CAP_PROP_FRAME_HEIGHT: options.height,
             cv2.CAP_PROP_FPS: options.rate_hz,
@@ -71,11 +74,15 @@ class V4L2Source:
                 self._capture.set(key, value)
 
     def read(self) -> Frame | None:
-        """The next frame, None after a second without one. Raises SourceError when the device is gone."""
+        """The next frame, None after a second without one.
+
+        Raises:
+            SourceError: If the device is disconnected.
+        """
         began_s = time.monotonic()
         good, bgr = self._capture.read()
         if not good:
-            if time.monotonic() - began_s < READ_TIMEOUT_S / 2:  # it did not even wait
+            if time.monotonic() - began_s < READ_TIMEOUT_S / 2:  # a connected device would have waited
                 raise SourceError(f"{self._options.device}: gives no frames, it was probably unplugged")
             return None
         delay_s = time.monotonic() - self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e-3
@@ -91,14 +98,21 @@ class V4L2Source:
 
 
 def plausible(delay_s: float) -> bool:
-    """Whether a frame can have been under way for so long; another clock, or none, gives any number."""
+    """Whether `delay_s` can be the delay of a frame; with another clock, or no stamp, it is arbitrary."""
     return 0.0 <= delay_s < PLAUSIBLE_DELAY_S
 
 
 def acquisition_ns(delay_s: float, now_ns: int, stamps: bool) -> int:
-    """System time (ns) of a frame that a driver stamped `delay_s` ago on the monotonic clock.
+    """Time of acquisition of a frame.
 
-    Where that is not plausible, and never was (`stamps`), it is now. A driver that `stamps` is believed however old a
-    frame is: after a process was kept from running, its queue holds pictures from before.
+    A long delay of a driver that gives stamps is accepted: after a scheduler stall its queue holds old frames.
+
+    Args:
+        delay_s: Time since the driver's stamp on the monotonic clock, s.
+        now_ns: System time, ns.
+        stamps: Whether the driver has given a plausible stamp before.
+
+    Returns:
+        Acquisition in system time, ns; `now_ns` if the delay is not plausible.
     """
     return now_ns - round(delay_s * 1e9) if plausible(delay_s) or (stamps and delay_s > 0.0) else now_ns

@@ -197,7 +197,7 @@ def test_a_camera_that_hangs_does_not_keep_the_process_from_ending(start_bench, 
     camera.wait_for_state("stopped")
     assert camera.signal(signal.SIGTERM) == 0
     assert "Traceback" not in camera.stderr and camera.stderr.count("\n") == 1
-    assert "the camera does not answer" in camera.stderr
+    assert "the camera does not respond" in camera.stderr
 
 
 def test_the_lifecycle_can_be_gone_through_again_and_again(start_bench):
@@ -225,7 +225,7 @@ def test_a_missing_file_leaves_the_node_unconfigured_and_a_given_one_mends_it(st
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
-        ({"options": {"path": "/nowhere/bag"}}, "option 'path': found /nowhere/bag, expected a bag or a video file"),
+        ({"options": {"path": "/nowhere/bag"}}, "option 'path': found /nowhere/bag, expected an existing bag"),
         ({"source": "replai"}, "camera_node.sources: found 'replai', expected one of:"),
         ({"options": ["path"]}, "parameter 'options': found '[\"path\"]', expected a JSON object"),
         ({"name": "front camera"}, "parameter 'name': found 'front camera', expected:"),

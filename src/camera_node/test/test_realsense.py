@@ -195,7 +195,7 @@ def test_exposure_and_gain_are_set_in_the_sensor_s_units(depth, value):
 @needs_library
 @pytest.mark.parametrize(
     ("with_option", "expected"),
-    [(True, "found 20, expected 100 to 1000000"), (False, "found 20, expected 0: the camera has no such setting")],
+    [(True, "found 20, expected 100 to 1000000"), (False, "found 20, expected 0: the camera does not support it")],
 )
 def test_an_exposure_that_the_camera_cannot_have_is_refused(camera, with_option, expected):
     if with_option:

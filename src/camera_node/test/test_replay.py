@@ -109,7 +109,7 @@ def cut(path):
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
-        (lambda path: None, "expected a bag or a video file, there is none"),
+        (lambda path: None, "expected an existing bag or video file"),
         (lambda path: path.mkdir(), "no metadata.yaml"),
         (unfinished, "the bag was never closed"),
         (no_images, "missing stream /camera/<name>/image_raw"),
