@@ -92,9 +92,9 @@ def watch(session: Session, supervisor: Supervisor, hashes: Mapping[str, str]) -
         except NodeDiedError as error:
             explain(session, supervisor, error)
     # All but the images is read here: stopping the cameras makes drivers hold, which is not part of the run.
-    statuses, rates, load = monitor.snapshot(), monitor.mean_rates(), meter.percent()
+    statuses, rates, load, hops = monitor.snapshot(), monitor.mean_rates(), meter.percent(), monitor.hop_figures()
     counted = statuses if supervisor.died else _settled(session, supervisor)
-    return report.build(session.station, statuses, report.images(counted), hashes, load, rates, supervisor.died)
+    return report.build(session.station, statuses, report.images(counted), hashes, load, rates, hops, supervisor.died)
 
 
 def _settled(session: Session, supervisor: Supervisor) -> dict[str, Status]:

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts import hops
+from contracts.hops import HopTable
+
 OK = 0
 SILENT_AFTER_S = 3.0
 
@@ -40,6 +43,7 @@ class Monitor:
     def __init__(self) -> None:
         self._statuses: dict[str, Status] = {}
         self._rates: dict[str, tuple[float, int]] = {}
+        self._hops = HopTable()
         self._lock = threading.Lock()
 
     def receive(self, message: Any) -> None:
@@ -50,6 +54,7 @@ class Monitor:
                 if item.name in self._statuses or len(self._statuses) < self.LIMIT:
                     level = item.level[0] if isinstance(item.level, bytes) else int(item.level)
                     values = {pair.key: pair.value for pair in item.values}
+                    self._hops.receive(item.name, values.pop(hops.KEY, ""))
                     self._statuses[item.name] = status = Status(item.name, level, item.message, values, now)
                     self._add_rate(status)
 
@@ -63,6 +68,12 @@ class Monitor:
         """The time that means are taken over starts now."""
         with self._lock:
             self._rates.clear()
+            self._hops = HopTable()
+
+    def hop_figures(self) -> dict[str, dict[str, dict[str, float]]]:
+        """The way of all chunks since `begin` that every node has reported; see `HopTable.figures`."""
+        with self._lock:
+            return self._hops.figures()
 
     def mean_rates(self) -> dict[str, float]:
         """Name -> mean of the `rate_hz` it has reported since `begin`."""

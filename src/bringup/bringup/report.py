@@ -26,7 +26,18 @@ class Latency(Schema):
     max: float | None
 
 
+class Hop(Schema):
+    """Milliseconds of one hop of the way from the image's stamp to the first write, or of a sum of hops."""
+
+    p50: float
+    p99: float
+    max: float
+    mean: float
+    count: int
+
+
 class Latencies(Schema):
+    image_to_write: Latency
     camera_to_command: Latency
     inference: Latency
     codec: Latency
@@ -57,7 +68,10 @@ class Death(Schema):
 
 
 class Report(Schema):
-    """`cpu_percent` is of one core, over all processes of the graph; `died` is there only when something did."""
+    """`cpu_percent` is of one core, over all processes of the graph; `died` is there only when something did.
+
+    `hops_ms` are by part ("arm", "hand") and hop, see `contracts.hops`.
+    """
 
     task: str
     left_hand: str | None
@@ -68,6 +82,7 @@ class Report(Schema):
     successes: int
     real_time_factor: float | None
     latency_ms: Latencies
+    hops_ms: dict[str, dict[str, Hop]]
     drivers: dict[str, Driver]
     images: Images
     guard: Guard
@@ -85,11 +100,13 @@ def build(
     hashes: Mapping[str, str],
     cpu_percent: float,
     rates: Mapping[str, float],
+    hops: Mapping[str, Mapping[str, Mapping[str, float]]],
     died: Iterable[Exit] = (),
 ) -> Report:
     """The report of a run of `station`; `hashes` are the sha256 of the bundles "policy" and "codec".
 
-    `rates` are mean rates in Hz by the names of the statuses: the newest status alone tells of one second.
+    `rates` are mean rates in Hz by the names of the statuses: the newest status alone tells of one second. `hops` are
+    the figures of a `HopTable`.
     """
     drivers = _named(statuses, "driver/")
     simulation = statuses.get("simulation", Status("simulation"))
@@ -104,10 +121,12 @@ def build(
         successes=_count(simulation, "successes"),
         real_time_factor=simulation.number("real_time_factor"),
         latency_ms=Latencies(
+            image_to_write=_latency(drivers.values(), "age_after_write_ms"),
             camera_to_command=_latency(drivers.values(), "camera_to_command_ms"),
             inference=_latency(_named(statuses, "policy").values(), "inference_ms"),
             codec=_latency(_named(statuses, "codec/").values(), "codec_ms"),
         ),
+        hops_ms={part: {hop: Hop(**ms) for hop, ms in found.items()} for part, found in hops.items()},
         drivers={name.removeprefix("driver/"): _driver(status, rates) for name, status in drivers.items()},
         images=images,
         guard=Guard(**{key: sum(_count(s, key) for s in drivers.values()) for key in ("limited", "held", "refused")}),

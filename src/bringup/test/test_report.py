@@ -25,10 +25,11 @@ RECORDED = {
         "inference_ms_p99": "25.1",
         "inference_ms_max": "40",
         "images_received": "4500",
+        "hops": "7:2000,3000,9000,9500",
     },
-    "camera/front": {"published": "4500", "rate_hz": "30.0", "state": "streaming"},
+    "camera/front": {"published": "4500", "rate_hz": "30.0", "state": "streaming", "hops": "7:1000"},
     **{
-        f"codec/{side}": {"codec_ms_p50": p50, "codec_ms_p99": "3.0", "codec_ms_max": "5.0"}
+        f"codec/{side}": {"codec_ms_p50": p50, "codec_ms_p99": "3.0", "codec_ms_max": "5.0", "hops": "7:10000,12000"}
         for side, p50 in (("left", "1.1"), ("right", "1.3"))
     },
     **{
@@ -39,6 +40,8 @@ RECORDED = {
             "limited": "2",
             "held": "3",
             "refused": "0",
+            "hops": "7:12500,14500,15000,15500",
+            "age_after_write_ms_p50": "15.5",
             "camera_to_command_ms_p50": "25.0" if part == "arm" else "24.0",
             "camera_to_command_ms_p99": "40.0",
             "camera_to_command_ms_max": "61.5" if side == "left" else "50.0",
@@ -71,10 +74,24 @@ def rates(*seconds: dict[str, dict[str, str]]) -> dict[str, float]:
     return monitor.mean_rates()
 
 
+def hops(*seconds: dict[str, dict[str, str]]) -> dict[str, dict[str, dict[str, float]]]:
+    monitor = Monitor()
+    for second in seconds:
+        monitor.receive(message(second))
+    return monitor.hop_figures()
+
+
 def built(content: dict[str, dict[str, str]], died: tuple[Exit, ...] = ()) -> dict[str, object]:
     statuses = received(content)
     made = report.build(
-        station.load("dual_xarm7"), statuses, report.images(statuses), HASHES, 123.45, rates(content), died
+        station.load("dual_xarm7"),
+        statuses,
+        report.images(statuses),
+        HASHES,
+        123.45,
+        rates(content),
+        hops(content),
+        died,
     )
     return json.loads(made.text())
 
@@ -83,7 +100,7 @@ def test_the_report_of_a_whole_run_has_every_figure() -> None:
     content = built(RECORDED)
     assert list(content) == [
         "task", "left_hand", "right_hand", "policy_sha256", "codec_sha256", "picks", "successes", "real_time_factor",
-        "latency_ms", "drivers", "images", "guard", "cpu_percent",
+        "latency_ms", "hops_ms", "drivers", "images", "guard", "cpu_percent",
     ]  # fmt: skip
     assert (content["task"], content["left_hand"], content["right_hand"]) == ("pick_place", "inspire", "ability")
     assert (content["picks"], content["successes"], content["real_time_factor"]) == (22, 20, 0.998)
@@ -98,6 +115,15 @@ def test_of_several_parts_the_worst_latency_is_reported() -> None:
     assert latency["camera_to_command"] == {"p50": 25.0, "p99": 40.0, "max": 61.5}
     assert latency["codec"]["p50"] == 1.3
     assert latency["inference"] == {"p50": 18.2, "p99": 25.1, "max": 40.0}
+
+
+def test_the_report_has_the_hops_of_the_chunks_that_all_nodes_told_of() -> None:
+    content = built(RECORDED)
+    arm = content["hops_ms"]["arm"]
+    assert (arm["capture"]["mean"], arm["inference"]["mean"], arm["command_wait"]["mean"]) == (1.0, 6.0, 2.0)
+    assert (arm["whole"]["mean"], arm["whole"]["count"], arm["source_to_sink"]["mean"]) == (15.5, 2, 14.0)
+    assert content["latency_ms"]["image_to_write"]["p50"] == 15.5
+    assert built({})["hops_ms"] == {}
 
 
 def test_rates_are_means_of_the_whole_run_and_not_of_its_last_second() -> None:

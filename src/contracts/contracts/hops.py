@@ -26,6 +26,11 @@ HOPS = (*CAMERA, *POLICY, *CODEC, *DRIVER)
 # As Isaac ROS measures: from the begin of the source's callback, here the image's publication, to the end of the
 # sink's, here that of the driver's callback for the command. Capture and write are the devices' own.
 SOURCE_TO_SINK = HOPS[1:-1]
+SUMS = {
+    "whole": HOPS,
+    "whole_without_inference": tuple(hop for hop in HOPS if hop != "inference"),
+    "source_to_sink": SOURCE_TO_SINK,
+}
 
 KEY = "hops"  # of diagnostics
 MOST_NOTES = 512  # that wait to be given out: at 30 Hz for 17 s
@@ -50,16 +55,16 @@ class HopLog:
         values: dict[str, str | float] = {}
         for hop, trace in self.ages.items():
             values |= trace.values(f"age_after_{hop}")
+            values[f"age_after_{hop}_ms_mean"] = round(trace.summary()["mean"], 3)
         notes = [self._notes.popleft() for _ in range(len(self._notes))]
         return values | {KEY: " ".join(notes)}
 
 
 class HopTable:
-    """Joins the notes of all nodes by stamp: durations of every hop, and of the whole, for arms and for hands.
+    """Joins the notes of all nodes by stamp: durations of every hop, and of the sums, for arms and for hands.
 
-    ``traces["arm"]["decode"]`` in ms; ``"whole"`` is from the stamp to the first write, ``"source_to_sink"`` from the
-    image's publication to the command taken. A chunk counts once a driver, as soon as all nodes on its way have
-    reported it. Bounded in memory.
+    ``traces["arm"]["decode"]`` in ms; of the SUMS, ``"whole"`` is from the stamp to the first write. A chunk counts
+    once a driver, as soon as all nodes on its way have reported it. Bounded in memory.
     """
 
     MOST_STAMPS = 1024  # nodes report once a second, up to that much apart
@@ -80,6 +85,14 @@ class HopTable:
         while len(self._ages) > self.MOST_STAMPS:
             self._ages.popitem(last=False)
 
+    def figures(self) -> dict[str, dict[str, dict[str, float]]]:
+        """``{"arm": {hop or sum: {"p50", "p99", "max", "mean", "count"}}}`` in ms, of the parts that were measured."""
+        return {
+            part: {name: {key: round(ms, 3) for key, ms in trace.summary().items()} for name, trace in traces.items()}
+            for part, traces in self.traces.items()
+            if traces["whole"].summary()["count"]
+        }
+
     def _count(self, found: dict[str, tuple[int, ...]]) -> None:
         """Count the drivers whose way is known by now; each is taken away."""
         for driver in [name for name in found if name.startswith("driver/")]:
@@ -93,13 +106,13 @@ class HopTable:
     def _add(traces: Mapping[str, LatencyTrace], ages_us: list[int]) -> None:
         begins = [0, *ages_us]
         took = {hop: end - begin for hop, begin, end in zip(HOPS, begins, ages_us, strict=False)}
-        took |= {"whole": ages_us[-1], "source_to_sink": sum(took[hop] for hop in SOURCE_TO_SINK)}
+        took |= {name: sum(took[hop] for hop in hops) for name, hops in SUMS.items()}
         for hop, us in took.items():
             traces[hop].add(us * 1e-3)
 
 
 def _traces() -> dict[str, LatencyTrace]:
-    return {hop: LatencyTrace() for hop in (*HOPS, "whole", "source_to_sink")}
+    return {name: LatencyTrace() for name in (*HOPS, *SUMS)}
 
 
 def _notes(text: str) -> list[tuple[int, tuple[int, ...]]]:

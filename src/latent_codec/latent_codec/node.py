@@ -19,6 +19,7 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 import embodiments
+from contracts.hops import CODEC, HopLog
 from contracts.latency import LatencyTrace
 from embodiments.transforms import pose
 from latent_codec.codec import Codec
@@ -64,7 +65,7 @@ class CodecNode(lifecycle.Lifecycle):
         self.side = SideCodec(codec, arm, hand, pose(parameters.base_xyz, parameters.base_rpy))
         self.gate = Gate(codec.latent_space, codec.axes, parameters.max_chunk_age_s, parameters.max_state_age_s)
         self.seed = Seed()
-        self.trace, self.refused, self.reason = LatencyTrace(), Counter(), ""
+        self.trace, self.hops, self.refused, self.reason = LatencyTrace(), HopLog(CODEC), Counter(), ""
         self.received = self.chunks = self.chunks_refused = 0  # every chunk received is decoded or refused
         self.dropped = DroppedMessages()
         self.states: dict[str, messages.JointArrays] = {}
@@ -158,9 +159,9 @@ class CodecNode(lifecycle.Lifecycle):
         if not self.active:
             self.chunks_refused += 1
             return
-        started = time.perf_counter()
+        received_ns, started = time.time_ns(), time.perf_counter()
         with self._working:
-            reason = self._decode(message)
+            reason = self._decode(message, received_ns)
         if reason:
             self.chunks_refused += 1
             self._refuse(reason)
@@ -168,7 +169,7 @@ class CodecNode(lifecycle.Lifecycle):
         self.trace.add(1e3 * (time.perf_counter() - started))
         self.chunks, self.reason = self.chunks + 1, ""
 
-    def _decode(self, message: JointTrajectory) -> str:
+    def _decode(self, message: JointTrajectory, received_ns: int) -> str:
         """Decode a chunk and publish the commands; returns why not, empty when done."""
         self._look()
         chunk, status = messages.read_chunk(message, self.side.axes)
@@ -183,8 +184,13 @@ class CodecNode(lifecycle.Lifecycle):
         if not decoded.ok:
             return str(decoded)
         self.seed.remember(chunk.stamp_ns, chunk.times_s, arm)
-        for part, robot, points in (("arm", self.side.arm, arm), ("hand", self.side.hand, hand)):
-            self._commands[part].publish(messages.joint_trajectory(robot.joints, chunk.stamp_ns, chunk.times_s, points))
+        commands = {
+            part: messages.joint_trajectory(robot.joints, chunk.stamp_ns, chunk.times_s, points)
+            for part, robot, points in (("arm", self.side.arm, arm), ("hand", self.side.hand, hand))
+        }
+        self.hops.add(chunk.stamp_ns, received_ns, time.time_ns())
+        for part, command in commands.items():
+            self._commands[part].publish(command)
         return ""
 
     def _refuse(self, reason: str) -> None:
@@ -203,7 +209,11 @@ class CodecNode(lifecycle.Lifecycle):
         counts = {"received": self.received, "chunks": self.chunks, "chunks_refused": self.chunks_refused}
         counts["dropped"] = self.dropped.count
         values = {**counts, "refused": sum(self.refused.values()), "reason": self.reason}
-        return level, state, {**self.trace.values("codec"), **values, "latent_space": self.gate.latent_space}
+        return (
+            level,
+            state,
+            {**self.trace.values("codec"), **self.hops.values(), **values, "latent_space": self.gate.latent_space},
+        )
 
 
 def main() -> int:

@@ -28,13 +28,15 @@ Observe = Callable[[float, Supervisor], str]
 class Reading:
     """What the parts of a graph said: while it ran, and after the cameras were stopped and nothing was under way.
 
-    `rates` are mean rates in Hz; `cpu_percent` is of one core, over all processes of the graph.
+    `rates` are mean rates in Hz; `cpu_percent` is of one core, over all processes of the graph; `hops` are those of
+    `HopTable.figures`.
     """
 
     running: dict[str, Status]
     settled: dict[str, Status]
     rates: dict[str, float]
     cpu_percent: float
+    hops: dict[str, dict[str, dict[str, float]]]
 
 
 def parser(name: str, description: str | None) -> argparse.ArgumentParser:
@@ -87,8 +89,8 @@ def _watch(run_session: Session, supervisor: Supervisor, observe: Observe) -> Re
             view.show(f"{elapsed_s:.0f} of {seconds:g} s{words}", monitor.snapshot())
 
         supervisor.wait(seconds, show)
-    running, rates, load = monitor.snapshot(), monitor.mean_rates(), meter.percent()
-    return Reading(running, _settled(run_session, supervisor), rates, load)
+    running, rates, load, hops = monitor.snapshot(), monitor.mean_rates(), meter.percent(), monitor.hop_figures()
+    return Reading(running, _settled(run_session, supervisor), rates, load, hops)
 
 
 def _settled(run_session: Session, supervisor: Supervisor) -> dict[str, Status]:

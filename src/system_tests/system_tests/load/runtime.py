@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from bringup import report
 from bringup.session import REFUSALS, REFUSED, Session
-from contracts import results
+from contracts import hops, results
 from system_tests.load import checks, idle, live, timing
 from system_tests.load.pauses import Pauses, words
 from system_tests.load.timing import Loop
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return outcome
     beside = _loops(session, reading)
     found = timing.judge(beside, alone, guard_us["p99"])
+    found += timing.judge_hops(reading.hops, timing.told_ms(reading.running))
     figures = {**_figures(session, reading, beside, alone, guard_us), "machine_stood_still_ms": stood_ms}
     console = checks.console()
     show(console, figures, beside | alone)
@@ -90,7 +92,7 @@ def _figures(
     station = session.station
     hashes = {kind: report.sha256_of(Path(getattr(station, kind))) for kind in ("policy", "codec")}
     images = report.images(reading.settled)
-    whole = report.build(station, reading.running, images, hashes, reading.cpu_percent, reading.rates)
+    whole = report.build(station, reading.running, images, hashes, reading.cpu_percent, reading.rates, reading.hops)
     return {
         "backend": station.backend,
         "seconds": station.seconds,
@@ -122,7 +124,19 @@ def show(console: Console, figures: Mapping[str, Any], loops: Mapping[str, Loop]
         table.add_row(name.replace("_", " "), *(_words(found[key]) for key in ("p50", "p99", "max")))
     table.add_row("motion guard, us", *(_words(figures["guard_us"][key]) for key in ("p50", "p99", "max")))
     console.print(table)
+    console.print(way(graph["hops_ms"]))
     console.print(summary(figures))
+
+
+def way(parts: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
+    """The way of a chunk: one row a hop, then the sums."""
+    keys = ("p50", "p99", "mean")
+    columns = [f"{part} {key}" if key == keys[0] else key for part in parts for key in keys]
+    table = checks.grid("from the image's stamp to the first write; times in ms", "", *columns)
+    for name in (*hops.HOPS, *hops.SUMS):
+        cells = [_words(found[name][key]) for found in parts.values() for key in keys]
+        table.add_row(name.replace("_", " "), *cells, end_section=name == hops.HOPS[-1])
+    return table
 
 
 def summary(figures: Mapping[str, Any]) -> str:

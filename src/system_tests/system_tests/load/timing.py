@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from bringup.monitor import Status
+from contracts.hops import HOPS
 from hand_drivers.servo import PERIOD_EDGES
 from system_tests.load.checks import Check, at_least, at_most
 
 RATE_SHARE = 0.99  # of the rate asked for
-JITTER_SHARE, IDLE_JITTER_SHARE = 0.20, 0.05  # of the period, p99
+JITTER_SHARE = 0.05  # of the period, p99
+WAY_MS = {"p50": 10.0, "p99": 18.0}  # of arms, from the image's stamp to the first write, without inference
+ADD_UP_SHARE = 0.05  # of the whole, by which the hops may miss it
 OVERHEAD_MS = 2.0
-GUARD_US, GUARD_JOINTS = 50.0, 16
+GUARD_US, GUARD_JOINTS = 40.0, 16
 
 Quantiles = Mapping[str, float | None]
 
@@ -102,9 +105,35 @@ def judge(loops: Mapping[str, Loop], idle: Mapping[str, Loop], guard_us: float) 
             at_most(f"{name}: command to write, overhead p99", found.overhead["p99"], OVERHEAD_MS, "ms"),
         ]
     for name, found in idle.items():
-        limit = 100.0 * IDLE_JITTER_SHARE
+        limit = 100.0 * JITTER_SHARE
         checks.append(at_most(f"{name}: period jitter p99", _percent(found.jitter_share), limit, "% of the period"))
     checks.append(at_most(f"motion guard, {GUARD_JOINTS} joints, p99", guard_us, GUARD_US, "us"))
+    return checks
+
+
+def told_ms(statuses: Mapping[str, Status]) -> dict[str, float]:
+    """Part -> mean time from stamp to first write as its drivers tell it, of all chunks that they acted on."""
+    told: dict[str, list[float]] = {}
+    for name, status in statuses.items():
+        mean = status.number("age_after_write_ms_mean")
+        if name.startswith("driver/") and mean:
+            told.setdefault(name.rpartition("/")[2], []).append(mean)
+    return {part: sum(means) / len(means) for part, means in told.items()}
+
+
+def judge_hops(parts: Mapping[str, Mapping[str, Quantiles]], told: Mapping[str, float]) -> list[Check]:
+    """The limits on the way of a chunk, and whether the hops add up to what the drivers tell of the whole."""
+    way = parts.get("arm", {}).get("whole_without_inference", {})
+    checks = [
+        at_most(f"arm: image stamp to first write without inference, {name}", way.get(name), limit, "ms")
+        for name, limit in WAY_MS.items()
+    ]
+    for part in ("arm", "hand"):
+        whole = told.get(part)
+        added = sum(parts[part][hop]["mean"] for hop in HOPS) if part in parts else None
+        missed = None if added is None or not whole else 100.0 * abs(added - whole) / whole
+        limit = 100.0 * ADD_UP_SHARE
+        checks.append(at_most(f"{part}: hops added up, off the whole", missed, limit, "% of the whole"))
     return checks
 
 
