@@ -343,9 +343,10 @@ run_fast_tests() {
 }
 
 bench() {
-    local what=${1:-}
+    local what=${1:-} levels=(runtime)
     [[ $# -eq 0 ]] || shift
-    prepare runtime
+    [[ $what != codec ]] || levels+=(train)
+    prepare "${levels[@]}"
     case $what in
         codec) exec python -m latent_codec.evaluation.bench --root "$ROOT" "$@" ;;
         policy) exec python -m latent_policy_node.bench --bundle "$ROOT/models/policy" "$@" ;;

@@ -17,9 +17,9 @@ from contracts.errors import FileError
 from episodes.dataset import DATASET_FILE
 from episodes.metadata import EpisodeError
 from latent_codec.codec import Codec
+from latent_codec.training.checkpoint import CheckpointError
 from latent_policy_node.dataset import DatasetError, load
 from latent_policy_node.demonstrations import Demonstrations
-from latent_policy_node.training.checkpoint import CheckpointError
 from latent_policy_node.training.config import PolicyConfig, default_config, load_config
 from latent_policy_node.training.export import ExportError, Origin, Sampler, export
 from latent_policy_node.training.progress import TrainingProgress
@@ -39,7 +39,7 @@ def prepare(config: PolicyConfig, dataset: Path, codec: Path, work: Path, consol
         f"latent space {data.latent_space}",
         highlight=False,
     )
-    trainer = Trainer(config, data, work / "checkpoint.npz")
+    trainer = Trainer(config, data, work / "checkpoint.safetensors")
     if trainer.resume():
         console.print(f"resumed at step {trainer.step}, {trainer.seconds / 60:.1f} min", highlight=False)
     return trainer

@@ -8,6 +8,7 @@ import pytest
 import embodiments
 from embodiments import FINGERS, Embodiment
 from latent_codec.training.config import ConfigError
+from latent_codec.training.data import array_cache
 from latent_codec.training.data.human_poses import PoseFile, human_poses, read_sources
 from latent_codec.training.data.human_prior import close
 from latent_codec.training.data.keyvectors import gripper_joints, opening, palm, scale
@@ -169,7 +170,7 @@ def test_pairs_are_computed_once_and_again_when_anything_changes(human, tmp_path
     }
     (file,) = tmp_path.iterdir()
     marked = {name: values + np.float32(1) for name, values in first.items()}
-    np.savez(file, **marked)
+    array_cache.save(file, marked)
     np.testing.assert_array_equal(pairs(human, hands, 20, 0, settings, tmp_path)["xhand"], marked["xhand"])
     file.write_bytes(b"damaged")
     np.testing.assert_array_equal(pairs(human, hands, 20, 0, settings, tmp_path)["xhand"], first["xhand"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from rich.console import Console
 
 import embodiments
 from latent_codec.codec import Codec
@@ -51,9 +52,16 @@ def test_an_interrupted_training_ends_with_the_same_weights_as_one_in_one_piece(
         np.testing.assert_array_equal(weights(rest)[name], value, err_msg=name)
 
 
-def test_another_configuration_does_not_continue_an_old_checkpoint(tiny_config, tmp_path):
+def test_checkpoint_of_another_training_is_named_and_not_continued(tiny_config, tmp_path, capsys):
     trainer_of(tiny_config, tmp_path).run(steps=5)
-    assert trainer_of(tiny_config, tmp_path, seed=1).step == 0
+    other = trainer_of(tiny_config, tmp_path, seed=1)
+    assert other.step == 0
+    other.run(steps=1, console=Console())
+    assert "checkpoint.safetensors: found step 5 of another training" in capsys.readouterr().out
+
+
+def test_checkpoint_is_continued_with_another_checkpoint_interval(tiny_config, tmp_path):
+    trainer_of(tiny_config, tmp_path).run(steps=5)
     assert trainer_of(tiny_config, tmp_path, checkpoint_every=7).step == 5
 
 
@@ -63,11 +71,24 @@ def test_a_robot_with_another_posture_needs_another_training():
     assert input_hashes([hand]) == input_hashes([embodiments.load("inspire")]) != input_hashes([other])
 
 
-def test_a_damaged_checkpoint_means_starting_anew(tiny_config, tmp_path):
-    trainer = trainer_of(tiny_config, tmp_path)
+def truncated(content: bytes) -> bytes:
+    return content[:1000]
+
+
+def changed_in_a_weight(content: bytes) -> bytes:
+    return content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
+
+
+@pytest.mark.parametrize("damage", [truncated, changed_in_a_weight])
+def test_damaged_checkpoint_is_refused_in_one_line(tiny_config, tmp_path, capsys, damage):
+    trainer = trainer_of(tiny_config, tmp_path / "work")
     trainer.run(steps=5)
-    trainer.path.write_bytes(trainer.path.read_bytes()[:1000])
-    assert trainer_of(tiny_config, tmp_path).step == 0
+    trainer.path.write_bytes(damage(trainer.path.read_bytes()))
+    arguments = ["--config", str(tiny_config), "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
+    assert main(arguments) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and "checkpoint.safetensors: " in lines[0] and "expected" in lines[0]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.graph

@@ -27,7 +27,9 @@ SIZE = (24, 32)
 @pytest.fixture(scope="module")
 def sampler(tmp_path_factory: pytest.TempPathFactory) -> Sampler:
     data = demonstrations(episodes=4, steps=8)
-    trainer = Trainer(PolicyConfig.model_validate(TINY), data, tmp_path_factory.mktemp("run") / "checkpoint.npz")
+    trainer = Trainer(
+        PolicyConfig.model_validate(TINY), data, tmp_path_factory.mktemp("run") / "checkpoint.safetensors"
+    )
     return Sampler(trainer.average, trainer.scale)
 
 

@@ -11,9 +11,9 @@ from policy_toy import TINY, demonstrations
 
 from contracts.axes import WRIST_SIZE
 from contracts.errors import FileError
+from latent_codec.training.checkpoint import CheckpointError
 from latent_policy_node.demonstrations import split
 from latent_policy_node.training.batches import Sampler
-from latent_policy_node.training.checkpoint import CheckpointError
 from latent_policy_node.training.config import AugmentConfig, PolicyConfig, default_config, load_config
 from latent_policy_node.training.diffusion import ddim_coefficients, inference_schedule, squared_cosine
 from latent_policy_node.training.normalise import FLOOR_LATENT, fit
@@ -110,7 +110,7 @@ def test_sampler_ends_with_the_clean_prediction() -> None:
 
 @pytest.mark.graph
 def test_toy_task_is_learned(tmp_path: Path) -> None:
-    trainer = Trainer(config(steps=250), demonstrations(episodes=16), tmp_path / "checkpoint.npz")
+    trainer = Trainer(config(steps=250), demonstrations(episodes=16), tmp_path / "checkpoint.safetensors")
     before = trainer.validate()["wrist_mm"]
     after = trainer.run()["wrist_mm"]
     assert after < 0.5 * before
@@ -134,7 +134,7 @@ def test_resumed_run_equals_one_that_was_never_interrupted(tmp_path: Path) -> No
 
 
 def test_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.npz"
+    path = tmp_path / "checkpoint.safetensors"
     Trainer(config(steps=1), demonstrations(episodes=4, steps=8), path).save()
     other = Trainer(config(steps=1), demonstrations(episodes=4, steps=8, seed=9), path)
     with pytest.raises(CheckpointError, match="dataset"):
@@ -142,11 +142,11 @@ def test_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
 
 
 def test_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.npz"
+    path = tmp_path / "checkpoint.safetensors"
     trainer = Trainer(config(steps=1), demonstrations(episodes=4, steps=8), path)
     trainer.save()
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(CheckpointError, match=r"checkpoint.npz"):
+    with pytest.raises(CheckpointError, match=r"checkpoint.safetensors"):
         trainer.resume()
 
 

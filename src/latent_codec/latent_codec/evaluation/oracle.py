@@ -1,14 +1,11 @@
 """What a hand can do at best for the poses of another, computed once and kept: cross-hand errors are read against it.
 
-Results lie in one .npz a pair of hands, named by a hash of everything they depend on.
+Results are kept in one file for each pair of hands, named by a hash of everything they depend on.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +16,7 @@ import numpy as np
 from embodiments.registry import Embodiment
 from latent_codec.evaluation.posesets import SEED, PoseSet, generator, pose_set
 from latent_codec.evaluation.vectors import Errors, common_fingers, compare, thumb_vectors
+from latent_codec.training.data import array_cache
 
 CACHE = Path("out/cache/oracle")
 VERSION = 1  # raise it when the optimisation changes
@@ -71,21 +69,21 @@ class Oracle:
 
     def best(self, source: PoseSet, target: Embodiment) -> Best:
         """The best of `target` for the poses of `source`. Raises OracleError where it needs torch and has none."""
-        path = None if self.directory is None else self.directory / f"{self.key(source, target)}.npz"
-        joints = None if path is None else _read(path, (len(source.joints), len(target.joints)))
-        if joints is None:
-            joints = self._compute(source, target).astype(np.float32)
+        path, shape = self._path(source, target), (len(source.joints), len(target.joints))
+        found = None if path is None else array_cache.load(path, {"joints": shape})
+        if found is None:
+            found = {"joints": self._compute(source, target).astype(np.float32)}
             if path is not None:
-                _write(path, joints)
-        return Best(source, target, joints.astype(float))
+                array_cache.save(path, found)
+        return Best(source, target, found["joints"].astype(float))
 
     def missing(self, pairs: Iterable[tuple[PoseSet, Embodiment]]) -> list[tuple[PoseSet, Embodiment]]:
         """Those of `pairs` that have to be computed."""
-        return [
-            (source, target)
-            for source, target in pairs
-            if self.directory is None or not (self.directory / f"{self.key(source, target)}.npz").is_file()
-        ]
+        found = [(pair, self._path(*pair)) for pair in pairs]
+        return [pair for pair, path in found if path is None or not path.is_file()]
+
+    def _path(self, source: PoseSet, target: Embodiment) -> Path | None:
+        return None if self.directory is None else self.directory / f"{self.key(source, target)}.safetensors"
 
     def key(self, source: PoseSet, target: Embodiment) -> str:
         """Names of the two hands and 16 digits of a hash of what is wanted, how the target moves, seed and settings.
@@ -111,21 +109,3 @@ class Oracle:
         wanted = thumb_vectors(source.hand, source.joints, fingers)
         seed = int(generator(self.seed, target.name, "oracle").integers(2**31))
         return fit(wanted, target, fingers, FitSettings(**self.settings), seed)
-
-
-def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    """What an earlier run left, or None: a file that is damaged is computed again."""
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            joints = content["joints"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return None
-    return joints if joints.shape == shape and np.isfinite(joints).all() else None
-
-
-def _write(path: Path, joints: np.ndarray) -> None:
-    """In one piece, so that a run that is stopped leaves nothing half written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        np.savez_compressed(file, joints=joints)
-    os.replace(file.name, path)

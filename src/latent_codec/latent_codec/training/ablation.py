@@ -23,6 +23,7 @@ from embodiments.errors import EmbodimentError
 from latent_codec.evaluation.pairs import self_and_cross_reconstruction
 from latent_codec.evaluation.tables import wide_console
 from latent_codec.evaluation.torch_space import TorchSpace
+from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
 from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.main import build_recipe
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         rows = ablation(options.config, options.work, options.poses, wide_console())
-    except (ConfigError, EmbodimentError, TrainingError, OSError) as error:
+    except (ConfigError, EmbodimentError, TrainingError, CheckpointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if options.json is not None:

@@ -1,68 +1,139 @@
-"""Checkpoints: weights and optimiser state as plain arrays (no pickle), replaced atomically."""
+"""Checkpoints of all trainings: tensors in one .safetensors file, what they belong to in its header. No pickle."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import zipfile
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
-FINGERPRINT = "fingerprint"
-STEP = "step"
-SECONDS = "seconds"
+from contracts.errors import FileError
+from contracts.files import replacing
+
+CONTENT, DIGEST = "content", "sha256"
+ADVICE = "; delete the file to start from the first step"
 
 
-def save(
-    path: Path,
-    fingerprint: str,
-    step: int,
-    seconds: float,
-    parameters: Mapping[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-) -> None:
-    """Write a checkpoint after `step` steps that took `seconds`; `fingerprint` says what was trained, and how."""
-    arrays = {f"model/{name}": value.detach().numpy() for name, value in parameters.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        arrays.update({f"optimizer/{index}/{key}": np.asarray(value) for key, value in state.items()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.partial.npz")
-    arrays |= {FINGERPRINT: np.array(fingerprint), STEP: np.array(step), SECONDS: np.array(seconds)}
-    np.savez(partial, **arrays)
-    os.replace(partial, path)
+class CheckpointError(FileError):
+    """A checkpoint that a training cannot continue from."""
 
 
-def restore(
-    path: Path, fingerprint: str, parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer
-) -> tuple[int, float] | None:
-    """Continue from a checkpoint: (steps done, seconds spent); None when there is none of this training."""
+def save(path: Path, tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> None:
+    """Replace the checkpoint in one step.
+
+    Args:
+        path: The file; its folder is created.
+        tensors: What to keep, by name, on any device.
+        content: What the tensors belong to (fingerprint, step, seconds, settings), as JSON in the header.
+
+    Raises:
+        OSError: The file cannot be written; what was there before still is.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {CONTENT: json.dumps(content), DIGEST: _digest(plain)}
+    with replacing(path) as partial:
+        save_file(plain, partial, metadata=header)
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Read a checkpoint.
+
+    Returns:
+        Tensors on the CPU and content as `save` got them; None where there is no such file.
+
+    Raises:
+        CheckpointError: The file is damaged.
+    """
+    if not path.exists():
+        return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return None
-    if str(arrays.get(FINGERPRINT)) != fingerprint:
-        return None
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        content = json.loads(header[CONTENT])
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        reason = f"damaged content ({type(error).__name__}: {error})"
+        raise CheckpointError(path, "", reason, f"a whole checkpoint{ADVICE}") from None
+    if header.get(DIGEST) != _digest(tensors):
+        raise CheckpointError(path, DIGEST, "tensors of another sum", f"the sum in the header{ADVICE}")
+    return tensors, content
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with `prefix` and a slash, without both."""
+    return {name.removeprefix(f"{prefix}/"): value for name, value in tensors.items() if name.startswith(f"{prefix}/")}
+
+
+def named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors with `prefix` and a slash before each name; the inverse of `part`."""
+    return {f"{prefix}/{name}": value for name, value in tensors.items()}
+
+
+def copy_into(values: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Copy tensors into the values of the same names, in place.
+
+    Raises:
+        CheckpointError: Names or shapes differ: the checkpoint is of other networks.
+    """
+    found, expected = ({name: tuple(value.shape) for name, value in group.items()} for group in (tensors, values))
+    if found != expected:
+        wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))[0]
+        shapes = found.get(wrong), expected.get(wrong)
+        raise CheckpointError(path, wrong, shapes[0], f"{shapes[1] or 'nothing'}, as this training's networks have it")
     with torch.no_grad():
-        for name, value in parameters.items():
-            value.copy_(torch.from_numpy(arrays[f"model/{name}"]))
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, array in arrays.items():
-        if name.startswith("optimizer/"):
-            _, index, key = name.split("/")
-            state.setdefault(int(index), {})[key] = torch.from_numpy(array.copy())
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(arrays[STEP]), float(arrays[SECONDS])
+        for name, value in values.items():
+            value.copy_(tensors[name])
+
+
+def require_same(path: Path, field: str, found: Any, expected: Any) -> None:
+    """Compare what a checkpoint belongs to with what continues it, mappings by mapping.
+
+    Raises:
+        CheckpointError: Names the first field that differs.
+    """
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in sorted(found.keys() | expected.keys()):
+            require_same(path, f"{field}.{key}", found.get(key), expected.get(key))
+    elif found != expected:
+        raise CheckpointError(path, field, found, f"{expected}, as in this training{ADVICE}")
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the optimiser's state as tensors named `<index of the parameter>.<name>`."""
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": torch.as_tensor(value) for index, part in state.items() for name, value in part.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Set the optimiser's state to that of `optimizer_tensors`; learning rates stay as they are."""
+    content = optimizer.state_dict()
+    content["state"] = {}
+    for name, value in tensors.items():
+        index, key = name.split(".", 1)
+        content["state"].setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict(content)
 
 
 def weights_digest(parameters: Mapping[str, Tensor]) -> bytes:
-    """All learned values, by name, as bytes to hash: the identity of a latent space."""
+    """Return a hash of all learned values with their names: the identity of a latent space."""
     digest = hashlib.sha256()
     for name in sorted(parameters):
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(parameters[name].detach().numpy(), dtype="<f4").tobytes())
+        values = parameters[name].detach().cpu().numpy()
+        digest.update(np.ascontiguousarray(values, dtype="<f4").tobytes())
     return digest.digest()

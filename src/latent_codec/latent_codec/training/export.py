@@ -44,12 +44,12 @@ def export_bundle(trainer: Trainer, robots: Sequence[Embodiment], hashes: dict[s
 
     Raises ExportError when an ONNX file differs from PyTorch by more than 1e-4.
     """
-    out = Path(out)
+    out, space = Path(out), trainer.recipe.space.cpu()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
         directory = Path(temporary)
         thresholds = _export_density(trainer, robots, directory)
-        hands = _export_hands(trainer.recipe.space, robots, thresholds, directory)
+        hands = _export_hands(space, robots, thresholds, directory)
         contract = CodecContract(latent_dim=trainer.config.latent_dim, hands=hands)
         manifest = _manifest(trainer, hashes, contract, directory)
         write_manifest(directory, manifest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,11 @@ class HandGroup(nn.Module):
         self.register_buffer("half_range", half_range, persistent=False)
 
     @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.middle.device
+
+    @property
     def joint_mask(self) -> Tensor:
         """(H, J), true where there is a joint."""
         return self.tips.joint_mask
@@ -65,6 +70,24 @@ class HandGroup(nn.Module):
         """Joints (M, n) of each hand to (H, M, J), padded with zeros."""
         width = self.joint_mask.shape[1]
         return torch.stack([nn.functional.pad(values, (0, width - values.shape[1])) for values in joints])
+
+
+class FixedTensors(nn.Module):
+    """Tensors that are not learned and move to a device with the module that they belong to."""
+
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        super().__init__()
+        for index, values in enumerate(tensors):
+            self.register_buffer(str(index), values, persistent=False)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.get_buffer(str(index))
+
+    def __len__(self) -> int:
+        return len(self._buffers)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(list(self.buffers()))
 
 
 def thumb_vectors(tips: Tensor) -> Tensor:

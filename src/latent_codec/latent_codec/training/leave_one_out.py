@@ -27,6 +27,7 @@ from latent_codec.evaluation.oracle import Oracle, OracleError
 from latent_codec.evaluation.tables import wide_console
 from latent_codec.training.add_hand import add_hand, arguments
 from latent_codec.training.add_hand.bundle import added_hands
+from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
 from latent_codec.training.main import train
 from latent_codec.training.onnx_export import ExportError
@@ -39,7 +40,7 @@ ACROSS = (
     "reencoding_std",
     "reencoding_reachable_std",
 )
-ERRORS = (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, OracleError, OSError)
+ERRORS = (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, CheckpointError, OracleError, OSError)
 
 
 @dataclass(frozen=True)

@@ -50,4 +50,5 @@ def contrast(latents: Tensor, source: Tensor, temperature: float) -> Tensor:
     products = latents @ source.transpose(-1, -2)
     squared = latents.square().sum(-1)[..., None] + source.square().sum(-1)[..., None, :] - 2 * products
     logits = (-squared / (dimensions * temperature)).flatten(0, -2)
-    return torch.nn.functional.cross_entropy(logits, torch.arange(size).repeat(len(logits) // size))
+    wanted = torch.arange(size, device=logits.device).repeat(len(logits) // size)
+    return torch.nn.functional.cross_entropy(logits, wanted)

@@ -15,6 +15,7 @@ from contracts.bundle import BundleError
 from embodiments.registry import EmbodimentError
 from latent_codec.evaluation.bench import metrics_table
 from latent_codec.evaluation.tables import wide_console
+from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config, validated
 from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.export import export_bundle
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         out, work = places(options.config, options.root)
         train(load_config(options.config), options.config, options.out or out, options.work or work)
-    except (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, OSError) as error:
+    except (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, CheckpointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -61,8 +62,6 @@ def train(config: TrainingConfig, source: Path, out: Path, work: Path) -> None:
     robots = [embodiments.load(name) for name in config.hands]
     hashes = input_hashes(robots)
     trainer = Trainer(build_recipe(config, str(source)), config, fingerprint(config, hashes), work)
-    if trainer.step:
-        console.print(f"continuing at step {trainer.step} of {config.steps} ({trainer.path})")
     trainer.run(console=console)
     manifest = export_bundle(trainer, robots, hashes, out)
     console.print(metrics_table(manifest.metrics))

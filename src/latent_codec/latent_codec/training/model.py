@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from embodiments.registry import Embodiment
+from latent_codec.training.devices import Share
 from latent_codec.training.group import HandGroup, thumb_vectors
 from latent_codec.training.grouped_mlp import GroupedMLP, Layout, SkipMLP
 
@@ -50,10 +51,11 @@ class Space(nn.Module):
     `statistics` is how many numbers an encoder gives for each latent value: 1, or 2 where it gives mean and logarithm
     of the variance. `squash`: joints pass through tanh and stay within the limits. `features` makes what the encoders
     see of a group of hands instead of the usual, with or without `tips`. While `coarse` is set, products are in
-    bfloat16.
+    bfloat16. `share` is what of a batch this process evaluates the networks for.
     """
 
     coarse = False
+    share = Share()
 
     def __init__(
         self,
@@ -89,8 +91,8 @@ class Space(nn.Module):
         return self.group.denormalise(unit if self.squash is None else self.squash * torch.tanh(unit))
 
     def _through(self, networks: GroupedMLP, x: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.coarse):
-            return networks(x).float()
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.coarse):
+            return self.share.evaluate(lambda rows: networks(rows).float(), x)
 
     def member(self, row: int) -> tuple[nn.Module, nn.Module]:
         """Encoder and decoder of one hand as modules of their own: (M, n) to (M, N) and back."""

@@ -75,7 +75,8 @@ def matched_terms(source: Tensor, latents: Tensor, decoded: Tensor, best: Pairs,
 
 def noisy(latents: Tensor, scale: Tensor | float, rng: np.random.Generator) -> Tensor:
     """Latents with normal noise of `scale` standard deviation."""
-    return latents + scale * torch.from_numpy(rng.standard_normal(tuple(latents.shape), dtype=np.float32))
+    values = rng.standard_normal(tuple(latents.shape), dtype=np.float32)
+    return latents + scale * torch.from_numpy(values).to(latents.device)
 
 
 def unit_error(group: HandGroup, joints: Tensor, wanted: Tensor) -> Tensor:
@@ -94,7 +95,7 @@ def squared_jerk(space: Space, latents: Tensor, lines: int, rng: np.random.Gener
     hands = len(space.group.names)
     ends = latents[torch.from_numpy(rng.integers(len(latents), size=(2, lines)))]
     start = torch.from_numpy(rng.uniform(0, 1 - 3 * JERK_STEP, (1, lines, 1)).astype(np.float32))
-    place = start + JERK_STEP * torch.arange(4)[:, None, None]
+    place = (start + JERK_STEP * torch.arange(4)[:, None, None]).to(latents.device)
     points = ((1 - place) * ends[0] + place * ends[1]).flatten(0, 1).expand(hands, -1, -1)
     tips = space.group.tips(space.decode(points)).unflatten(1, (4, lines))
     third = (tips[:, 3] - 3 * tips[:, 2] + 3 * tips[:, 1] - tips[:, 0]) / JERK_STEP**3

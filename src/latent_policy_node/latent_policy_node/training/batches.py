@@ -30,7 +30,8 @@ class Sampler:
     """Draws augmented batches from the frames of the given episodes.
 
     `points` are the frames ahead to predict, of which up to the first `plan` are told. Where there is a plan, the state
-    says of a hand where it was told to be; where there is none, where it is (see PolicyNetwork).
+    says of a hand where it was told to be; where there is none, where it is (see PolicyNetwork). Of each batch, `rows`
+    are returned; what is drawn for the others does not depend on them.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class Sampler:
         augment: AugmentConfig,
         seed: int,
         plan: int = 0,
+        rows: slice = slice(None),
     ) -> None:
+        self.rows = rows
         self.data, self.points, self.augment, self.plan = data, np.asarray(points), augment, plan
         self.rng = np.random.default_rng(seed)
         chosen = np.isin(data.episode, episodes)
@@ -54,7 +57,7 @@ class Sampler:
         return np.array([self.rng.choice(self._frames[pair]) for pair in pairs])
 
     def batch(self, size: int) -> Batch:
-        """The next batch."""
+        """The next batch of `size`, or what of it is in `rows`."""
         own, other = self.frames(size), self.frames(size)
         mixed = self.rng.random(size) < self.augment.side_mix
         other = np.where(mixed, other, own)
@@ -65,8 +68,11 @@ class Sampler:
             vectors[mirrored] = mirror_vectors(vectors[mirrored])
         planned, off = self.rng.integers(self.plan + 1, size=size), self._displacement(chunk)
         state = np.where(self._hand & (planned[:, None] > 0), told + off, state + self._noise(state.shape))
-        images, plan = self._images(own, other, mirrored), chunk[:, : self.plan] + off[:, None]
-        return Batch(images, state.astype(np.float32), chunk, plan, planned)
+        plan, most = chunk[:, : self.plan] + off[:, None], self.augment.shift_px
+        moves = self.rng.integers(0, 2 * most + 1, size=(size, 2)) if most else np.zeros((size, 2), int)
+        images = self._images(*(values[self.rows] for values in (own, other, mirrored, moves)))
+        small = (values[self.rows] for values in (state.astype(np.float32), chunk, plan, planned))
+        return Batch(images, *small)
 
     @staticmethod
     def _join(own: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -74,14 +80,14 @@ class Sampler:
         axes = own.shape[-1] // 2
         return np.concatenate([own[..., :axes], other[..., axes:]], axis=-1)
 
-    def _images(self, own: np.ndarray, other: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    def _images(self, own: np.ndarray, other: np.ndarray, mirrored: np.ndarray, moves: np.ndarray) -> np.ndarray:
         if self.augment.image_left == "right":
             own, other = other, own
         half = self.data.images.shape[2] // 2
         images = np.empty((len(own), *self.data.images.shape[1:]), np.uint8)
         images[:, :, :half], images[:, :, half:] = self.data.images[own, :, :half], self.data.images[other, :, half:]
         images[mirrored] = mirror_image(images[mirrored])
-        return shift(images, self.augment.shift_px, self.rng)
+        return shift(images, self.augment.shift_px, moves)
 
     def _displacement(self, chunk: np.ndarray) -> np.ndarray:
         """By how much (B, 2 * axes) what the network is told of each plan is off.
@@ -108,11 +114,10 @@ class Sampler:
         return np.tile(side, 2) * self.rng.standard_normal(shape)
 
 
-def shift(images: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Images (B, h, w, 3) each moved by up to `most` pixels; the border is repeated."""
+def shift(images: np.ndarray, most: int, moves: np.ndarray) -> np.ndarray:
+    """Images (B, h, w, 3) each moved by `moves` (B, 2) of 0 .. 2 * `most` pixels; the border is repeated."""
     if most == 0:
         return images
     height, width = images.shape[1:3]
     padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
-    moves = rng.integers(0, 2 * most + 1, size=(len(images), 2))
     return np.stack([p[y : y + height, x : x + width] for p, (y, x) in zip(padded, moves, strict=True)])

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
+from latent_codec.training import checkpoint
+from latent_codec.training.devices import agreed, average_gradients, make_fabric, rows_of
 from latent_policy_node.demonstrations import Demonstrations, split
-from latent_policy_node.training import checkpoint
 from latent_policy_node.training.batches import Batch, Sampler
 from latent_policy_node.training.config import PolicyConfig
 from latent_policy_node.training.diffusion import add_noise
@@ -29,12 +31,39 @@ Report = Callable[[str, Mapping[str, float]], None]
 
 
 class Trainer:
-    """One run over `data`; `path` is its checkpoint. `report(kind, values)` hears "step" and "validation"."""
+    """One training of a policy.
 
-    def __init__(self, config: PolicyConfig, data: Demonstrations, path: Path, report: Report | None = None) -> None:
-        self.config, self.data, self.path = config, data, path
-        self.report = report or (lambda kind, values: None)
+    Attributes:
+        network, average: The policy, and the exponential average of its weights, which is what is exported.
+        scale: Normalisation of states and actions, fitted to the training episodes.
+        step, seconds: Done so far, with the runs that were resumed.
+        history: Figures of each validation.
+    """
+
+    def __init__(
+        self,
+        config: PolicyConfig,
+        data: Demonstrations,
+        path: Path,
+        report: Report | None = None,
+        fabric: Fabric | None = None,
+    ) -> None:
+        """Set up networks and random numbers; `resume` continues at a checkpoint.
+
+        Args:
+            config: The whole configuration of the policy.
+            data: Demonstrations, some of which are held out.
+            path: File of the checkpoint.
+            report: Called with "step" or "validation" and figures, in the first process alone.
+            fabric: Device and processes; by default the CPU and this process.
+
+        Raises:
+            ValueError: The batch cannot be shared equally by the processes.
+        """
         train = config.train
+        self.config, self.data, self.path = config, data, path
+        self.fabric = fabric or make_fabric(bf16=train.bf16)
+        self.report = report or (lambda kind, values: None)
         torch.manual_seed(train.seed)
         torch.set_num_threads(train.threads)
         self.generator = torch.Generator().manual_seed(train.seed)
@@ -42,19 +71,23 @@ class Trainer:
         frames = np.isin(data.episode, self.training)
         self.scale = fit(np.concatenate([data.state[frames], data.action[frames]]))
         height, width = data.images.shape[1:3]
-        self.relight = Relight(config.augment, train.batch * height * width * 3, self.generator)
+        self.rows = rows_of(self.fabric, train.batch)
+        self.relight = Relight(config.augment, (train.batch, height, width), self.generator, self.fabric)
         self.network = PolicyNetwork(config.model, data.dims, height, width)
-        self.sampler = Sampler(data, self.training, self.network.points, config.augment, train.seed, config.model.plan)
+        points, plan = self.network.points, config.model.plan
+        self.sampler = Sampler(data, self.training, points, config.augment, train.seed, plan, self.rows)
         self.average = PolicyNetwork(config.model, data.dims, height, width).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
+        for network in (self.network, self.average):
+            network.to(self.fabric.device)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), train.learning_rate, weight_decay=train.weight_decay, fused=True
         )
-        self.weights = torch.from_numpy(self._weights())
+        self.weights = self._tensor(self._weights())
         self.step, self.seconds, self.history = 0, 0.0, list[dict[str, float]]()
 
     def run(self) -> dict[str, float]:
-        """Train until the schedule ends; returns the last validation's figures. Resume with `resume` before."""
+        """Train until the schedule ends; returns the figures of the last validation."""
         validated = saved = self.seconds
         while self.progress < 1:
             self._timed_step()
@@ -89,33 +122,44 @@ class Trainer:
         loss = self._optimise(self.sampler.batch(self.config.train.batch))
         self._average()
         self.step += 1
-        self.seconds += time.monotonic() - began
+        self.seconds = agreed(self.fabric, self.seconds + time.monotonic() - began)
         values = {"step": self.step, "loss": loss, "seconds": self.seconds, "progress": self.progress}
-        self.report("step", values | {"samples": self.step * self.config.train.batch})
+        self._report("step", values | {"samples": self.step * self.config.train.batch})
 
     def _optimise(self, batch: Batch) -> float:
-        image = self.relight(torch.from_numpy(batch.images))
-        state = torch.from_numpy(self.scale.apply(batch.state))
-        plan = torch.from_numpy(self.scale.apply(batch.plan))
-        chunk = torch.from_numpy(self.scale.apply(batch.chunk))
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.train.bf16):
-            seen = self.network.observe(image, state, plan, torch.from_numpy(batch.planned))
+        image = self.relight(self._tensor(batch.images))
+        state, plan, chunk = (self._tensor(self.scale.apply(v)) for v in (batch.state, batch.plan, batch.chunk))
+        with self.fabric.autocast():
+            seen = self.network.observe(image, state, plan, self._tensor(batch.planned))
             loss = self._loss(seen, chunk)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        self.fabric.backward(loss)
+        average_gradients(self.fabric, self.network.parameters())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
-        return float(loss.detach())
+        return float(self.fabric.all_reduce(loss.detach()))
 
     def _loss(self, seen: Observed, chunk: Tensor) -> Tensor:
         """Error of the predicted clean chunk over several noise draws of each encoded observation."""
         draws, model = self.config.train.draws, self.network
         clean = chunk[:, : model.config.horizon].repeat(draws, 1, 1)
-        steps = torch.randint(len(model.power), (len(clean),), generator=self.generator)
-        noise = torch.randn(clean.shape, generator=self.generator)
+        whole = (draws, self.config.train.batch)
+        steps = self._mine(torch.randint(len(model.power), whole, generator=self.generator))
+        noise = self._mine(torch.randn(*whole, *clean.shape[1:], generator=self.generator))
         noisy = add_noise(clean, noise, steps, model.power)
         denoised = self._error(model.denoise(noisy, steps, seen.repeat(draws)), clean)
         return denoised + self.config.loss.auxiliary * self._error(model.regress(seen), chunk)
+
+    def _mine(self, drawn: Tensor) -> Tensor:
+        """Of numbers (draws, batch, ...) those of this process: (draws * rows, ...)."""
+        return drawn[:, self.rows].flatten(0, 1).to(self.fabric.device)
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.fabric.device)
+
+    def _report(self, kind: str, values: Mapping[str, float]) -> None:
+        if self.fabric.is_global_zero:
+            self.report(kind, values)
 
     def _error(self, predicted: Tensor, target: Tensor) -> Tensor:
         return ((predicted.float() - target).square() * self.weights).mean()
@@ -145,20 +189,20 @@ class Trainer:
         target = self.data.chunks(frames, self.config.model.horizon)
         values = chunk_errors(predicted, target) | {"step": self.step, "seconds": round(self.seconds, 1)}
         self.history.append(values)
-        self.report("validation", values)
+        self._report("validation", values)
         return values
 
     @torch.no_grad()
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """Chunks (B, horizon, dims) in raw units for frames (B,) of the data, by DDIM with fixed noise and no plan."""
-        image = scale_image(torch.from_numpy(self.data.images[frames]))
-        state = torch.from_numpy(self.scale.apply(self.data.state[frames]))
+        image = scale_image(self._tensor(self.data.images[frames]))
+        state = self._tensor(self.scale.apply(self.data.state[frames]))
         shape = (len(frames), self.config.model.horizon, self.data.dims)
-        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-        plan = torch.zeros(len(frames), self.config.model.plan, self.data.dims)
-        seen = self.average.observe(image, state, plan, torch.zeros(len(frames), dtype=torch.long))
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self.fabric.device)
+        plan = state.new_zeros(len(frames), self.config.model.plan, self.data.dims)
+        seen = self.average.observe(image, state, plan, state.new_zeros(len(frames), dtype=torch.long))
         chunk = self.average.sample(seen, noise, self.scale.bound)
-        return self.scale.undo(chunk.numpy())
+        return self.scale.undo(chunk.cpu().numpy())
 
     def _validation_frames(self) -> np.ndarray:
         frames = np.flatnonzero(np.isin(self.data.episode, self.validation))
@@ -166,16 +210,18 @@ class Trainer:
         return frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
 
     def save(self) -> None:
-        """Write the checkpoint: everything that `resume` needs to go on as if nothing had happened."""
-        groups = {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": checkpoint.optimizer_tensors(self.optimizer),
-            "random": {"torch": self.generator.get_state()},
+        """Write the checkpoint, from which `resume` continues as if the training had not been interrupted."""
+        if not self.fabric.is_global_zero:
+            return
+        tensors = {
+            **checkpoint.named("network", self.network.state_dict()),
+            **checkpoint.named("average", self.average.state_dict()),
+            **checkpoint.named("optimizer", checkpoint.optimizer_tensors(self.optimizer)),
+            "random": self.generator.get_state(),
         }
-        checkpoint.save(self.path, groups, self._meta())
+        checkpoint.save(self.path, tensors, self._content())
 
-    def _meta(self) -> dict[str, Any]:
+    def _content(self) -> dict[str, Any]:
         return {
             "step": self.step,
             "seconds": self.seconds,
@@ -192,18 +238,21 @@ class Trainer:
         return self.config.model_dump(mode="json", include=parts)
 
     def resume(self) -> bool:
-        """Continue from the checkpoint if there is one. Raises CheckpointError when it is of another run."""
-        if not self.path.exists():
+        """Continue from the checkpoint, if there is one; says whether.
+
+        Raises:
+            CheckpointError: It is damaged, or of a training with other settings or data.
+        """
+        found = checkpoint.load(self.path)
+        if found is None:
             return False
-        groups, meta = checkpoint.load(self.path)
+        tensors, content = found
         for key, ours in (("settings", self._settings()), ("dataset", self.data.digest)):
-            if meta.get(key) != ours:
-                wrong = f"{self.path}: {key}: found other than this run's"
-                raise checkpoint.CheckpointError(f"{wrong}, expected the same; delete the file to start over")
-        checkpoint.restore_module(self.network, groups["network"], self.path)
-        checkpoint.restore_module(self.average, groups["average"], self.path)
-        checkpoint.restore_optimizer(self.optimizer, groups["optimizer"])
-        self.generator.set_state(groups["random"]["torch"])
-        self.sampler.rng.bit_generator.state = meta["numpy"]
-        self.step, self.seconds, self.history = meta["step"], meta["seconds"], meta["history"]
+            checkpoint.require_same(self.path, key, content.get(key), ours)
+        checkpoint.copy_into(self.network.state_dict(), checkpoint.part(tensors, "network"), self.path)
+        checkpoint.copy_into(self.average.state_dict(), checkpoint.part(tensors, "average"), self.path)
+        checkpoint.restore_optimizer(self.optimizer, checkpoint.part(tensors, "optimizer"))
+        self.generator.set_state(tensors["random"])
+        self.sampler.rng.bit_generator.state = content["numpy"]
+        self.step, self.seconds, self.history = content["step"], content["seconds"], content["history"]
         return True

@@ -23,6 +23,7 @@ from latent_codec.training.add_hand.arguments import Arguments, ArgumentsError, 
 from latent_codec.training.add_hand.bundle import Provenance, added_hands, extend, others_of
 from latent_codec.training.add_hand.frozen import load_frozen
 from latent_codec.training.add_hand.place import check_name, put, workplace
+from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.data.inputs import input_hash
@@ -32,7 +33,7 @@ from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 THREADS = 1  # a second one helps little on an idle machine and waits more than it works on a busy one
 COARSE_SHARE = 0.75  # of the steps: see TrainingConfig
 Check = Callable[[Embodiment], str]  # a robot -> what a test of it came to, for the console
-ERRORS = (ArgumentsError, EmbodimentError, BundleError, ExportError, TrainingError, OSError)
+ERRORS = (ArgumentsError, EmbodimentError, BundleError, ExportError, TrainingError, CheckpointError, OSError)
 
 
 def main(arguments: Sequence[str] | None = None, check: Check | None = None) -> int:
@@ -67,7 +68,7 @@ def add(arguments: Arguments, console: Console, check: Check | None = None) -> C
             console.print(check(robot), soft_wrap=True)
         trainer = _trained(arguments, manifest, robot, [embodiments.load(name) for name in others], console)
         how = Provenance(trainer.step, arguments.seed, round(trainer.seconds, 1))
-        result = extend(arguments.codec, manifest, robot, trainer.recipe.space, how, work)
+        result = extend(arguments.codec, manifest, robot, trainer.recipe.space.cpu(), how, work)
         put(intake, arguments, work)
     console.print(_summary(result, arguments.name), soft_wrap=True)
     console.print(f"{result.latent_space} has {arguments.name} now; ./ws demo right_hand:={arguments.name}")
@@ -92,8 +93,6 @@ def _trained(
     hashes = {robot.name: input_hash(robot), "codec": bundle_sha256(arguments.codec)}
     recipe = AddedHand(robot, others, frozen, config, settings)
     trainer = Trainer(recipe, config, fingerprint(config, hashes), arguments.work)
-    if trainer.step:
-        console.print(f"continuing at step {trainer.step} of {config.steps} ({trainer.path})")
     trainer.run(console=console)
     return trainer
 

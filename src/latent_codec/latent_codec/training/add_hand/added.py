@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from embodiments import Embodiment
 from latent_codec.evaluation.oracle import CACHE
@@ -22,6 +22,7 @@ from latent_codec.training.config import TrainingConfig
 from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.data.anchors import Anchors, centre, weighted_mean
 from latent_codec.training.data.pools import Pools, PoolSettings
+from latent_codec.training.group import FixedTensors
 from latent_codec.training.model import Space
 from latent_codec.training.pairs import Pairs, unit_error
 
@@ -51,7 +52,7 @@ class Shown:
     speaks: tuple[Tensor, Tensor]
 
 
-class AddedHand:
+class AddedHand(nn.Module):
     """A recipe as the trainer takes it, whose `space` holds the new hand only."""
 
     Settings = Settings
@@ -65,6 +66,7 @@ class AddedHand:
         settings: Settings,
         cache: Path | None = CACHE,
     ) -> None:
+        super().__init__()
         s = self.settings = settings
         self.seed, self.frozen = config.seed, frozen.space
         torch.manual_seed(config.seed)
@@ -74,13 +76,14 @@ class AddedHand:
         rng, spread = np.random.default_rng(config.seed), (s.pinch_keep, s.pinch_noise, s.near_noise)
         self.own = Pools([robot], self.group, PoolSettings(s.pool, *spread), rng)
         self.pools = Pools(others, self.frozen.group, PoolSettings(min(s.pool, POOL), *spread), rng)
-        self.latents = [encoded(self.frozen, *both) for both in zip(self.pools.joints, self.pools.tips, strict=True)]
+        pools = zip(self.pools.joints, self.pools.tips, strict=True)
+        self.latents = FixedTensors(encoded(self.frozen, *both) for both in pools)
         self.anchors = Anchors([robot], self.group, s.anchors), Anchors(others, self.frozen.group, s.anchors)
         mine, theirs = self.group.finger_mask[:, 1:], self.frozen.group.finger_mask[:, 1:]
-        self.common = (mine & theirs).float()[:, None]  # (H, 1, 4)
+        self.register_buffer("common", (mine & theirs).float()[:, None], persistent=False)  # (H, 1, 4)
         gripper = torch.tensor([robot.kind == "gripper" or other.kind == "gripper" for other in others])
-        self.share = torch.where(gripper, s.gripper_share, s.direct)[:, None]
-        self.real = 1.0 - gripper.float()
+        self.register_buffer("share", torch.where(gripper, s.gripper_share, s.direct)[:, None], persistent=False)
+        self.register_buffer("real", 1.0 - gripper.float(), persistent=False)
         self._measure()
         self.matches = None
         if s.matched and self.real.any():
@@ -90,8 +93,10 @@ class AddedHand:
         """Mean and standard deviation (N,) of each latent dimension, of hands or else of grippers."""
         rows = self.real > 0 if self.real.any() else slice(None)
         together = torch.cat([latents[rows].flatten(0, 1) for latents in self.latents])
-        self.centre, self.scale = together.mean(0), together.std(0).clamp(min=1e-3)
-        self.noise = self.settings.latent_noise * self.scale
+        scale = together.std(0).clamp(min=1e-3)
+        values = {"centre": together.mean(0), "scale": scale, "noise": self.settings.latent_noise * scale}
+        for name, value in values.items():
+            self.register_buffer(name, value, persistent=False)
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss and parts of one step."""
@@ -145,7 +150,7 @@ class AddedHand:
         own, crossed, own_anchor, their_anchor = decoded.split([len(part) for part in given], dim=1)
         found = self.group.tips(crossed)[0].unflatten(0, theirs.shape[:2])
         across = Pairs(shown.their_tips, found, self.common, self.share)
-        same = Pairs(shown.tips, self.group.tips(own), self.group.finger_mask[:, None, 1:].float(), torch.ones(1, 1))
+        same = Pairs(shown.tips, self.group.tips(own), self.group.finger_mask[:, None, 1:].float(), own.new_ones(1, 1))
         again = self.space.encode(crossed, found.flatten(0, 1)[None])[0].unflatten(0, theirs.shape[:2])
         tied = torch.cat([own_anchor, their_anchor[0].unflatten(0, target.shape[:2])])
         error = unit_error(self.group, tied[None], shown.anchors[0][None])[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from embodiments import Embodiment
 from latent_codec.evaluation.oracle import CACHE, Oracle
@@ -20,7 +20,7 @@ from latent_codec.training.model import Space
 from latent_codec.training.pairs import Pairs, matched_terms, noisy
 
 
-class AddedMatches:
+class AddedMatches(nn.Module):
     """The terms of `crosshand` on matched poses, with one side of each pair of hands frozen.
 
     `spaces`: that of the new hand alone, and the frozen one of `others`. Grippers are not matched.
@@ -35,23 +35,28 @@ class AddedMatches:
         seed: int,
         cache: Path | None = CACHE,
     ) -> None:
+        super().__init__()
         self.space, self.frozen = spaces
         self.settings, self.count = settings, settings.matched
         mine, group = self.space.group, self.frozen.group
         self.rows = group.of_kind("hand", "human")
         hands = [others[row] for row in self.rows]
-        self.common = (mine.finger_mask[:, 1:] & group.finger_mask[self.rows, 1:]).float()[:, None]  # (R, 1, 4)
+        self._fix("common", (mine.finger_mask[:, 1:] & group.finger_mask[self.rows, 1:]).float()[:, None])  # (R, 1, 4)
         oracle, seed = Oracle(cache, SEED_OFFSET + seed, SETTINGS), SEED_OFFSET + seed
         own, theirs = pose_set(robot, self.count, seed), [pose_set(hand, self.count, seed) for hand in hands]
         # poses of the others, what they encode to, and the best of the new hand for them
-        self.tips, self.latents = self._known([poses.joints for poses in theirs])
-        best = [oracle.best(poses, robot).joints for poses in theirs]
-        self.best = torch.tensor(np.stack(best), dtype=torch.float32)
-        self.best_tips = torch.cat([fingertips(mine, joints[None]) for joints in self.best])
+        self._fix("tips,latents", *self._known([poses.joints for poses in theirs]))
+        best = torch.tensor(np.stack([oracle.best(poses, robot).joints for poses in theirs]), dtype=torch.float32)
+        self._fix("best,best_tips", best, torch.cat([fingertips(mine, joints[None]) for joints in best]))
         # poses of the new hand, the best of the others for them, and what that encodes to
-        self.own = padded(mine, [own.joints])
-        self.own_tips = fingertips(mine, self.own)
-        self.answer_tips, self.answers = self._known([oracle.best(own, hand).joints for hand in hands])
+        joints = padded(mine, [own.joints])
+        self._fix("own,own_tips", joints, fingertips(mine, joints))
+        self._fix("answer_tips,answers", *self._known([oracle.best(own, hand).joints for hand in hands]))
+
+    def _fix(self, names: str, *tensors: Tensor) -> None:
+        """Keep tensors that move to a device with this module."""
+        for name, values in zip(names.split(","), tensors, strict=True):
+            self.register_buffer(name, values, persistent=False)
 
     def _known(self, joints: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """Fingertips (R, M, 5, 3) and latents (R, M, N) of joints (M, n) of each of the others that are no grippers."""
@@ -72,7 +77,7 @@ class AddedMatches:
         latents, tips, best_tips = self.latents[hand, rows], self.tips[hand, rows], self.best_tips[hand, rows]
         mine = self.space.encode(self.best[hand, rows][None], best_tips[None])
         decoded = self.space.group.tips(self.space.decode(noisy(latents, noise, rng)[None]))
-        best = Pairs(tips, best_tips[None], self.common[hand], torch.ones(1, 1))
+        best = Pairs(tips, best_tips[None], self.common[hand], tips.new_ones(1, 1))
         return self._terms(latents, mine, decoded, best)
 
     def _own(self, rows: Tensor, noise: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -81,7 +86,7 @@ class AddedMatches:
         found = self.space.encode(self.own[:, rows], tips[None])
         given = noisy(found, noise, rng).expand(len(self.frozen.group.names), -1, -1)
         decoded = self.frozen.group.tips(self.frozen.decode(given))[self.rows]
-        best = Pairs(tips, self.answer_tips[:, rows], self.common, torch.ones(1, 1))
+        best = Pairs(tips, self.answer_tips[:, rows], self.common, tips.new_ones(1, 1))
         return self._terms(found[0], self.answers[:, rows], decoded, best)
 
     def _terms(self, source: Tensor, latents: Tensor, decoded: Tensor, best: Pairs) -> dict[str, Tensor]:

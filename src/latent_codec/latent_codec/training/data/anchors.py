@@ -27,7 +27,8 @@ class Anchors:
         """Joints (H, K, J), and 1 where the latent of a hand means that share, 0 where it could be another (H, K)."""
         shares = poses.closing_shares(self._count, rng)
         joints = self._group.pad([torch.tensor(poses.closing(hand, shares)) for hand in self._hands]).float()
-        return joints, torch.tensor(np.stack([poses.tells(hand, shares) for hand in self._hands])).float()
+        speaks = torch.tensor(np.stack([poses.tells(hand, shares) for hand in self._hands])).float()
+        return joints.to(self._group.device), speaks.to(self._group.device)
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:

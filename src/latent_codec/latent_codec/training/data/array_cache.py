@@ -1,30 +1,38 @@
-"""Arrays that are dear to compute, kept in .npz files whose names say from what."""
+"""Arrays that take long to compute, kept in .safetensors files whose names are hashes of what they depend on."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
-_UNREADABLE = (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile)
+from contracts.files import replacing
 
 
 def load(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray] | None:
-    """The arrays of a file; None where it does not hold finite arrays of just these shapes and should be made again."""
+    """Return the arrays of a file, or None where they have to be computed.
+
+    Args:
+        path: The file.
+        shapes: Names and shapes of all arrays that it should hold; other shapes or values that are not finite do not
+            count.
+    """
     try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in shapes}
-        sound = all(arrays[name].shape == shape and np.isfinite(arrays[name]).all() for name, shape in shapes.items())
-    except _UNREADABLE:
+        arrays = load_file(path)
+    except (OSError, SafetensorError):
         return None
-    return arrays if sound else None
+    found = {name: values.shape for name, values in arrays.items()}
+    return arrays if found == dict(shapes) and all(np.isfinite(values).all() for values in arrays.values()) else None
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write the arrays so that a reader finds the whole file or none; makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part.npz")
-    np.savez(part, **arrays)
-    part.replace(path)
+    """Write the arrays in one step; creates the folder.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with replacing(path) as partial:
+        save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, partial)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from embodiments import Embodiment
 from latent_codec.training.data import poses
-from latent_codec.training.group import HandGroup, thumb_vectors
+from latent_codec.training.group import FixedTensors, HandGroup, thumb_vectors
 
 CHUNK = 8192
 
@@ -26,7 +26,7 @@ class PoolSettings:
     near_noise: float
 
 
-class Pools:
+class Pools(nn.Module):
     """Two fifths of a batch are uniform poses, two fifths noisy pinches, one fifth poses near the postures' blends."""
 
     ORDER = (0, 1, 0, 1, 2)
@@ -34,6 +34,7 @@ class Pools:
     def __init__(
         self, hands: Sequence[Embodiment], group: HandGroup, settings: PoolSettings, rng: np.random.Generator
     ) -> None:
+        super().__init__()
         s = settings
         candidates = [poses.uniform(hand, 4 * s.size, rng) for hand in hands]
         distances = thumb_distances(group, candidates)
@@ -44,8 +45,8 @@ class Pools:
             drawn[0].append(candidates[row][: s.size])
             drawn[1].append(poses.jittered(hand, pinches, s.pinch_noise, s.size, rng))
             drawn[2].append(poses.jittered(hand, near, s.near_noise, s.size // 2, rng))
-        self.joints = [padded(group, joints) for joints in drawn]
-        self.tips = [fingertips(group, joints) for joints in self.joints]
+        self.joints = FixedTensors(padded(group, joints) for joints in drawn)
+        self.tips = FixedTensors(fingertips(group, joints) for joints in self.joints)
 
     def batch(self, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Joints (H, B, J) in rad and fingertips (H, B, 5, 3) in m; B is `size` rounded down to fifths."""

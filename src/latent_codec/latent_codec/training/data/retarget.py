@@ -70,10 +70,10 @@ def pairs(
 ) -> dict[str, np.ndarray]:
     """Joints (count, n) float32 of the human and of every robot by name; row i of all is the same pose.
 
-    Computed once: `cache` is a folder of .npz files named by a hash of robots, settings, files, count and seed.
+    Computed once: `cache` is a folder of .safetensors files named by a hash of robots, settings, files, count and seed.
     Raises ConfigError for a file of poses that cannot be used.
     """
-    path = cache / f"pairs-{_key(human, robots, count, seed, settings)}.npz"
+    path = cache / f"pairs-{_key(human, robots, count, seed, settings)}.safetensors"
     found = array_cache.load(path, {robot.name: (count, len(robot.joints)) for robot in (human, *robots)})
     if found is not None:
         return found

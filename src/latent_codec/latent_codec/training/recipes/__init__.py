@@ -6,10 +6,10 @@ YAML file that names it; see docs/how_to/add_a_recipe.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from embodiments.registry import Embodiment
 from latent_codec.training.config import Strict, TrainingConfig
@@ -19,20 +19,29 @@ GROUP = "latent_codec.recipes"
 
 
 class Recipe(Protocol):
-    """What the trainer needs: networks, and the loss of one step.
+    """What the trainer needs: a torch module with the networks, and the loss of one step.
 
-    `Settings` checks the configuration's `settings`. `loss(step)` must depend on nothing but the networks, the
-    configuration and the step, so that a resumed training continues as if it had not stopped; torch's own random
-    numbers (dropout) are seeded by the trainer before each step.
+    `Settings` checks the configuration's `settings`. Fixed tensors that the loss needs are buffers (or `FixedTensors`),
+    so that they move to a GPU with the networks. `loss(step)` must depend on nothing but the networks, the
+    configuration and the step: a resumed training then continues as if it had not been interrupted, and several
+    processes compute the same loss. The trainer seeds torch's own random numbers (dropout) before each step.
 
     A recipe may also have `learning_rates(step)`: part of the space ("encoders", "decoders") -> learning rate, instead
-    of the configuration's. A part that the loss gives no gradient stands still.
+    of the configuration's. A part to which the loss gives no gradient does not change.
     """
 
     Settings: ClassVar[type[Strict]]
     space: Space
 
     def __init__(self, hands: Sequence[Embodiment], config: TrainingConfig, settings: Strict) -> None: ...
+
+    def to(self, device: Any) -> Any:
+        """As of torch modules."""
+        ...
+
+    def modules(self) -> Iterator[nn.Module]:
+        """As of torch modules."""
+        ...
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The loss of this step and its named parts, all scalars."""

@@ -22,7 +22,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from embodiments import Embodiment
 from latent_codec.training import losses, pairs
@@ -49,12 +49,13 @@ class Decoded:
     pairs: Pairs
 
 
-class Crosshand:
+class Crosshand(nn.Module):
     """See the module. Batches and noise of step k come from random numbers of (seed, k) alone."""
 
     Settings: ClassVar[type[Strict]] = Settings
 
     def __init__(self, hands: Sequence[Embodiment], config: TrainingConfig, settings: Settings) -> None:
+        super().__init__()
         s = self.settings = settings
         self.seed = config.seed
         torch.manual_seed(config.seed)
@@ -66,6 +67,10 @@ class Crosshand:
         self.pools = Pools(hands, self.group, pool_settings, np.random.default_rng(config.seed))
         count = s.matched if len(self.hands) > 1 else 0
         self.matched = MatchedPoses(self.group, self.hands, count, config.seed)
+        real = torch.zeros(len(hands))
+        real[self.hands] = 1
+        self.register_buffer("real", real, persistent=False)
+        self.register_buffer("gripper", torch.tensor([k == "gripper" for k in self.group.kinds]), persistent=False)
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss and parts of one step."""
@@ -113,9 +118,8 @@ class Crosshand:
         s, rows = self.settings, self.hands
         again = self.space.encode(decoded.joints.flatten(1, 2), decoded.pairs.tips.flatten(1, 2))
         again = again.unflatten(1, decoded.joints.shape[1:3])
-        real = torch.zeros(len(self.group.names))
-        real[rows] = 1
-        reach = pairs.within_reach(decoded.pairs, s) * real[:, None, None] * real[decoded.sources][..., None]
+        real = self.real[:, None, None] * self.real[decoded.sources][..., None]
+        reach = pairs.within_reach(decoded.pairs, s) * real
         return {
             "cycle": s.cycle * pairs.latent_error(again, decoded.latents, reach),
             "moments": s.moments * losses.moment_gap(again[rows].flatten(1, 2)),
@@ -124,7 +128,7 @@ class Crosshand:
     def _matched_terms(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """The same poses, as each hand does them best, look alike, are near each other and far from other poses."""
         s, rows = self.settings, self.hands
-        if not self.matched.matches:
+        if not len(self.matched.joints):
             return {}
         match = self.matched.draw(s.matched_batch, rng)
         everyone = self.space.encode(match.joints, match.tips)
@@ -132,7 +136,7 @@ class Crosshand:
         given = pairs.noisy(source.expand(len(everyone), -1, -1), s.latent_noise, rng)
         decoded = self.group.tips(self.space.decode(given))[rows]
         common = self._common(torch.full((len(everyone), 1), match.source))[rows, 0]
-        best = Pairs(match.tips[match.source], match.tips[rows], common, torch.ones(1, 1))
+        best = Pairs(match.tips[match.source], match.tips[rows], common, source.new_ones(1, 1))
         return {
             **pairs.matched_terms(source, latents, decoded, best, s),
             "matched_moments": s.moments * losses.moment_gap(latents),
@@ -145,6 +149,5 @@ class Crosshand:
 
     def _share(self, sources: Tensor) -> Tensor:
         """(H, S, 1): what a pair counts; its own share where one of the two is a gripper."""
-        gripper = torch.tensor([kind == "gripper" for kind in self.group.kinds])
-        mixed = gripper[:, None] | gripper[sources]
+        mixed = self.gripper[:, None] | self.gripper[sources]
         return torch.where(mixed, self.settings.gripper_share, self.settings.direct)[..., None]

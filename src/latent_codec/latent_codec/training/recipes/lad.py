@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 import embodiments
 from embodiments import Embodiment
@@ -53,21 +53,24 @@ class Settings(Strict):
         return self
 
 
-class Lad:
+class Lad(nn.Module):
     """See the module. The poses of step k come from random numbers of (seed, k) alone."""
 
     Settings: ClassVar[type[Strict]] = Settings
 
     def __init__(self, hands: Sequence[Embodiment], config: TrainingConfig, settings: Settings) -> None:
+        super().__init__()
         s = self.settings = settings
         self.config = config
         torch.manual_seed(config.seed)
         self.space = LadSpace(hands, config.latent_dim, s.encoder, s.decoder)
         joints = paired_joints(hands, s, config.seed)
-        self.joints = padded(self.space.group, [joints[hand.name] for hand in hands])
-        self.unit = self.space.group.normalise(self.joints) * self.space.group.joint_mask[:, None]
+        both = padded(self.space.group, [joints[hand.name] for hand in hands])
+        unit = self.space.group.normalise(both) * self.space.group.joint_mask[:, None]
         with torch.no_grad():
-            self.features = torch.cat([self.space.features(part) for part in self.joints.split(CHUNK, 1)], dim=1)
+            features = torch.cat([self.space.features(part) for part in both.split(CHUNK, 1)], dim=1)
+        self.register_buffer("unit", unit, persistent=False)
+        self.register_buffer("features", features, persistent=False)
 
     def learning_rates(self, step: int) -> Mapping[str, float]:
         """Encoders have a rate of their own in stage 2."""

@@ -88,7 +88,7 @@ class LadSpace(Space):
 
     def encode_features(self, features: Tensor) -> Tensor:
         """Latents (H, M, N) of features (H, M, K)."""
-        return self.unit(self.encoders(features))
+        return self.unit(self._through(self.encoders, features))
 
     def member(self, row: int) -> tuple[nn.Module, nn.Module]:
         """Encoder and decoder of one hand as modules of their own: (M, n) to (M, N) and back."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from embodiments import Embodiment
 from latent_codec.training.config import Strict, TrainingConfig
@@ -31,7 +31,7 @@ class XlVlaSettings(Strict):
     decay: float = 12.0
 
 
-class XlVla:
+class XlVla(nn.Module):
     """Uniform poses, deterministic latents: what the two forms vary. Random numbers of step k are of (seed, k) alone.
 
     `statistics` is what an encoder gives for each latent value; `repeats_fingers`: a missing finger is the last one
@@ -43,6 +43,7 @@ class XlVla:
     repeats_fingers: ClassVar[bool] = False
 
     def __init__(self, hands: Sequence[Embodiment], config: TrainingConfig, settings: XlVlaSettings) -> None:
+        super().__init__()
         s = self.settings = settings
         self.seed = config.seed
         torch.manual_seed(config.seed)
@@ -74,7 +75,7 @@ class XlVla:
         """`count` poses a hand, uniform within the limits."""
         hands, width = self.group.joint_mask.shape
         unit = torch.from_numpy(2 * rng.random((hands, count, width), dtype=np.float32) - 1)
-        return unit * self.group.joint_mask[:, None]
+        return unit.to(self.group.device) * self.group.joint_mask[:, None]
 
     def latents(self, joints: Tensor, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Latents (H, B, N) of joints (H, B, J), and the loss terms that their distribution adds."""
@@ -97,20 +98,21 @@ class XlVla:
         }
 
 
-class ThumbVectors:
+class ThumbVectors(nn.Module):
     """Thumb-to-finger vectors (H, 4, 3, M) of tips (H, M, 5, 3); the poses come last, which is the tips' own layout.
 
     `speaks` (H, 4, 1, 1) is 1 for a finger that counts; `pairs`: ordered hand pairs times fingers that both have.
     """
 
     def __init__(self, finger_mask: Tensor, repeat: bool) -> None:
+        super().__init__()
         fill = fill_matrix(finger_mask)
-        self.matrix = fill[:, 1:] - fill[:, :1]
+        self.register_buffer("matrix", fill[:, 1:] - fill[:, :1], persistent=False)
         speaks = torch.ones(len(fill), 4) if repeat else finger_mask[:, 1:].float()
-        self.speaks = speaks[:, :, None, None]
+        self.register_buffer("speaks", speaks[:, :, None, None], persistent=False)
         self.pairs = max(1.0, float((speaks @ speaks.T).sum() - speaks.sum()))
 
-    def __call__(self, tips: Tensor) -> Tensor:
+    def forward(self, tips: Tensor) -> Tensor:
         fingers = tips.permute(0, 2, 3, 1)
         return torch.bmm(self.matrix, fingers.flatten(2)).unflatten(2, fingers.shape[2:])
 

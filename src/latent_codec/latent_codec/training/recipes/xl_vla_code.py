@@ -31,14 +31,15 @@ class XlVlaCode(XlVla):
 
     def __init__(self, hands: Sequence[Embodiment], config: TrainingConfig, settings: Settings) -> None:
         super().__init__(hands, config, settings)
-        self.templates = make_templates(hands, self.group, settings.templates, np.random.default_rng(config.seed)).unit
+        made = make_templates(hands, self.group, settings.templates, np.random.default_rng(config.seed))
+        self.register_buffer("templates", made.unit, persistent=False)
 
     def batch(self, rng: np.random.Generator) -> Tensor:
         """Joints (H, B, J) of a step, -1 .. 1 between the limits, zero where padded."""
         half = self.settings.batch // 2
         hands, count, width = self.templates.shape
         rows = torch.from_numpy(rng.integers(count, size=(hands, half)))
-        noise = torch.from_numpy(rng.standard_normal((hands, half, width), dtype=np.float32))
+        noise = torch.from_numpy(rng.standard_normal((hands, half, width), dtype=np.float32)).to(self.group.device)
         drawn = self.templates[torch.arange(hands)[:, None], rows] + self.settings.template_noise * noise
         drawn = drawn.clamp(-1, 1) * self.group.joint_mask[:, None]
         return torch.cat([self.uniform(self.settings.batch - half, rng), drawn], dim=1)

@@ -28,6 +28,6 @@ class XlVlaPaper(XlVla):
     def latents(self, joints: Tensor, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Latents (H, B, N) drawn for joints (H, B, J), and L3."""
         mean, log_variance = self.space.moments(joints).chunk(2, dim=-1)
-        noise = torch.from_numpy(rng.standard_normal(tuple(mean.shape), dtype=np.float32))
+        noise = torch.from_numpy(rng.standard_normal(tuple(mean.shape), dtype=np.float32)).to(mean.device)
         divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(-1).mean() / 2
         return mean + (log_variance / 2).exp() * noise, {"kl": self.settings.kl * divergence}
