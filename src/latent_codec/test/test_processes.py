@@ -15,6 +15,8 @@ from tiny_space import TINY
 
 from latent_codec.training.devices import Share
 
+pytestmark = pytest.mark.graph
+
 SCRIPT = Path(__file__).with_name("train_codec_process.py")
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 NETWORKS = {"encoder": {"widths": [16]}, "decoder": {"widths": [16]}}

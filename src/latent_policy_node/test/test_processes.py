@@ -14,6 +14,8 @@ from policy_toy import TINY, demonstrations
 from latent_policy_node.training.config import PolicyConfig
 from latent_policy_node.training.trainer import Trainer
 
+pytestmark = pytest.mark.graph
+
 SCRIPT = Path(__file__).with_name("train_policy_process.py")
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
