@@ -67,7 +67,7 @@ def one_line(value: object, most: int = MOST_EXPECTED) -> str:
     """
     text = "nothing" if value is None else str(value) if isinstance(value, (str, Path)) else repr(value)
     text = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * most])
-    text = " ".join(text.split())
+    text = " ".join(text.split()) or "''"
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 

@@ -6,10 +6,12 @@ becomes -(S a) (a reflection turns rotations round), a prismatic axis a becomes 
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
+from xml.etree import ElementTree
 
 import numpy as np
+
+from embodiments.urdf_xml import parse_robot
 
 _REFLECT = np.diag([1.0, -1.0, 1.0, 1.0])
 
@@ -21,7 +23,7 @@ def mirror_pose(transform: np.ndarray) -> np.ndarray:
 
 def mirror_urdf(text: str) -> str:
     """Return the URDF of the mirror image of `text` (already parsed once, so assumed well-formed)."""
-    robot = ElementTree.fromstring(text)
+    robot = parse_robot(text)
     for origin in robot.iter("origin"):
         _scale(origin, "xyz", (1, -1, 1))
         _scale(origin, "rpy", (-1, 1, -1))

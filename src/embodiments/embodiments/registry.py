@@ -22,6 +22,7 @@ from embodiments.mirror import mirror_pose, mirror_urdf
 from embodiments.schema import FINGERS, EmbodimentData, PoseData, SidePostures, read
 from embodiments.transforms import pose
 from embodiments.urdf import parse
+from embodiments.urdf_xml import read_text
 
 SIDES = ("left", "right")
 DATA = Path(__file__).parent / "data"
@@ -103,9 +104,9 @@ def load_file(path: str | Path, side: str = "right") -> Embodiment:
         raise EmbodimentError(str(path), "name", data.name, f"the file's own name '{path.stem}'")
     urdf_path = path.parent / data.urdf
     try:
-        urdf = urdf_path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EmbodimentError(str(path), "urdf", data.urdf, f"a readable file ({error})") from None
+        urdf = read_text(urdf_path)
+    except EmbodimentError as error:
+        raise EmbodimentError(path, "urdf", data.urdf, f"a readable URDF ({error})") from None
     tree = parse(urdf, str(urdf_path))
     check_links(data, tree, str(path))
     mirrored = side == "left" and (data.kind != "arm" or data.handed)

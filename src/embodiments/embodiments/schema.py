@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from contracts.errors import FileError, validate
+from contracts.files import read_mapping
 from embodiments.errors import EmbodimentError
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
@@ -74,35 +75,21 @@ class EmbodimentData(_Strict):
         required = ("home",) if self.kind == "arm" else ("open", "pregrasp", "grasp")
         missing = [name for name in required if name not in self.postures]
         if missing:
-            raise ValueError(f"postures of an embodiment of kind '{self.kind}' need {', '.join(missing)}")
+            expected = f"{', '.join(required)}, as any embodiment of kind '{self.kind}' has"
+            raise FileError("", "postures", f"no {', '.join(missing)}", expected)
         if self.kind == "arm" and self.flange is None:
-            raise ValueError("an arm needs 'flange', the link hands are mounted on")
+            raise FileError("", "flange", None, "the link of the arm that hands are mounted on")
         if self.kind != "arm" and "handed" in self.model_fields_set:
-            raise ValueError("'handed' is for arms: hands and grippers always are")
+            raise FileError("", "handed", self.handed, "no value: 'handed' is for arms, a hand always is")
         if self.kind != "arm" and not {"thumb", "index"} <= set(self.tips):
-            raise ValueError("hands and grippers need at least the tips 'thumb' and 'index'")
+            raise FileError("", "tips", list(self.tips), "at least the tips 'thumb' and 'index'")
         return self
 
 
 def read(path: Path) -> EmbodimentData:
-    """Read and check one YAML file. Raises EmbodimentError (file, field, found, expected)."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise EmbodimentError(str(path), "file", error.strerror, "a readable YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise EmbodimentError(str(path), "yaml", str(error).replace("\n", " "), "well-formed YAML") from None
-    try:
-        return EmbodimentData.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "content"
-        raise EmbodimentError(str(path), field, first["input"], _expected(first)) from None
+    """Return the content of one YAML file.
 
-
-def _expected(error: dict) -> str:
-    if error["type"] == "extra_forbidden":
-        return "no field of that name"
-    if error["type"] == "missing":
-        return "this field to be present"
-    return str(error["msg"])
+    Raises:
+        EmbodimentError: The file cannot be read, or a field is wrong.
+    """
+    return validate(EmbodimentData, read_mapping(path, error=EmbodimentError), path, EmbodimentError)

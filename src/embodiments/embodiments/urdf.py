@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 from dataclasses import dataclass
+from xml.etree import ElementTree
 
 from embodiments.errors import EmbodimentError
 from embodiments.urdf_joint import MOVING, Joint, read_attribute, read_joint
+from embodiments.urdf_xml import parse_robot
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +28,7 @@ class Tree:
 
 def parse(text: str, source: str = "urdf") -> Tree:
     """Parse URDF `text`; `source` names it in errors. Raises EmbodimentError on anything that is not one clean tree."""
-    try:
-        robot = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise EmbodimentError(source, "xml", str(error), "well-formed XML") from None
-    if robot.tag != "robot":
-        raise EmbodimentError(source, "xml", robot.tag, "the root element <robot>")
+    robot = parse_robot(text, source)
     links = _unique((read_attribute(e, "name", source, "link") for e in robot.findall("link")), source, "link")
     joints = [read_joint(e, source) for e in robot.findall("joint")]
     _unique((j.name for j in joints), source, "joint")
@@ -44,7 +40,7 @@ def parse(text: str, source: str = "urdf") -> Tree:
 
 def without_geometry(text: str) -> str:
     """Return the URDF reduced to its kinematics, for libraries that know fewer shapes than URDF 1.2 has."""
-    robot = ElementTree.fromstring(text)
+    robot = parse_robot(text)
     robot.attrib.pop("version", None)
     for link in robot.findall("link"):
         for element in (*link.findall("visual"), *link.findall("collision")):

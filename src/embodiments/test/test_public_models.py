@@ -11,9 +11,9 @@ mirror image of the right one, so joints about x and z turn the other way.
 from __future__ import annotations
 
 import importlib.metadata
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pinocchio as pin

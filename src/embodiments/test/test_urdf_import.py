@@ -84,32 +84,32 @@ CHAIN = joint("1", "a", "b")
     ("text", "message"),
     [
         ("<robot", "xml: .*expected well-formed XML"),
-        (BOMB, "xml: found 'a document type or entity declaration', expected a URDF without one"),
-        ("<a>" * 60 + "</a>" * 60, "xml: found '41 elements, 41 deep'"),
-        ("<sdf/>", "xml: found 'sdf', expected the root element <robot>"),
-        ('<robot xmlns:xacro="http://ros.org/wiki/xacro"><xacro:arm/></robot>', "xml: found 'xacro macros'"),
-        (robot(CHAIN, joint("2", "b", "x"), links="a b"), "joint 2.child: found 'x', expected one of the links a, b"),
-        (robot(CHAIN, joint("2", "x", "c"), links="a b c"), "joint 2.parent: found 'x', expected one of the links"),
+        (BOMB, "xml: found a document type or entity declaration, expected a URDF without one"),
+        ("<a>" * 60 + "</a>" * 60, "xml: found 41 elements, 41 deep"),
+        ("<sdf/>", "xml: found sdf, expected the root element <robot>"),
+        ('<robot xmlns:xacro="http://ros.org/wiki/xacro"><xacro:arm/></robot>', "xml: found xacro macros"),
+        (robot(CHAIN, joint("2", "b", "x"), links="a b"), "joint 2.child: found x, expected one of the links a, b"),
+        (robot(CHAIN, joint("2", "x", "c"), links="a b c"), "joint 2.parent: found x, expected one of the links"),
         (robot(CHAIN, links="a b c"), r"links: found \['a', 'c'\], expected exactly one root link"),
         (robot(joint("1", "b", "c"), joint("2", "c", "b"), links="a b c"), "joints: .* a tree without cycles"),
         (
             robot(CHAIN, joint("2", "a", "b"), links="a b"),
-            "joint 2.child: found 'b', expected a link that is no other's",
+            "joint 2.child: found b, expected a link that is no other's",
         ),
-        (robot(CHAIN, joint("1", "b", "c"), links="a b c"), "joint 1: found 'two of that name'"),
-        (robot(CHAIN, links="a b b"), "link b: found 'two of that name'"),
-        (robot(joint("1", "a", "b", inside="<axis xyz='1 0 0'/>"), links="a b"), "joint 1.limit: found None"),
+        (robot(CHAIN, joint("1", "b", "c"), links="a b c"), "joint 1: found two of that name"),
+        (robot(CHAIN, links="a b b"), "link b: found two of that name"),
+        (robot(joint("1", "a", "b", inside="<axis xyz='1 0 0'/>"), links="a b"), "joint 1.limit: found nothing"),
         (
             robot(joint("1", "a", "b", inside='<limit lower="1" upper="0"/>'), links="a b"),
             "joint 1.limit: .*lower <",
         ),
         (robot(joint("1", "a", "b", inside='<limit lower="0" upper="90"/>'), links="a b"), "joint 1.limit: .*6.28 rad"),
-        (robot(joint("1", "a", "b", "0 0 nan"), links="a b"), "joint 1.origin.xyz: found '0 0 nan', expected 3 finite"),
-        (robot(joint("1", "a", "b", kind="floating"), links="a b"), "joint 1.type: found 'floating'"),
-        (robot(joint("1", "a", "b", kind="planar"), links="a b"), "joint 1.type: found 'planar'"),
+        (robot(joint("1", "a", "b", "0 0 nan"), links="a b"), "joint 1.origin.xyz: found 0 0 nan, expected 3 finite"),
+        (robot(joint("1", "a", "b", kind="floating"), links="a b"), "joint 1.type: found floating"),
+        (robot(joint("1", "a", "b", kind="planar"), links="a b"), "joint 1.type: found planar"),
         (
             robot(CHAIN, joint("2", "b", "c", inside=f'{LIMIT}<mimic joint="9"/>'), links="a b c"),
-            "joint 2.mimic: found '9', expected the name of a joint that moves",
+            "joint 2.mimic: found 9, expected the name of a joint that moves",
         ),
         (
             robot(
@@ -118,9 +118,9 @@ CHAIN = joint("1", "a", "b")
                 joint("3", "c", "d", inside=f'{LIMIT}<mimic joint="2"/>'),
                 links="a b c d",
             ),
-            "joint 3.mimic: found '2', expected an actuated joint, not one that itself mimics",
+            "joint 3.mimic: found 2, expected an actuated joint, not one that itself mimics",
         ),
-        (robot(*FINGERS, links=LINKS).replace("t_tip", "tip"), "tips.thumb: found 't_tip', expected one of the links"),
+        (robot(*FINGERS, links=LINKS).replace("t_tip", "tip"), "tips.thumb: found t_tip, expected one of the links"),
     ],
 )
 def test_a_bad_urdf_is_refused_with_one_line(tmp_path, text, message):
@@ -132,23 +132,23 @@ def test_a_bad_urdf_is_refused_with_one_line(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("name", "tips", "options", "message"),
     [
-        ("Toy", TIPS, Options(), "name: found 'Toy', expected lower case letters"),
+        ("Toy", TIPS, Options(), "name: found Toy, expected lower case letters"),
         ("toy", {"thumb": TIPS["thumb"]}, Options(), r"tips: found \['thumb'\], expected at least thumb and index"),
-        ("toy", TIPS | {"toe": TIPS["index"]}, Options(), "tips: found 'toe', expected one of thumb"),
+        ("toy", TIPS | {"toe": TIPS["index"]}, Options(), "tips: found toe, expected one of thumb"),
         (
             "toy",
             TIPS | {"ring": TIPS["index"]},
             Options(),
-            "tips.ring: found 'i_tip', expected a link that is",
+            "tips.ring: found i_tip, expected a link that is",
         ),
         (
             "toy",
             TIPS | {"ring": ("palm", ORIGIN)},
             Options(),
-            "tips.ring: found 'palm', expected a link",
+            "tips.ring: found palm, expected a link",
         ),
-        ("toy", TIPS, Options(side="left"), "side: found 'left', expected right: from index to the last finger"),
-        ("toy", TIPS, Options(frozen={"x": 0.0}), "freeze: found 'x', expected an actuated joint"),
+        ("toy", TIPS, Options(side="left"), "side: found left, expected right: from index to the last finger"),
+        ("toy", TIPS, Options(frozen={"x": 0.0}), "freeze: found x, expected an actuated joint"),
         ("toy", TIPS, Options(frozen={"i1": 9.0}), r"freeze.i1: found 9.0, expected a position in \[0.0, 1.6\]"),
     ],
 )
@@ -164,10 +164,10 @@ def test_a_urdf_in_millimetres_is_noticed(tmp_path):
 
 
 def test_a_missing_file_and_one_that_is_no_text_are_named(tmp_path):
-    with pytest.raises(EmbodimentError, match=r"no.urdf: file: found 'no such file'"):
+    with pytest.raises(EmbodimentError, match=r"no.urdf: found no such file"):
         read_source(tmp_path / "no.urdf", TIPS)
     (tmp_path / "toy.urdf").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(EmbodimentError, match=r"toy.urdf: xml: found 'bytes that are not UTF-8'"):
+    with pytest.raises(EmbodimentError, match=r"toy.urdf: xml: found bytes that are not UTF-8"):
         read_source(tmp_path / "toy.urdf", TIPS)
 
 
@@ -303,13 +303,13 @@ def test_a_file_that_is_written_anew_is_read_anew(toy, tmp_path, monkeypatch):
 
 def test_a_name_that_is_taken_is_refused(toy, tmp_path, monkeypatch):
     write(toy, tmp_path)
-    with pytest.raises(EmbodimentError, match="name: found 'toy', expected a name that no robot has yet"):
+    with pytest.raises(EmbodimentError, match="name: found toy, expected a name that no robot has yet"):
         write(toy, tmp_path)
     write(toy, tmp_path, replace=True)
     for ending in ("yaml", "urdf"):
         (tmp_path / f"inspire.{ending}").write_text((registry.DATA / f"inspire.{ending}").read_text())
     monkeypatch.setenv(registry.FOLDERS_VARIABLE, str(tmp_path))
-    with pytest.raises(EmbodimentError, match=r"inspire.yaml: name: found 'inspire', expected a name of its own"):
+    with pytest.raises(EmbodimentError, match=r"inspire.yaml: name: found inspire, expected a name of its own"):
         embodiments.load("inspire")
 
 

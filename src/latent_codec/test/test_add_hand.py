@@ -206,11 +206,11 @@ def test_a_disk_that_fails_at_the_last_moment_changes_nothing(copy, grown, tmp_p
         (["--name", "toy"], "codec.hands: found toy, expected a new name, or --replace"),
         (
             ["--name", "ability", "--urdf", "toy.urdf", *TIPS],
-            "name: found 'ability', expected a name that no robot has",
+            "name: found ability, expected a name that no robot has",
         ),
-        (["--name", "nobody"], "found 'nobody', expected one of"),
+        (["--name", "nobody"], "found nobody, expected one of"),
         (["--name", "toy2", "--urdf", "toy.urdf"], "--tips: give them with --urdf FILE"),
-        (["--name", "toy2", "--urdf", "none.urdf", *TIPS], "none.urdf: file: found 'no such file'"),
+        (["--name", "toy2", "--urdf", "none.urdf", *TIPS], "none.urdf: found no such file"),
         (["--name", "toy2", "--urdf", "toy.urdf", "--tips", "thumb"], "--tips: found 'thumb', expected FINGER=LINK"),
     ],
 )

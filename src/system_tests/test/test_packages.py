@@ -18,6 +18,7 @@ PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/package.xml"))
 KEYS = {
     "backports": "python3-rosbags-pip",  # the zstd that rosbags brings along; `compression` is its name in Python 3.14
     "compression": "python3-rosbags-pip",
+    "defusedxml": "python3-defusedxml",
     "cv2": "python3-opencv",
     "mujoco": "python3-mujoco-pip",
     "numpy": "python3-numpy",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
+from contracts.files import write_atomic
 from embodiments.errors import EmbodimentError
 from embodiments.registry import DATA, Embodiment, load_file
 from embodiments.schema import FINGERS
@@ -81,11 +81,8 @@ def write(intake: Intake, folder: Path, *, replace: bool = False) -> Path:
     taken = DATA / target.name if (DATA / target.name).exists() else target
     if taken.exists() and (taken != target or not replace):
         raise EmbodimentError(str(taken), "name", intake.name, "a name that no robot has yet")
-    folder.mkdir(parents=True, exist_ok=True)
     for path, text in ((folder / f"{intake.name}.urdf", intake.urdf), (target, intake.description)):
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        write_atomic(path, text)
     return target
 
 

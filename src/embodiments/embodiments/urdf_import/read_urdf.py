@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from embodiments.mirror import mirror_urdf
 from embodiments.transforms import matrix_rpy, rpy_matrix
 from embodiments.urdf import Tree, parse
 from embodiments.urdf_import.mass import plausible
-from embodiments.urdf_import.read_xml import read_robot, rename_world
 from embodiments.urdf_joint import MOVING
+from embodiments.urdf_xml import parse_robot, read_text
 
 MAX_JOINTS = 200
 MAX_TURN_RAD, MAX_TRAVEL_M = 2 * math.pi + 1e-3, 1.0
@@ -43,8 +43,8 @@ class Source:
 def read_source(path: Path, tips: Tips, frozen: Mapping[str, float] | None = None) -> Source:
     """Read and check a URDF; `frozen` joints become fixed at a position. Raises EmbodimentError."""
     file, notes = str(path), list[str]()
-    robot = read_robot(path)
-    notes += rename_world(robot)
+    robot = parse_robot(read_text(path), file)
+    notes += _rename_world(robot)
     kinematics = ElementTree.Element("robot", {"name": robot.get("name") or path.stem})
     joints = robot.findall("joint")
     if len(joints) > MAX_JOINTS:
@@ -65,7 +65,19 @@ def read_source(path: Path, tips: Tips, frozen: Mapping[str, float] | None = Non
 def mirrored(source: Source) -> Source:
     """The mirror image: a left hand as the right hand that is kept of every robot."""
     text = mirror_urdf(ElementTree.tostring(source.kinematics, encoding="unicode"))
-    return replace(source, kinematics=ElementTree.fromstring(text), tree=parse(text, source.file))
+    return replace(source, kinematics=parse_robot(text), tree=parse(text, source.file))
+
+
+def _rename_world(robot: ElementTree.Element) -> list[str]:
+    """Rename a link called "world", a name that simulators reserve; returns notes."""
+    ends = [end for joint in robot.findall("joint") for end in (*joint.findall("parent"), *joint.findall("child"))]
+    for end in ends:
+        if end.get("link") == "world":
+            end.set("link", "hand_root")
+    worlds = [link for link in robot.findall("link") if link.get("name") == "world"]
+    for link in worlds:
+        link.set("name", "hand_root")
+    return ["link world is called hand_root here"] if worlds else []
 
 
 def _link(element: ElementTree.Element) -> ElementTree.Element:

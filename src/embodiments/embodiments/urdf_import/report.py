@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from embodiments.urdf_import.hand import Hand
 from embodiments.urdf_import.postures import Found
 from embodiments.urdf_import.read_urdf import Source
 from embodiments.urdf_import.write_yaml import POSTURES, SPEEDS, pose_text
+from embodiments.urdf_xml import parse_robot
 
 CAN_M = 0.066
 LOOSE_MM = 8.0
@@ -20,7 +20,7 @@ LOOSE_MM = 8.0
 
 def report(source: Source, hand: Hand, axes: Axes, side: str, found: Found, robot: Embodiment) -> list[str]:
     """What was found, then what to look at, a line each."""
-    mass = sum(float(e.get("value", "0")) for e in ElementTree.fromstring(robot.urdf).iter("mass"))
+    mass = sum(float(e.get("value", "0")) for e in parse_robot(robot.urdf).iter("mass"))
     opposite, gaps = _gaps(robot)
     x, y, z = (direction_text(sign * axis) for sign, axis in zip((-1, 1, 1), axes.rotation.T, strict=True))
     seen = f"a {side} hand (sure {abs(axes.clear):.2f} of 1)" if robot.kind == "hand" else "a gripper"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from contracts.files import read_mapping
 from embodiments.errors import EmbodimentError
 from embodiments.transforms import matrix_rpy
 from embodiments.urdf_import.hand import Hand
@@ -23,12 +24,10 @@ def given_postures(hand: Hand, path: Path | None) -> dict[str, np.ndarray]:
     """Postures of a YAML file, each a list in the order of the joints or a mapping from joint to position."""
     if path is None:
         return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise EmbodimentError(str(path), "file", " ".join(str(error).split()), "a readable YAML file") from None
-    if not isinstance(content, dict) or not set(content) <= set(POSTURES):
-        raise EmbodimentError(str(path), "content", content, f"a mapping with {', '.join(POSTURES)}")
+    content = read_mapping(path, error=EmbodimentError)
+    for name in content:
+        if name not in POSTURES:
+            raise EmbodimentError(path, str(name), "an unknown posture", f"one of {', '.join(POSTURES)}")
     return {name: _posture(hand, value, str(path), name) for name, value in content.items()}
 
 
