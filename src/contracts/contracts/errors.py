@@ -38,7 +38,7 @@ class FileError(ValueError):
             expected: The same.
         """
         self.file, self.field = one_line(file, MOST_FILE), one_line(field, MOST_FIELD)
-        self.found, self.expected = one_line(found, MOST_FOUND), one_line(expected, MOST_EXPECTED)
+        self.found, self.expected = one_line(found, MOST_FOUND) or "''", one_line(expected, MOST_EXPECTED) or "''"
         super().__init__(self.file, self.field, self.found, self.expected)
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ def one_line(value: object, most: int = MOST_EXPECTED) -> str:
     """
     text = "nothing" if value is None else str(value) if isinstance(value, (str, Path)) else repr(value)
     text = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * most])
-    text = " ".join(text.split()) or "''"
+    text = " ".join(text.split())
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
