@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -19,20 +18,21 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 import embodiments
+from contracts.chunk import Chunk
 from contracts.hops import CODEC, HopLog
 from contracts.latency import LatencyTrace
 from embodiments.transforms import pose
 from latent_codec.codec import Codec
-from latent_codec.gate import Gate, Seed
+from latent_codec.loop import CodecLoop, CodecSettings
 from latent_codec.side import SideCodec
-from node_kit import diagnostics, lifecycle, messages, parameters, qos, scheduling
+from node_kit import diagnostics, lifecycle, log, messages, parameters, qos, scheduling
 from node_kit import main as node_main
 from node_kit.polled_subscription import DroppedMessages, PolledSubscription
 
 STOP_DEADLINE_S = 2.0
 
 
-class CodecParameters(parameters.Parameters):
+class CodecParameters(CodecSettings, parameters.Parameters):
     """Parameters of the codec node of one side."""
 
     side: Literal["left", "right"] = Field(description="side of the robot; its topics are below /<side>")
@@ -41,66 +41,60 @@ class CodecParameters(parameters.Parameters):
     bundle: str = Field(description="directory of the codec bundle")
     base_xyz: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="arm root in the station frame, m")
     base_rpy: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="arm root in the station frame, rad")
-    max_chunk_age_s: float = Field(0.5, gt=0, le=5, description="an older latent action is refused, s")
-    max_state_age_s: float = Field(0.1, gt=0, le=5, description="with older joint states nothing is decoded, s")
     state_rate_hz: float = Field(50.0, gt=0, le=500, description="rate of the latent state, Hz")
 
 
 class CodecNode(lifecycle.Lifecycle):
-    """See the module."""
+    """Reads messages for its `CodecLoop` and publishes what that returns."""
 
     Parameters = CodecParameters
 
     def __init__(self, name: str = "codec", **options: Any) -> None:
         super().__init__(name, **options)
-        self._telling: threading.Thread | None = None
+        self._thread: threading.Thread | None = None
         self._fault = ""
-        self._end, self._working = threading.Event(), threading.Lock()  # one computes at a time
+        self._end = threading.Event()
+        self._taking = threading.Lock()  # of two threads one takes joint states, so that they keep their order
 
     def configure(self, parameters: CodecParameters) -> None:
         """Load bundle and robots, and open the topics. Raises BundleError, EmbodimentError."""
         side = parameters.side
         arm, hand = (embodiments.load(name, side) for name in (parameters.arm, parameters.hand))
         codec = Codec.load(parameters.bundle, [parameters.hand])
-        self.side = SideCodec(codec, arm, hand, pose(parameters.base_xyz, parameters.base_rpy))
-        self.gate = Gate(codec.latent_space, codec.axes, parameters.max_chunk_age_s, parameters.max_state_age_s)
-        self.seed = Seed()
-        self.trace, self.hops, self.refused, self.reason = LatencyTrace(), HopLog(CODEC), Counter(), ""
-        self.received = self.chunks = self.chunks_refused = 0  # every chunk received is decoded or refused
-        self.dropped = DroppedMessages()
-        self.states: dict[str, messages.JointArrays] = {}
-        self._sent_stamp = 0
-        self._name, self._state_period_s = side, 1.0 / parameters.state_rate_hz
+        settings = CodecSettings(**{name: getattr(parameters, name) for name in CodecSettings.model_fields})
+        self.loop = CodecLoop(SideCodec(codec, arm, hand, pose(parameters.base_xyz, parameters.base_rpy)), settings)
+        self.robots = {"arm": arm, "hand": hand}
+        self.trace, self.hops, self.dropped = LatencyTrace(), HopLog(CODEC), DroppedMessages()
+        self._name, self._printed, self._state_period_s = side, "", 1.0 / parameters.state_rate_hz
         self._open(side)
 
     def activate(self) -> None:
-        """Forget what was received before, and begin to tell the latent state."""
-        self.states.clear()
-        self.seed.clear()
+        """Forget what was received before, and start the thread of the latent state."""
+        self.loop.reset()
         self._fault = ""
         self._end.clear()
-        self._telling = threading.Thread(target=self._tell, name="latent state", daemon=True)
-        self._telling.start()
+        self._thread = threading.Thread(target=self._publish_states, name="latent state", daemon=True)
+        self._thread.start()
 
     def deactivate(self) -> None:
-        """Tell no more; without states the policy stops."""
+        """End the latent state; without it the policy stops."""
         self._end.set()
-        if self._telling is not None:
-            self._telling.join(STOP_DEADLINE_S)
-            self._telling = None
+        if self._thread is not None:
+            self._thread.join(STOP_DEADLINE_S)
+            self._thread = None
 
     def _open(self, side: str) -> None:
         self._warm_up()
         self._state = self.keep(self.create_publisher(JointState, f"/{side}/latent_state", qos.STATE))
         self._commands = {
             part: self.keep(self.create_publisher(JointTrajectory, f"/{side}/{part}/command", qos.COMMAND))
-            for part in ("arm", "hand")
+            for part in self.robots
         }
         self._polled: list[PolledSubscription] = []
-        for part, robot in (("arm", self.side.arm), ("hand", self.side.hand)):
-            callback = self._receiver(part, robot.joints)
+        for part in self.robots:
+            receive = lambda message, part=part: self._on_joint_state(part, message)  # noqa: E731
             self._polled.append(
-                PolledSubscription(self, JointState, f"/{side}/{part}/joint_states", callback, qos.STATE)
+                PolledSubscription(self, JointState, f"/{side}/{part}/joint_states", receive, qos.STATE)
             )
             self.keep(self._polled[-1].subscription)
         self.keep(self.create_subscription(JointTrajectory, f"/{side}/latent_action", self._on_action, qos.COMMAND))
@@ -108,112 +102,94 @@ class CodecNode(lifecycle.Lifecycle):
 
     def _warm_up(self) -> None:
         """First calls of onnxruntime and Pinocchio are slow: make them before anything waits for the result."""
-        home, hand = self.side.arm.postures["home"], self.side.hand.postures["open"]
-        state = self.side.latent_state(home, hand)
-        self.side.decode_chunk(np.repeat(state[None], 16, axis=0), home)
+        side = self.loop.side
+        home, hand = side.arm.postures["home"], side.hand.postures["open"]
+        side.decode_chunk(np.repeat(side.latent_state(home, hand)[None], 16, axis=0), home)
 
-    def _receiver(self, part: str, joints: tuple[str, ...]) -> Any:
-        def receive(message: JointState) -> None:
-            arrays, status = messages.joint_state_arrays(message, joints)
-            if status is messages.MessageStatus.OK:
-                self.states[part] = arrays
-            else:
-                self._refuse(f"{part}_joint_states_{status}")
+    def _on_joint_state(self, part: str, message: JointState) -> None:
+        state, status = messages.joint_state_arrays(message, self.robots[part].joints)
+        if status is messages.MessageStatus.OK:
+            self.loop.observe(part, state.stamp_ns, state.position)
+        else:
+            self.loop.refuse(f"{part}_joint_states_{status}")
+            self._print_refusal()
 
-        return receive
+    def _take_joint_states(self) -> None:
+        """Take the joint states that have come: they are needed for a state and for a chunk, and wake no executor."""
+        with self._taking:
+            for inbox in self._polled:
+                inbox.deliver()
 
-    def _look(self) -> None:
-        """At the joint states that have come: they are needed for a state and for a chunk, and wake nobody before."""
-        for inbox in self._polled:
-            inbox.deliver()
-
-    def _tell(self) -> None:
-        """The thread of the latent state: to wake an executor for it would take longer than the state itself. An
-        unforeseen error ends it, and so ends motion."""
+    def _publish_states(self) -> None:
+        """The thread of the latent state: waking an executor would take longer than computing the state. An unforeseen
+        error ends it, and so ends motion.
+        """
         deadline = time.monotonic()
         try:
             while not self._end.wait(max(deadline - time.monotonic(), 0.0)):
                 deadline = max(deadline, time.monotonic() - self._state_period_s) + self._state_period_s
-                with self._working:
-                    self._publish_state()
+                self._publish_state()
         except Exception as error:  # reported in diagnostics too
             self._fault = f"{type(error).__name__}: {error}"
-            print(f"error: node {self.get_name()}: latent state ended: {self._fault}", file=sys.stderr, flush=True)
+            log.error(self, f"latent state ended: {self._fault}")
 
     def _publish_state(self) -> None:
-        """The newest latent state, stamped with the older of the two joint states; each only once."""
-        self._look()
-        if not self.active or self.gate.states(self.states, time.time_ns()):
-            return
-        arm, hand = self.states["arm"], self.states["hand"]
-        stamp = min(arm.stamp_ns, hand.stamp_ns)
-        if stamp == self._sent_stamp:  # an older one comes when the clock was set back: it is news
-            return
-        self._sent_stamp = stamp
-        latent = self.side.latent_state(arm.position, hand.position)
-        self._state.publish(messages.joint_state(self.side.axes, stamp, latent, frame_id=self.gate.latent_space))
+        self._take_joint_states()
+        state = self.loop.latent_state(time.time_ns()) if self.active else None
+        if state is not None:
+            side = self.loop.side
+            values = (side.axes, state.stamp_ns, state.position)
+            self._state.publish(messages.joint_state(*values, frame_id=side.codec.latent_space))
 
     def _on_action(self, message: JointTrajectory, info: Mapping[str, int | None]) -> None:
         self.dropped.take(info)
-        self.received += 1
         if not self.active:
-            self.chunks_refused += 1
+            self.loop.ignore()
             return
         received_ns, started = time.time_ns(), time.perf_counter()
-        with self._working:
-            reason = self._decode(message, received_ns)
-        if reason:
-            self.chunks_refused += 1
-            self._refuse(reason)
-            return
-        self.trace.add(1e3 * (time.perf_counter() - started))
-        self.chunks, self.reason = self.chunks + 1, ""
+        self._take_joint_states()
+        chunk, status = messages.read_chunk(message, self.loop.side.axes)
+        commands, _ = self.loop.decode(chunk, message.header.frame_id, time.time_ns(), str(status))
+        self._print_refusal()
+        if commands:
+            self._publish_commands(commands, received_ns)
+            self.trace.add(1e3 * (time.perf_counter() - started))
 
-    def _decode(self, message: JointTrajectory, received_ns: int) -> str:
-        """Decode a chunk and publish the commands; returns why not, empty when done."""
-        self._look()
-        chunk, status = messages.read_chunk(message, self.side.axes)
-        now = time.time_ns()
-        reason = self.gate.chunk(message.header.frame_id, str(status), chunk.stamp_ns, now)
-        reason = reason or self.gate.states(self.states, now)
-        if reason:
-            return reason
-        first_ns = chunk.stamp_ns + int(1e9 * chunk.times_s[0])
-        seed = self.seed.at(first_ns, self.states["arm"].position)
-        arm, hand, decoded = self.side.decode_chunk(chunk.points, seed)
-        if not decoded.ok:
-            return str(decoded)
-        self.seed.remember(chunk.stamp_ns, chunk.times_s, arm)
-        commands = {
-            part: messages.joint_trajectory(robot.joints, chunk.stamp_ns, chunk.times_s, points)
-            for part, robot, points in (("arm", self.side.arm, arm), ("hand", self.side.hand, hand))
+    def _publish_commands(self, commands: Mapping[str, Chunk], received_ns: int) -> None:
+        made = {
+            part: messages.joint_trajectory(self.robots[part].joints, chunk.stamp_ns, chunk.times_s, chunk.points)
+            for part, chunk in commands.items()
         }
-        self.hops.add(chunk.stamp_ns, received_ns, time.time_ns())
-        for part, command in commands.items():
+        self.hops.add(commands["arm"].stamp_ns, received_ns, time.time_ns())
+        for part, command in made.items():
             self._commands[part].publish(command)
-        return ""
 
-    def _refuse(self, reason: str) -> None:
-        """Count a refusal; a reason is printed when it begins, not for each message."""
+    def _print_refusal(self) -> None:
+        """A reason is printed when it begins, not for each message."""
+        reason = self.loop.counts.reason
         kind = reason.split(":")[0]
-        if kind != self.reason.split(":")[0]:
-            print(f"codec/{self._name}: refused: {reason}", file=sys.stderr, flush=True)
-        self.refused[kind] += 1
-        self.reason = reason
+        if kind and kind != self._printed:
+            log.warning(self, f"codec/{self._name}: refused: {reason}")
+        self._printed = kind
 
     def _diagnose(self) -> diagnostics.Report:
-        state = ("refusing" if self.reason else "running") if self.active else "inactive"
-        level = diagnostics.WARN if self.reason else diagnostics.OK
+        counts = self.loop.counts
+        state = ("refusing" if counts.reason else "running") if self.active else "inactive"
+        level = diagnostics.WARN if counts.reason else diagnostics.OK
         if self._fault:
             state, level = f"fault: {self._fault}", diagnostics.ERROR
-        counts = {"received": self.received, "chunks": self.chunks, "chunks_refused": self.chunks_refused}
-        counts["dropped"] = self.dropped.count
-        values = {**counts, "refused": sum(self.refused.values()), "reason": self.reason}
-        return (
-            level,
-            state,
-            {**self.trace.values("codec"), **self.hops.values(), **values, "latent_space": self.gate.latent_space},
-        )
+        values = {
+            **self.trace.values("codec"),
+            **self.hops.values(),
+            "received": counts.received,
+            "chunks": counts.decoded,
+            "chunks_refused": counts.chunks_refused,
+            "dropped": self.dropped.count,
+            "refused": sum(counts.refused.values()),
+            "reason": counts.reason,
+            "latent_space": self.loop.side.codec.latent_space,
+        }
+        return level, state, values
 
 
 def main() -> int:

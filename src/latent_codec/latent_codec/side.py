@@ -54,18 +54,20 @@ class SideCodec:
     def __init__(self, codec: Codec, arm: Embodiment, hand: Embodiment, base: np.ndarray) -> None:
         codec.joints(hand.name)  # a hand that is not loaded is an error now, not at the first message
         self.codec, self.arm, self.hand = codec, arm, hand
-        self.ik = ArmIK(arm, hand, np.asarray(base, dtype=float))
+        base = np.asarray(base, dtype=float)
+        # Pinocchio's buffers are for one thread: states are computed in one, chunks in another.
+        self.ik, self._forward = ArmIK(arm, hand, base), ArmIK(arm, hand, base).forward
         self.axes = codec.axes
 
     def latent_state(self, arm_q: np.ndarray, hand_q: np.ndarray) -> np.ndarray:
         """Arm joints (7,) and hand joints (n,) in rad to the latent vector (9 + N,), wrist in the station frame."""
-        wrist = pose_to_wrist(self.ik.forward(np.asarray(arm_q, dtype=float)))
+        wrist = pose_to_wrist(self._forward(np.asarray(arm_q, dtype=float)))
         latent = self.codec.encode(self.hand.name, np.asarray(hand_q, dtype=float)[None])[0]
         return np.concatenate([wrist, latent])
 
     def latent_states(self, arm_q: np.ndarray, hand_q: np.ndarray) -> np.ndarray:
         """The same for whole recordings: (T, 7) and (T, n) to (T, 9 + N)."""
-        wrists = np.array([pose_to_wrist(self.ik.forward(q)) for q in np.asarray(arm_q, dtype=float)])
+        wrists = np.array([pose_to_wrist(self._forward(q)) for q in np.asarray(arm_q, dtype=float)])
         latents = self.codec.encode(self.hand.name, hand_q)
         return np.concatenate([wrists.reshape(-1, WRIST_SIZE), latents], axis=1)
 

@@ -43,11 +43,11 @@ class _CodecBench:
     def __init__(self, node: CodecNode, said: Said, rng: Random) -> None:
         self.commands = 0
         self._node, self._said, self._rng, self._mailbox = node, said, rng, Mailbox(node)
-        side = node.side
+        side = node.loop.side
         self._robots = {"arm": side.arm, "hand": side.hand}
         self._postures = {"arm": side.arm.postures["home"], "hand": side.hand.postures["pregrasp"]}
         self._latent = side.latent_state(self._postures["arm"], self._postures["hand"])
-        self._space = node.gate.latent_space
+        self._space = side.codec.latent_space
 
     def event(self, outcome: Outcome) -> None:
         """One message, and a look at what the node says of it."""
@@ -65,21 +65,21 @@ class _CodecBench:
         """Nothing is left to be done."""
 
     def _tell(self, outcome: Outcome, part: str) -> None:
-        robot, before = self._robots[part], self._node.states.get(part)
+        robot, before = self._robots[part], self._node.loop.newest(part)
         message = random_messages.joint_state(self._rng, robot.joints, self._postures[part], SPREAD)
         self._mailbox.deliver(f"/left/{part}/joint_states", message)
-        taken = self._node.states.get(part) is not before
+        taken = self._node.loop.newest(part) is not before
         sound = messages.joint_state_arrays(message, robot.joints)[1] is MessageStatus.OK
         if taken != sound:
             raise Wrong(f"{part} joint states: took {taken}, expected {sound}")
         outcome.take(ACCEPTED if taken else self._reason())
 
     def _act(self, outcome: Outcome) -> None:
-        message = random_messages.trajectory(self._rng, self._node.side.axes, self._latent, SPREAD, self._space)
-        chunks = self._node.chunks
+        message = random_messages.trajectory(self._rng, self._node.loop.side.axes, self._latent, SPREAD, self._space)
+        chunks = self._node.loop.counts.decoded
         self._mailbox.deliver("/left/latent_action", message)
         commands = {topic: told for topic, told in self._said if topic.endswith("/command")}
-        if self._node.chunks == chunks:
+        if self._node.loop.counts.decoded == chunks:
             if commands:
                 raise Wrong("a command of what was refused")
             outcome.take(self._reason())
@@ -97,7 +97,7 @@ class _CodecBench:
                 raise Wrong(f"latent state {list(message.position)}")
 
     def _reason(self) -> str:
-        reason = self._node.reason.split(":")[0]
+        reason = self._node.loop.counts.reason.split(":")[0]
         if not REASON.fullmatch(reason):
             raise Wrong(f"refused for {reason!r}, expected a reason")
         return reason
