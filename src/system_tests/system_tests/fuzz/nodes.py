@@ -28,7 +28,7 @@ Said = deque[tuple[str, Any]]
 
 
 @contextlib.contextmanager
-def active(kind: type[Lifecycle], name: str, **parameters: Any) -> Iterator[Lifecycle]:
+def active(kind: type[Lifecycle], name: str, /, **parameters: Any) -> Iterator[Lifecycle]:
     """The node, configured and active; nobody hears it, and it hears nobody."""
     before = os.environ.get(DISCOVERY)
     os.environ[DISCOVERY] = "OFF"
