@@ -27,25 +27,23 @@ class Strict(BaseModel):
 class FileEntry(Strict):
     """Content of one file of the bundle."""
 
-    sha256: Sha256
-    bytes: int = Field(gt=0)
+    sha256: Sha256 = Field(description="hash of the content")
+    bytes: int = Field(gt=0, description="its size")
 
 
 class HandEntry(Strict):
-    """One hand of a codec: joint order and limits it was trained with (rad, m for prismatic joints), its networks.
+    """One hand of a codec: its joints, and networks in physical units (rad, m); they normalise inside.
 
-    The encoder maps `joints` (B, n) to `latent` (B, N), the decoder `latent` (B, N) to `joints` (B, n), both in
-    physical units: normalisation by the limits is inside the graphs. `density` is the file of the latents that the
-    decoder was trained on, which hands may share; a latent with a score below `density_threshold` is refused.
+    Hands may share the file of a density.
     """
 
-    joints: tuple[str, ...] = Field(min_length=1)
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
-    encoder: FileName
-    decoder: FileName
-    density: FileName
-    density_threshold: float
+    joints: tuple[str, ...] = Field(min_length=1, description="names, in the order of the networks")
+    lower: tuple[float, ...] = Field(description="limits in training, rad or m")
+    upper: tuple[float, ...] = Field(description="the same")
+    encoder: FileName = Field(description="ONNX file: joints (B, n) to latent (B, N)")
+    decoder: FileName = Field(description="ONNX file: latent (B, N) to joints (B, n)")
+    density: FileName = Field(description="file with the density of admissible latents")
+    density_threshold: float = Field(description="a latent with a lower score is refused")
 
     @model_validator(mode="after")
     def _limits_fit_the_joints(self) -> HandEntry:
@@ -61,46 +59,46 @@ class HandEntry(Strict):
 class CodecContract(Strict):
     """What a codec bundle promises."""
 
-    latent_dim: int = Field(ge=1, le=256)
-    hands: dict[str, HandEntry] = Field(min_length=1)
+    latent_dim: int = Field(ge=1, le=256, description="N")
+    hands: dict[str, HandEntry] = Field(min_length=1, description="by name of the embodiment")
 
 
 class ObservationContract(Strict):
     """What a policy must be shown: cameras name -> (height, width) of the prepared image; oldest admissible age."""
 
-    cameras: dict[str, tuple[int, int]] = Field(min_length=1)
-    encoding: Literal["rgb8"] = "rgb8"
-    max_age_s: float = Field(gt=0)
+    cameras: dict[str, tuple[int, int]] = Field(
+        min_length=1, description="name -> height, width of the image given to the network"
+    )
+    encoding: Literal["rgb8"] = Field("rgb8", description="of the image")
+    max_age_s: float = Field(gt=0, description="oldest observation that may be acted on")
 
 
 class PolicyContract(Strict):
-    """What a policy bundle promises. Point i of a chunk is at the observation's stamp + (i + 1) * period_s.
+    """What a policy bundle promises. Point i of a chunk is at the observation's stamp + (i + 1) * period_s."""
 
-    `plan` is how many points of the chunk that the robots already follow the model is told at most; 0: it has no such
-    inputs. `normalisation` records the statistics that are baked into the graph, one list a name, for inspection.
-    """
-
-    model: FileName
-    sides: tuple[Side, ...] = Field(min_length=1)
-    period_s: float = Field(gt=0, le=1)
-    horizon: int = Field(ge=1, le=256)
-    plan: int = Field(0, ge=0, le=256)
-    observation: ObservationContract
-    normalisation: dict[str, tuple[float, ...]] = {}
-    options: dict[str, JsonValue] = {}
+    model: FileName = Field(description="ONNX file")
+    sides: tuple[Side, ...] = Field(min_length=1, description="that it moves")
+    period_s: float = Field(gt=0, le=1, description="time between two points of a chunk")
+    horizon: int = Field(ge=1, le=256, description="points of a chunk")
+    plan: int = Field(0, ge=0, le=256, description="most points of the action prefix; 0: the network takes none")
+    observation: ObservationContract = Field(description="what it must be shown")
+    normalisation: dict[str, tuple[float, ...]] = Field(
+        default_factory=dict, description="statistics that are part of the network, for inspection"
+    )
+    options: dict[str, JsonValue] = Field(default_factory=dict, description="of the training, for inspection")
 
 
 class Training(Strict):
     """Where the weights come from: enough to repeat the training."""
 
-    recipe: str
-    config: dict[str, JsonValue]
-    inputs: dict[str, str] = {}
-    steps: int = Field(ge=0)
-    seed: int
-    seconds: float = Field(ge=0)
-    created: str
-    versions: dict[str, str] = {}
+    recipe: str = Field(description="how it was trained")
+    config: dict[str, JsonValue] = Field(description="configuration of the training")
+    inputs: dict[str, str] = Field(default_factory=dict, description="name -> hash of what it was trained on")
+    steps: int = Field(ge=0, description="of the optimiser")
+    seed: int = Field(description="of all random numbers")
+    seconds: float = Field(ge=0, description="how long it took")
+    created: str = Field(description="when, UTC")
+    versions: dict[str, str] = Field(default_factory=dict, description="library -> version")
 
 
 class BaseManifest(Strict):
@@ -111,14 +109,14 @@ class BaseManifest(Strict):
         axes: Names of one side's latent vector, in wire order.
     """
 
-    format: Literal[1] = FORMAT
-    kind: str
-    id: Identifier
-    latent_space: Identifier
-    axes: tuple[str, ...] = Field(min_length=1)
-    files: dict[FileName, FileEntry] = Field(min_length=1)
-    training: Training
-    metrics: dict[str, JsonValue] = {}
+    format: Literal[1] = Field(FORMAT, description="version of this schema")
+    kind: str = Field(description="codec or policy")
+    id: Identifier = Field(description="name@hash of the bundle")
+    latent_space: Identifier = Field(description="name@hash of the space; a codec that gains a hand keeps it")
+    axes: tuple[str, ...] = Field(min_length=1, description="names of the latent vector of one side, in wire order")
+    files: dict[FileName, FileEntry] = Field(min_length=1, description="by name")
+    training: Training = Field(description="enough to repeat it")
+    metrics: dict[str, JsonValue] = Field(default_factory=dict, description="measured quality")
 
     @property
     def referenced_files(self) -> tuple[str, ...]:
@@ -136,8 +134,8 @@ class BaseManifest(Strict):
 class CodecManifest(BaseManifest):
     """A codec bundle: encoders and decoders of hands that share one latent space."""
 
-    kind: Literal["codec"] = "codec"
-    codec: CodecContract
+    kind: Literal["codec"] = Field("codec", description="what the bundle is")
+    codec: CodecContract = Field(description="what it promises")
 
     @property
     def referenced_files(self) -> tuple[str, ...]:
@@ -156,8 +154,8 @@ class CodecManifest(BaseManifest):
 class PolicyManifest(BaseManifest):
     """A policy bundle: one network from observations to chunks of latent actions."""
 
-    kind: Literal["policy"] = "policy"
-    policy: PolicyContract
+    kind: Literal["policy"] = Field("policy", description="what the bundle is")
+    policy: PolicyContract = Field(description="what it promises")
 
     @property
     def referenced_files(self) -> tuple[str, ...]:

@@ -30,8 +30,8 @@ class Joints(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    arm: list[str]
-    hand: list[str]
+    arm: list[str] = Field(description="names, in the order of the columns")
+    hand: list[str] = Field(description="the same")
 
 
 class EpisodeEntry(BaseModel):
@@ -39,14 +39,16 @@ class EpisodeEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    file: str = Field(pattern=r"^[^/\\]+\.npz$")  # a name, so that no dataset reaches outside its folder
-    source: str
-    task: str
-    embodiments: dict[Side, Embodiments]
-    joints: dict[Side, Joints]
-    bases: dict[Side, Pose]
-    success: dict[Side, bool] | None
-    length: int = Field(ge=1)
+    file: str = Field(
+        pattern=r"^[^/\\]+\.npz$", description="its arrays, in the dataset's folder"
+    )  # a name, so that no dataset reaches outside its folder
+    source: str = Field(description="bag it came from, relative to the dataset")
+    task: str = Field(description="name of the task")
+    embodiments: dict[Side, Embodiments] = Field(description="by side")
+    joints: dict[Side, Joints] = Field(description="by side")
+    bases: dict[Side, Pose] = Field(description="poses of the arm roots, as in the bag")
+    success: dict[Side, bool] | None = Field(description="by side; none: not judged")
+    length: int = Field(ge=1, description="number of steps, T")
 
 
 class Dataset(BaseModel):
@@ -54,10 +56,10 @@ class Dataset(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Literal[1] = 1
-    period_s: float = Field(gt=0)
-    cameras: dict[str, tuple[int, int]]
-    episodes: list[EpisodeEntry] = Field(default_factory=list)
+    version: Literal[1] = Field(1, description="of this schema")
+    period_s: float = Field(gt=0, description="time between two steps")
+    cameras: dict[str, tuple[int, int]] = Field(description="name -> height, width")
+    episodes: list[EpisodeEntry] = Field(default_factory=list, description="one file each")
 
 
 def resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -36,8 +36,8 @@ class Embodiments(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    arm: str = Field(min_length=1)
-    hand: str = Field(min_length=1)
+    arm: str = Field(min_length=1, description="name of the embodiment")
+    hand: str = Field(min_length=1, description="name of the embodiment")
 
 
 class EpisodeMetadata(BaseModel):
@@ -49,17 +49,21 @@ class EpisodeMetadata(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Literal[1] = 1
-    task: str = Field(min_length=1)
-    embodiments: dict[Side, Embodiments] = Field(min_length=1)
-    bases: dict[Side, Pose] = Field(default_factory=dict)
-    success: dict[Side, bool] | None = None
-    source: Literal["demonstration", "policy", "teleoperation"] = "demonstration"
-    instruction: str = ""
-    station: str = ""
-    seed: int | None = None
-    policy_sha256: str | None = None
-    codec_sha256: str | None = None
+    version: Literal[1] = Field(1, description="of this schema")
+    task: str = Field(min_length=1, description="name of the task")
+    embodiments: dict[Side, Embodiments] = Field(min_length=1, description="by side")
+    bases: dict[Side, Pose] = Field(
+        default_factory=dict, description="poses of the arm roots in the station frame, 4x4, m"
+    )
+    success: dict[Side, bool] | None = Field(None, description="by side; none: not judged")
+    source: Literal["demonstration", "policy", "teleoperation"] = Field(
+        "demonstration", description="who moved the robots"
+    )
+    instruction: str = Field("", description="text of the task")
+    station: str = Field("", description="name of the station")
+    seed: int | None = Field(None, description="of the simulation")
+    policy_sha256: str | None = Field(None, description="hash of the policy bundle")
+    codec_sha256: str | None = Field(None, description="hash of the codec bundle")
 
     @property
     def succeeded(self) -> bool | None:

@@ -26,6 +26,8 @@ from hand_drivers.status import ChunkStatus, State
 from latent_codec.codec import Codec
 from system_tests.fuzz.nodes import active, listening
 
+pytestmark = pytest.mark.graph
+
 HOW_TO = paths.workspace() / "docs" / "how_to"
 
 

@@ -14,6 +14,8 @@ import pytest
 from bringup import paths
 from system_tests.reference import schemas
 
+pytestmark = pytest.mark.graph
+
 ROOT = paths.workspace()
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))

@@ -17,6 +17,8 @@ from system_tests.reference import pages, schemas
 from system_tests.reference.pages import MarkerError, rewritten, unmarked
 from system_tests.reference.schemas import nested, table
 
+pytestmark = pytest.mark.graph
+
 DOCS = paths.workspace() / "docs"
 PAGES = sorted((DOCS / "reference" / "devices").glob("*.md"))
 

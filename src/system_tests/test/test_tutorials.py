@@ -17,6 +17,8 @@ from doc_pages import Block, blocks, write_files
 
 from bringup import paths
 
+pytestmark = pytest.mark.system
+
 ROOT = paths.workspace()
 PAGES = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 TIMEOUT_S = 300.0  # for what hangs

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from camera_node.node import CameraParameters
 from camera_node.source import GROUP as CAMERAS
 from contracts import plugins
-from contracts.manifest import Manifest
+from contracts.manifest import CodecManifest, PolicyManifest
 from contracts.station import Station
 from device_emulators.world.emulators_node import EmulatorsParameters
 from episodes.dataset import Dataset
@@ -37,7 +37,8 @@ NODES: dict[str, type[BaseModel]] = {
 }
 FILES: dict[str, type[BaseModel]] = {
     "station": Station,
-    "manifest": Manifest,
+    "codec": CodecManifest,
+    "policy": PolicyManifest,
     "dataset": Dataset,
     "episode": EpisodeMetadata,
 }
