@@ -23,7 +23,8 @@ from rich.text import Text
 from contracts.files import write_atomic
 
 END = "<!-- end -->"
-OUTPUTS = ("--json", "--markdown")  # options that say where figures go, and not which
+HIDDEN = ("--json", "--markdown", "--root")  # options that say where files go, and not which figures
+WORKSPACE = "CROSSHAND_WS"  # names in pages are relative to this folder
 
 
 class TableConsole(Console):
@@ -44,14 +45,14 @@ def command_line(command: str, arguments: Sequence[str] | None = None) -> str:
 
     Args:
         command: Its beginning, such as `./ws bench fuzz`.
-        arguments: Those after it; None takes the process's. Options that only name output files are left out.
+        arguments: Those after it; None takes the process's. Options that say where files go are left out.
     """
     words, kept = list(sys.argv[1:] if arguments is None else arguments), []
     while words:
         word = words.pop(0)
-        if word in OUTPUTS:
+        if word in HIDDEN:
             words = words[1:]
-        elif not word.startswith(tuple(f"{option}=" for option in OUTPUTS)):
+        elif not word.startswith(tuple(f"{option}=" for option in HIDDEN)):
             kept.append(word)
     return " ".join([command, *map(shlex.quote, kept)])
 
@@ -135,6 +136,8 @@ def _block(text: str, name: str) -> str:
 
 def _put(path: Path, name: str, content: str) -> None:
     text = path.read_text(encoding="utf-8") if path.exists() else f"# Results: {name}\n"
+    root = os.environ.get(WORKSPACE, "")
+    content = content.replace(f"{root}/", "") if root else content
     block = f"{_begin(name)}\n\n{content.strip()}\n\n{END}"
     pattern = re.compile(f"{re.escape(_begin(name))}\n.*?{re.escape(END)}", re.DOTALL)
     new = pattern.sub(lambda _: block, text) if pattern.search(text) else f"{text.rstrip()}\n\n{block}\n"

@@ -50,7 +50,7 @@ class Pose(Schema):
 class Part(Schema):
     """One arm, hand or gripper: the robot it is and the device plug-in that moves it."""
 
-    embodiment: Name
+    embodiment: Name = Field(description="name of the robot")
     device: str = Field("", max_length=64, description="device plug-in; empty: the backend's own, not in backend real")
     address: str = Field("", max_length=256, description="host:port, serial port or bus of the device")
     options: dict[str, Any] = Field(default_factory=dict, description="settings of the device plug-in")
@@ -71,10 +71,10 @@ class View(Schema):
 
 class Camera(Schema):
     source: str = Field("", max_length=64, description="camera plug-in; empty: `simulated`, not in backend real")
-    width: int = Field(320, ge=16, le=4096)
-    height: int = Field(240, ge=16, le=4096)
-    rate_hz: float = Field(30.0, gt=0.0, le=240.0)
-    fovy_deg: float = Field(45.0, gt=1.0, lt=170.0)
+    width: int = Field(320, ge=16, le=4096, description="pixels")
+    height: int = Field(240, ge=16, le=4096, description="pixels")
+    rate_hz: float = Field(30.0, gt=0.0, le=240.0, description="frames per second")
+    fovy_deg: float = Field(45.0, gt=1.0, lt=170.0, description="vertical field of view, simulated cameras")
     pose: View
     options: dict[str, Any] = Field(default_factory=dict, description="settings of the camera plug-in")
 
@@ -93,8 +93,8 @@ class Scene(Schema):
 
 
 class Servo(Schema):
-    arm_rate_hz: float = Field(250.0, ge=10.0, le=1000.0)
-    hand_rate_hz: float = Field(100.0, ge=10.0, le=1000.0)
+    arm_rate_hz: float = Field(250.0, ge=10.0, le=1000.0, description="rate of the servo loops of arms")
+    hand_rate_hz: float = Field(100.0, ge=10.0, le=1000.0, description="rate of the servo loops of hands")
     command_timeout_s: float = Field(
         0.2, gt=0.0, le=2.0, description="a command is followed until its observation is this old; then brake and hold"
     )
@@ -105,25 +105,27 @@ class Servo(Schema):
 class Inference(Schema):
     """Where the policy computes; the first of the onnxruntime providers that this machine has."""
 
-    providers: list[str] = Field(["CPUExecutionProvider"], min_length=1, max_length=8)
+    providers: list[str] = Field(
+        ["CPUExecutionProvider"], min_length=1, max_length=8, description="of onnxruntime, the preferred one first"
+    )
 
 
 class Simulation(Schema):
     port: int = Field(48800, ge=1024, le=65535, description="worlds that run at the same time need different ones")
-    seed: int = Field(0, ge=0, le=2**31 - 1)
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of where objects start")
 
 
 class Record(Schema):
-    enabled: bool = True
-    directory: str = Field("out/bags", min_length=1)
+    enabled: bool = Field(True, description="record each run")
+    directory: str = Field("out/bags", min_length=1, description="folder of bags")
 
 
 class Station(Schema):
-    name: Name
+    name: Name = Field(description="of the station")
     backend: Literal["sim", "emulated", "real"] = Field(
         "sim", description="emulated: the simulated robots behind their makers' wires, moved by the real drivers"
     )
-    task: Name = "pick_place"
+    task: Name = Field("pick_place", description="what the simulated objects are for")
     seconds: float = Field(0.0, ge=0.0, le=86400.0, description="how long to run; 0 means until stopped")
     sides: dict[SideName, Side] = Field(min_length=1)
     cameras: dict[Name, Camera] = Field(min_length=1)

@@ -57,6 +57,12 @@ def test_a_page_without_the_block_gets_it_at_the_end(table, tmp_path):
     assert page.read_text().index("results: one") < page.read_text().index("results: two")
 
 
+def test_names_in_a_page_are_relative_to_the_workspace(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("CROSSHAND_WS", "/some/where")
+    results.write(tmp_path / "page.md", "one", "one --bundle /some/where/models/policy", [table])
+    assert "`one --bundle models/policy`" in (tmp_path / "page.md").read_text()
+
+
 def test_without_a_path_nothing_is_written(table):
     results.write(None, "one", "one", [table])
     results.write_row(None, "one", "one", ["a"], ["b"])

@@ -119,7 +119,7 @@ def test_the_drivers_page_has_all_states_refusals_and_diagnostics_of_the_node():
     overrides = [Parameter(name, value=value) for name, value in given.items()]
     node = DriverNode("driver", context=context, parameter_overrides=overrides)
     node.trigger_configure()
-    keys = {re.sub(r"_ms_(p50|p99|max)$", "_ms_*", key) for key in node._report()[2]}
+    keys = {re.sub(r"_ms_(p50|p99|max|mean)$", "_ms_*", key) for key in node._report()[2]}
     node.destroy_node()
     rclpy.shutdown(context=context)
     words = keys | {str(state) for state in State} | {str(status) for status in ChunkStatus} - {"accepted"}
