@@ -62,7 +62,7 @@ def assemble(
     world = World(station, load_task(task, station.sides))
     camera = next(iter(policy.cameras))
     renderer = Renderer(world.model, camera, station.cameras[camera].width, station.cameras[camera].height)
-    sides = [Side(world, side, codec) for side in world.sides]
+    sides = [Side(world, side, codec, station.servo) for side in world.sides]
     hashes = {"policy_sha256": bundle_sha256(bundles[0]), "codec_sha256": bundle_sha256(bundles[1])}
     labels = {"station": station.name, "task": task, "left_hand": left, "right_hand": right, **hashes}
     return Bench(world, sides, Rollout(world, PolicyLoop(policy, LoopSettings()), sides, renderer), labels)
@@ -85,6 +85,7 @@ def roll_out(bench: Bench, episodes: int, seed: int, continuous: bool) -> dict[s
         "continuous": continuous,
         "seconds_per_round": round(simulated / episodes, 2),
         **summary(trials, bench.sides),
+        "faults": len(bench.rollout.faults),
         "times_real_time": round(simulated / (time.monotonic() - began), 2),
     }
 
@@ -99,7 +100,7 @@ def summary(trials: Trials, sides: list[Side]) -> dict[str, Any]:
         "success_rate": round(trials.successes / max(trials.picks, 1), 4),
         "wilson_95": [round(low, 4), round(high, 4)],
         "successes_by_side": outcomes,
-        "chunks_refused": sum(side.refused for side in sides),
+        "chunks_refused": sum(side.codec.counts.chunks_refused for side in sides),
     }
 
 
