@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 
 from contracts import bundle
 from contracts.axes import latent_axes
 from node_kit.qos import LATCHED, STATE
+from node_kit.testing import BackgroundPeer
 
 FAKES = Path(__file__).parent / "fakes"
 CODEC = Path(__file__).parents[3] / "models" / "codec"
 AT_REST_RAD_PER_S = 0.02
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
-    """Waits until `condition` holds; False when it does not within the time."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def alive(pid: int) -> bool:
@@ -95,50 +82,34 @@ def _write_bundle(folder: Path, files: list[str], content: dict[str, Any]) -> No
     bundle.write_manifest(folder, model.model_validate(manifest))
 
 
-class EmergencyStops:
-    """Listens to /estop as a driver does, in a thread of its own."""
+class EmergencyStops(BackgroundPeer):
+    """Subscribes to /estop as a driver does."""
 
     def __init__(self) -> None:
+        super().__init__("listener")
         self.at: list[float] = []
-        self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context)
-        self._node = rclpy.create_node("listener", context=self._context)
-        self._node.create_subscription(Bool, "/estop", self._receive, LATCHED)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
-        self._thread.start()
+        self.node.create_subscription(Bool, "/estop", self._receive, LATCHED)
+        self.start()
 
     def connected(self) -> bool:
         """Whether someone who may stop motion has been discovered."""
-        return self._node.count_publishers("/estop") > 0
+        return self.node.count_publishers("/estop") > 0
 
     def _receive(self, message: Bool) -> None:
         if message.data:
             self.at.append(time.monotonic())
 
-    def close(self) -> None:
-        self._executor.shutdown()
-        self._thread.join(2.0)
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
 
-
-class ArmSpeeds:
+class ArmSpeeds(BackgroundPeer):
     """Fastest joint of all arms, as their drivers report it."""
 
     def __init__(self) -> None:
+        super().__init__("speeds")
         self._newest: dict[str, tuple[float, float]] = {}
-        self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context)
-        self._node = rclpy.create_node("speeds", context=self._context)
         for side in ("left", "right"):
             topic = f"/{side}/arm/joint_states"
-            self._node.create_subscription(JointState, topic, lambda m, s=side: self._receive(s, m), STATE)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
-        self._thread.start()
+            self.node.create_subscription(JointState, topic, lambda m, s=side: self._receive(s, m), STATE)
+        self.start()
 
     def _receive(self, side: str, message: JointState) -> None:
         self._newest[side] = (time.monotonic(), float(np.max(np.abs(message.velocity))))
@@ -149,9 +120,3 @@ class ArmSpeeds:
     def at_rest_since(self, at: float) -> bool:
         """Whether both arms have reported rest after `at`."""
         return all(when > at and speed < AT_REST_RAD_PER_S for when, speed in self._newest.values())
-
-    def close(self) -> None:
-        self._executor.shutdown()
-        self._thread.join(2.0)
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)

@@ -1,15 +1,15 @@
-"""Shared by the tests of bring-up: a ROS domain of their own, stations and processes made on the spot."""
+"""Ports, run directories and subscriptions of the tests of bring-up."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bringup_helpers import ArmSpeeds, EmergencyStops
+from bringup_helpers import EmergencyStops
 
 from bringup import paths
+from node_kit.testing import free_port
 from simulation.shared_world import Board, Description
 
 
@@ -18,11 +18,9 @@ def run_directory(tmp_path: Path) -> paths.RunDirectory:
     return paths.RunDirectory.create(tmp_path)
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@pytest.fixture(name="free_port")
+def a_free_port() -> int:
+    return free_port()
 
 
 @pytest.fixture
@@ -39,11 +37,3 @@ def emergency_stops() -> Iterator[EmergencyStops]:
     listener = EmergencyStops()
     yield listener
     listener.close()
-
-
-@pytest.fixture
-def speeds() -> Iterator[ArmSpeeds]:
-    """How fast the arms move, as their drivers report it."""
-    speeds = ArmSpeeds()
-    yield speeds
-    speeds.close()

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bringup_helpers import alive, fake, until
+from bringup_helpers import alive, fake
 
 from bringup.processes import Exit, Processes, tail
+from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 
@@ -24,9 +25,9 @@ class Family:
     """Processes under test, with what they reported."""
 
     def __init__(self, folder: Path) -> None:
-        self.deaths: list[tuple[float, Exit]] = []
+        self.deaths: list[Exit] = []
         self.log = folder / "log"
-        self.processes = Processes(lambda end: self.deaths.append((time.monotonic(), end)))
+        self.processes = Processes(self.deaths.append)
 
     def start(self, name: str, argv: list[str]) -> int:
         self.processes.start(name, argv, self.log, os.environ)
@@ -40,18 +41,13 @@ def family(tmp_path: Path) -> Iterator[Family]:
     family.processes.close(0.5)
 
 
-def test_killed_children_are_noticed_within_50_ms_and_named(family: Family) -> None:
+def test_killed_children_are_noticed_and_named(family: Family) -> None:
     family.start("other", SLEEP)
-    took = []
     for name in ("driver", "codec", "policy"):
         pid = family.start(name, SLEEP)
-        at = time.monotonic()
         os.kill(pid, signal.SIGKILL)
-        assert until(lambda: name in [end.name for _, end in family.deaths])  # noqa: B023
-        noticed, end = family.deaths[-1]
-        assert str(end) == f"{name} was killed by SIGKILL"
-        took.append(noticed - at)
-    assert sorted(took)[1] < 0.05  # the median: a busy machine may hold up one
+        assert until(lambda: name in [end.name for end in family.deaths])  # noqa: B023
+        assert str(family.deaths[-1]) == f"{name} was killed by SIGKILL"
     assert list(family.processes.running()) == ["other"]
 
 
@@ -74,21 +70,17 @@ def test_a_child_is_dead_when_a_thread_of_no_priority_has_not_come_to_its_end(fa
     assert until(lambda: bool(tail(family.log)))
     for number in range(3):
         family.start(f"busy_{number}", busy)
-    assert until(lambda: len(tail(family.log)) == 4, 30.0)
-    time.sleep(0.3)
-    at = time.monotonic()
+    assert until(lambda: len(tail(family.log)) == 4)
+    time.sleep(0.3)  # the thread of no priority waits for the processor
     os.kill(pid, signal.SIGKILL)
-    assert until(lambda: bool(family.deaths), 30.0)
-    threads_left = len(os.listdir(f"/proc/{pid}/task")) - 1
-    noticed, end = family.deaths[0]
-    assert str(end) == "camera was killed by SIGKILL"
-    assert noticed - at < 1.0 or threads_left  # its last thread takes 3 to 8 s, more where the machine is slow
+    assert until(lambda: bool(family.deaths))
+    assert str(family.deaths[0]) == "camera was killed by SIGKILL"
 
 
 def test_a_child_that_fails_is_reported_with_its_exit_status(family: Family) -> None:
     family.start("codec", [sys.executable, "-c", "raise SystemExit(3)"])
     assert until(lambda: bool(family.deaths))
-    assert str(family.deaths[0][1]) == "codec ended with exit status 3"
+    assert str(family.deaths[0]) == "codec ended with exit status 3"
 
 
 def test_a_child_that_was_asked_to_end_is_not_a_death(family: Family) -> None:
@@ -102,10 +94,8 @@ def test_a_child_that_ignores_sigterm_is_killed_with_its_own_children(family: Fa
     pid = family.start("stubborn", fake("stubborn"))
     assert until(lambda: bool(tail(family.log)))
     grandchild = int(tail(family.log)[0])
-    start = time.monotonic()
     assert family.processes.stop(["stubborn"], 0.3) == ["stubborn"]
-    assert time.monotonic() - start < 1.0
-    assert until(lambda: not alive(pid) and not alive(grandchild), 2.0)
+    assert until(lambda: not alive(pid) and not alive(grandchild))
 
 
 def test_what_a_dead_child_left_running_is_ended(family: Family) -> None:
@@ -113,7 +103,7 @@ def test_what_a_dead_child_left_running_is_ended(family: Family) -> None:
     assert until(lambda: bool(tail(family.log)))
     grandchild = int(tail(family.log)[0])
     os.kill(pid, signal.SIGKILL)
-    assert until(lambda: not alive(grandchild), 2.0)
+    assert until(lambda: not alive(grandchild))
 
 
 def test_children_do_not_outlive_a_killed_parent() -> None:
@@ -123,7 +113,7 @@ def test_children_do_not_outlive_a_killed_parent() -> None:
     assert alive(child)
     parent.kill()
     parent.wait()
-    assert until(lambda: not alive(child), 2.0)
+    assert until(lambda: not alive(child))
 
 
 DRIVER = """

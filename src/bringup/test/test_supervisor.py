@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from bringup_helpers import FAKES, EmergencyStops, alive, fake, until
+from bringup_helpers import FAKES, EmergencyStops, alive, fake
 
 from bringup import supervisor as supervisor_module
 from bringup.graph import NodeDescription
@@ -18,6 +18,7 @@ from bringup.lifecycle import BringUpError
 from bringup.paths import RunDirectory
 from bringup.shared_memory import segments_of
 from bringup.supervisor import NodeDiedError, Supervisor
+from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 
@@ -60,8 +61,8 @@ def test_a_killed_node_stops_motion_and_is_named(
         assert until(emergency_stops.connected)
         os.kill(pids["left"], signal.SIGKILL)
         with pytest.raises(NodeDiedError, match="left was killed by SIGKILL"):
-            supervisor.wait(10.0, lambda elapsed: None)
-        assert until(lambda: bool(emergency_stops.at), 5.0)  # how fast is the fault bench's to judge
+            supervisor.wait(60.0, lambda elapsed: None)
+        assert until(lambda: bool(emergency_stops.at))  # how fast is the fault bench's to judge
     assert [end.name for end in supervisor.died] == ["left"]
     assert not any(alive(pid) for pid in pids.values())
     assert segments and not any(segment.exists() for segment in segments)
@@ -123,8 +124,8 @@ def test_the_death_of_a_process_names_all_its_nodes(
         assert until(emergency_stops.connected)
         os.kill(supervisor.running()["left+right"], signal.SIGKILL)
         with pytest.raises(NodeDiedError, match=r"^left\+right was killed by SIGKILL"):
-            supervisor.wait(10.0, lambda elapsed: None)
-        assert until(lambda: bool(emergency_stops.at), 1.0)
+            supervisor.wait(60.0, lambda elapsed: None)
+        assert until(lambda: bool(emergency_stops.at))
 
 
 def test_of_a_shared_process_the_node_that_refuses_is_named_with_its_own_words(
@@ -146,7 +147,7 @@ def test_an_interrupted_run_leaves_no_process_and_no_traceback(tmp_path: Path, n
     assert run.stdout is not None
     pids = [int(pid) for pid in run.stdout.readline().split()]
     run.send_signal(number)
-    _, errors = run.communicate(timeout=15)
+    _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
     assert len(pids) == 2 and not any(alive(pid) for pid in pids)
     logs = "".join(log.read_text() for log in (tmp_path / "logs").glob("*.log"))

@@ -90,9 +90,10 @@ def test_wrong_options_are_one_line_naming_the_option(options, expected):
 
 
 def test_frames_are_rgb_and_carry_the_time_of_acquisition(source, camera):
+    began_ns = time.time_ns()
     frame = source.read()
     assert frame.rgb.shape == (4, 6, 3) and (frame.rgb[0, 0] == (0, 0, 255)).all()
-    assert 0.02 <= (time.time_ns() - frame.stamp_ns) / SECOND < 0.5
+    assert began_ns - SECOND // 10 < frame.stamp_ns <= time.time_ns() - SECOND // 50
     assert camera.asked[cv2.CAP_PROP_FRAME_WIDTH] == 640 and camera.asked[cv2.CAP_PROP_FPS] == 30
     assert cv2.CAP_PROP_FRAME_HEIGHT not in camera.asked
 
@@ -116,7 +117,8 @@ def test_implausible_times_of_acquisition_are_taken_for_now(delay_s, age_s):
 
 
 def test_a_picture_from_before_a_long_pause_is_as_old_as_it_is(source, camera):
-    assert (time.time_ns() - source.read().stamp_ns) / SECOND < 0.5
+    began_ns = time.time_ns()
+    assert source.read().stamp_ns > began_ns - SECOND // 10
     camera.get = lambda key: (time.monotonic() - 2.0) * 1e3  # what the queue holds when the process runs again
     frame = source.read()
     assert (time.time_ns() - frame.stamp_ns) / SECOND >= 2.0
@@ -124,4 +126,5 @@ def test_a_picture_from_before_a_long_pause_is_as_old_as_it_is(source, camera):
 
 def test_a_camera_that_stamps_with_another_clock_is_stamped_when_it_is_read(source, camera):
     camera.get = lambda key: 1.7e12
-    assert (time.time_ns() - source.read().stamp_ns) / SECOND < 0.5
+    began_ns = time.time_ns()
+    assert began_ns <= source.read().stamp_ns <= time.time_ns()

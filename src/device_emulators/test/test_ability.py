@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import silent, until
+from waiting import silent
 
 import embodiments
 from device_emulators.ability import AbilityHand
@@ -20,6 +20,7 @@ from hand_drivers.devices import ability_frames as wire
 from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
+from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import silent, until
+from waiting import silent
 
 import embodiments
 from device_emulators import g1
@@ -22,6 +22,7 @@ from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.polled_device import BusDevice
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
+from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 

@@ -7,7 +7,6 @@ import time
 
 import numpy as np
 import pytest
-from worlds import free_port
 
 from contracts import plugins
 from contracts.station import DEFAULT_STATION, station_with_hands
@@ -15,6 +14,7 @@ from device_emulators.addresses import emulated_part, terminal
 from device_emulators.world.emulated import Emulators, link
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import g1_robot
+from node_kit.testing import free_port
 from simulation.realtime import RealTime
 from simulation.tasks.pick_place import load_task
 from simulation.trials import Trials

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import silent, until
+from waiting import silent
 
 import embodiments
 from device_emulators import g1
@@ -28,6 +28,7 @@ from hand_drivers.devices.g1_arms import ORDER, G1Arm
 from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
+from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 

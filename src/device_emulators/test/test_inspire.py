@@ -13,7 +13,7 @@ import pytest
 from benches import QUICK, WireBench, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import silent, until
+from waiting import silent
 
 import embodiments
 from device_emulators import inspire
@@ -21,6 +21,7 @@ from device_emulators.faults import Faults
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import inspire as plug_in
 from hand_drivers.status import State
+from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 

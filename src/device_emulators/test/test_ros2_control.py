@@ -15,7 +15,7 @@ from driver_process import write_plugin
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sensor_msgs.msg import JointState
-from waiting import silent, until
+from waiting import silent
 
 import embodiments
 from device_emulators.controller import OTHERS, Setup, TrajectoryController
@@ -27,6 +27,7 @@ from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 from node_kit import messages, qos
+from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 

@@ -7,10 +7,10 @@ import socket
 import time
 
 import pytest
-from waiting import until
 
 from device_emulators.faults import Faults
 from device_emulators.serve import Loop, PtyServer, TcpServer
+from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import until
 
 import embodiments
 from device_emulators import xarm
@@ -23,6 +22,7 @@ from hand_drivers.devices.xarm7 import XArm7Device
 from hand_drivers.driver import Driver, DriverSettings
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
+from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 

@@ -11,13 +11,14 @@ from benches import QUICK, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
 from vendor_fakes import XHAND_LOWER, XHAND_UPPER, HandState, XHand, library_of
-from waiting import silent, until
+from waiting import silent
 
 import embodiments
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import xhand as plug_in
 from hand_drivers.polled_device import BusDevice
 from hand_drivers.status import State
+from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 

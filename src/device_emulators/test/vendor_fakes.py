@@ -18,10 +18,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from waiting import until
 
 from device_emulators.faults import Faults
 from device_emulators.lag import Lag
+from node_kit.testing import until
 
 TRANSFER_S = 0.002  # of one question and its answer
 TIMEOUT_S = 0.02  # after which the libraries give up; the real ones wait 0.1 s

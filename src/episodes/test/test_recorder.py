@@ -13,7 +13,7 @@ from episode_bags import metadata
 pytest.importorskip("rclpy")
 
 from recorder_process import IMAGE, STATES
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 
 from episodes import messages
 from episodes.bag import EpisodeReader, read, read_metadata
@@ -37,12 +37,12 @@ def dropped_and_lost(bag: Path) -> tuple[dict[str, int], dict[str, int]]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_every_published_message_is_in_the_bag_that_a_signal_leaves(start_recorder, number):
     recorder = start_recorder()
-    states, images = recorder.publisher(JointState, STATES), recorder.publisher(Image, IMAGE)
+    states, images = recorder.states(), recorder.pictures()
     recorder.send_states(states, 300)
     recorder.send_images(images, 40)
     recorder.wait_for_messages(340)
     assert recorder.status["dropped"] == recorder.status["lost"] == "0"
-    assert recorder.message == "recording"
+    assert recorder.status["message"] == "recording"
     assert recorder.signal(number) == 0
     (bag,) = recorder.recorded()
     assert numbers(bag, STATES) == list(range(300))
@@ -57,9 +57,9 @@ def test_every_published_message_is_in_the_bag_that_a_signal_leaves(start_record
 def test_a_topic_that_appears_later_is_recorded(start_recorder):
     recorder = start_recorder()
     recorder.wait_for(lambda: recorder.status.get("missing") == f"{IMAGE} {STATES}", "the wait for both topics")
-    recorder.send_states(recorder.publisher(JointState, STATES), 20)
+    recorder.send_states(recorder.states(), 20)
     recorder.wait_for(lambda: recorder.status.get("missing") == IMAGE, "the wait for the other topic")
-    recorder.send_images(recorder.publisher(Image, IMAGE), 20)
+    recorder.send_images(recorder.pictures(), 20)
     recorder.wait_for_messages(40)
     assert recorder.signal(signal.SIGTERM) == 0
     assert numbers(recorder.recorded()[0], IMAGE) == list(range(20))
@@ -67,7 +67,7 @@ def test_a_topic_that_appears_later_is_recorded(start_recorder):
 
 def test_messages_that_never_arrived_are_counted_and_told_in_the_bag(start_recorder):
     recorder = start_recorder(poll_s=0.2)
-    images = recorder.publisher(Image, IMAGE)
+    images = recorder.pictures()
     recorder.send_images(images, 1)
     recorder.wait_for_messages(1)
     recorder.send_images(images, 200, pace_s=0.0)  # faster than they are taken
@@ -75,7 +75,7 @@ def test_messages_that_never_arrived_are_counted_and_told_in_the_bag(start_recor
     recorder.send_images(images, 1)  # only a later message tells how many are missing before it
     told = lambda: int(recorder.status["messages"]) + int(recorder.status["lost"])  # noqa: E731
     recorder.wait_for(lambda: told() == 202, "the account of every message")
-    assert recorder.message.startswith(f"recording with losses: {IMAGE} ")
+    assert recorder.status["message"].startswith(f"recording with losses: {IMAGE} ")
     assert recorder.signal(signal.SIGTERM) == 0
     (bag,) = recorder.recorded()
     dropped, lost = dropped_and_lost(bag)
@@ -90,7 +90,7 @@ def test_a_type_that_bags_do_not_know_is_refused_before_it_is_recorded():
 
 def test_every_start_is_a_new_bag_and_a_stop_keeps_what_came_before_it(start_recorder):
     recorder = start_recorder(autorecord=False)
-    states = recorder.publisher(JointState, STATES)
+    states = recorder.states()
     recorder.send_states(states, 5, first=900)
     for first in (0, 100):
         started = recorder.trigger("start")
@@ -106,7 +106,7 @@ def test_every_start_is_a_new_bag_and_a_stop_keeps_what_came_before_it(start_rec
 
 def test_a_start_that_fails_says_why_and_the_recorder_goes_on(start_recorder):
     recorder = start_recorder(autorecord=False)
-    recorder.publisher(JointState, STATES)
+    recorder.states()
     recorder.bags.rmdir()
     recorder.bags.touch()
     refused = recorder.trigger("start")
@@ -138,7 +138,7 @@ def test_a_task_with_any_characters_stays_in_the_folder(start_recorder):
 )
 def test_bad_parameters_give_one_line(start_recorder, parameters, reason):
     recorder = start_recorder(**parameters)
-    assert recorder.process.wait(20.0) == 1
+    assert recorder.exit_code() == 1
     assert recorder.stderr.startswith("error: ")
     assert recorder.stderr.count("\n") == 1
     assert reason in recorder.stderr

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import silent, until
+from waiting import silent
 
 from hand_drivers import polled_device
 from hand_drivers.device import SLACK, DeviceError
 from hand_drivers.polled_device import Answer, BusDevice, BusOptions
+from node_kit.testing import until
 
 OPTIONS = BusOptions(answer_s=0.1, max_age_s=0.1, connect_s=1.0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,13 +12,7 @@ from hand_drivers.device import DeviceError
 from hand_drivers.driver import Driver
 from hand_drivers.runtime import Runtime
 from hand_drivers.status import State
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.005)
+from node_kit.testing import until
 
 
 @pytest.fixture
@@ -36,35 +29,35 @@ def runtime(device, limits, published):
 
 
 def test_every_sample_is_published_once(runtime, published):
-    wait_for(lambda: len(published) >= 10)
+    assert until(lambda: len(published) >= 10)
     assert len({sample.stamp_ns for sample in published}) == len(published)
 
 
 def test_a_device_that_repeats_its_last_measurement_is_not_repeated(runtime, device, published):
-    wait_for(lambda: len(published) >= 2)
+    assert until(lambda: len(published) >= 2)
     device.frozen = True
     steps = runtime.servo.steps
-    wait_for(lambda: runtime.servo.steps > steps + 10)
+    assert until(lambda: runtime.servo.steps > steps + 10)
     count = len(published)
-    wait_for(lambda: runtime.servo.steps > steps + 30)
+    assert until(lambda: runtime.servo.steps > steps + 30)
     assert len(published) == count
 
 
 def test_a_sample_is_not_published_again_while_the_device_is_lost(runtime, device, published):
-    wait_for(lambda: len(published) >= 2)
+    assert until(lambda: len(published) >= 2)
     device.plugged = False
-    wait_for(lambda: runtime.driver.state is State.LOST)
+    assert until(lambda: runtime.driver.state is State.LOST)
     steps = runtime.servo.steps
-    wait_for(lambda: runtime.servo.steps > steps + 10)
+    assert until(lambda: runtime.servo.steps > steps + 10)
     count = len(published)
-    wait_for(lambda: runtime.servo.steps > steps + 30)
+    assert until(lambda: runtime.servo.steps > steps + 30)
     assert len(published) == count
 
 
 def test_the_end_brakes_to_rest_then_stops_and_disconnects(runtime, device, limits):
     chunk = time.monotonic_ns()
     runtime.driver.accept_chunk(Chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)])), chunk)
-    wait_for(lambda: not runtime.driver.standing)
+    assert until(lambda: not runtime.driver.standing)
     runtime.stop()
     path = np.array([*device.runs[0], device.position])  # what was written, then the stop
     assert (np.abs(np.diff(path, 2, axis=0)) / 0.01**2 <= limits.acceleration + 1e-9).all()
@@ -76,7 +69,7 @@ def test_every_step_begins_with_what_came_for_it(device, limits, published):
     steps: list[int] = []
     runtime = Runtime(Driver(device, limits), published.append, 50.0, take=steps.append)
     runtime.start()
-    wait_for(lambda: len(steps) >= 10)
+    assert until(lambda: len(steps) >= 10)
     runtime.stop()
     assert runtime.servo.steps == len(steps) and np.all(np.diff(steps) > 0)
 
@@ -92,18 +85,18 @@ def test_a_loop_that_cannot_take_commands_brakes_and_says_why(device, limits, pu
     runtime.start()
     chunk = time.monotonic_ns()
     runtime.driver.accept_chunk(Chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)])), chunk)
-    wait_for(lambda: not runtime.driver.standing)
+    assert until(lambda: not runtime.driver.standing)
     broken.append("yes")
-    wait_for(lambda: runtime.driver.state is State.STOPPED and runtime.driver.standing)
+    assert until(lambda: runtime.driver.state is State.STOPPED and runtime.driver.standing)
     assert runtime.driver.reason == "no command can be taken: ValueError: no such handle" and runtime.servo.running
     runtime.stop()
 
 
 def test_a_lost_device_is_reconnected_and_waits_for_a_reset(runtime, device):
     device.plugged = False
-    wait_for(lambda: runtime.driver.state is State.LOST)
+    assert until(lambda: runtime.driver.state is State.LOST)
     device.plugged = True
-    wait_for(lambda: runtime.driver.state is State.STOPPED)
+    assert until(lambda: runtime.driver.state is State.STOPPED)
     assert runtime.driver.reset() == (True, "holding")
 
 
@@ -114,12 +107,12 @@ def test_a_fault_that_is_back_right_after_a_reset_is_told_again(device, limits):
     runtime = Runtime(driver, lambda sample: None, 50.0, on_trouble=told.append)
     runtime.start()
     device.trouble = "joint 3 is hot"
-    wait_for(lambda: told == ["joint 3 is hot"] and driver.standing)
+    assert until(lambda: told == ["joint 3 is hot"] and driver.standing)
     with driver._wire:  # neither a step nor a publication comes in between
         assert driver.reset()[0]
         device.trouble = "joint 3 is hot"
         driver.tick(time.monotonic_ns())
-    wait_for(lambda: len(told) == 2)
+    assert until(lambda: len(told) == 2)
     runtime.stop()
 
 
@@ -130,9 +123,9 @@ def test_each_loss_is_told_though_nobody_reset_in_between(device, limits):
     runtime.start()
     for count in (1, 2):
         device.plugged = False
-        wait_for(lambda count=count: told == ["the cable is out"] * count)
+        assert until(lambda count=count: told == ["the cable is out"] * count)
         device.plugged = True
-        wait_for(lambda: runtime.driver.state is State.STOPPED)
+        assert until(lambda: runtime.driver.state is State.STOPPED)
     runtime.stop()
 
 
@@ -142,7 +135,7 @@ def test_states_that_cannot_be_published_stop_the_robot(device, limits):
 
     runtime = Runtime(Driver(device, limits), publish, 50.0)
     runtime.start()
-    wait_for(lambda: runtime.driver.state is State.STOPPED)
+    assert until(lambda: runtime.driver.state is State.STOPPED)
     assert runtime.driver.reason == "no state can be published: ValueError: no such handle"
     runtime.stop()
 
@@ -160,5 +153,5 @@ def test_it_can_be_started_again_after_its_end(runtime, device, published):
     runtime.stop()
     runtime.start()
     before = len(published)
-    wait_for(lambda: len(published) > before)
+    assert until(lambda: len(published) > before)
     assert runtime.driver.state is State.HOLDING

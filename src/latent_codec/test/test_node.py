@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
@@ -22,49 +16,39 @@ import embodiments
 from embodiments.transforms import pose
 from latent_codec.side import SideCodec
 from node_kit import messages, qos
+from node_kit.testing import NodeProcess
 
 pytestmark = pytest.mark.graph
 
 SHIPPED = Path(__file__).resolve().parents[3] / "models" / "codec"
 ARM = np.array([0.1, -0.2, 0.05, 1.2, 0.1, 1.3, -0.1])
 TIMES = 0.1 * np.arange(1, 17)
-DOMAIN = 10 + (os.getpid() + 37) % 90
-DEADLINE_S = 20.0
 
 
-def start(**changes) -> subprocess.Popen:
-    values = {"side": "left", "arm": "xarm7", "hand": "inspire", "bundle": str(SHIPPED), "base_xyz": "[0.0, 0.4, 0.0]"}
-    values |= {"autostart": "true", **changes}
-    given = [part for name, value in values.items() for part in ("-p", f"{name}:={value}")]
-    command = [sys.executable, "-m", "latent_codec.node", "--ros-args", "-r", "__node:=left_codec", *given]
-    environment = os.environ | {"ROS_DOMAIN_ID": str(DOMAIN), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+PARAMETERS = {"autostart": True, "side": "left", "arm": "xarm7", "hand": "inspire", "base_xyz": [0.0, 0.4, 0.0]}
+PARAMETERS |= {"bundle": str(SHIPPED)}
+
+
+def new_process(directory: Path) -> NodeProcess:
+    return NodeProcess(directory, "latent_codec.node", "left_codec", status="codec/left")
 
 
 class Graph:
-    """The rest of the graph: drivers that report joint states, a policy, and ears for what the codec says."""
+    """The codec, and the rest of the graph: drivers that publish joint states, a policy, subscriptions."""
 
-    def __init__(self, side: SideCodec) -> None:
-        self.side = side
-        self.context = rclpy.Context()
-        rclpy.init(context=self.context, domain_id=DOMAIN)
-        self.node = rclpy.create_node("rest_of_the_graph", context=self.context)
-        self.executor = SingleThreadedExecutor(context=self.context)
-        self.executor.add_node(self.node)
-        self.heard: dict[str, list] = {"arm": [], "hand": [], "state": [], "diagnostics": []}
+    def __init__(self, side: SideCodec, codec: NodeProcess) -> None:
+        self.side, self.codec = side, codec
         self.hand = side.hand.postures["pregrasp"]
         self.states = [
-            self.node.create_publisher(JointState, f"/left/{part}/joint_states", qos.STATE) for part in ("arm", "hand")
+            codec.node.create_publisher(JointState, f"/left/{part}/joint_states", qos.STATE) for part in ("arm", "hand")
         ]
-        self.action = self.node.create_publisher(JointTrajectory, "/left/latent_action", qos.COMMAND)
-        for part in ("arm", "hand"):
-            self._hear(JointTrajectory, f"/left/{part}/command", part)
-        self._hear(JointState, "/left/latent_state", "state")
-        self._hear(DiagnosticArray, "/diagnostics", "diagnostics")
-        self.node.create_timer(0.02, self.report_states)
-
-    def _hear(self, kind: type, topic: str, key: str) -> None:
-        self.node.create_subscription(kind, topic, self.heard[key].append, qos.STATE)
+        self.action = codec.node.create_publisher(JointTrajectory, "/left/latent_action", qos.COMMAND)
+        self.heard = {
+            part: codec.collect(JointTrajectory, f"/left/{part}/command", qos.STATE) for part in ("arm", "hand")
+        }
+        self.heard["state"] = codec.collect(JointState, "/left/latent_state", qos.STATE)
+        codec.node.create_timer(0.02, self.report_states)
+        codec.start(PARAMETERS)
 
     def report_states(self) -> None:
         """Publish joint states of now; the hand's a little older than the arm's."""
@@ -73,12 +57,6 @@ class Graph:
         robots = (self.side.arm, ARM), (self.side.hand, self.hand)
         for publisher, (robot, position), stamp in zip(self.states, robots, self.sent, strict=True):
             publisher.publish(messages.joint_state(robot.joints, stamp, position))
-
-    def wait(self, condition: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < end, f"no {what} within {DEADLINE_S} s"
-            self.executor.spin_once(timeout_sec=0.05)
 
     def chunk(self) -> np.ndarray:
         return np.repeat(self.side.latent_state(ARM, self.hand)[None], len(TIMES), axis=0)
@@ -93,45 +71,36 @@ class Graph:
 
     def diagnosis(self) -> dict[str, str]:
         """Newest values of the status codec/left."""
-        for message in reversed(self.heard["diagnostics"]):
-            for status in message.status:
-                if status.name == "codec/left":
-                    return {"message": status.message, **{item.key: item.value for item in status.values}}
-        return {}
+        return self.codec.status
 
     def refusal(self, **action) -> str:
         """Publish an action that must be refused; returns the reason. No command may come of it."""
-        self.wait(lambda: self.diagnosis() != {}, "diagnostics")
+        self.codec.wait_for(lambda: self.diagnosis() != {}, "diagnostics")
         before = int(self.diagnosis()["refused"])
         commands = len(self.heard["arm"]) + len(self.heard["hand"])
         self.act(**action)
-        self.wait(lambda: int(self.diagnosis()["refused"]) > before, "refusal")
+        self.codec.wait_for(lambda: int(self.diagnosis()["refused"]) > before, "refusal")
         assert len(self.heard["arm"]) + len(self.heard["hand"]) == commands
         return self.diagnosis()["reason"]
 
-    def close(self) -> None:
-        self.executor.shutdown()
-        self.node.destroy_node()
-        rclpy.shutdown(context=self.context)
-
 
 @pytest.fixture(scope="module")
-def graph(codec) -> Iterator[Graph]:
+def graph(codec, tmp_path_factory) -> Iterator[Graph]:
     arm, hand = embodiments.load("xarm7", "left"), embodiments.load("inspire", "left")
-    graph, process = Graph(SideCodec(codec, arm, hand, pose((0, 0.4, 0)))), start()
+    process = new_process(tmp_path_factory.mktemp("codec"))
     try:
-        graph.wait(lambda: len(graph.heard["state"]) > 0, "latent state")
+        graph = Graph(SideCodec(codec, arm, hand, pose((0, 0.4, 0))), process)
+        process.wait_for(lambda: len(graph.heard["state"]) > 0, "latent state")
         yield graph
+        assert process.signal(signal.SIGINT) == 0
+        assert "Traceback" not in process.stderr, process.stderr
     finally:
-        process.send_signal(signal.SIGINT)
-        errors = process.communicate(timeout=DEADLINE_S)[1]
-        graph.close()
-        assert process.returncode == 0 and "Traceback" not in errors, errors
+        process.close()
 
 
 def test_the_latent_state_has_the_axes_the_space_and_the_older_stamp(graph):
     graph.heard["state"].clear()
-    graph.wait(lambda: len(graph.heard["state"]) > 2, "latent state")
+    graph.codec.wait_for(lambda: len(graph.heard["state"]) > 2, "latent state")
     message = graph.heard["state"][-1]
     assert tuple(message.name) == graph.side.axes
     assert message.header.frame_id == graph.side.codec.latent_space
@@ -140,10 +109,10 @@ def test_the_latent_state_has_the_axes_the_space_and_the_older_stamp(graph):
 
 
 def test_a_chunk_becomes_commands_with_the_stamp_of_its_observation(graph):
-    graph.wait(lambda: graph.action.get_subscription_count() > 0, "subscriber")
+    graph.codec.wait_for(lambda: graph.action.get_subscription_count() > 0, "subscriber")
     stamp = graph.act()
     for part, robot, expected in (("arm", graph.side.arm, ARM), ("hand", graph.side.hand, graph.hand)):
-        graph.wait(lambda part=part: len(graph.heard[part]) > 0, f"{part} command")
+        graph.codec.wait_for(lambda part=part: len(graph.heard[part]) > 0, f"{part} command")
         found, status = messages.read_chunk(graph.heard[part][-1], robot.joints)
         assert status is messages.MessageStatus.OK and found.stamp_ns == stamp
         np.testing.assert_allclose(found.times_s, TIMES, atol=1e-6)
@@ -185,9 +154,11 @@ def test_a_wrist_out_of_reach_is_refused(graph):
 def test_after_refusals_a_good_chunk_is_executed_and_the_latency_is_traced(graph):
     graph.heard["arm"].clear()
     stamp = graph.act()
-    graph.wait(lambda: len(graph.heard["arm"]) > 0, "arm command")
+    graph.codec.wait_for(lambda: len(graph.heard["arm"]) > 0, "arm command")
     assert messages.stamp_ns(graph.heard["arm"][-1].header) == stamp
-    graph.wait(lambda: graph.diagnosis()["reason"] == "" and int(graph.diagnosis()["chunks"]) >= 2, "good diagnostics")
+    graph.codec.wait_for(
+        lambda: graph.diagnosis()["reason"] == "" and int(graph.diagnosis()["chunks"]) >= 2, "good diagnostics"
+    )
     assert float(graph.diagnosis()["codec_ms_max"]) > 0
 
 
@@ -199,9 +170,10 @@ def test_after_refusals_a_good_chunk_is_executed_and_the_latency_is_traced(graph
         ({"side": "middle"}, "parameter 'side': found 'middle'"),
     ],
 )
-def test_bad_parameters_are_one_line_and_a_failure(changes, message):
-    process = start(**changes)
-    errors = process.communicate(timeout=DEADLINE_S)[1]
-    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert process.returncode != 0 and len(lines) == 1 and message in lines[0]
-    assert "Traceback" not in errors
+def test_bad_parameters_are_one_line_and_a_failure(tmp_path, changes, message):
+    process = new_process(tmp_path)
+    process.start({**PARAMETERS, **changes})
+    assert process.exit_code() != 0
+    lines = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and message in lines[0] and "Traceback" not in process.stderr
+    process.close()

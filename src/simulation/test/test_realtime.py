@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from worlds import free_port, make_world, until
+from worlds import make_world
 
 import embodiments
 from hand_drivers.device import DeviceError, DeviceSettings
+from node_kit.testing import free_port, until
 from simulation.device import SimulatedDevice
 from simulation.realtime import RealTime
 from simulation.shared_world import WorldError

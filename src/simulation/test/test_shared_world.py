@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import free_port, until
 
+from node_kit.testing import free_port, until
 from simulation import shared_world
 from simulation.shared_world import MAGIC, Board, Description, View, WorldError, describe, file_of, taken
 

@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from bringup_helpers import CODEC, ArmSpeeds, alive, nodes_of, until
+from bringup_helpers import CODEC, ArmSpeeds, alive, nodes_of
 from drifting_policy import write_policy
+
+from node_kit.testing import until
 
 pytestmark = pytest.mark.system
 

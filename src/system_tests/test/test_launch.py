@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bringup_helpers import CODEC, FAKES, ArmSpeeds, EmergencyStops, alive, nodes_of, until
+from bringup_helpers import CODEC, FAKES, ArmSpeeds, EmergencyStops, alive, nodes_of
 from drifting_policy import write_policy
 
 from bringup import graph, station
+from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 
