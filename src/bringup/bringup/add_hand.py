@@ -1,14 +1,131 @@
-"""`./ws add-hand --urdf FILE --name NAME --tips thumb=LINK ...`: a new hand, whose grasp simulation may check."""
+"""`./ws add-hand`: a new hand in the latent space, its grasp tested in simulation."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
+from contracts import command_line
+from contracts.results import wide_console
 from embodiments import Embodiment
-from latent_codec.training.add_hand.add_hand import main
+from embodiments.urdf_import.importer import Options
+from latent_codec.training.add_hand.add_hand import ERRORS, STEPS, add
+from latent_codec.training.add_hand.place import Arguments
 from simulation.grasp_search import DISTURBANCES_M, FloatingHand
+
+Triple = tuple[float, float, float]
+
+
+class Kind(str, Enum):
+    """What is added."""
+
+    HAND = "hand"
+    GRIPPER = "gripper"
+
+
+class Side(str, Enum):
+    """Which hand a URDF describes."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+class ArgumentsError(ValueError):
+    """An argument that cannot be used; one line with what was found and expected."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    return command_line.run(command, arguments, name="add-hand", lists=("--tips", "--freeze"))
+
+
+def command(
+    name: Annotated[str, typer.Option(help="of the hand: lower case letters, digits, _")],
+    urdf: Annotated[
+        Path | None, typer.Option(help="of the hand; left out, the robot NAME is taken as its YAML in robots/ has it")
+    ] = None,
+    tips: Annotated[
+        list[str] | None, typer.Option(metavar="FINGER=LINK...", help="thumb=LINK index=LINK ..., or LINK@X,Y,Z in m")
+    ] = None,
+    kind: Annotated[Kind, typer.Option(help="what the URDF describes")] = Kind.HAND,
+    side: Annotated[Side | None, typer.Option(help="default: found from the geometry")] = None,
+    forward: Annotated[
+        Triple | None, typer.Option(metavar="X Y Z", help="where fingers point, in axes of the root link")
+    ] = None,
+    palm: Annotated[
+        Triple | None, typer.Option(metavar="X Y Z", help="where the palm faces, in axes of the root link")
+    ] = None,
+    mount_xyz: Annotated[Triple | None, typer.Option(metavar="X Y Z", help="arm flange -> root link, m")] = None,
+    mount_rpy: Annotated[Triple | None, typer.Option(metavar="R P Y", help="arm flange -> root link, rad")] = None,
+    grasp_xyz: Annotated[
+        Triple | None, typer.Option(metavar="X Y Z", help="root link -> axis of a can in the hand, m")
+    ] = None,
+    freeze: Annotated[
+        list[str] | None, typer.Option(metavar="JOINT[=POSITION]...", help="joints that shall not move, as a wrist")
+    ] = None,
+    postures: Annotated[
+        Path | None, typer.Option(help="YAML with open, pregrasp, grasp, or some: lists or joint: position")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="try the grasp in simulation")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="a hand that was added before")] = False,
+    steps: Annotated[int, typer.Option(min=1, help="of training")] = STEPS,
+    seed: int = 0,
+    codec: Annotated[Path, typer.Option(help="the bundle that gets the hand")] = Path("models/codec"),
+    robots: Annotated[Path, typer.Option(help="folder of YAML and URDF of added hands")] = Path("robots"),
+    work: Annotated[Path, typer.Option(help="folder of checkpoints")] = Path("out/train/added"),
+) -> int:
+    """Add a hand to the shipped latent space; nothing else is retrained, and an interrupted training continues."""
+    try:
+        if (urdf is None) != (not tips):
+            raise ArgumentsError("--tips: give them with --urdf FILE; without both, the robot NAME is taken as it is")
+        options = Options(
+            kind=kind.value,
+            side=side.value if side is not None else None,
+            forward=forward,
+            palm=palm,
+            mount_xyz=mount_xyz,
+            mount_rpy=mount_rpy,
+            grasp_xyz=grasp_xyz,
+            frozen=dict(map(frozen, freeze or [])),
+            postures=postures,
+            seed=seed,
+        )
+        found = Arguments(name, codec, robots, work, urdf, dict(map(tip, tips or [])), options, steps, seed, replace)
+        add(found, wide_console(), check_grasp if check else None)
+    except (ArgumentsError, *ERRORS) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as error:
+        return command_line.interrupted(error, "nothing changed; the same command continues at the last checkpoint")
+    return 0
+
+
+def tip(text: str) -> tuple[str, tuple[str, Triple]]:
+    """Read `FINGER=LINK` or `FINGER=LINK@X,Y,Z`. Raises ArgumentsError."""
+    finger, equals, place = text.partition("=")
+    link, at, point = place.partition("@")
+    try:
+        x, y, z = (float(word) for word in point.split(",")) if at else (0.0, 0.0, 0.0)
+    except ValueError:
+        raise ArgumentsError(f"--tips: found {text!r}, expected FINGER=LINK or FINGER=LINK@X,Y,Z") from None
+    if not (finger and equals and link):
+        raise ArgumentsError(f"--tips: found {text!r}, expected FINGER=LINK or FINGER=LINK@X,Y,Z")
+    return finger, (link, (x, y, z))
+
+
+def frozen(text: str) -> tuple[str, float]:
+    """Read `JOINT` or `JOINT=POSITION`. Raises ArgumentsError."""
+    joint, _, position = text.partition("=")
+    try:
+        return joint, float(position or 0)
+    except ValueError:
+        raise ArgumentsError(f"--freeze: found {text!r}, expected JOINT or JOINT=POSITION") from None
 
 
 def check_grasp(robot: Embodiment) -> str:
@@ -21,4 +138,4 @@ def check_grasp(robot: Embodiment) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(check=check_grasp))
+    sys.exit(main())

@@ -1,17 +1,18 @@
 """The demo: checks, brings the station up, shows it, and leaves a report, a video and a bag.
 
 `python -m bringup.demo left_hand:=inspire right_hand:=ability task:=pick_place seconds:=150 --json out/demo.json`
-Exit status: 0 fine, 1 something failed while it ran, 2 something was wrong before, 130 interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from bringup import graph, outputs, report, station
 from bringup.cpu import CpuMeter
@@ -20,18 +21,32 @@ from bringup.session import FAILED, FAILURES, FINE, INTERRUPTED, REFUSALS, REFUS
 from bringup.station import ArgumentError
 from bringup.supervisor import NodeDiedError, StoppedError, Supervisor
 from bringup.table import View
+from contracts import command_line
 
 SECONDS = 60.0
 LAST_NEWS_S = 3.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the demo of a command line; the exit status."""
-    options = _parse(arguments)
+    """Run the demo of a command line; returns the exit status."""
+    return command_line.run(command, arguments, name="demo")
+
+
+def command(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME:=VALUE", help=" ".join(f"{n}:=..." for n in ("station", *station.ALIASES))),
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="also write the report there")] = None,
+) -> int:
+    """Check, bring the station up, show it, and leave a report, a video and a bag.
+
+    Exit status: 0 fine, 1 something failed while it ran, 2 something was wrong before, 130 interrupted.
+    """
     try:
-        if options.json is not None:
-            _check_writable(options.json)
-        session = prepare(options.arguments, SECONDS)
+        if json_file is not None:
+            _check_writable(json_file)
+        session = prepare(arguments or [], SECONDS)
         hashes = {kind: report.sha256_of(Path(getattr(session.station, kind))) for kind in ("policy", "codec")}
     except REFUSALS as error:
         print(f"error: {error}", file=sys.stderr)
@@ -39,18 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"run directory: {session.run.path}", flush=True)
     outcome, written = run(session, hashes)
     if written is not None:
-        outputs.write_report(written, session.run, options.json)
+        outputs.write_report(written, session.run, json_file)
     if outcome == FINE and session.station.record.enabled:
         return FINE if outputs.make_video(session.run) else FAILED
     return outcome
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="demo", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    known = " ".join(f"{name}:=…" for name in ("station", *station.ALIASES))
-    parser.add_argument("arguments", nargs="*", metavar="name:=value", help=known)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report there")
-    return parser.parse_args(arguments)
 
 
 def _check_writable(path: Path) -> None:

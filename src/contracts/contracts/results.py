@@ -25,6 +25,7 @@ from contracts.files import write_atomic
 END = "<!-- end -->"
 HIDDEN = ("--json", "--markdown", "--root")  # options that say where files go, and not which figures
 WORKSPACE = "CROSSHAND_WS"  # names in pages are relative to this folder
+WIDE = 200  # columns of a file or pipe, where nobody wants tables cut to 80
 
 
 class TableConsole(Console):
@@ -38,6 +39,11 @@ class TableConsole(Console):
         """Print, and keep what is a table."""
         self.tables += [item for item in objects if isinstance(item, Table)]
         super().print(*objects, **options)
+
+
+def wide_console() -> TableConsole:
+    """A console as wide as the terminal, or wide enough for all columns where the output is none."""
+    return TableConsole(width=None if sys.stdout.isatty() else WIDE)
 
 
 def command_line(command: str, arguments: Sequence[str] | None = None) -> str:

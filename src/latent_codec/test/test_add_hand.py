@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from rich.console import Console
 from tiny_space import TINY
 
 import embodiments
@@ -19,10 +20,10 @@ from contracts.bundle import load_manifest
 from embodiments import registry
 from latent_codec.codec import Codec, DecodeStatus
 from latent_codec.training import main
-from latent_codec.training.add_hand import bundle
-from latent_codec.training.add_hand.add_hand import main as add_hand
+from latent_codec.training.add_hand import add_hand, bundle
 from latent_codec.training.add_hand.added import AddedHand
 from latent_codec.training.add_hand.frozen import load_frozen
+from latent_codec.training.add_hand.place import Arguments
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.data import poses
@@ -31,7 +32,6 @@ from latent_codec.training.onnx_export import ExportError
 
 pytestmark = pytest.mark.graph
 
-STEPS = ["--steps", "6"]
 FINGER = """
   <link name="{f}_a"/><link name="{f}_b"/><link name="{f}_tip"/>
   <joint name="{f}_1" type="revolute"><parent link="palm"/><child link="{f}_a"/><origin xyz="{at}"/>
@@ -46,7 +46,7 @@ TOY = (
     + FINGER.format(f="middle", at="0.02 0 0.1", axis="-1", low="0")
     + "</robot>"
 )
-TIPS = ["--tips", "thumb=thumb_tip", "index=index_tip", "middle=middle_tip"]
+TIPS = {finger: (f"{finger}_tip", (0.0, 0.0, 0.0)) for finger in ("thumb", "index", "middle")}
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -55,8 +55,11 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def places(folder: Path) -> list[str]:
-    return ["--codec", str(folder / "codec"), "--robots", str(folder / "robots"), "--work", str(folder / "work")]
+def add(folder: Path, name: str, urdf: str | None = None, *, replace: bool = False) -> None:
+    """Add a hand to the bundle of a folder, in a few steps."""
+    made = {} if urdf is None else {"urdf": folder / urdf, "tips": TIPS}
+    where = {"codec": folder / "codec", "robots": folder / "robots", "work": folder / "work"}
+    add_hand.add(Arguments(name, **where, **made, steps=6, replace=replace), Console(quiet=True))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -83,7 +86,7 @@ def grown(tiny, tmp_path_factory) -> Path:
     """The same with a hand made of a URDF added; do not change it."""
     folder = Path(shutil.copytree(tiny, tmp_path_factory.mktemp("grown") / "all"))
     (folder / "toy.urdf").write_text(TOY, encoding="utf-8")
-    assert add_hand(["--urdf", str(folder / "toy.urdf"), "--name", "toy", *TIPS, *STEPS, *places(folder)]) == 0
+    add(folder, "toy", "toy.urdf")
     return folder
 
 
@@ -163,15 +166,15 @@ def test_training_lowers_the_loss_and_leaves_the_others_alone(tiny):
         assert torch.equal(value, old) and value.grad is None
 
 
-def test_an_export_that_fails_changes_nothing(copy, monkeypatch, capsys):
+def test_an_export_that_fails_changes_nothing(copy, monkeypatch):
     def fail(*_: object) -> None:
         raise ExportError("toy2_encoder.onnx: parity: found a difference of 1, expected less")
 
     before = digests(copy / "codec") | digests(copy / "robots")
     monkeypatch.setattr(bundle, "export_network", fail)
-    assert add_hand(["--urdf", str(copy / "toy.urdf"), "--name", "toy2", *TIPS, *STEPS, *places(copy)]) == 1
+    with pytest.raises(ExportError, match=r"toy2_encoder\.onnx: parity"):
+        add(copy, "toy2", "toy.urdf")
     assert digests(copy / "codec") | digests(copy / "robots") == before
-    assert capsys.readouterr().err.splitlines()[-1].startswith("error: toy2_encoder.onnx: parity")
 
 
 def test_a_disk_that_fails_at_the_last_moment_changes_nothing(copy, grown, tmp_path, monkeypatch):
@@ -199,34 +202,28 @@ def test_a_disk_that_fails_at_the_last_moment_changes_nothing(copy, grown, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("name", "urdf", "replace", "message"),
     [
-        (["--name", "inspire"], "codec.hands: found inspire, expected a hand that is not in it"),
-        (["--name", "inspire", "--replace"], "codec.hands: found inspire, expected a hand that is not in it"),
-        (["--name", "toy"], "codec.hands: found toy, expected a new name, or --replace"),
-        (
-            ["--name", "ability", "--urdf", "toy.urdf", *TIPS],
-            "name: found ability, expected a name that no robot has",
-        ),
-        (["--name", "nobody"], "found nobody, expected one of"),
-        (["--name", "toy2", "--urdf", "toy.urdf"], "--tips: give them with --urdf FILE"),
-        (["--name", "toy2", "--urdf", "none.urdf", *TIPS], "none.urdf: found no such file"),
-        (["--name", "toy2", "--urdf", "toy.urdf", "--tips", "thumb"], "--tips: found 'thumb', expected FINGER=LINK"),
+        ("inspire", None, False, "codec.hands: found inspire, expected a hand that is not in it"),
+        ("inspire", None, True, "codec.hands: found inspire, expected a hand that is not in it"),
+        ("toy", None, False, "codec.hands: found toy, expected a new name, or --replace"),
+        ("ability", "toy.urdf", False, "name: found ability, expected a name that no robot has"),
+        ("nobody", None, False, "found nobody, expected one of"),
+        ("toy2", "none.urdf", False, "none.urdf: found no such file"),
     ],
 )
-def test_what_cannot_be_added_is_refused_in_one_line(grown, monkeypatch, capsys, arguments, message):
-    monkeypatch.chdir(grown)
+def test_what_cannot_be_added_is_refused_in_one_line(grown, name, urdf, replace, message):
     before = digests(grown)
-    assert add_hand([*arguments, *STEPS, *places(grown)]) == 1
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
+    with pytest.raises(add_hand.ERRORS) as error:
+        add(grown, name, urdf, replace=replace)
+    assert message in str(error.value) and "\n" not in str(error.value)
     assert digests(grown) == before
 
 
 def test_an_added_hand_can_be_replaced_and_the_same_seed_gives_the_same_files(copy, monkeypatch):
     before = digests(copy / "codec")
     shutil.rmtree(copy / "work")
-    assert add_hand(["--name", "toy", "--replace", *STEPS, *places(copy)]) == 0
+    add(copy, "toy", replace=True)
     after = digests(copy / "codec")
     assert "toy_encoder.onnx" not in after
     assert after["toy_again_encoder.onnx"] == before["toy_encoder.onnx"]

@@ -54,7 +54,7 @@ def test_with_the_oracle_errors_are_read_against_it(shipped, tmp_path):
     best = report["oracle"]["pairs"]["xhand>inspire"]
     assert found["pairs"]["xhand>inspire"]["oracle_random_distance_mm"] == best["random_distance_mm"]
     assert report["oracle"]["mean"]["random_direction_deg"] > 0
-    assert list((tmp_path / "out" / "cache" / "oracle").glob("xhand-inspire-*.npz"))
+    assert list((tmp_path / "out" / "cache" / "oracle").glob("xhand-inspire-*.safetensors"))
 
 
 def test_what_the_manifest_carries_is_measured_and_shown(codec):

@@ -12,7 +12,7 @@ from tiny_space import TINY
 
 from contracts.bundle import load_manifest
 from latent_codec.evaluation import oracle, speed
-from latent_codec.training.add_hand import arguments, bundle
+from latent_codec.training.add_hand import add_hand, bundle
 from latent_codec.training.leave_one_out import ACROSS, OWN, Compared, compare, main
 
 pytestmark = pytest.mark.graph
@@ -23,7 +23,7 @@ NAMES = ("tiny", "tiny_without_ability", "tiny_with_ability")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "DENSITY_POSES", 900)
-    monkeypatch.setattr(arguments, "STEPS", 6)
+    monkeypatch.setattr(add_hand, "STEPS", 6)
     monkeypatch.setattr(speed.decode_speed, "__defaults__", (20,))
     for name, value in {"starts": 1, "library": 128, "iterations": 4}.items():
         monkeypatch.setitem(oracle.SETTINGS, name, value)

@@ -32,7 +32,7 @@ KEYS = {
     "typer": "python3-typer",
     "yaml": "python3-yaml",
 }
-TRAINING_ONLY = {"torch", "onnx", "onnxscript"}
+TRAINING_ONLY = {"torch", "onnx", "onnxscript", "lightning_fabric", "safetensors", "sklearn", "scipy"}
 # From the top down: a package may use those below it, and none above it, nor its tests.
 LAYERS = (
     "system_tests",
@@ -67,7 +67,7 @@ def manifest(package: str) -> ElementTree.Element:
 
 
 def is_training(path: Path) -> bool:
-    return "training" in path.parts or path.name.startswith(("torch_", "onnx_"))
+    return bool({"training", "evaluation"} & set(path.parts)) or path.name.startswith(("torch_", "onnx_"))
 
 
 def imports(path: Path) -> set[str]:

@@ -9,19 +9,22 @@ standard deviations, and the latents of another space: as they are, and with thi
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from rich.table import Table
 
 import embodiments
+from contracts import command_line
 from contracts.bundle import MANIFEST_NAME, BundleError
+from contracts.files import write_atomic
+from contracts.results import wide_console
 from latent_codec.codec import Codec
-from latent_codec.evaluation.tables import wide_console
 from latent_codec.training.data import latent_samples as samples
 
 Rates = dict[str, dict[str, float]]
@@ -76,21 +79,24 @@ def table(found: Rates, title: str | None = None) -> Table:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 2 where a share is below 99 %, 1 for a bundle that cannot be read."""
-    parser = argparse.ArgumentParser(prog="admissibility", description="What each decoder accepts and refuses.")
-    parser.add_argument("--bundle", type=Path, default=Path("models/codec"))
-    parser.add_argument("--other", type=Path, help="the bundle of another latent space of the same size")
-    parser.add_argument("--json", type=Path, help="write the same figures here")
-    options = parser.parse_args(arguments)
+    """Command line; returns the exit status: 2 where a share is below 99 %, 1 for a bundle that cannot be read."""
+    return command_line.run(command, arguments, name="admissibility")
+
+
+def command(
+    bundle: Annotated[Path, typer.Option(help="whose decoders are tested")] = Path("models/codec"),
+    other: Annotated[Path | None, typer.Option(help="the bundle of another latent space of the same size")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the same figures here")] = None,
+) -> int:
+    """What each decoder accepts and refuses."""
     try:
-        found = rates(Codec.load(options.bundle), None if options.other is None else Codec.load(options.other))
+        found = rates(Codec.load(bundle), None if other is None else Codec.load(other))
     except BundleError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     wide_console().print(table(found))
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    if json_file is not None:
+        write_atomic(json_file, json.dumps(found, indent=2) + "\n")
     return 0 if min(min(row.values()) for row in found.values()) >= WANTED else 2
 
 

@@ -7,22 +7,25 @@ Writes `{"recipes": {NAME: {"mean": {METRIC: value}, "hands": {HAND: {...}}, "pa
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.progress import track
 
 import embodiments
-from contracts import results
+from contracts import command_line, results
 from contracts.bundle import BundleError, bundle_sha256
+from contracts.files import write_atomic
 from latent_codec.codec import Codec
 from latent_codec.evaluation import admissibility
 from latent_codec.evaluation.measure import COUNT, measure_space, oracle_report, pairs_to_solve
-from latent_codec.evaluation.oracle import Oracle, OracleError
+from latent_codec.evaluation.onnx_untrained import UntrainedSpace
+from latent_codec.evaluation.oracle import Oracle
 from latent_codec.evaluation.places import PlaceError, bundles
 from latent_codec.evaluation.posesets import SEED
 from latent_codec.evaluation.selfcheck import SelfCheckError, self_check
@@ -34,57 +37,60 @@ from latent_codec.evaluation.tables import (
     hand_table,
     metrics_table,
     shared_table,
-    wide_console,
 )
 from latent_codec.training.data.inputs import changed_hands
 
 __all__ = ["main", "metrics_table", "run"]
-FEWEST = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    if options.poses < FEWEST:
-        print(f"error: --poses: found {options.poses}, expected at least {FEWEST}", file=sys.stderr)
-        return 2
-    console = wide_console()
+    return command_line.run(command, arguments, name="bench codec", lists=("--bundle", "--recipe", "--hands"))
+
+
+def command(
+    bundle: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR...", help="bundles to measure; default: models/codec")
+    ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME...", help="configurations, trained to out/codec/NAME, to measure beside them"),
+    ] = None,
+    hands: Annotated[
+        list[str] | None, typer.Option(metavar="HAND...", help="measure these alone; default: all of a bundle")
+    ] = None,
+    poses: Annotated[int, typer.Option(min=10, help="random poses of each hand")] = COUNT,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the same figures here")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the tables into this page")] = None,
+    root: Annotated[Path, typer.Option(help="of the workspace")] = Path(),
+    no_oracle: Annotated[
+        bool, typer.Option("--no-oracle", help="leave out what is read against the best possible")
+    ] = False,
+    check_metrics: Annotated[
+        bool, typer.Option("--self-check", help="fail if a metric cannot tell untrained networks")
+    ] = False,
+) -> int:
+    """Measure latent spaces on one scale: quality, what decoders accept and refuse, speed."""
+    console = results.wide_console()
     try:
-        places = bundles(options.bundle, options.recipe, options.root)
-        codecs = {name: Codec.load(path, options.hands) for name, path in places.items()}
-        oracle = None if options.no_oracle else Oracle(options.root / "out" / "cache" / "oracle")
-        report = run(codecs, options.poses, oracle, console)
-        if options.self_check:
-            check(codecs, report, options.poses, oracle)
-    except (BundleError, OracleError, PlaceError, SelfCheckError) as error:
+        places = bundles(bundle, recipe or [], root)
+        codecs = {name: Codec.load(path, hands) for name, path in places.items()}
+        oracle = None if no_oracle else Oracle(root / "out" / "cache" / "oracle")
+        report = run(codecs, poses, oracle, console)
+        if check_metrics:
+            check(codecs, report, poses, oracle)
+    except (BundleError, PlaceError, SelfCheckError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     show(console, codecs, report)
-    results.write(options.markdown, "codec", results.command_line("./ws bench codec", arguments), console.tables)
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    results.write(markdown, "codec", results.command_line("./ws bench codec"), console.tables)
+    if json_file is not None:
+        write_atomic(json_file, json.dumps(report, indent=2, allow_nan=False) + "\n")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench codec", description="Measure latent spaces on one scale.")
-    parser.add_argument("--bundle", type=Path, nargs="+", help="bundles to measure (default: models/codec)")
-    parser.add_argument(
-        "--recipe", nargs="+", default=[], metavar="NAME", help="configurations, trained to out/codec/NAME, beside them"
-    )
-    parser.add_argument("--hands", nargs="+", metavar="HAND", help="measure these alone (default: all of a bundle)")
-    parser.add_argument("--poses", type=int, default=COUNT, help="random poses a hand")
-    parser.add_argument("--json", type=Path, help="write the same figures here")
-    parser.add_argument("--markdown", type=Path, help="write the tables into this page")
-    parser.add_argument("--root", type=Path, default=Path(), help="of the workspace")
-    parser.add_argument("--no-oracle", action="store_true", help="leave out what is read against the best possible")
-    parser.add_argument("--self-check", action="store_true", help="fail if a metric cannot tell untrained networks")
-    return parser
-
-
 def run(codecs: Mapping[str, Codec], poses: int, oracle: Oracle | None, console: Console | None = None) -> dict:
-    """Measure codecs by name; computes first what the oracle lacks. Raises OracleError."""
+    """Measure codecs by name; computes first what the oracle lacks."""
     spaces = {name: CodecSpace(codec) for name, codec in codecs.items()}
     if oracle is not None:
         todo = oracle.missing(pairs_to_solve(spaces.values(), poses))
@@ -119,11 +125,7 @@ def _origin(codec: Codec) -> dict:
 
 
 def check(codecs: Mapping[str, Codec], report: Mapping, poses: int, oracle: Oracle | None) -> None:
-    """Measure the same networks untrained and compare. Raises SelfCheckError; OracleError without torch and onnx."""
-    try:
-        from latent_codec.evaluation.onnx_untrained import UntrainedSpace
-    except ModuleNotFoundError as error:
-        raise OracleError(f"{error.name}: found none, expected it for --self-check; ./ws setup train") from None
+    """Measure the same networks untrained and compare. Raises SelfCheckError."""
     for name, codec in codecs.items():
         untrained = measure_space(UntrainedSpace(codec), poses, SEED, oracle)
         self_check(report["recipes"][name]["mean"], untrained["mean"])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 
 from rich.table import Table
 
-from contracts.results import TableConsole
 from latent_codec.evaluation.table5 import COLUMNS
 
 Row = Mapping[str, float]
@@ -49,13 +47,6 @@ ACROSS = {
     "oracle_pinch": "oracle pinch",
     "oracle_reach": "oracle reachable",
 }
-
-WIDE = 200  # columns of a file or pipe, where nobody wants tables cut to 80
-
-
-def wide_console() -> TableConsole:
-    """As wide as the terminal, or wide enough for all columns where the output is none."""
-    return TableConsole(width=None if sys.stdout.isatty() else WIDE)
 
 
 def column_table(recipes: Mapping[str, Mapping]) -> Table:

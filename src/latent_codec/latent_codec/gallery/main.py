@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from contracts import command_line
 from contracts.bundle import BundleError
 from latent_codec.codec import Codec
 from latent_codec.gallery import film
@@ -15,35 +19,42 @@ from latent_codec.gallery.offscreen import GalleryError, check_rendering
 from latent_codec.gallery.poses import SEED
 
 
+class Straight(str, Enum):
+    """In what the path of a film is straight between two poses."""
+
+    LATENT = "latent"
+    JOINTS = "joints"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="gallery", description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("models/codec"))
-    parser.add_argument("--out", type=Path, default=Path("out/gallery.png"), help="picture (.png)")
-    parser.add_argument("--video", type=Path, help="also a film of a path through the space (.mp4)")
-    parser.add_argument("--animation", type=Path, help="the same as an animated picture (.webp, .gif)")
-    parser.add_argument("--source", help="hand whose poses are encoded; by default xhand, else the first")
-    parser.add_argument("--seed", type=int, default=SEED, help="of the random pose")
-    parser.add_argument(
-        "--straight-in", choices=("latent", "joints"), default="latent", help="what goes straight on the path"
-    )
-    options = parser.parse_args(arguments)
+    return command_line.run(command, arguments, name="gallery")
+
+
+def command(
+    bundle: Annotated[Path, typer.Option(help="whose hands are shown")] = Path("models/codec"),
+    out: Annotated[Path, typer.Option(help="picture (.png)")] = Path("out/gallery.png"),
+    video: Annotated[Path | None, typer.Option(help="also a film of a path through the space (.mp4)")] = None,
+    animation: Annotated[Path | None, typer.Option(help="the same as an animated picture (.webp, .gif)")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="hand whose poses are encoded; default: xhand, else the first")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of the random pose")] = SEED,
+    straight_in: Annotated[Straight, typer.Option(help="what goes straight on the path")] = Straight.LATENT,
+) -> int:
+    """Show one latent decoded on every hand of a bundle, as a picture and as a film."""
     try:
         check_rendering()
-        with Gallery(Codec.load(options.bundle), options.source, options.seed) as gallery:
-            _make(gallery, options)
+        with Gallery(Codec.load(bundle), source, seed) as gallery:
+            gallery.picture(out)
+            _tell(gallery, out)
+            if video or animation:
+                gallery.film(video, animation, film.Settings(straight_in=straight_in.value))
+                _tell(gallery, *filter(None, (video, animation)))
     except (BundleError, GalleryError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _make(gallery: Gallery, options: argparse.Namespace) -> None:
-    gallery.picture(options.out)
-    _tell(gallery, options.out)
-    if options.video or options.animation:
-        gallery.film(options.video, options.animation, film.Settings(straight_in=options.straight_in))
-        _tell(gallery, *filter(None, (options.video, options.animation)))
 
 
 def _tell(gallery: Gallery, *paths: Path) -> None:

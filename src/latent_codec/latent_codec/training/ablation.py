@@ -7,26 +7,29 @@ deg^2 of hands and in the square of the opening 0 .. 1 of grippers. An interrupt
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+import typer
 from rich.console import Console
 from rich.table import Table
 
 import embodiments
+from contracts import command_line
+from contracts.files import write_atomic
+from contracts.results import wide_console
 from embodiments.errors import EmbodimentError
 from latent_codec.evaluation.pairs import self_and_cross_reconstruction
-from latent_codec.evaluation.tables import wide_console
 from latent_codec.evaluation.torch_space import TorchSpace
 from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
 from latent_codec.training.data.inputs import input_hashes
-from latent_codec.training.main import build_recipe
+from latent_codec.training.main import CONTINUES, build_recipe
 from latent_codec.training.recipes.lad import Lad, paired_joints
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
@@ -42,20 +45,25 @@ HELD_OUT = 1_000_003  # added to the seed of the poses trained on
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="ablation", description="Train and measure the rows of LAD's Table III.")
-    parser.add_argument("--config", type=Path, default=CONFIG, help="a configuration of the recipe lad (YAML)")
-    parser.add_argument("--poses", type=int, default=4000, help="held-out poses")
-    parser.add_argument("--work", type=Path, default=Path("out/train/ablation"), help="where checkpoints go")
-    parser.add_argument("--json", type=Path, help="write the same figures here")
-    options = parser.parse_args(arguments)
+    return command_line.run(command, arguments, name="ablation")
+
+
+def command(
+    config: Annotated[Path, typer.Option(help="a configuration of the recipe lad (YAML)")] = CONFIG,
+    poses: Annotated[int, typer.Option(min=1, help="held-out poses")] = 4000,
+    work: Annotated[Path, typer.Option(help="of checkpoints")] = Path("out/train/ablation"),
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the same figures here")] = None,
+) -> int:
+    """Train and measure the rows of LAD's Table III."""
     try:
-        rows = ablation(options.config, options.work, options.poses, wide_console())
+        rows = ablation(config, work, poses, wide_console())
     except (ConfigError, EmbodimentError, TrainingError, CheckpointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except KeyboardInterrupt as error:
+        return command_line.interrupted(error, CONTINUES)
+    if json_file is not None:
+        write_atomic(json_file, json.dumps(rows, indent=2, allow_nan=False) + "\n")
     return 0
 
 

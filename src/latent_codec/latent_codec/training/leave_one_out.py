@@ -7,29 +7,33 @@ kept, so that an interrupted run continues.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
+from contracts import command_line
 from contracts.bundle import MANIFEST_NAME, BundleError, load_manifest
+from contracts.files import write_atomic
+from contracts.results import wide_console
 from embodiments.errors import EmbodimentError
 from latent_codec.codec import Codec
 from latent_codec.evaluation.bench import run
 from latent_codec.evaluation.measure import COUNT, mean_of
 from latent_codec.evaluation.oracle import Oracle, OracleError
-from latent_codec.evaluation.tables import wide_console
-from latent_codec.training.add_hand import add_hand, arguments
+from latent_codec.training.add_hand import add_hand
 from latent_codec.training.add_hand.bundle import added_hands
+from latent_codec.training.add_hand.place import Arguments
 from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
-from latent_codec.training.main import train
+from latent_codec.training.main import CONTINUES, train
 from latent_codec.training.onnx_export import ExportError
 from latent_codec.training.trainer import TrainingError
 
@@ -58,28 +62,33 @@ class Compared:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="leave_one_out", description="Compare a hand added with the same trained.")
-    parser.add_argument("--hand", required=True)
-    parser.add_argument("--config", type=Path, default=CONFIG, help="a configuration of the recipe crosshand (YAML)")
-    parser.add_argument("--poses", type=int, default=COUNT, help="random poses a hand")
-    parser.add_argument("--root", type=Path, default=Path(), help="of the workspace")
-    parser.add_argument("--json", type=Path, help="write the same figures here")
-    options = parser.parse_args(arguments)
+    return command_line.run(command, arguments, name="leave_one_out")
+
+
+def command(
+    hand: Annotated[str, typer.Option(help="which is left out and added")],
+    config: Annotated[Path, typer.Option(help="a configuration of the recipe crosshand (YAML)")] = CONFIG,
+    poses: Annotated[int, typer.Option(min=10, help="random poses of each hand")] = COUNT,
+    root: Annotated[Path, typer.Option(help="of the workspace")] = Path(),
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the same figures here")] = None,
+) -> int:
+    """Compare a hand that was added with the same hand trained with the others."""
     console = wide_console()
     try:
-        together, added = prepare(options.config, options.hand, options.root, console)
-        report = run({"trained": together, "added": added}, options.poses, Oracle(options.root / "out/cache/oracle"))
+        together, added = prepare(config, hand, root, console)
+        report = run({"trained": together, "added": added}, poses, Oracle(root / "out/cache/oracle"))
     except ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    rows = compare(report["recipes"], options.hand)
-    row = added_hands(added.manifest)[options.hand]
+    except KeyboardInterrupt as error:
+        return command_line.interrupted(error, CONTINUES)
+    rows = compare(report["recipes"], hand)
+    row = added_hands(added.manifest)[hand]
     assert isinstance(row, dict)
-    console.print(_table(options.hand, rows), f"added in {row['seconds']:.0f} s of training", soft_wrap=True)
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
+    console.print(_table(hand, rows), f"added in {row['seconds']:.0f} s of training", soft_wrap=True)
+    if json_file is not None:
         content = {name: {**vars(row), "ratio": row.ratio} for name, row in rows.items()}
-        options.json.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        write_atomic(json_file, json.dumps(content, indent=2, allow_nan=False) + "\n")
     return 0
 
 
@@ -95,9 +104,8 @@ def prepare(path: Path, hand: str, root: Path, console: Console) -> tuple[Codec,
     if not _has_grown(grown, base, hand):
         shutil.rmtree(grown, ignore_errors=True)
         shutil.copytree(base, grown)
-        places = {"codec": grown, "robots": root / "robots", "work": root / "out" / "train" / "added" / grown.name}
-        flags = [text for name, place in places.items() for text in (f"--{name}", str(place))]
-        add_hand.add(arguments.parse(["--name", hand, *flags]), console)
+        work = root / "out" / "train" / "added" / grown.name
+        add_hand.add(Arguments(hand, codec=grown, robots=root / "robots", work=work), console)
     return Codec.load(joint), Codec.load(grown)
 
 

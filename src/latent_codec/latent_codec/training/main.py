@@ -2,47 +2,59 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
+from lightning_fabric import Fabric
 
 import embodiments
-from contracts import plugins
+from contracts import command_line, plugins
 from contracts.bundle import BundleError
+from contracts.results import wide_console
 from embodiments.registry import EmbodimentError
 from latent_codec.evaluation.bench import metrics_table
-from latent_codec.evaluation.tables import wide_console
 from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config, validated
 from latent_codec.training.data.inputs import input_hashes
+from latent_codec.training.devices import make_fabric
 from latent_codec.training.export import export_bundle
 from latent_codec.training.onnx_export import ExportError
 from latent_codec.training.recipes import GROUP, Recipe
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
+ERRORS = (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, CheckpointError, OSError)
+CONTINUES = "the same command continues at the last checkpoint"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="train codec", description="Train a shared latent space and export it.")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="training configuration (YAML)")
-    parser.add_argument("--root", type=Path, default=Path(), help="of the workspace")
-    parser.add_argument(
-        "--out", type=Path, help="where the bundle goes: models/codec, or out/codec/NAME of another configuration"
-    )
-    parser.add_argument("--work", type=Path, help="where checkpoints go: out/train/codec, or a folder NAME in it")
-    options = parser.parse_args(arguments)
+    return command_line.run(command, arguments, name="train codec")
+
+
+def command(
+    config: Annotated[Path, typer.Option(help="training configuration (YAML)")] = DEFAULT_CONFIG,
+    root: Annotated[Path, typer.Option(help="of the workspace")] = Path(),
+    out: Annotated[
+        Path | None, typer.Option(help="of the bundle: models/codec, or out/codec/NAME of another configuration")
+    ] = None,
+    work: Annotated[Path | None, typer.Option(help="of checkpoints: out/train/codec, or a folder NAME in it")] = None,
+    accelerator: Annotated[str, typer.Option(help="cpu, gpu or auto")] = "cpu",
+    devices: Annotated[int, typer.Option(min=1, help="processes on this machine, each with a GPU of its own")] = 1,
+) -> int:
+    """Train a shared latent space and export it; an interrupted training continues."""
     try:
-        out, work = places(options.config, options.root)
-        train(load_config(options.config), options.config, options.out or out, options.work or work)
-    except (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, CheckpointError, OSError) as error:
+        default_out, default_work = places(config, root)
+        chosen = load_config(config)
+        train(chosen, config, out or default_out, work or default_work, make_fabric(accelerator, devices))
+    except ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command continues at the last checkpoint", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        return command_line.interrupted(error, CONTINUES)
     return 0
 
 
@@ -54,15 +66,28 @@ def places(config_path: Path, root: Path) -> tuple[Path, Path]:
     return root / "out" / "codec" / config.name, root / "out" / "train" / "codec" / config.name
 
 
-def train(config: TrainingConfig, source: Path, out: Path, work: Path) -> None:
-    """Train what the configuration (of the file `source`) says, or what is left of it, then export it to `out`."""
+def train(config: TrainingConfig, source: Path, out: Path, work: Path, fabric: Fabric | None = None) -> None:
+    """Train what is left of a training, then export it.
+
+    Args:
+        config: The configuration.
+        source: File of the configuration, for messages.
+        out: Folder of the bundle.
+        work: Folder of the checkpoint.
+        fabric: Device and processes; by default the CPU and this process.
+
+    Raises:
+        One of ERRORS: In one line.
+    """
     console = wide_console()
     torch.set_num_threads(config.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     robots = [embodiments.load(name) for name in config.hands]
     hashes = input_hashes(robots)
-    trainer = Trainer(build_recipe(config, str(source)), config, fingerprint(config, hashes), work)
+    trainer = Trainer(build_recipe(config, str(source)), config, fingerprint(config, hashes), work, fabric)
     trainer.run(console=console)
+    if not trainer.fabric.is_global_zero:
+        return
     manifest = export_bundle(trainer, robots, hashes, out)
     console.print(metrics_table(manifest.metrics))
     console.print(f"{manifest.latent_space} written to {out}")

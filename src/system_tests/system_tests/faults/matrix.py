@@ -21,8 +21,8 @@ from rich.table import Table
 from bringup.session import FAILURES, INTERRUPTED, REFUSALS
 from bringup.supervisor import NodeDiedError, StoppedError
 from contracts import results
+from contracts.results import wide_console
 from device_emulators.addresses import absent
-from latent_codec.evaluation.tables import wide_console
 from simulation.shared_world import WorldError
 from system_tests.faults.catalogue import Group, groups
 from system_tests.faults.fault import Fault

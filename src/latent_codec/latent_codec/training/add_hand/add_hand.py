@@ -1,4 +1,4 @@
-"""`./ws add-hand --urdf FILE --name NAME --tips thumb=LINK ...`: a new hand in a latent space that stands still.
+"""Add a hand to a trained latent space whose other networks stay as they are.
 
 Everything else of the bundle stays as it is, byte for byte, and nothing at all changes when anything goes wrong.
 """
@@ -6,8 +6,7 @@ Everything else of the bundle stays as it is, byte for byte, and nothing at all 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from pydantic import ValidationError
@@ -17,12 +16,10 @@ import embodiments
 from contracts.bundle import MANIFEST_NAME, BundleError, CodecManifest, bundle_sha256, load_manifest
 from embodiments import Embodiment, EmbodimentError
 from embodiments.urdf_import.importer import take_in
-from latent_codec.evaluation.tables import wide_console
 from latent_codec.training.add_hand.added import AddedHand
-from latent_codec.training.add_hand.arguments import Arguments, ArgumentsError, parse
 from latent_codec.training.add_hand.bundle import Provenance, added_hands, extend, others_of
 from latent_codec.training.add_hand.frozen import load_frozen
-from latent_codec.training.add_hand.place import check_name, put, workplace
+from latent_codec.training.add_hand.place import Arguments, check_name, put, workplace
 from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.crosshand_settings import Settings
@@ -30,29 +27,27 @@ from latent_codec.training.data.inputs import input_hash
 from latent_codec.training.onnx_export import ExportError
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
+STEPS = 7000
 THREADS = 1  # a second one helps little on an idle machine and waits more than it works on a busy one
 COARSE_SHARE = 0.75  # of the steps: see TrainingConfig
 Check = Callable[[Embodiment], str]  # a robot -> what a test of it came to, for the console
-ERRORS = (ArgumentsError, EmbodimentError, BundleError, ExportError, TrainingError, CheckpointError, OSError)
-
-
-def main(arguments: Sequence[str] | None = None, check: Check | None = None) -> int:
-    """Command line; returns the exit status. `check` is what `--check` runs, if there is such a check."""
-    try:
-        add(parse(arguments), wide_console(), check)
-    except ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped, nothing changed; the same command continues at the last checkpoint", file=sys.stderr)
-        return 130
-    return 0
+ERRORS = (EmbodimentError, BundleError, ExportError, TrainingError, CheckpointError, OSError)
 
 
 def add(arguments: Arguments, console: Console, check: Check | None = None) -> CodecManifest:
-    """Take the hand in, train it, prove the new bundle, and only then put both in place."""
-    if arguments.check and check is None:
-        raise ArgumentsError("--check: found no simulation, expected `./ws add-hand`, which has one")
+    """Add a hand: read it, train it, check the new bundle, and only then put robot and bundle in place.
+
+    Args:
+        arguments: What to add, and where.
+        console: Where progress is printed.
+        check: A test of the robot before it is trained; its text is printed.
+
+    Returns:
+        The manifest of the bundle with the hand.
+
+    Raises:
+        One of ERRORS: In one line; nothing has changed.
+    """
     torch.set_num_threads(min(THREADS, os.cpu_count() or 1))
     torch.use_deterministic_algorithms(True, warn_only=True)
     manifest = load_manifest(arguments.codec, "codec")
@@ -64,7 +59,7 @@ def add(arguments: Arguments, console: Console, check: Check | None = None) -> C
         console.print("\n".join(intake.report), soft_wrap=True, highlight=False)
     with workplace(intake, arguments) as work:
         robot = embodiments.load(arguments.name)
-        if arguments.check and check is not None:
+        if check is not None:
             console.print(check(robot), soft_wrap=True)
         trainer = _trained(arguments, manifest, robot, [embodiments.load(name) for name in others], console)
         how = Provenance(trainer.step, arguments.seed, round(trainer.seconds, 1))
@@ -86,13 +81,13 @@ def _trained(
         hands=(robot.name,),
         latent_dim=manifest.codec.latent_dim,
         seed=arguments.seed,
-        steps=arguments.steps,
+        steps=arguments.steps or STEPS,
         coarse_share=COARSE_SHARE,
         settings=settings.model_dump(mode="json"),
     )
     hashes = {robot.name: input_hash(robot), "codec": bundle_sha256(arguments.codec)}
     recipe = AddedHand(robot, others, frozen, config, settings)
-    trainer = Trainer(recipe, config, fingerprint(config, hashes), arguments.work)
+    trainer = Trainer(recipe, config, fingerprint(config, hashes), arguments.work / robot.name)
     trainer.run(console=console)
     return trainer
 

@@ -1,4 +1,4 @@
-"""Where the files of an added hand are made, and how they get to their places: all of them or none."""
+"""What hand to add and where; how its files get to their places: all of them or none."""
 
 from __future__ import annotations
 
@@ -7,12 +7,39 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from embodiments import EmbodimentError, registry
-from embodiments.urdf_import.importer import Intake, write
-from latent_codec.training.add_hand.arguments import Arguments
+from embodiments.urdf_import.importer import Intake, Options, write
+from embodiments.urdf_import.read_urdf import Tips
 from latent_codec.training.add_hand.bundle import install
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What to add and where.
+
+    Attributes:
+        name: Of the hand.
+        urdf, tips, options: What it is made of; without a URDF, the robot of that name is taken as its YAML has it.
+        codec: The bundle that gets the hand.
+        robots: Folder of the YAML and URDF of added hands.
+        work: Folder of checkpoints, one folder for each hand.
+        steps: Of training; None: as many as usual.
+        replace: Whether a hand that was added before may be replaced.
+    """
+
+    name: str
+    codec: Path
+    robots: Path
+    work: Path
+    urdf: Path | None = None
+    tips: Tips = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
+    steps: int | None = None
+    seed: int = 0
+    replace: bool = False
 
 
 def check_name(arguments: Arguments) -> None:

@@ -1,0 +1,79 @@
+"""Command lines by typer: errors in one line, exit statuses that are returned, options with several values."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import typer
+
+REFUSED, INTERRUPTED, TERMINATED = 2, 130, 143
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer has no other public name for it
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came; handled as Ctrl-C is, but for the exit status."""
+
+
+def run(
+    command: Callable[..., int | None],
+    arguments: Sequence[str] | None = None,
+    *,
+    name: str,
+    lists: Sequence[str] = (),
+) -> int:
+    """Run a command line.
+
+    Args:
+        command: Function whose parameters are annotated for typer; it returns its exit status, None for 0.
+        arguments: The command line; None: that of the process.
+        name: What help calls the program.
+        lists: Options that take several values after one name, as in `--tips thumb=A index=B`.
+
+    Returns:
+        The exit status; 2 for arguments that typer refuses, 130 after Ctrl-C, 143 after SIGTERM.
+    """
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    given = spread(sys.argv[1:] if arguments is None else arguments, lists)
+    try:
+        with _sigterm_as_interrupt():
+            return typer.main.get_command(app).main(given, prog_name=name, standalone_mode=False) or 0
+    except _UsageError as error:
+        print(f"error: {' '.join(str(error.format_message()).split())}", file=sys.stderr)  # type: ignore[attr-defined]
+        return REFUSED
+
+
+def interrupted(error: BaseException, hint: str) -> int:
+    """Print in one line that a command was interrupted and what to do; returns its exit status."""
+    print(f"interrupted; {hint}", file=sys.stderr)
+    return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+
+
+def spread(arguments: Sequence[str], lists: Sequence[str]) -> list[str]:
+    """Return the arguments with the name of an option of `lists` before each of its values."""
+    result, option, values = list[str](), "", 0
+    for argument in arguments:
+        if argument.startswith("--"):
+            option, values = (argument if argument in lists else ""), 0
+        elif option:
+            values += 1
+            if values > 1:
+                result.append(option)
+        result.append(argument)
+    return result
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

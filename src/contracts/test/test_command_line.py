@@ -1,0 +1,77 @@
+"""Command lines: several values after one option, errors in one line, exit statuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Annotated
+
+import pytest
+import typer
+
+from contracts.command_line import Terminated, interrupted, run, spread
+
+LISTS = ("--tips", "--freeze")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--tips", "a=1", "b=2", "--name", "x"], ["--tips", "a=1", "--tips", "b=2", "--name", "x"]),
+        (["--name", "x", "--tips", "a=1"], ["--name", "x", "--tips", "a=1"]),
+        (["--forward", "0", "0", "-1"], ["--forward", "0", "0", "-1"]),
+        (["--tips", "a", "--tips", "b"], ["--tips", "a", "--tips", "b"]),
+        (["--tips=a", "b"], ["--tips=a", "b"]),
+    ],
+)
+def test_values_after_a_list_option_each_get_its_name(arguments: list[str], expected: list[str]) -> None:
+    assert spread(arguments, LISTS) == expected
+
+
+def tool(
+    tips: Annotated[list[str], typer.Option()],
+    forward: Annotated[tuple[float, float, float] | None, typer.Option()] = None,
+    steps: Annotated[int, typer.Option(min=1)] = 1,
+) -> int:
+    """A command."""
+    return 10 * len(tips) + (0 if forward is None else 1)
+
+
+def test_exit_status_is_what_the_command_returns() -> None:
+    arguments = ["--tips", "a", "b", "--forward", "0", "0", "-1"]
+    assert run(tool, arguments, name="tool", lists=LISTS) == 21
+
+
+@pytest.mark.parametrize("arguments", [[], ["--tips", "a", "--steps", "0"], ["--tips", "a", "--nothing"]])
+def test_refused_arguments_are_one_line_and_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tool, arguments, name="tool", lists=LISTS) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: ")
+
+
+def test_help_names_every_option_and_is_status_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tool, ["--help"], name="tool") == 0
+    shown = capsys.readouterr().out
+    assert "A command." in shown and all(option in shown for option in ("--tips", "--forward", "--steps"))
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_sigterm_interrupts_a_command_as_ctrl_c_does(
+    number: signal.Signals, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def long() -> int:
+        try:
+            os.kill(os.getpid(), number)
+            signal.pause()
+        except KeyboardInterrupt as error:
+            return interrupted(error, "start it again to continue")
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert run(long, [], name="long") == status
+    assert capsys.readouterr().err == "interrupted; start it again to continue\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_is_a_keyboard_interrupt() -> None:
+    assert issubclass(Terminated, KeyboardInterrupt)
