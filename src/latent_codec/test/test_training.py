@@ -119,7 +119,7 @@ def test_a_network_that_differs_from_its_export_is_refused(tiny_config, tmp_path
         ({"settings": {"batsch": 3}}, "settings.batsch: found 3"),
         ({"steps": 0}, "steps: found 0"),
         ({"hands": ["inspire", "inspire"]}, "hands: found"),
-        ({"hands": ["tentacle"]}, "found 'tentacle'"),
+        ({"hands": ["tentacle"]}, "found tentacle"),
     ],
 )
 def test_a_wrong_configuration_is_one_line_and_a_failure(tiny_config, tmp_path, capsys, change, message):
