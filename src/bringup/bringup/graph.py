@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
+from contracts.servo import PARTS, PartName
 from contracts.station import Camera, Part, Station
 
 SIMULATION, EMULATORS, DRIVERS, CODECS, POLICY, CAMERAS = range(6)
-PUBLISH_HZ = 50.0  # of joint states; the servo loop is faster
 ONE_PROCESS = ("g1_arms",)  # devices of a robot that hears one message for both its arms
 
 
@@ -46,7 +47,7 @@ def describe(station: Station, station_path: Path, bag_directory: Path | None = 
     """
     nodes = [_simulation(station_path)] if station.simulated else []
     nodes += [_emulators(station_path)] if station.backend == "emulated" else []
-    nodes += [_driver(station, side, part) for side in station.sides for part in ("arm", "hand")]
+    nodes += [_driver(station, side, part) for side in station.sides for part in PARTS]
     nodes += [_codec(station, side) for side in station.sides]
     if station.record.enabled:
         nodes.append(_recorder(station, station_path, bag_directory or Path(station.record.directory)))
@@ -97,25 +98,22 @@ def _emulators(station_path: Path) -> NodeDescription:
     return NodeDescription("emulators", "device_emulators", "emulators_node", {"station": str(station_path)}, EMULATORS)
 
 
-def _driver(station: Station, side: str, part: str) -> NodeDescription:
+def _driver(station: Station, side: str, part: PartName) -> NodeDescription:
     settings: Part = getattr(station.sides[side], part)
-    parameters = {
-        "side": side,
-        "part": part,
-        "embodiment": settings.embodiment,
-        "device": settings.device,
-        "address": settings.address,
-        "options": json.dumps(settings.options),
-        "rate_hz": getattr(station.servo, f"{part}_rate_hz"),
-        "command_timeout_s": station.servo.command_timeout_s,
-        "priority": station.servo.priority,
-        "cpu": station.servo.cpu,
-        "publish_rate_hz": PUBLISH_HZ,
-    }
+    parameters = {"side": side, "part": part, **_set(settings), **station.servo.of_driver(part)}
     process = f"{settings.device} {settings.address}" if settings.device in ONE_PROCESS else ""
     return NodeDescription(
         f"{side}_{part}_driver", "hand_drivers", "driver_node", parameters, DRIVERS, moves=True, process=process
     )
+
+
+def _set(settings: BaseModel, prefix: str = "") -> dict[str, Any]:
+    """Parameters from a part of a station: what is not the default there, mappings as JSON.
+
+    The schemas of a station's parts are those of the nodes' parameters, so the node has the same default.
+    """
+    given = settings.model_dump(mode="json", exclude_defaults=True)
+    return {prefix + name: json.dumps(value) if isinstance(value, dict) else value for name, value in given.items()}
 
 
 def _codec(station: Station, side: str) -> NodeDescription:
@@ -125,14 +123,13 @@ def _codec(station: Station, side: str) -> NodeDescription:
         "bundle": station.codec,
         "arm": parts.arm.embodiment,
         "hand": parts.hand.embodiment,
-        "base_xyz": list(parts.base.xyz),
-        "base_rpy": list(parts.base.rpy),
+        **_set(parts.base, "base_"),
     }
     return NodeDescription(f"{side}_codec", "latent_codec", "codec_node", parameters, CODECS)
 
 
 def _policy(station: Station) -> NodeDescription:
-    parameters = {"bundle": station.policy, "providers": list(station.inference.providers)}
+    parameters = {"bundle": station.policy, **_set(station.inference)}
     return NodeDescription("policy", "latent_policy_node", "policy_node", parameters, POLICY)
 
 
@@ -142,11 +139,12 @@ def _camera(name: str, camera: Camera, station_path: Path) -> NodeDescription:
     parameters = {
         "name": name,
         "source": camera.source,
-        "options": json.dumps(options),
         "width": camera.width,
         "height": camera.height,
         "rate_hz": camera.rate_hz,
     }
+    if options:
+        parameters["options"] = json.dumps(options)
     return NodeDescription(f"{name}_camera", "camera_node", "camera_node", parameters, CAMERAS)
 
 

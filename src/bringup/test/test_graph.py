@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from bringup import graph, station
 from bringup.executables import ExecutableError, command, node_command, process_command
 from bringup.graph import NodeDescription
+from contracts.servo import ByPart
+from contracts.station import station_names
 
 FILE = Path("/tmp/station.yaml")
 
@@ -72,15 +75,18 @@ def test_a_driver_gets_its_parameters_from_the_station() -> None:
     parameters = described(left_hand="xhand", port=48999)["left_hand_driver"].parameters
     assert (parameters["side"], parameters["part"], parameters["embodiment"]) == ("left", "hand", "xhand")
     assert (parameters["device"], parameters["address"]) == ("simulated", "shm:48999")
-    assert (parameters["rate_hz"], parameters["command_timeout_s"]) == (100.0, 0.2)
-    assert json.loads(parameters["options"]) == {}
-    assert described()["left_arm_driver"].parameters["rate_hz"] == 250.0
+    slower = {"servo.hand_rate_hz": 50, "servo.rt_priority": 10}
+    parameters = described(**slower)["left_hand_driver"].parameters
+    assert (parameters["rate_hz"], parameters["rt_priority"]) == (50.0, 10)
+    assert "rate_hz" not in described(**slower)["left_arm_driver"].parameters
 
 
 def test_a_codec_knows_its_arm_its_hand_and_where_they_stand() -> None:
     parameters = described(right_hand="xarm_gripper")["right_codec"].parameters
     assert (parameters["arm"], parameters["hand"]) == ("xarm7", "xarm_gripper")
     assert parameters["base_xyz"] == [0.0, -0.4, 0.0]
+    turned = described(**{"sides.left.base.rpy": [0.0, 0.0, 1.5]})["left_codec"].parameters
+    assert turned["base_rpy"] == [0.0, 0.0, 1.5]
 
 
 @pytest.mark.parametrize("source", ["simulated", "v4l2", "realsense", "replay"])
@@ -144,7 +150,46 @@ def test_an_executable_that_is_not_python_is_found_in_the_prefix(
 
 
 def test_the_policy_computes_where_the_station_says() -> None:
-    assert described()["policy"].parameters["providers"] == ["CPUExecutionProvider"]
     wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     given = station.parse_arguments([f"providers:=[{','.join(wanted)}]"])
     assert described(**given)["policy"].parameters["providers"] == wanted
+
+
+@pytest.mark.parametrize("name", station_names())
+@pytest.mark.parametrize("backend", ["sim", "emulated"])
+def test_no_parameter_of_the_graph_repeats_the_default_of_its_node(name: str, backend: str) -> None:
+    if name == "g1" and backend == "emulated":
+        pytest.importorskip("cyclonedds")
+    for node in described(name, backend=backend).values():
+        schema = schemas()[node.executable]
+        assert not set(node.parameters) - set(schema.model_fields)
+        checked = schema.model_validate(node.parameters)
+        repeated = set(node.parameters) - set(checked.model_dump(exclude_defaults=True))
+        assert not repeated, f"{node.name}: {repeated}"
+        assert not [field for field in by_part(schema) if field in node.parameters], node.name
+
+
+def schemas() -> dict[str, type[BaseModel]]:
+    """The parameters of each executable of a graph."""
+    from camera_node.node import CameraParameters
+    from device_emulators.world.emulators_node import EmulatorsParameters
+    from episodes.recorder_node import RecorderParameters
+    from hand_drivers.node import DriverParameters
+    from latent_codec.node import CodecParameters
+    from latent_policy_node.node import PolicyParameters
+    from simulation.node import SimulationParameters
+
+    return {
+        "camera_node": CameraParameters,
+        "codec_node": CodecParameters,
+        "driver_node": DriverParameters,
+        "emulators_node": EmulatorsParameters,
+        "policy_node": PolicyParameters,
+        "recorder": RecorderParameters,
+        "simulation_node": SimulationParameters,
+    }
+
+
+def by_part(schema: type[BaseModel]) -> list[str]:
+    """Fields whose default depends on the part, which pydantic does not leave out as a default."""
+    return [name for name, field in schema.model_fields.items() if isinstance(field.default_factory, ByPart)]

@@ -84,12 +84,12 @@ def test_an_unknown_station_is_answered_with_those_that_exist() -> None:
 
 
 def test_backend_sim_touches_no_real_device(tmp_path: Path) -> None:
-    text = station_file("dual_xarm7").read_text().replace("backend: sim", "backend: real")
+    text = station_file("dual_xarm7").read_text().replace("name: dual_xarm7", "name: lab\nbackend: real")
     text = text.replace("{embodiment: xarm7}", "{embodiment: xarm7, device: xarm, address: 192.168.1.2}")
     text = text.replace("{embodiment: inspire}", "{embodiment: inspire, device: rh56, address: /dev/ttyUSB0}")
     text = text.replace("{embodiment: ability}", "{embodiment: ability, device: psyonic, address: /dev/ttyUSB1}")
     file = tmp_path / "lab.yaml"
-    file.write_text(text.replace("source: simulated", "source: v4l2"))
+    file.write_text(text.replace("  front:", "  front:\n    source: v4l2"))
     real = station.load(str(file), {})
     assert real.sides["left"].hand.device == "rh56"
     simulated = station.load(str(file), {"backend": "sim"})

@@ -121,7 +121,9 @@ def _problem(detail: Mapping[str, Any], model: type | None) -> Problem:
     loc = tuple(part for part in detail["loc"] if part != "[key]")
     field = ".".join(str(part) for part in loc)
     if detail["type"] == "extra_forbidden":
-        return Problem(field, "an unknown field", _known_fields(model, loc))
+        for part in loc[:-1]:
+            model = _inner(model, part)
+        return Problem(field, "an unknown field", expected_field(model, str(loc[-1])))
     if detail["type"] == "missing":
         return Problem(field, "nothing", "a value")
     cause = detail.get("ctx", {}).get("error")
@@ -131,12 +133,21 @@ def _problem(detail: Mapping[str, Any], model: type | None) -> Problem:
     return Problem(field, one_line(repr(detail["input"]), MOST_FOUND), expected)
 
 
-def _known_fields(model: type | None, loc: tuple[Any, ...]) -> str:
-    """The field that was probably meant by the unknown one at `loc`, or else all that exist beside it."""
-    for part in loc[:-1]:
-        model = _inner(model, part)
+def expected_field(model: type | None, name: str) -> str:
+    """Return what to write instead of the unknown field `name` of a schema.
+
+    Args:
+        model: The schema. It may name the fields that were renamed, old -> new, in a class attribute `renamed`.
+        name: The unknown field.
+
+    Returns:
+        The new name, the field that was probably meant, or all that exist.
+    """
+    renamed = getattr(model, "renamed", {})
+    if name in renamed:
+        return f"{renamed[name]!r}, its new name"
     fields = sorted(getattr(model, "model_fields", {}))
-    close = difflib.get_close_matches(str(loc[-1]), fields, n=1)
+    close = difflib.get_close_matches(name, fields, n=1)
     return repr(close[0]) if close else f"one of {', '.join(fields)}" if fields else "no such field"
 
 

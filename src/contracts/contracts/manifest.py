@@ -80,6 +80,7 @@ class PolicyContract(Strict):
     sides: tuple[Side, ...] = Field(min_length=1, description="that it moves")
     period_s: float = Field(gt=0, le=1, description="time between two points of a chunk")
     horizon: int = Field(ge=1, le=256, description="points of a chunk")
+    # named as in format 1
     plan: int = Field(0, ge=0, le=256, description="most points of the action prefix; 0: the network takes none")
     observation: ObservationContract = Field(description="what it must be shown")
     normalisation: dict[str, tuple[float, ...]] = Field(

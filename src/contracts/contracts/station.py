@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.errors import FileError, validate
 from contracts.files import read_mapping
+from contracts.servo import PARTS, RATE_HZ, PartName, RateHz, ServoSettings
 
 StationError = FileError
 STATIONS = Path(__file__).parent / "stations"  # the shipped ones
@@ -92,21 +93,27 @@ class Scene(Schema):
     table: Table = Table()
 
 
-class Servo(Schema):
-    arm_rate_hz: float = Field(250.0, ge=10.0, le=1000.0, description="rate of the servo loops of arms")
-    hand_rate_hz: float = Field(100.0, ge=10.0, le=1000.0, description="rate of the servo loops of hands")
-    command_timeout_s: float = Field(
-        0.2, gt=0.0, le=2.0, description="a command is followed until its observation is this old; then brake and hold"
-    )
-    priority: int = Field(50, ge=0, le=99, description="real-time priority where permitted; 0 is none")
-    cpu: int = Field(-1, ge=-1, le=1023, description="processor that servo threads keep to; -1 is any")
+class Servo(ServoSettings, Schema):
+    """The servo loops of all drivers of a station."""
+
+    arm_rate_hz: RateHz = Field(default=RATE_HZ.arm, description="rate of the servo loops of arms")
+    hand_rate_hz: RateHz = Field(default=RATE_HZ.hand, description="rate of the servo loops of hands")
+
+    def of_driver(self, part: PartName) -> dict[str, Any]:
+        """Return what a driver of arms or hands has otherwise than by default, by the names of its own settings."""
+        given = self.model_dump(exclude_defaults=True)
+        rates = {kind: given.pop(f"{kind}_rate_hz", None) for kind in PARTS}
+        return given if rates[part] is None else given | {"rate_hz": rates[part]}
 
 
 class Inference(Schema):
     """Where the policy computes; the first of the onnxruntime providers that this machine has."""
 
     providers: list[str] = Field(
-        ["CPUExecutionProvider"], min_length=1, max_length=8, description="of onnxruntime, the preferred one first"
+        default=["CPUExecutionProvider"],
+        min_length=1,
+        max_length=8,
+        description="of onnxruntime, the preferred one first",
     )
 
 
@@ -115,9 +122,16 @@ class Simulation(Schema):
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of where objects start")
 
 
-class Record(Schema):
-    enabled: bool = Field(True, description="record each run")
-    directory: str = Field("out/bags", min_length=1, description="folder of bags")
+class BagSettings(Schema):
+    """Where recordings go."""
+
+    directory: str = Field(default="out/bags", min_length=1, description="folder in which bags are created")
+
+
+class Record(BagSettings):
+    """What a station records of itself."""
+
+    enabled: bool = Field(default=True, description="record each run")
 
 
 class Station(Schema):

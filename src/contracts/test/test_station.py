@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.station import Pose, Station, StationError, load_station
+from contracts.station import Pose, Station, StationError, load_station, station_file, station_names
 
 PART = {"embodiment": "xarm7"}
 STATION = {
@@ -38,6 +38,12 @@ def test_a_short_station_gets_safe_defaults(tmp_path: Path) -> None:
     np.testing.assert_allclose(station.sides["left"].base.matrix()[:3, 3], [0, 0.4, 0])
 
 
+@pytest.mark.parametrize("name", station_names())
+def test_a_shipped_station_says_only_what_differs_from_the_defaults(name: str) -> None:
+    content = yaml.safe_load(station_file(name).read_text())
+    assert load_station(station_file(name)).model_dump(mode="json", exclude_defaults=True) == content
+
+
 def test_a_station_read_back_is_the_same(tmp_path: Path) -> None:
     station = Station.model_validate(STATION)
     assert load_station(written(tmp_path, yaml.safe_dump(station.model_dump(mode="json")))) == station
@@ -50,6 +56,8 @@ def test_a_station_read_back_is_the_same(tmp_path: Path) -> None:
         ("name: bench", "name: bench\nbackend: simm", "backend: found 'simm', expected 'sim', 'emulated' or 'real'"),
         ("name: bench", "name: bench\nsimulation: {port: 80}", "simulation.port: found 80, expected greater than"),
         ("name: bench", "", "name: found nothing, expected a value"),
+        ("name: bench", "name: bench\nservo: {cpu: 1}", "servo.cpu: found an unknown field, expected 'cpu_affinity', "),
+        ("name: bench", "name: bench\nservo: {priority: 1}", "servo.priority: found an unknown field, expected 'rt_pr"),
         ("  left:", "  lefft:", "sides.lefft: found 'lefft', expected 'left' or 'right'"),
         ("xyz: [1, 0, 1]", "xyz: [.nan, 0, 1]", "cameras.front.pose.xyz.0: found nan, expected a finite number"),
         (

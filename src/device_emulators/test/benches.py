@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from stepping import stepped
+
 from device_emulators.faults import Faults
 from device_emulators.serve import Protocol, PtyServer, TcpServer
 from embodiments.registry import Embodiment
 from hand_drivers.device import Device, DeviceSettings, Factory
-from hand_drivers.driver import Driver, DriverSettings
+from hand_drivers.driver import Driver
 from hand_drivers.settings import motion_limits
 from node_kit.testing import until
 
@@ -38,7 +40,7 @@ class WireBench:
 
 def started(device: Device, robot: Embodiment, **settings: float) -> Driver:
     """A driver that has taken the device over."""
-    driver = Driver(device, motion_limits(robot), DriverSettings(**settings))
+    driver = Driver(device, motion_limits(robot), stepped(**settings))
     driver.start()
     return driver
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stepping import stepped
 from waiting import silent
 
 import embodiments
@@ -17,7 +18,7 @@ from device_emulators.serve import PtyServer
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import ability
 from hand_drivers.devices import ability_frames as wire
-from hand_drivers.driver import Driver, DriverSettings
+from hand_drivers.driver import Driver
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 from node_kit.testing import until
@@ -130,7 +131,7 @@ def test_no_port_is_named_at_connection():
 
 
 def test_a_status_stops_the_driver_until_it_is_gone_and_reset(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.faults.code = 0x21
     assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stepping import stepped
 from waiting import silent
 
 import embodiments
@@ -18,7 +19,7 @@ from device_emulators.dex3 import flipped
 from device_emulators.faults import Faults
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import dex3, g1_dds
-from hand_drivers.driver import Driver, DriverSettings
+from hand_drivers.driver import Driver
 from hand_drivers.polled_device import BusDevice
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
@@ -102,7 +103,7 @@ def test_a_silent_hand_is_named_at_connection(bench):
 
 
 def test_a_hand_that_falls_silent_is_lost_and_comes_back_stopped(bench):
-    driver = Driver(bench.device, motion_limits(bench.embodiment), DriverSettings(device_timeout_s=0.05))
+    driver = Driver(bench.device, motion_limits(bench.embodiment), stepped(device_timeout_s=0.05))
     driver.start()
     bench.faults.silent = True
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
@@ -113,7 +114,7 @@ def test_a_hand_that_falls_silent_is_lost_and_comes_back_stopped(bench):
 
 
 def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
-    driver = Driver(bench.device, motion_limits(bench.embodiment), DriverSettings())
+    driver = Driver(bench.device, motion_limits(bench.embodiment), stepped())
     driver.start()
     bench.faults.code = 1
     assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
@@ -154,7 +155,7 @@ def test_positions_with_a_flipped_bit_are_no_measurement(bench):
 
 
 def test_a_hand_that_is_heard_late_is_lost_until_it_is_heard_in_time(bench):
-    driver = Driver(bench.device, motion_limits(bench.embodiment), DriverSettings(device_timeout_s=0.05))
+    driver = Driver(bench.device, motion_limits(bench.embodiment), stepped(device_timeout_s=0.05))
     driver.start()
     bench.faults.late_s = 1.5
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)

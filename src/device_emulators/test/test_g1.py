@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stepping import stepped
 from waiting import silent
 
 import embodiments
@@ -25,7 +26,7 @@ from embodiments.registry import Embodiment
 from hand_drivers.device import SLACK, DeviceError, DeviceSettings
 from hand_drivers.devices import g1_dds, g1_robot, g1_wire
 from hand_drivers.devices.g1_arms import ORDER, G1Arm
-from hand_drivers.driver import Driver, DriverSettings
+from hand_drivers.driver import Driver
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 from node_kit.testing import until
@@ -188,7 +189,7 @@ def test_a_silent_robot_is_named_at_connection_and_told_nothing(bench):
 
 
 def test_a_robot_that_falls_silent_is_lost_told_nothing_and_held_where_it_is_found_again(bench):
-    driver = Driver(bench.left, motion_limits(make_robot("left")), DriverSettings(device_timeout_s=0.05))
+    driver = Driver(bench.left, motion_limits(make_robot("left")), stepped(device_timeout_s=0.05))
     driver.start()
     bench.left.write(np.full(7, 0.5))
     assert until(lambda: np.allclose(bench.told[LEFT], 0.5))
@@ -260,7 +261,7 @@ def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it
 
 
 def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
-    driver = Driver(bench.left, motion_limits(make_robot("left")), DriverSettings())
+    driver = Driver(bench.left, motion_limits(make_robot("left")), stepped())
     driver.start()
     bench.faults.code = 1 << 9
     assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))

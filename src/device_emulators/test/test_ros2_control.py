@@ -15,6 +15,7 @@ from driver_process import write_plugin
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sensor_msgs.msg import JointState
+from stepping import stepped
 from waiting import silent
 
 import embodiments
@@ -23,7 +24,7 @@ from device_emulators.faults import Faults
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices.ros2_control import Ros2ControlDevice, controller_names, time_to_reach
 from hand_drivers.devices.ros2_link import CLOCKS_APART_NS, RosThread, joint_sample
-from hand_drivers.driver import Driver, DriverSettings
+from hand_drivers.driver import Driver
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 from node_kit import messages, qos
@@ -98,7 +99,7 @@ def speaker() -> Iterator[Speaker]:
 
 @pytest.fixture
 def driver(bench) -> Driver:
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.1))
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped(device_timeout_s=0.1))
     driver.start()
     return driver
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stepping import stepped
 
 import embodiments
 from device_emulators import xarm
@@ -19,7 +20,7 @@ from device_emulators.lag import Lag
 from hand_drivers.device import SLACK, DeviceError, DeviceSettings
 from hand_drivers.devices import xarm_gripper
 from hand_drivers.devices.xarm7 import XArm7Device
-from hand_drivers.driver import Driver, DriverSettings
+from hand_drivers.driver import Driver
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 from node_kit.testing import until
@@ -108,7 +109,7 @@ def test_a_stop_before_any_target_sends_none(bench):
 
 
 def test_an_error_of_the_box_is_named_stops_and_is_cleared_by_a_reset_only(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.faults.code = 31
     assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
@@ -123,7 +124,7 @@ def test_an_error_of_the_box_is_named_stops_and_is_cleared_by_a_reset_only(bench
 
 
 def test_an_error_that_somebody_clears_at_the_box_needs_a_reset_which_enables_it_again(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.faults.code = 31
     assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
@@ -135,7 +136,7 @@ def test_an_error_that_somebody_clears_at_the_box_needs_a_reset_which_enables_it
 
 
 def test_a_box_that_somebody_stops_is_a_fault_until_a_reset(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.box.state = xarm.STOPPED
     assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
@@ -153,7 +154,7 @@ def test_a_box_that_somebody_stops_is_a_fault_until_a_reset(bench):
 
 def test_a_box_with_an_error_is_taken_over_stopped_and_cleared_by_a_reset(bench):
     bench.faults.code = 31
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     driver.tick(time.monotonic_ns())
     assert (driver.state, driver.reason) == (State.STOPPED, "error 31: collision (current)")
@@ -182,7 +183,7 @@ def test_a_closed_connection_repeats_nothing(bench):
 
 
 def test_a_pressed_emergency_stop_cannot_be_cleared(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings())
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.faults.code = 0x100 + 2  # stays when cleared
     bench.box.answer = lambda function, payload, answer=bench.box.answer: (
@@ -194,7 +195,7 @@ def test_a_pressed_emergency_stop_cannot_be_cleared(bench):
 
 
 def test_a_silent_box_is_a_miss_within_the_answer_time_and_lost_soon_after(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.05))
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped(device_timeout_s=0.05))
     driver.start()
     bench.faults.silent = True
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
@@ -204,7 +205,7 @@ def test_a_silent_box_is_a_miss_within_the_answer_time_and_lost_soon_after(bench
 
 
 def test_a_box_that_hangs_up_is_lost_and_comes_back_stopped(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), DriverSettings(device_timeout_s=0.05))
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped(device_timeout_s=0.05))
     driver.start()
     bench.faults.refuse = True
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
@@ -255,7 +256,7 @@ def test_a_gripper_and_its_arm_do_not_wait_for_each_other(bench, gripper):
 
 def test_a_gripper_s_error_stops_it_until_a_reset(bench, gripper):
     robot = embodiments.load("xarm_gripper")
-    driver = Driver(gripper, motion_limits(robot), DriverSettings())
+    driver = Driver(gripper, motion_limits(robot), stepped())
     driver.start()
     bench.box.gripper.faults.code = 11
     assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
@@ -275,7 +276,7 @@ def test_a_gripper_that_does_not_move_says_where_it_is(bench, gripper):
 def test_a_gripper_that_says_nothing_is_lost_and_its_box_has_an_error_that_stops_the_arm(bench, gripper):
     bench.device.connect()
     gripper.connect()
-    driver = Driver(gripper, motion_limits(embodiments.load("xarm_gripper")), DriverSettings(device_timeout_s=0.05))
+    driver = Driver(gripper, motion_limits(embodiments.load("xarm_gripper")), stepped(device_timeout_s=0.05))
     driver.start()
     bench.box.gripper.faults.silent = True
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)

@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import Field
 from std_srvs.srv import Trigger
 
-from contracts.station import Station, load_station
+from contracts.station import BagSettings, Station, load_station
 from episodes.metadata import Embodiments, EpisodeError, EpisodeMetadata, parse_metadata
 from episodes.recording import MIN_FREE_BYTES, Recording
 from episodes.taps import Taps
@@ -31,11 +31,10 @@ Topic = Annotated[str, Field(pattern=r"^(/[A-Za-z_][A-Za-z0-9_]*)+$", max_length
 NICENESS = 5  # a recording must not delay the motion it records
 
 
-class RecorderParameters(Schema):
+class RecorderParameters(BagSettings, Schema):
     """Parameters of the recorder node."""
 
     topics: list[Topic] = Field(min_length=1, max_length=256, description="full names of the topics to record")
-    directory: str = Field("out/bags", min_length=1, description="folder in which bags are created")
     station: str = Field("", description="station file; task, robots and bases are taken from it")
     metadata: str = Field("", description="JSON of the episode's metadata, instead of a station")
     source: str = Field("policy", pattern="^(demonstration|policy|teleoperation)$", description="who moves the robots")

@@ -8,7 +8,8 @@ import numpy as np
 
 from contracts.chunk import SECOND, Chunk
 from contracts.freshness import Freshness, freshness
-from hand_drivers.status import ChunkStatus, DriverSettings
+from hand_drivers.settings import DriverSettings
+from hand_drivers.status import ChunkStatus
 
 _ABSURD = 1e6  # rad, m or s: as good as infinite, and arithmetic on such numbers could overflow
 _REFUSED = {Freshness.STALE: ChunkStatus.STALE, Freshness.FROM_FUTURE: ChunkStatus.FROM_FUTURE}
@@ -41,7 +42,7 @@ class Commands:
 
     def ramp_up(self, now_ns: int, position: np.ndarray) -> None:
         """Motion starts from rest at ``position`` (n,)."""
-        self._ramp = RampUp(position, now_ns, self._settings.blend_s)
+        self._ramp = RampUp(position, now_ns, self._settings.ramp_up_s)
 
     def expired(self, now_ns: int) -> bool:
         """Whether the observation behind the chunk that is followed is older than the command timeout."""

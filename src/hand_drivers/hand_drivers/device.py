@@ -36,15 +36,15 @@ class JointSample:
 
 @dataclass(frozen=True)
 class DeviceSettings:
-    """What a plug-in is made from; ``options`` is its own, checked by its own schema, and ``priority`` that of the
-    servo thread in real time, for those threads of a vendor's library that it waits for."""
+    """What a plug-in is made from; ``options`` is its own, checked by its own schema, and ``rt_priority``
+    that of the servo thread, for those threads of a vendor's library that it waits for."""
 
     embodiment: Embodiment
     side: str
     part: str
     address: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    priority: int = 0
+    rt_priority: int = 0
 
 
 class Device(Protocol):

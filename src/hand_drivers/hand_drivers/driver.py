@@ -14,14 +14,15 @@ from hand_drivers.commands import Commands
 from hand_drivers.device import Device, DeviceError, JointSample, checked, patiently
 from hand_drivers.guard import GuardStatus, MotionLimits, MotionState, brake, guard
 from hand_drivers.limit_monitor import LimitMonitor
+from hand_drivers.settings import DriverSettings
 from hand_drivers.state_machine import Mode
-from hand_drivers.status import ChunkStatus, Counts, DriverSettings, State
+from hand_drivers.status import ChunkStatus, Counts, State
 from hand_drivers.trace import CommandTrace
 
 _CATCH_UP_S = 0.5  # a joint that will be there so soon follows
 _LET_GO_S = 1.0  # longest time to wait for whoever is talking to the device
 _OUTSIDE = 0.25  # share of a joint's range that it may be outside when it is taken over
-_LAGGING, _LAGGING_S = 0.5, 0.5  # share of `max_behind` that is too much too, for so long
+_LAGGING, _LAGGING_S = 0.5, 0.5  # share of `max_following_error` that is too much too, for so long
 
 
 class Driver:
@@ -31,13 +32,13 @@ class Driver:
     rest takes microseconds (``reset``: a few answers of the device). Locks are taken in the order wire, mode.
     """
 
-    def __init__(self, device: Device, limits: MotionLimits, settings: DriverSettings | None = None) -> None:
-        self.device, self.limits, self.settings = device, limits, settings or DriverSettings()
+    def __init__(self, device: Device, limits: MotionLimits, settings: DriverSettings) -> None:
+        self.device, self.limits, self.settings = device, limits, settings
         self.counts, self.refusal = Counts(), ""  # why the last refused chunk was refused
         self.sample: JointSample | None = None  # newest measurement
         self.command: MotionState | None = None  # newest command
-        self.trouble = ""  # what the device itself stopped for, a fault or its loss, until it is reset
-        self.troubles = 0  # how many there were
+        self.fault = ""  # what the device itself stopped for, its own fault or its loss, until it is reset
+        self.faults = 0  # how many there were
         self._mode = Mode()
         self._wire = threading.RLock()
         self._dt = 1.0 / self.settings.rate_hz
@@ -138,7 +139,7 @@ class Driver:
             return False, refusal
         try:
             refusal = self._mode.reset_refusal(self.standing) or self._clear_device()
-            self.trouble = self.trouble if refusal else ""  # before it holds again: what comes then is news
+            self.fault = self.fault if refusal else ""  # before it holds again: what comes then is news
             refusal = refusal or self._mode.reset(self.standing)
         except Exception as error:  # as in `tick`
             self._lose(error)
@@ -183,7 +184,7 @@ class Driver:
         self._faulty |= told is not None
         fault = told or self._behind(now_ns)
         if fault:
-            if not self.trouble:
+            if not self.fault:
                 self._note(fault)
             self._mode.latch(fault)
         self.command, self._commanded_ns = self._next(now_ns), now_ns
@@ -198,7 +199,7 @@ class Driver:
 
     def _behind(self, now_ns: int) -> str:
         """Which joint does not follow its command, and by how far; "" if all do."""
-        limit, since_ns, self._lagging_ns = self.settings.max_behind, self._lagging_ns, None
+        limit, since_ns, self._lagging_ns = self.settings.max_following_error, self._lagging_ns, None
         if not limit or not self._mode.movable:
             return ""
         places = (self.command.position, self.sample.position, self.sample.velocity)
@@ -273,9 +274,9 @@ class Driver:
             self.counts.lost += 1
             self._note(reason)
 
-    def _note(self, trouble: str) -> None:
-        self.trouble = trouble
-        self.troubles += 1
+    def _note(self, fault: str) -> None:
+        self.fault = fault
+        self.faults += 1
 
 
 def _words(error: Exception) -> str:

@@ -6,7 +6,9 @@ import gc
 import sys
 import time
 from collections.abc import Mapping
+from typing import ClassVar, Literal
 
+from pydantic import Field
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
@@ -15,20 +17,42 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from contracts.latency import LatencyTrace
+from embodiments.registry import Embodiment
 from hand_drivers import settings
-from hand_drivers.device import JointSample
+from hand_drivers.device import DeviceSettings, JointSample
 from hand_drivers.driver import Driver
 from hand_drivers.runtime import Runtime
-from hand_drivers.settings import DriverParameters
+from hand_drivers.settings import DriverSettings
 from hand_drivers.status import ChunkStatus, State
 from node_kit import diagnostics, log, messages, qos, scheduling
 from node_kit.diagnostics import DiagnosticsPublisher
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.messages import MessageStatus
+from node_kit.parameters import Parameters
 from node_kit.polled_subscription import DroppedMessages, PolledSubscription
 
 _LEVELS = {State.STOPPED: diagnostics.WARN, State.LOST: diagnostics.ERROR}
+
+
+class DriverParameters(DriverSettings, Parameters):
+    """Parameters of a driver node."""
+
+    renamed: ClassVar[dict[str, str]] = {**DriverSettings.renamed, "stop_all": "estop_on_fault"}
+
+    side: Literal["left", "right"] = Field(description="side of the station")
+    embodiment: str = Field(description="name of the robot, as in the embodiments package")
+    device: str = Field(description="name of the device plug-in (entry-point group hand_drivers.devices)")
+    address: str = Field(default="", description="where the device is, in the plug-in's own terms")
+    options: str = Field(default="{}", description="the plug-in's own options, a JSON object")
+    estop_on_fault: bool = Field(
+        default=True, description="a fault or loss of this device asserts /estop for the whole station"
+    )
+
+    def device_settings(self, robot: Embodiment) -> DeviceSettings:
+        """What the plug-in is made from. Raises ValueError for options that are no JSON object."""
+        options = settings.options(self.options)
+        return DeviceSettings(robot, self.side, self.part, self.address, options, self.rt_priority)
 
 
 class DriverNode(Lifecycle):
@@ -39,21 +63,15 @@ class DriverNode(Lifecycle):
 
     def configure(self, parameters: DriverParameters) -> None:
         """Load the robot and its plug-in; the device itself is connected at activation."""
-        robot = settings.robot(parameters)
-        device = settings.make_device(parameters, robot)
-        self._driver = Driver(device, settings.motion_limits(robot, parameters.speed), parameters.driver)
-        self._runtime = Runtime(
-            self._driver,
-            self._publish,
-            parameters.publish_hz,
-            parameters.priority,
-            parameters.cpu,
-            self._stop_all if parameters.stop_all else lambda trouble: None,
-            self._take_commands,
-        )
+        robot = settings.load_robot(parameters.embodiment, parameters.side, parameters.part)
+        device = settings.make_device(parameters.device, parameters.device_settings(robot))
+        limits = settings.motion_limits(robot, parameters.velocity_scaling)
+        self._driver = Driver(device, limits, parameters)
+        on_fault = self._stop_station if parameters.estop_on_fault else lambda fault: None
+        self._runtime = Runtime(self._driver, self._publish, on_fault, self._take_commands)
         self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
         self._dropped, self._step_ns = DroppedMessages(), time.monotonic_ns()
-        self._in_real_time = parameters.priority > 0
+        self._in_real_time = parameters.rt_priority > 0
         self._connect_topics(f"/{parameters.side}/{parameters.part}")
         name = f"driver/{parameters.side}/{parameters.part}"
         self.keep(DiagnosticsPublisher(self, name, self._report))
@@ -127,9 +145,9 @@ class DriverNode(Lifecycle):
         response.success, response.message = self._driver.reset()
         return response
 
-    def _stop_all(self, trouble: str) -> None:
+    def _stop_station(self, fault: str) -> None:
         """What one robot does is no good without the other: all stop, and a person releases them."""
-        log.warning(self, f"emergency stop for all: {trouble}")
+        log.warning(self, f"emergency stop for all: {fault}")
         self._estop.publish(Bool(data=True))
 
     def _publish(self, sample: JointSample) -> None:

@@ -17,10 +17,10 @@ _END_S = 2.0  # a middleware that hangs for longer is left behind
 
 
 class Runtime:
-    """Runs ``driver`` at its rate and hands its newest sample to ``publish`` at ``publish_rate_hz``, once each.
+    """Runs ``driver`` as its settings say, and hands its newest sample to ``publish``, each sample once.
 
     At the beginning of every step ``take(now_ns)`` may hand the driver what came for it.
-    ``on_trouble`` hears of each trouble of the device once, within a period of publishing.
+    ``on_fault`` is called once for each fault of the device, within a period of publishing.
     Publishing has its own thread so that a slow middleware never delays a command. It begins right after a step, when
     it is longest until the next one: threads of one interpreter wait for each other. The reconnection has its own so
     that a device that hangs never delays the end of the loop.
@@ -30,18 +30,17 @@ class Runtime:
         self,
         driver: Driver,
         publish: Callable[[JointSample], None],
-        publish_rate_hz: float,
-        priority: int = 0,
-        cpu: int = -1,
-        on_trouble: Callable[[str], None] = lambda trouble: None,
+        on_fault: Callable[[str], None] = lambda fault: None,
         take: Callable[[int], None] = lambda now_ns: None,
     ) -> None:
-        self.driver = driver
-        self.servo = ServoLoop(self._step, driver.settings.rate_hz, priority=priority, cpu=cpu)
-        self._publish, self._on_trouble, self._take = publish, on_trouble, take
-        self._publish_period_ns, self._publish_ns = round(1e9 / publish_rate_hz), 0  # the next time
+        self.driver, settings = driver, driver.settings
+        self.servo = ServoLoop(
+            self._step, settings.rate_hz, rt_priority=settings.rt_priority, cpu_affinity=settings.cpu_affinity
+        )
+        self._publish, self._on_fault, self._take = publish, on_fault, take
+        self._publish_period_ns, self._publish_ns = round(1e9 / settings.publish_rate_hz), 0  # the next time
         self._due = threading.Event()  # to be published
-        self._published_ns, self._told = -1, 0
+        self._published_ns, self._faults = -1, 0
         self._end = threading.Event()
         self._publishing = False
         self._publisher: threading.Thread | None = None
@@ -100,9 +99,9 @@ class Runtime:
                 self.driver.stop(f"no state can be published: {type(error).__name__}: {error}")
 
     def _publish_newest(self) -> None:
-        if self.driver.troubles != self._told:
-            self._told = self.driver.troubles
-            self._on_trouble(self.driver.trouble)
+        if self.driver.faults != self._faults:
+            self._faults = self.driver.faults
+            self._on_fault(self.driver.fault)
         sample = self.driver.sample
         # A device that repeats itself, or is lost, has nothing new to say: an old state is never given out again.
         if sample is not None and sample.stamp_ns != self._published_ns:

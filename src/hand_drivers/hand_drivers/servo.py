@@ -21,17 +21,22 @@ class ServoLoop:
     Deadlines are absolute: lateness never adds up. Periods missed altogether are skipped and counted as overruns.
     ``jitter`` traces how far, in ms, the time between two steps is from the period, ``work`` how long a step takes;
     ``histogram`` counts the times between steps by PERIOD_EDGES, ``longest_ms`` is the longest and ``long_gaps`` counts
-    those over LONG_GAP_S. With a ``priority`` of 1 to 99 the thread, alone in its process, is scheduled in real time
-    (SCHED_FIFO), and with a ``cpu`` of 0 or more it keeps to that processor, where the system permits it.
+    those over LONG_GAP_S. With an ``rt_priority`` of 1 to 99 the thread, alone in its process, is scheduled in real
+    time (SCHED_FIFO), and with a ``cpu_affinity`` of 0 or more it keeps to that CPU, where the system permits it.
     """
 
     def __init__(
-        self, step: Callable[[int], None], rate_hz: float, name: str = "servo", priority: int = 0, cpu: int = -1
+        self,
+        step: Callable[[int], None],
+        rate_hz: float,
+        name: str = "servo",
+        rt_priority: int = 0,
+        cpu_affinity: int = -1,
     ) -> None:
         self.steps = 0
         self.forget()
         self.real_time = self.pinned = False
-        self._step, self._name, self._priority, self._cpu = step, name, priority, cpu
+        self._step, self._name, self._rt_priority, self._cpu_affinity = step, name, rt_priority, cpu_affinity
         self._period_ns = round(1e9 / rate_hz)
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
@@ -70,8 +75,8 @@ class ServoLoop:
 
     def _run(self) -> None:
         precise_timers()
-        self.real_time = schedule_in_real_time(self._priority)
-        self.pinned = self._cpu >= 0 and keep_to(self._cpu)
+        self.real_time = schedule_in_real_time(self._rt_priority)
+        self.pinned = self._cpu_affinity >= 0 and keep_to(self._cpu_affinity)
         deadline, last = time.monotonic_ns(), None
         while not self._end.is_set():
             deadline = self._next_deadline(deadline)

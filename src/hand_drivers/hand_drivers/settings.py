@@ -1,105 +1,76 @@
-"""From a driver node's parameters to its device, limits and settings; everything is checked here."""
+"""The settings of a driver, and what is made from them: the robot, its limits and its device. No ROS."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from contracts import plugins
+from contracts.servo import RATE_HZ, ByPart, PartName, RateHz, ServoSettings
 from embodiments import registry
 from embodiments.registry import Embodiment
 from hand_drivers.device import GROUP, Device, DeviceError, DeviceSettings
 from hand_drivers.guard import MotionLimits
-from hand_drivers.status import DriverSettings
-from node_kit.parameters import Parameters
-
-_DEVICE_TIMEOUT_S = {"arm": 0.1, "hand": 0.05}
-_MAX_BEHIND = {"arm": 0.4, "hand": 0.0}  # twice what a servo that lags 70 ms is behind at 3 rad/s
-_PUBLISH_RATE_HZ = {"arm": 100.0, "hand": 50.0}
 
 
-class DriverParameters(Parameters):
-    """Parameters of a driver node."""
+class DriverSettings(ServoSettings):
+    """Settings of a driver: rates in Hz, times in s, joint positions in rad (m for prismatic joints)."""
 
-    side: Literal["left", "right"] = Field(description="side of the station")
-    part: Literal["arm", "hand"] = Field(description="which part of the side; a gripper is a hand")
-    embodiment: str = Field(description="name of the robot, as in the embodiments package")
-    device: str = Field(description="name of the device plug-in (entry-point group hand_drivers.devices)")
-    address: str = Field("", description="where the device is, in the plug-in's own terms")
-    options: str = Field("{}", description="the plug-in's own options, a JSON object")
-    rate_hz: float = Field(100.0, ge=10, le=1000, description="rate of the servo loop")
-    command_timeout_s: float = Field(
-        0.2, gt=0, le=2, description="a command is followed until its observation is this old; then brake and hold"
-    )
-    device_timeout_s: float | None = Field(
-        None,
+    renamed: ClassVar[dict[str, str]] = {
+        **ServoSettings.renamed,
+        "max_behind": "max_following_error",
+        "blend_s": "ramp_up_s",
+        "speed": "velocity_scaling",
+    }
+
+    part: PartName = Field(description="which part of the side; a gripper is a hand")
+    rate_hz: RateHz = Field(default_factory=RATE_HZ)
+    publish_rate_hz: float = Field(default=50.0, gt=0, le=1000, description="rate of joint_states")
+    device_timeout_s: float = Field(
+        default_factory=ByPart(arm=0.1, hand=0.05),
         ge=0,
         le=5,
-        description="a device without a measurement for so long is lost until reset, s; default: 0.1 for arms, 0.05 "
-        "for hands, whose last measurement counts a while (max_age_s)",
+        description="a device without a measurement for so long is lost until reset; shorter for hands, whose last "
+        "measurement counts a while (max_age_s)",
     )
-    max_behind: float | None = Field(
-        None,
+    # .4 rad: twice what a servo that lags 70 ms is behind at 3 rad/s
+    max_following_error: float = Field(
+        default_factory=ByPart(arm=0.4, hand=0.0),
         ge=0,
         le=3,
-        description="a joint so far from its command, or half as far for 0.5 s, and not on its way there, stops all, "
-        "rad; 0: never; default: 0.4 for arms, 0 for hands, which objects stop",
+        description="a joint so far from its command, or half as far for 0.5 s, and not on its way there, is a fault; "
+        "0: never, as for hands, which objects stop",
     )
-    blend_s: float = Field(0.2, ge=0, le=5, description="duration of the transition from rest to a command")
-    publish_rate_hz: float | None = Field(None, gt=0, le=1000, description="default: 100 for arms, 50 for hands")
-    speed: float = Field(1.0, gt=0, le=1, description="share of the robot's velocity and acceleration limits")
-    priority: int = Field(
-        50,
-        ge=0,
-        le=99,
-        description="real-time priority of the servo thread and of those it waits for, where permitted; 0: none",
+    ramp_up_s: float = Field(default=0.2, ge=0, le=5, description="duration of the transition from rest to a command")
+    velocity_scaling: float = Field(
+        default=1.0, gt=0, le=1, description="share of the robot's velocity and acceleration limits"
     )
-    stop_all: bool = Field(True, description="a fault or loss of this device asserts /estop for the whole station")
-    cpu: int = Field(-1, ge=-1, le=1023, description="processor that the servo thread keeps to; -1: any")
-
-    @property
-    def publish_hz(self) -> float:
-        """The rate of joint_states, in force or by default."""
-        return self.publish_rate_hz or _PUBLISH_RATE_HZ[self.part]
-
-    @property
-    def driver(self) -> DriverSettings:
-        """Settings of the driver core."""
-        return DriverSettings(
-            rate_hz=self.rate_hz,
-            command_timeout_s=self.command_timeout_s,
-            device_timeout_s=_DEVICE_TIMEOUT_S[self.part] if self.device_timeout_s is None else self.device_timeout_s,
-            max_behind=_MAX_BEHIND[self.part] if self.max_behind is None else self.max_behind,
-            blend_s=self.blend_s,
-        )
 
 
-def robot(parameters: DriverParameters) -> Embodiment:
+def load_robot(embodiment: str, side: str, part: PartName) -> Embodiment:
     """The embodiment named, on its side. Raises EmbodimentError; ValueError when it is no such part."""
-    found = registry.load(parameters.embodiment, parameters.side)
-    kinds = ("arm",) if parameters.part == "arm" else ("hand", "gripper")
+    found = registry.load(embodiment, side)
+    kinds = ("arm",) if part == "arm" else ("hand", "gripper")
     if found.kind not in kinds:
         expected = " or ".join(kinds)
         raise ValueError(f"parameter 'embodiment': found '{found.name}', of kind {found.kind}; expected {expected}")
     return found
 
 
-def motion_limits(robot: Embodiment, speed: float = 1.0) -> MotionLimits:
-    """The limits of the robot, velocity and acceleration scaled by ``speed``."""
-    return MotionLimits(robot.lower, robot.upper, robot.velocity * speed, robot.acceleration * speed)
+def motion_limits(robot: Embodiment, velocity_scaling: float = 1.0) -> MotionLimits:
+    """The limits of the robot, velocity and acceleration times ``velocity_scaling``."""
+    velocity, acceleration = robot.velocity * velocity_scaling, robot.acceleration * velocity_scaling
+    return MotionLimits(robot.lower, robot.upper, velocity, acceleration)
 
 
-def make_device(parameters: DriverParameters, robot: Embodiment) -> Device:
+def make_device(plugin: str, settings: DeviceSettings) -> Device:
     """The device of the plug-in named, not connected. Raises PluginError, DeviceError, ValueError."""
-    factory = plugins.load(GROUP, parameters.device)
-    where = (parameters.side, parameters.part, parameters.address)
-    device = factory(DeviceSettings(robot, *where, options(parameters.options), parameters.priority))
-    if tuple(device.joints) != tuple(robot.joints):
-        raise DeviceError(
-            f"device '{parameters.device}': found joints {list(device.joints)}, expected {list(robot.joints)}"
-        )
+    device = plugins.load(GROUP, plugin)(settings)
+    expected = settings.embodiment.joints
+    if tuple(device.joints) != tuple(expected):
+        raise DeviceError(f"device '{plugin}': found joints {list(device.joints)}, expected {list(expected)}")
     return device
 
 

@@ -1,4 +1,4 @@
-"""The words of a driver: its states, what becomes of a chunk, its settings and its counts."""
+"""The words of a driver: its states, what becomes of a chunk, and its counts."""
 
 from __future__ import annotations
 
@@ -34,26 +34,6 @@ class ChunkStatus(str, enum.Enum):
 
     def __str__(self) -> str:
         return self.value
-
-
-@dataclass(frozen=True)
-class DriverSettings:
-    """Rate in Hz, times in s.
-
-    Attributes:
-        command_timeout_s: a chunk is followed until its observation is this old; then the robot brakes and holds. One
-            that comes later is refused.
-        device_timeout_s: a device that has not answered for this long is lost; a shorter silence is bridged.
-        max_behind: a joint measured so far from its command (rad or m), or half as far for .5 s, and not on its way
-            there does not follow it, which is a fault; 0: never.
-        blend_s: how long a motion that starts from rest takes to come up to its chunk.
-    """
-
-    rate_hz: float = 100.0
-    command_timeout_s: float = 0.2
-    device_timeout_s: float = 0.1
-    max_behind: float = 0.0
-    blend_s: float = 0.2
 
 
 @dataclass

@@ -15,11 +15,18 @@ from trajectory_msgs.msg import JointTrajectory
 from embodiments import registry
 from node_kit import messages, qos, testing
 
-DEFAULTS = {"autostart": True, "side": "left", "part": "arm", "embodiment": "xarm7", "device": "loopback"}
+DEFAULTS = {
+    "autostart": True,
+    "side": "left",
+    "part": "arm",
+    "embodiment": "xarm7",
+    "device": "loopback",
+    "rate_hz": 100.0,
+}
 
 
 class DriverProcess(testing.NodeProcess):
-    """Parameters as in `hand_drivers.settings`; a plug-in in `directory` (see `write_plugin`) is found."""
+    """Parameters as in `hand_drivers.node`; a plug-in in `directory` (see `write_plugin`) is found."""
 
     def __init__(self, directory: Path, parameters: dict[str, object]) -> None:
         super().__init__(directory, "hand_drivers.node", "left_arm_driver", status="driver/left/arm")

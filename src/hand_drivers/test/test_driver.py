@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stepping import stepped
 
 from contracts.chunk import Chunk
 from hand_drivers.device import DeviceError
 from hand_drivers.driver import Driver
-from hand_drivers.status import ChunkStatus, DriverSettings, State
+from hand_drivers.status import ChunkStatus, State
 
 MS = 1_000_000
 PERIOD = 10 * MS
@@ -26,7 +27,7 @@ class Bench:
 
     def __init__(self, device, limits, **settings) -> None:
         self.device, self.limits = device, limits
-        self.driver = Driver(device, limits, DriverSettings(**settings))
+        self.driver = Driver(device, limits, stepped(**settings))
         self.now = START
         self.driver.start()
 
@@ -101,7 +102,7 @@ def test_a_chunk_more_costs_no_time_however_many_come(bench, every):
 
 
 def test_points_already_past_are_skipped(device, limits):
-    bench = Bench(device, limits, blend_s=0.0, command_timeout_s=1.0)
+    bench = Bench(device, limits, ramp_up_s=0.0, command_timeout_s=1.0)
     bench.send([[-1, -1, -1], [-1, -1, -1], [0.01, 0.01, 0.01]], age_ms=300)
     bench.run(0.2)
     assert np.array(device.written).min() >= 0
@@ -109,7 +110,7 @@ def test_points_already_past_are_skipped(device, limits):
 
 
 def test_before_its_first_point_a_chunk_is_approached_in_a_line(device, limits):
-    bench = Bench(device, limits, blend_s=0.0)
+    bench = Bench(device, limits, ramp_up_s=0.0)
     bench.send([[0.2, 0.2, 0.2]], age_ms=0, period_s=0.2)
     bench.run(0.1)
     assert 0.05 < device.position[0] < 0.15
@@ -118,7 +119,7 @@ def test_before_its_first_point_a_chunk_is_approached_in_a_line(device, limits):
 
 
 def test_after_its_last_point_a_chunk_is_held(device, limits):
-    bench = Bench(device, limits, blend_s=0.1)
+    bench = Bench(device, limits, ramp_up_s=0.1)
     bench.send([[0.05, 0.05, 0.05]], age_ms=0)
     bench.run(0.19)
     assert bench.driver.state is State.TRACKING
@@ -133,12 +134,12 @@ def test_a_newer_chunk_replaces_the_rest_of_the_older_without_a_jump(bench):
 
 
 def test_a_motion_from_rest_fades_in(device, limits):
-    step, smooth = Bench(device, limits, blend_s=0.0), None
+    step, smooth = Bench(device, limits, ramp_up_s=0.0), None
     step.send([np.full(3, 0.05)], age_ms=100)
     step.run(0.05)
     abrupt = device.position[0]
     device.position = np.zeros(3)
-    smooth = Bench(device, limits, blend_s=0.2, command_timeout_s=0.5)
+    smooth = Bench(device, limits, ramp_up_s=0.2, command_timeout_s=0.5)
     smooth.send([np.full(3, 0.05)], age_ms=100)
     smooth.run(0.05)
     assert 0 < device.position[0] < 0.7 * abrupt
@@ -258,7 +259,7 @@ def test_after_a_reset_it_starts_from_where_the_robot_was_moved_to(bench):
 
 
 def test_an_emergency_stop_given_before_the_start_holds_the_driver_back(device, limits):
-    driver = Driver(device, limits)
+    driver = Driver(device, limits, stepped())
     driver.estop()
     driver.start()
     assert driver.state is State.STOPPED
@@ -300,7 +301,7 @@ def test_a_device_that_was_enabled_when_it_came_back_is_not_cleared_again(bench)
 
 
 def test_a_stop_while_inactive_holds_the_driver_back_until_a_reset(device, limits):
-    driver = Driver(device, limits)
+    driver = Driver(device, limits, stepped())
     driver.stop("stop requested")
     driver.start()
     assert (driver.state, driver.reason) == (State.STOPPED, "stop requested")
@@ -308,7 +309,7 @@ def test_a_stop_while_inactive_holds_the_driver_back_until_a_reset(device, limit
 
 
 def test_an_emergency_stop_that_was_released_before_the_start_needs_a_reset_all_the_same(device, limits):
-    driver = Driver(device, limits)
+    driver = Driver(device, limits, stepped())
     driver.estop(True)
     driver.estop(False)
     driver.start()
@@ -446,12 +447,12 @@ def test_a_pause_of_the_whole_machine_is_not_held_against_the_device(bench):
 
 
 def test_a_joint_that_does_not_follow_stops_all_until_reset_and_starts_from_where_it_is(device, limits):
-    bench = moving(Bench(device, limits, max_behind=0.2))
+    bench = moving(Bench(device, limits, max_following_error=0.2))
     device.stuck = {1: float(device.position[1])}
     bench.send([np.full(3, 2.0)] * 5)
     bench.run(0.15)
     assert bench.driver.state is State.STOPPED and "b does not follow: 0.2" in bench.driver.reason
-    assert bench.driver.trouble == bench.driver.reason
+    assert bench.driver.fault == bench.driver.reason
     bench.run(0.5)
     bench.assert_motion_within_limits()
     assert bench.driver.reset() == (True, "holding")
@@ -459,7 +460,7 @@ def test_a_joint_that_does_not_follow_stops_all_until_reset_and_starts_from_wher
 
 
 def test_a_joint_that_is_on_its_way_is_no_fault_however_far_it_lags(device, limits):
-    bench = Bench(device, limits, max_behind=0.1)
+    bench = Bench(device, limits, max_following_error=0.1)
     device.lag = 6
     behind = 0.0
     for k in range(1, 8):
@@ -474,7 +475,7 @@ def test_a_joint_that_is_on_its_way_is_no_fault_however_far_it_lags(device, limi
 
 
 def test_a_joint_that_stays_half_as_far_behind_stops_all_too(device, limits):
-    bench = Bench(device, limits, max_behind=0.2)
+    bench = Bench(device, limits, max_following_error=0.2)
     stuck = float(device.position[1])
     device.stuck = {1: stuck}
     bench.follow([np.full(3, stuck + 0.09)], 1.0)
@@ -510,7 +511,7 @@ def test_positions_that_are_not_finite_are_a_lost_device(bench):
 
 def test_a_device_that_cannot_be_connected_fails_the_start(device, limits):
     device.plugged = False
-    driver = Driver(device, limits)
+    driver = Driver(device, limits, stepped())
     with pytest.raises(DeviceError, match="the cable is out"):
         driver.start()
     assert driver.state is State.INACTIVE

@@ -193,7 +193,8 @@ def test_the_trouble_of_one_device_stops_the_whole_station_until_someone_release
 
 def test_a_station_may_have_each_device_stop_alone(start_driver, tmp_path):
     write_plugin(tmp_path, "bench", PLUGIN)
-    bench = start_driver(device="bench", options=f'{{"directory": "{tmp_path}"}}', stop_all=False).wait_until_ready()
+    options = f'{{"directory": "{tmp_path}"}}'
+    bench = start_driver(device="bench", options=options, estop_on_fault=False).wait_until_ready()
     (tmp_path / "hot").touch()
     bench.wait_for_status(state="stopped", reason="joint 3 is hot")
     (tmp_path / "hot").unlink()

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from stepping import stepped
 
 from contracts.chunk import Chunk
 from hand_drivers.device import DeviceError
@@ -22,7 +23,7 @@ def published() -> list:
 
 @pytest.fixture
 def runtime(device, limits, published):
-    runtime = Runtime(Driver(device, limits), published.append, 50.0)
+    runtime = Runtime(Driver(device, limits, stepped()), published.append)
     runtime.start()
     yield runtime
     runtime.stop()
@@ -67,7 +68,7 @@ def test_the_end_brakes_to_rest_then_stops_and_disconnects(runtime, device, limi
 
 def test_every_step_begins_with_what_came_for_it(device, limits, published):
     steps: list[int] = []
-    runtime = Runtime(Driver(device, limits), published.append, 50.0, take=steps.append)
+    runtime = Runtime(Driver(device, limits, stepped()), published.append, take=steps.append)
     runtime.start()
     assert until(lambda: len(steps) >= 10)
     runtime.stop()
@@ -81,7 +82,7 @@ def test_a_loop_that_cannot_take_commands_brakes_and_says_why(device, limits, pu
         if broken:
             raise ValueError("no such handle")
 
-    runtime = Runtime(Driver(device, limits), published.append, 50.0, take=take)
+    runtime = Runtime(Driver(device, limits, stepped()), published.append, take=take)
     runtime.start()
     chunk = time.monotonic_ns()
     runtime.driver.accept_chunk(Chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)])), chunk)
@@ -103,8 +104,8 @@ def test_a_lost_device_is_reconnected_and_waits_for_a_reset(runtime, device):
 def test_a_fault_that_is_back_right_after_a_reset_is_told_again(device, limits):
     """Between two publications: who is told stops the other robots too."""
     told: list[str] = []
-    driver = Driver(device, limits)
-    runtime = Runtime(driver, lambda sample: None, 50.0, on_trouble=told.append)
+    driver = Driver(device, limits, stepped())
+    runtime = Runtime(driver, lambda sample: None, on_fault=told.append)
     runtime.start()
     device.trouble = "joint 3 is hot"
     assert until(lambda: told == ["joint 3 is hot"] and driver.standing)
@@ -119,7 +120,7 @@ def test_a_fault_that_is_back_right_after_a_reset_is_told_again(device, limits):
 def test_each_loss_is_told_though_nobody_reset_in_between(device, limits):
     """Another robot may have been reset by then."""
     told: list[str] = []
-    runtime = Runtime(Driver(device, limits), lambda sample: None, 50.0, on_trouble=told.append)
+    runtime = Runtime(Driver(device, limits, stepped()), lambda sample: None, on_fault=told.append)
     runtime.start()
     for count in (1, 2):
         device.plugged = False
@@ -133,7 +134,7 @@ def test_states_that_cannot_be_published_stop_the_robot(device, limits):
     def publish(_sample: object) -> None:
         raise ValueError("no such handle")
 
-    runtime = Runtime(Driver(device, limits), publish, 50.0)
+    runtime = Runtime(Driver(device, limits, stepped()), publish)
     runtime.start()
     assert until(lambda: runtime.driver.state is State.STOPPED)
     assert runtime.driver.reason == "no state can be published: ValueError: no such handle"
@@ -142,7 +143,7 @@ def test_states_that_cannot_be_published_stop_the_robot(device, limits):
 
 def test_a_device_that_does_not_connect_starts_nothing(device, limits, published):
     device.plugged = False
-    runtime = Runtime(Driver(device, limits), published.append, 50.0)
+    runtime = Runtime(Driver(device, limits, stepped()), published.append)
     with pytest.raises(DeviceError):
         runtime.start()
     runtime.stop()

@@ -14,7 +14,7 @@ from hand_drivers.servo import PERIOD_EDGES, ServoLoop
 pytestmark = pytest.mark.graph
 
 
-def run(step, rate_hz: float, steps: int, cpu: int = -1, priority: int = 0) -> ServoLoop:
+def run(step, rate_hz: float, steps: int, cpu_affinity: int = -1, rt_priority: int = 0) -> ServoLoop:
     """A loop that has made so many steps."""
     enough = threading.Event()
 
@@ -23,7 +23,7 @@ def run(step, rate_hz: float, steps: int, cpu: int = -1, priority: int = 0) -> S
         if loop.steps + 1 >= steps:
             enough.set()
 
-    loop = ServoLoop(counted, rate_hz, cpu=cpu, priority=priority)
+    loop = ServoLoop(counted, rate_hz, cpu_affinity=cpu_affinity, rt_priority=rt_priority)
     loop.start()
     assert enough.wait(20.0)
     assert loop.stop()
@@ -93,19 +93,19 @@ def test_it_can_be_started_again():
 
 def test_the_servo_thread_alone_keeps_to_its_processor():
     mine, found = os.sched_getaffinity(0), []
-    loop = run(lambda _: found.append(os.sched_getaffinity(0)), 200.0, 3, cpu=max(mine))
+    loop = run(lambda _: found.append(os.sched_getaffinity(0)), 200.0, 3, cpu_affinity=max(mine))
     assert loop.pinned and set(map(frozenset, found)) == {frozenset({max(mine)})}
     assert os.sched_getaffinity(0) == mine
 
 
 def test_a_processor_that_is_not_there_is_said_and_the_loop_runs_on_any():
     found = []
-    loop = run(lambda _: found.append(os.sched_getaffinity(0)), 200.0, 3, cpu=1023)
+    loop = run(lambda _: found.append(os.sched_getaffinity(0)), 200.0, 3, cpu_affinity=1023)
     assert not loop.pinned and found[0] == os.sched_getaffinity(0)
 
 
-@pytest.mark.parametrize("priority", [0, 50])
-def test_a_loop_runs_in_real_time_where_that_is_permitted_and_says_so_and_nothing_else_does(priority):
+@pytest.mark.parametrize("rt_priority", [0, 50])
+def test_a_loop_runs_in_real_time_where_that_is_permitted_and_says_so_and_nothing_else_does(rt_priority):
     found: list[int] = []
 
     def step(_now_ns: int) -> None:
@@ -114,9 +114,9 @@ def test_a_loop_runs_in_real_time_where_that_is_permitted_and_says_so_and_nothin
         thread.start()
         thread.join()
 
-    loop = run(step, 100.0, 1, priority=priority)
+    loop = run(step, 100.0, 1, rt_priority=rt_priority)
     assert found[:2] == [os.SCHED_FIFO if loop.real_time else os.SCHED_OTHER, os.SCHED_OTHER]
-    assert loop.real_time == (priority > 0 and _permitted())
+    assert loop.real_time == (rt_priority > 0 and _permitted())
 
 
 def _permitted() -> bool:

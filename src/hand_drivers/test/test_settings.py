@@ -6,44 +6,71 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from contracts.errors import expected_field
 from embodiments import registry
 from hand_drivers import settings
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices.loopback import LoopbackDevice
+from hand_drivers.node import DriverParameters
 
 
-def parameters(**changes) -> settings.DriverParameters:
+def parameters(**changes) -> DriverParameters:
     values = {"side": "left", "part": "arm", "embodiment": "xarm7", "device": "loopback"}
-    return settings.DriverParameters(**{**values, **changes})
+    return DriverParameters(**{**values, **changes})
 
 
 def loopback(**options) -> LoopbackDevice:
     return LoopbackDevice(DeviceSettings(registry.load("inspire", "left"), "left", "hand", "", options))
 
 
-def test_defaults_publish_arms_at_100_hz_and_hands_at_50():
-    assert parameters().publish_hz == 100.0
-    assert parameters(part="hand").publish_hz == 50.0
-    assert parameters(publish_rate_hz=20.0).publish_hz == 20.0
+def test_defaults_of_arms_and_hands_differ_where_their_devices_do():
+    arm, hand = parameters(), parameters(part="hand")
+    assert (arm.rate_hz, arm.device_timeout_s, arm.max_following_error) == (250.0, 0.1, 0.4)
+    assert (hand.rate_hz, hand.device_timeout_s, hand.max_following_error) == (100.0, 0.05, 0.0)
+    assert parameters(part="hand", device_timeout_s=0.0).device_timeout_s == 0.0
 
 
 @pytest.mark.parametrize(
-    "change", [{"side": "middle"}, {"rate_hz": 5}, {"speed": 0.0}, {"rate": 100}, {"rate_hz": np.nan}]
+    "change",
+    [
+        {"side": "middle"},
+        {"part": "leg"},
+        {"rate_hz": 5},
+        {"velocity_scaling": 0.0},
+        {"rate": 100},
+        {"rate_hz": np.nan},
+    ],
 )
 def test_parameters_outside_their_schema_are_refused(change):
     with pytest.raises(ValidationError):
         parameters(**change)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("speed", "velocity_scaling"),
+        ("priority", "rt_priority"),
+        ("cpu", "cpu_affinity"),
+        ("blend_s", "ramp_up_s"),
+        ("stop_all", "estop_on_fault"),
+        ("max_behind", "max_following_error"),
+    ],
+)
+def test_the_old_name_of_a_parameter_is_answered_with_the_new_one(old, new):
+    assert new in DriverParameters.model_fields
+    assert expected_field(DriverParameters, old) == f"'{new}', its new name"
+
+
 def test_a_hand_is_not_an_arm():
     with pytest.raises(ValueError, match="found 'inspire', of kind hand; expected arm"):
-        settings.robot(parameters(embodiment="inspire"))
-    assert settings.robot(parameters(part="hand", embodiment="xarm_gripper")).kind == "gripper"
+        settings.load_robot("inspire", "left", "arm")
+    assert settings.load_robot("xarm_gripper", "left", "hand").kind == "gripper"
     with pytest.raises(ValueError, match="found 'human', of kind human; expected hand or gripper"):
-        settings.robot(parameters(part="hand", embodiment="human"))
+        settings.load_robot("human", "left", "hand")
 
 
-def test_speed_scales_velocity_and_acceleration_and_leaves_positions():
+def test_velocity_scaling_scales_velocity_and_acceleration_and_leaves_positions():
     robot = registry.load("xarm7", "left")
     limits = settings.motion_limits(robot, 0.5)
     assert limits.velocity == pytest.approx(robot.velocity / 2)

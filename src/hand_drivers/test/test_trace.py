@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stepping import stepped
 
 from contracts.chunk import Chunk
 from hand_drivers.driver import Driver
@@ -69,7 +70,7 @@ def test_a_chunk_that_comes_after_the_target_was_taken_belongs_to_the_next_write
 
 @pytest.fixture
 def driver(device, limits):
-    driver = Driver(device, limits)
+    driver = Driver(device, limits, stepped())
     driver.trace = CommandTrace(Clock())
     driver.start()
     return driver

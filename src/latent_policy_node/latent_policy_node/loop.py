@@ -7,12 +7,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.axes import WRIST_SIZE
+from contracts.bundle import BundleError
 from contracts.chunk import SECOND, Chunk, after, hold
+from contracts.manifest import MANIFEST_NAME
 from latent_policy_node.chunking import blend
 from latent_policy_node.observation_checks import (
     Frame,
@@ -35,20 +38,37 @@ class LoopSettings(BaseModel):
     """Bounds and rates of the loop."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+    renamed: ClassVar[dict[str, str]] = {
+        "frozen_motion_m": "frozen_wrist_motion_m",
+        "lost_m": "max_following_error_m",
+        "ahead_s": "publish_horizon_s",
+    }
 
-    max_image_age_s: float = Field(0.2, gt=0, le=2, description="oldest image that may be acted on")
-    max_state_age_s: float = Field(0.06, gt=0, le=2, description="largest time between image and latent state")
-    frozen_frames: int = Field(1, ge=0, le=1000, description="identical frames in a row that stop motion; 0: never")
-    frozen_motion_m: float = Field(
-        0.002, ge=0, le=1, description="they do so once a wrist has moved this far meanwhile"
+    max_image_age_s: float | None = Field(
+        default=None, gt=0, le=2, description="oldest image that may be acted on; default and upper limit: the bundle's"
     )
-    min_period_s: float = Field(0.1, ge=0, le=1, description="least time between the images of two inferences")
+    max_state_age_s: float = Field(default=0.06, gt=0, le=2, description="largest time between image and latent state")
+    frozen_frames: int = Field(
+        default=1, ge=0, le=1000, description="identical frames in a row that stop motion; 0: never"
+    )
+    frozen_wrist_motion_m: float = Field(
+        default=0.002, ge=0, le=1, description="they do so once a wrist has moved this far meanwhile"
+    )
+    min_period_s: float = Field(default=0.1, ge=0, le=1, description="least time between the images of two inferences")
     crossfade_s: float = Field(
-        0.3, ge=0, le=1, description="time in which a new chunk takes over from the old one, and goes on from it"
+        default=0.3, ge=0, le=1, description="duration of the cross-fade from the running chunk to a new one"
     )
-    lost_m: float = Field(0.1, gt=0, le=1, description="a wrist this far from the running chunk does not follow it, m")
-    ahead_s: float = Field(0.5, gt=0, le=10, description="how far a chunk reaches that is handed out; see `ahead`")
-    seed: int = Field(0, ge=0, description="seed of the noise, drawn anew for each chunk")
+    max_following_error_m: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="a wrist farther than this from the running chunk does not follow it; the next chunk then starts "
+        "without an action prefix",
+    )
+    publish_horizon_s: float = Field(
+        default=0.5, gt=0, le=10, description="how far from now a published chunk reaches; points beyond are left out"
+    )
+    seed: int = Field(default=0, ge=0, description="seed of the noise, drawn anew for each chunk")
 
 
 @dataclass(frozen=True)
@@ -69,7 +89,13 @@ class PolicyLoop:
     """Keeps the newest observation and the last chunks. Observations may come from another thread than `step`."""
 
     def __init__(self, policy: Policy, settings: LoopSettings) -> None:
+        """Start without observations.
+
+        Raises:
+            BundleError: a parameter permits older images than the bundle does.
+        """
         self.policy, self.settings = policy, settings
+        self._max_image_age_s = _max_image_age_s(policy, settings.max_image_age_s)
         self._rng = np.random.default_rng(settings.seed)
         self._lock = threading.Lock()
         self.reset()
@@ -122,10 +148,10 @@ class PolicyLoop:
         self, frame: Frame | None, wrists: np.ndarray, states: Mapping[str, State | None], now_ns: int
     ) -> ObservationStatus:
         settings = self.settings
-        status = check_age(frame, now_ns, settings.max_image_age_s)
+        status = check_age(frame, now_ns, self._max_image_age_s)
         if frame is None or status is not ObservationStatus.OK:
             return status
-        status = check_frozen(frame, wrists, settings.frozen_frames, settings.frozen_motion_m)
+        status = check_frozen(frame, wrists, settings.frozen_frames, settings.frozen_wrist_motion_m)
         if status is not ObservationStatus.OK:
             return status
         return check_states(states, frame.stamp_ns, settings.max_state_age_s)
@@ -139,13 +165,13 @@ class PolicyLoop:
 
     def _act(self, frame: Frame, states: Mapping[str, State], clock: Callable[[], int]) -> Decision:
         camera = next(iter(self.policy.cameras))
-        told, plan = self._told(frame.stamp_ns, states, clock())
+        told, prefix = self._told(frame.stamp_ns, states, clock())
         observation = Observation(
             stamp_ns=frame.stamp_ns,
             images={camera: frame.image},
             state=told,
             state_stamp_ns={side: state.stamp_ns for side, state in states.items()},
-            plan=plan,
+            prefix=prefix,
         )
         began = time.perf_counter()
         # Always the same noise would make the policy a fixed function of what it sees: where nothing moves (a hand
@@ -166,32 +192,32 @@ class PolicyLoop:
         Drivers brake a quarter of a second after the last chunk, so points far ahead are never reached; but decoding
         them costs time before the first one moves anything.
         """
-        end_ns = now_ns + round(self.settings.ahead_s * SECOND)
+        end_ns = now_ns + round(self.settings.publish_horizon_s * SECOND)
         return {side: chunk.until(end_ns) for side, chunk in chunks.items()}
 
     def _told(
         self, stamp_ns: int, states: Mapping[str, State], now_ns: int
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """What the policy is told of the robots: state and plan, by side.
+        """What the policy is given of the robots: state and action prefix, by side.
 
-        The plan are the points of the chunk of `stamp_ns` that the robots follow whatever is decided now, off the
-        running chunks, during the cross-fade; the state then says of a hand where it was told to be. Where a robot does
-        not follow its chunk (held, refused, not begun), there is no plan, and the state is what was measured.
+        The action prefix holds the points of the chunk of `stamp_ns` that the robots follow whatever is decided now:
+        those of the running chunks during the cross-fade. The state of a hand is then what it was commanded. Where a
+        robot does not follow its chunk (held, refused, not begun), there is no prefix, and the state is measured.
         """
         measured = {side: state.vector for side, state in states.items()}
-        times = self.policy.times_s[: self.policy.plan]
+        times = self.policy.times_s[: self.policy.prefix_points]
         times = times[times <= (now_ns - stamp_ns) / SECOND + self.settings.crossfade_s]
-        told, plan = {}, {}
+        told, prefix = {}, {}
         for side, vector in measured.items():
             chunk = self._chunks.get(side)
-            if not self.policy.plan or chunk is None or not chunk.stamp_ns <= now_ns <= chunk.end_ns:
+            if not self.policy.prefix_points or chunk is None or not chunk.stamp_ns <= now_ns <= chunk.end_ns:
                 return measured, {}
             here = chunk.at(stamp_ns)[0]
-            if np.linalg.norm((vector - here)[:3]) > self.settings.lost_m:
+            if np.linalg.norm((vector - here)[:3]) > self.settings.max_following_error_m:
                 return measured, {}
             told[side] = np.concatenate([vector[:WRIST_SIZE], here[WRIST_SIZE:]])
-            plan[side] = chunk.sample(after(stamp_ns, times))
-        return told, plan
+            prefix[side] = chunk.sample(after(stamp_ns, times))
+        return told, prefix
 
     def _running(self, side: str, state: State, now_ns: int) -> Chunk:
         """What the robot follows now: the last chunk while it lasts, else it stands where it was seen."""
@@ -199,3 +225,11 @@ class PolicyLoop:
         if chunk is None or not chunk.stamp_ns <= now_ns <= chunk.end_ns:
             return hold(state.vector, state.stamp_ns)
         return chunk
+
+
+def _max_image_age_s(policy: Policy, asked: float | None) -> float:
+    """The maximum observation age of the bundle, or what a parameter tightens it to. Raises BundleError."""
+    if asked is not None and asked > policy.max_age_s:
+        field, expected = "policy.observation.max_age_s", f"at least {asked:g}, the parameter 'max_image_age_s'"
+        raise BundleError(policy.directory / MANIFEST_NAME, field, policy.max_age_s, expected)
+    return policy.max_age_s if asked is None else asked

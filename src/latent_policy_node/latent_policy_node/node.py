@@ -19,6 +19,7 @@ from trajectory_msgs.msg import JointTrajectory
 from contracts.bundle import MANIFEST_NAME, BundleError
 from contracts.hops import POLICY, HopLog
 from contracts.latency import LatencyTrace
+from contracts.station import Inference
 from latent_policy_node.loop import Decision, LoopSettings, PolicyLoop
 from latent_policy_node.policy import Policy, PolicyStatus
 from node_kit import log, messages, qos
@@ -34,14 +35,13 @@ STOP_DEADLINE_S = 2.0
 QUIET = ("ok", "idle")
 
 
-class PolicyParameters(LoopSettings, Parameters):
+class PolicyParameters(LoopSettings, Inference, Parameters):
     """Parameters of the policy node."""
 
     bundle: str = Field(description="directory of the policy bundle")
-    latent_space: str = Field("", description="latent space that the codecs speak; empty: the bundle's own")
-    image_topic: str = Field("", description="image topic; empty: /camera/<name in the bundle>/image_raw")
-    threads: int = Field(1, ge=1, le=64, description="threads of one inference")
-    providers: list[str] = Field(["CPUExecutionProvider"], description="onnxruntime providers, the preferred one first")
+    latent_space: str = Field(default="", description="latent space that the codecs speak; empty: the bundle's own")
+    image_topic: str = Field(default="", description="image topic; empty: /camera/<name in the bundle>/image_raw")
+    threads: int = Field(default=1, ge=1, le=64, description="threads of one inference")
 
 
 class PolicyNode(Lifecycle):
@@ -69,8 +69,7 @@ class PolicyNode(Lifecycle):
         if status is not PolicyStatus.OK:
             raise BundleError(policy.directory, "first inference", status, "finite actions")
         self._policy = policy
-        settings = LoopSettings(**{name: getattr(parameters, name) for name in LoopSettings.model_fields})
-        self._loop = PolicyLoop(policy, settings)
+        self._loop = PolicyLoop(policy, parameters)
         self._counts.clear()
         self._trace, self._hops, self._reason, self._fault = LatencyTrace(), HopLog(POLICY), "inactive", ""
         self._connect(parameters.image_topic or f"/camera/{next(iter(policy.cameras))}/image_raw")

@@ -15,8 +15,8 @@ from contracts.manifest import MANIFEST_NAME, PolicyManifest
 from contracts.onnx_session import CPU, open_session
 from episodes.dataset import resize_area
 
-# image (1, h, w, 3) uint8; state (1, dims), plan (1, plan, dims) in raw latent units; noise (1, horizon, dims), normal;
-# planned (1,) int64, how many points of the plan count.
+# image (1, h, w, 3) uint8; state (1, dims) in raw latent units; noise (1, horizon, dims), normal. The action prefix has
+# the names of format 1: plan (1, most, dims) in raw latent units; planned (1,) int64, how many points of it count.
 INPUTS = ("image", "state", "noise", "plan", "planned")
 
 
@@ -36,31 +36,33 @@ class PolicyStatus(str, Enum):
 class Observation:
     """What the policy sees. images: camera -> (H, W, 3) uint8 rgb of any size; state: side -> (axes,), raw units.
 
-    plan: side -> (K, axes), the first K points of the new chunk as the robots follow them already, from which it goes
-    on; K as `Policy.plan` or less, the same on both sides. Then the state says of a hand where it was told to be.
-    Empty: they follow nothing, and the state is what was measured.
+    prefix: side -> (K, axes), the action prefix: the first K points of the new chunk as the robots follow them already,
+    from which it goes on; K as `Policy.prefix_points` or less, the same on both sides. Then the state of a hand is what
+    it was commanded. Empty: they follow nothing, and the state is what was measured.
     """
 
     stamp_ns: int
     images: Mapping[str, np.ndarray]
     state: Mapping[str, np.ndarray]
     state_stamp_ns: Mapping[str, int]
-    plan: Mapping[str, np.ndarray] = field(default_factory=dict)
+    prefix: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Policy:
     """A verified policy bundle.
 
-    `horizon` points of a chunk are `period_s` apart; point i is at the observation's stamp + (i + 1) * period_s.
+    `horizon` points of a chunk are `period_s` apart; point i is at the observation's stamp + (i + 1) * period_s. An
+    observation older than `max_age_s` must not be acted on.
     """
 
     def __init__(self, directory: Path, manifest: PolicyManifest, session: onnxruntime.InferenceSession) -> None:
         contract = manifest.policy
         self.directory, self.manifest = directory, manifest
         self.latent_space, self.axes = manifest.latent_space, manifest.axes
-        self.period_s, self.horizon, self.plan = contract.period_s, contract.horizon, contract.plan
+        self.period_s, self.horizon, self.prefix_points = contract.period_s, contract.horizon, contract.plan
         self.sides: tuple[str, ...] = contract.sides
         self.cameras: dict[str, tuple[int, int]] = dict(contract.observation.cameras)
+        self.max_age_s = contract.observation.max_age_s
         self._session = session
         self._noise = self.noise(np.random.default_rng(0))
 
@@ -94,14 +96,14 @@ class Policy:
         image = observation.images.get(camera)
         if image is None or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             status = PolicyStatus.INPUT_SHAPE
-        plan, planned, plan_status = self._plan(observation)
-        status = plan_status if status is PolicyStatus.OK else status
+        prefix, count, prefix_status = self._prefix(observation)
+        status = prefix_status if status is PolicyStatus.OK else status
         if status is not PolicyStatus.OK:
             return {}, status
         noise = self._noise if noise is None else noise
         inputs = {"image": self.prepare(image)[None], "state": state[None], "noise": noise}
-        if self.plan:
-            inputs |= {"plan": plan[None], "planned": np.array([planned])}
+        if self.prefix_points:
+            inputs |= {"plan": prefix[None], "planned": np.array([count])}
         action = self._session.run(None, inputs)[0][0].astype(float)
         if not np.isfinite(action).all():
             return {}, PolicyStatus.OUTPUT_NOT_FINITE
@@ -121,17 +123,17 @@ class Policy:
         state = np.concatenate(parts)
         return state, PolicyStatus.OK if np.isfinite(state).all() else PolicyStatus.INPUT_NOT_FINITE
 
-    def _plan(self, observation: Observation) -> tuple[np.ndarray, int, PolicyStatus]:
-        """(plan, dims) for the model, zeros beyond the points that count, and their number."""
-        plan = np.zeros((self.plan, len(self.sides) * len(self.axes)), np.float32)
-        if not observation.plan:
-            return plan, 0, PolicyStatus.OK
-        parts = [np.asarray(observation.plan.get(side, ()), dtype=np.float32) for side in self.sides]
+    def _prefix(self, observation: Observation) -> tuple[np.ndarray, int, PolicyStatus]:
+        """The action prefix (prefix_points, dims), zeros beyond the points that count, and their number."""
+        prefix = np.zeros((self.prefix_points, len(self.sides) * len(self.axes)), np.float32)
+        if not observation.prefix:
+            return prefix, 0, PolicyStatus.OK
+        parts = [np.asarray(observation.prefix.get(side, ()), dtype=np.float32) for side in self.sides]
         count = len(parts[0])
-        if count > self.plan or any(part.shape != (count, len(self.axes)) for part in parts):
-            return plan, 0, PolicyStatus.INPUT_SHAPE
-        plan[:count] = np.concatenate(parts, axis=1)
-        return plan, count, PolicyStatus.OK if np.isfinite(plan).all() else PolicyStatus.INPUT_NOT_FINITE
+        if count > self.prefix_points or any(part.shape != (count, len(self.axes)) for part in parts):
+            return prefix, 0, PolicyStatus.INPUT_SHAPE
+        prefix[:count] = np.concatenate(parts, axis=1)
+        return prefix, count, PolicyStatus.OK if np.isfinite(prefix).all() else PolicyStatus.INPUT_NOT_FINITE
 
 
 def _session(

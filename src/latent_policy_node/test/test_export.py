@@ -70,7 +70,9 @@ def test_exported_bundle_gives_what_the_network_gives(sampler: Sampler, exported
     assert status is PolicyStatus.OK
     with torch.no_grad():
         both = torch.from_numpy(np.concatenate([state["left"], state["right"]]))[None]
-        ahead = np.full((1, policy.plan, both.shape[1]), 9.0, np.float32)  # what lies beyond the plan does not matter
+        ahead = np.full(
+            (1, policy.prefix_points, both.shape[1]), 9.0, np.float32
+        )  # what lies beyond the plan does not matter
         ahead[0, :planned] = np.concatenate([plan["left"], plan["right"]], axis=1)
         inputs = (torch.from_numpy(image)[None], both, torch.from_numpy(noise), torch.from_numpy(ahead))
         wanted = sampler(*inputs, torch.tensor([planned]))[0].numpy()

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from policy_bundle import AXES, SIZE, write_bundle
 
+from contracts.bundle import BundleError
 from contracts.chunk import after
+from contracts.errors import expected_field
+from contracts.manifest import MANIFEST_NAME
 from latent_policy_node.loop import LoopSettings, PolicyLoop
 from latent_policy_node.policy import Observation, Policy, PolicyStatus
 
@@ -150,9 +153,35 @@ def test_images_of_another_kind_are_refused(bench: Bench, shape: tuple[int, ...]
     assert bench.step().status == "input_shape"
 
 
+def test_images_are_acted_on_up_to_the_maximum_age_of_the_bundle(bench: Bench) -> None:
+    bench.see()
+    assert bench.step(later_ms=201).status == "stale_image"
+    assert bench.step(later_ms=200).status == "ok"
+
+
+def test_a_parameter_tightens_the_maximum_age_of_the_bundle(bundle: Path) -> None:
+    bench = Bench(bundle, max_image_age_s=0.05)
+    bench.see()
+    assert bench.step(later_ms=51).status == "stale_image"
+
+
+def test_a_parameter_does_not_loosen_the_maximum_age_of_the_bundle(bundle: Path) -> None:
+    with pytest.raises(BundleError) as caught:
+        Bench(bundle, max_image_age_s=0.3)
+    expected = "found 0.2, expected at least 0.3, the parameter 'max_image_age_s'"
+    assert str(caught.value) == f"{bundle / MANIFEST_NAME}: policy.observation.max_age_s: {expected}"
+
+
+@pytest.mark.parametrize("old", ["lost_m", "ahead_s", "frozen_motion_m"])
+def test_the_old_name_of_a_setting_is_answered_with_the_new_one(old: str) -> None:
+    new = LoopSettings.renamed[old]
+    assert new in LoopSettings.model_fields
+    assert expected_field(LoopSettings, old) == f"'{new}', its new name"
+
+
 @pytest.fixture(scope="module")
 def planner(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle whose chunk ends at the state plus the sum of the plan."""
+    """A bundle whose chunk ends at the state plus the sum of the action prefix."""
     return write_bundle(tmp_path_factory.mktemp("planner"), plan=4)
 
 
@@ -169,7 +198,7 @@ def test_a_chunk_goes_on_from_the_points_of_the_one_before_during_the_cross_fade
     assert np.abs(told).min() > 0.5
 
 
-def test_the_first_chunk_has_no_plan(planner: Path) -> None:
+def test_the_first_chunk_has_no_action_prefix(planner: Path) -> None:
     bench = Bench(planner)
     bench.see()
     np.testing.assert_allclose(bench.step().chunks["left"].points[-1, :3], 0.3, atol=0.06)
@@ -184,7 +213,7 @@ def test_a_robot_that_was_held_is_asked_where_it_is_and_not_where_it_should_be(p
     np.testing.assert_allclose(bench.step().chunks["right"].points[-1, 3:], 0.5, atol=0.06)
 
 
-def test_a_plan_that_has_run_out_is_forgotten(planner: Path) -> None:
+def test_no_action_prefix_comes_from_a_chunk_that_is_over(planner: Path) -> None:
     bench = Bench(planner)
     bench.see()
     bench.step()
@@ -203,17 +232,17 @@ def test_a_plan_that_has_run_out_is_forgotten(planner: Path) -> None:
         ((4, len(AXES)), (4, len(AXES)), PolicyStatus.OK),
     ],
 )
-def test_a_plan_of_another_shape_is_refused(
+def test_an_action_prefix_of_another_shape_is_refused(
     planner: Path, left: tuple[int, ...], right: tuple[int, ...] | None, status: PolicyStatus
 ) -> None:
     state = dict.fromkeys(("left", "right"), np.zeros(len(AXES)))
-    plan = {"left": np.zeros(left)} | ({} if right is None else {"right": np.zeros(right)})
-    seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, {}, plan)
+    prefix = {"left": np.zeros(left)} | ({} if right is None else {"right": np.zeros(right)})
+    seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, {}, prefix)
     assert Policy.load(planner).infer(seen)[1] is status
 
 
-def test_a_plan_that_is_not_finite_is_refused(planner: Path) -> None:
+def test_an_action_prefix_that_is_not_finite_is_refused(planner: Path) -> None:
     state = dict.fromkeys(("left", "right"), np.zeros(len(AXES)))
-    plan = dict.fromkeys(("left", "right"), np.full((2, len(AXES)), np.nan))
-    seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, {}, plan)
+    prefix = dict.fromkeys(("left", "right"), np.full((2, len(AXES)), np.nan))
+    seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, {}, prefix)
     assert Policy.load(planner).infer(seen)[1] is PolicyStatus.INPUT_NOT_FINITE

@@ -12,6 +12,8 @@ from pydantic.fields import FieldInfo
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
+from contracts.errors import expected_field
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -48,7 +50,7 @@ def read(node: Node, model: type[Model]) -> Model:
     Raises:
         ParameterError: naming the node and every parameter that is wrong.
     """
-    problems = [f"parameter '{name}': unknown, expected one of {_known(model)}" for name in _unknown(node)]
+    problems = [f"parameter '{name}': unknown, expected {expected_field(model, name)}" for name in _unknown(node)]
     values = {name: _value(node, name) for name in model.model_fields}
     checked = None
     try:
@@ -61,7 +63,9 @@ def read(node: Node, model: type[Model]) -> Model:
 
 
 def _default(field: FieldInfo) -> Any:
-    default = field.get_default(call_default_factory=True) if not field.is_required() else None
+    if field.is_required() or field.default_factory_takes_validated_data:  # the latter depends on other parameters
+        return None
+    default = field.get_default(call_default_factory=True)
     return list(default) if isinstance(default, tuple) else default
 
 
@@ -83,10 +87,6 @@ def _unknown(node: Node) -> list[str]:
     """Overrides (command line, file) of parameters that are not declared, such as misspelt ones: ROS ignores them."""
     given = getattr(node, "_parameter_overrides", {})
     return sorted(name for name in given if not node.has_parameter(name) and not name.startswith("qos_overrides."))
-
-
-def _known(model: type[BaseModel]) -> str:
-    return ", ".join(model.model_fields)
 
 
 def _describe(values: dict[str, Any], item: Any) -> str:

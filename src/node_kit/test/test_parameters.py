@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 from pydantic import Field
@@ -14,6 +14,8 @@ from node_kit.parameters import ParameterError, Parameters
 
 
 class Schema(Parameters):
+    renamed: ClassVar[dict[str, str]] = {"repeat": "count"}
+
     side: Literal["left", "right"]
     rate_hz: float = Field(100.0, gt=0, le=500, description="rate of the loop, Hz")
     count: int = 3
@@ -21,6 +23,7 @@ class Schema(Parameters):
     offsets: list[float] = Field(default=[0.0, 1.5])
     enabled: bool = True
     limit: float | None = None
+    timeout_s: float = Field(default_factory=lambda values: 0.1 if values["side"] == "left" else 0.2)
 
 
 def given(**values: str) -> list[str]:
@@ -57,7 +60,8 @@ def test_description_and_bounds_can_be_asked_from_the_node(make_node):
             {"side": "left", "names": "[1, 2]"},
             "parameter 'names.0': found [1, 2], expected: Input should",
         ),
-        ({"side": "left", "rat_hz": "5"}, "parameter 'rat_hz': unknown, expected one of side, rate_hz, count"),
+        ({"side": "left", "rat_hz": "5"}, "parameter 'rat_hz': unknown, expected 'rate_hz'"),
+        ({"side": "left", "repeat": "5"}, "parameter 'repeat': unknown, expected 'count', its new name"),
     ],
 )
 def test_what_does_not_fit_is_named_with_node_parameter_found_and_expected(make_node, values, expected):
@@ -73,6 +77,11 @@ def test_all_that_is_wrong_is_said_at_once(make_node):
     with pytest.raises(ParameterError) as error:
         parameters.declare(node, Schema)
     assert all(name in str(error.value) for name in ("'side'", "'rate_hz'", "'rat_hz'"))
+
+
+@pytest.mark.parametrize(("side", "expected"), [("left", 0.1), ("right", 0.2)])
+def test_a_default_may_depend_on_parameters_before_it(make_node, side, expected):
+    assert parameters.declare(make_node(Node, *given(side=side)), Schema).timeout_s == expected
 
 
 def test_declaring_again_reads_values_set_since(make_node):

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from contracts.chunk import SECOND, Chunk
+from contracts.servo import PARTS, PartName
 from contracts.station import Servo
 from hand_drivers.device import JointSample
 from hand_drivers.driver import Driver
-from hand_drivers.settings import DriverParameters, motion_limits
+from hand_drivers.settings import DriverSettings, motion_limits
 from hand_drivers.status import State
 from latent_codec.codec import Codec
 from latent_codec.loop import CodecLoop
@@ -60,18 +61,12 @@ class WorldDevice:
         """Nothing to close."""
 
 
-def make_driver(world: World, side: str, part: str, servo: Servo) -> Driver:
+def make_driver(world: World, side: str, part: PartName, servo: Servo) -> Driver:
     """The driver of a part of the world, with the limits and settings of the driver node."""
     robot = getattr(world.sides[side], part)
-    parameters = DriverParameters(
-        side=side,
-        part=part,
-        embodiment=robot.name,
-        device="simulated",
-        rate_hz=getattr(servo, f"{part}_rate_hz"),
-        command_timeout_s=servo.command_timeout_s,
-    )
-    return Driver(WorldDevice(world, f"{side}/{part}"), motion_limits(robot, parameters.speed), parameters.driver)
+    settings = DriverSettings(part=part, **servo.of_driver(part))
+    limits = motion_limits(robot, settings.velocity_scaling)
+    return Driver(WorldDevice(world, f"{side}/{part}"), limits, settings)
 
 
 class Side:
@@ -81,7 +76,7 @@ class Side:
         robots = world.sides[side]
         self.name, self._world = side, world
         self.codec = CodecLoop(SideCodec(codec, robots.arm, robots.hand, robots.base))
-        self.drivers = {part: make_driver(world, side, part, servo) for part in ("arm", "hand")}
+        self.drivers = {part: make_driver(world, side, part, servo) for part in PARTS}
 
     def begin(self) -> None:
         """Take the robots over where they are."""

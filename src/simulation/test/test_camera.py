@@ -58,7 +58,7 @@ def still_world(tmp_path) -> Iterator[StillWorld]:
     file.write_text(yaml.safe_dump(content))
     station = load_station(file)
     world = StillWorld(tmp_path, World(station, load_task(station.task, station.sides)).model.nq)
-    content["simulation"]["port"] = world.port
+    content["simulation"] = {"port": world.port}
     file.write_text(yaml.safe_dump(content))
     yield world
     world.close()

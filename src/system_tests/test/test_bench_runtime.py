@@ -117,9 +117,9 @@ def test_the_table_shows_found_asked_and_verdict() -> None:
 
 @pytest.mark.graph
 def test_a_loop_alone_follows_chunks_and_the_guard_is_timed() -> None:
-    found = idle.idle_loop("arm", "xarm7", 250.0, 0.6, priority=0)
+    found = idle.idle_loop("arm", "xarm7", 250.0, 0.6, rt_priority=0)
     assert sum(found.histogram) > 20 and 0.0 < found.overhead["p99"] <= found.whole["max"]
-    guard_us = idle.guard_us(priority=0)
+    guard_us = idle.guard_us(rt_priority=0)
     assert 0.0 < guard_us["p50"] <= guard_us["p99"] <= guard_us["max"] and np.isfinite(guard_us["max"])
 
 

@@ -55,7 +55,7 @@ class XArm7Device:
         if len(self.joints) != JOINTS:
             raise DeviceError(f"xarm7: found {len(self.joints)} joints, expected {JOINTS}")
         self._name, self._address = f"xarm7 {settings.address}", settings.address
-        self._options, self._priority = read_options(XArmOptions, settings), settings.priority
+        self._options, self._priority = read_options(XArmOptions, settings), settings.rt_priority
         self._arm: Any = None
         self._code = self._readings = self._refused = 0
         self._told: np.ndarray | None = None  # the last target

@@ -11,8 +11,8 @@ import embodiments
 from embodiments import Embodiment
 from hand_drivers.device import JointSample
 from hand_drivers.driver import Driver
-from hand_drivers.settings import motion_limits
-from hand_drivers.status import DriverSettings, State
+from hand_drivers.settings import DriverSettings, motion_limits
+from hand_drivers.status import State
 from node_kit import messages
 from node_kit.messages import MessageStatus
 from system_tests.fuzz import random_messages
@@ -44,7 +44,9 @@ class _Bench:
         limits = motion_limits(self._robot)
         self.watch = Watch(limits, 1.0 / RATE_HZ)
         self._device = Watched(Lagging(self._robot, self._clock), self.watch, Random(f"{seed} device"), 0.02)
-        self._driver = Driver(self._device, limits, DriverSettings(rate_hz=RATE_HZ))
+        self._driver = Driver(
+            self._device, limits, DriverSettings(part="arm", rate_hz=RATE_HZ, max_following_error=0.0)
+        )
         self._driver.start()
         self.watch.start(self._device.last)
 

@@ -29,7 +29,9 @@ def fuzz_node(count: int, seed: int) -> Outcome:
     outcome, rng, began = Outcome("driver node"), Random(f"{seed} driver node"), time.time()
     robot = embodiments.load("xarm7", "left")
     parameters = {"side": "left", "part": "arm", "embodiment": "xarm7", "device": "loopback", "rate_hz": RATE_HZ}
-    parameters["priority"] = 0  # it would schedule the thread that activates it, and all that starts from there later
+    parameters["rt_priority"] = (
+        0  # it would schedule the thread that activates it, and all that starts from there later
+    )
     watch = Watch(motion_limits(robot), 1.0 / RATE_HZ)
     with _driver_node(parameters, watch, robot, seed) as node:
         mailbox = Mailbox(node)

@@ -14,35 +14,37 @@ import embodiments
 from contracts.chunk import Chunk
 from contracts.latency import LatencyTrace
 from hand_drivers import settings
+from hand_drivers.device import DeviceSettings
 from hand_drivers.driver import Driver
 from hand_drivers.guard import MotionState, guard
 from hand_drivers.runtime import Runtime
-from hand_drivers.settings import DriverParameters
+from hand_drivers.settings import DriverSettings
 from node_kit.scheduling import HELPER_PRIORITY, schedule_in_real_time
 from system_tests.load.timing import GUARD_JOINTS, Loop
 
-PUBLISH_HZ, CHUNK_S = 50.0, 0.1
+CHUNK_S = 0.1
 TIMES = CHUNK_S * np.arange(1, 17)
 GUARD_CALLS = 5000
 SIXTEEN_JOINTS = "dexh13"
 
 
-def idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, priority: int) -> Loop:
+def idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, rt_priority: int) -> Loop:
     """The loop of one driver of the loopback device, following chunks ten times a second, its threads scheduled as a
     driver node's.
     """
-    helper = HELPER_PRIORITY if priority else 0
+    helper = HELPER_PRIORITY if rt_priority else 0
     with ThreadPoolExecutor(1, initializer=schedule_in_real_time, initargs=(helper, True)) as node:
-        return node.submit(_idle_loop, part, embodiment, rate_hz, seconds, priority).result()
+        return node.submit(_idle_loop, part, embodiment, rate_hz, seconds, rt_priority).result()
 
 
-def _idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, priority: int) -> Loop:
-    parameters = DriverParameters(side="left", part=part, embodiment=embodiment, device="loopback", rate_hz=rate_hz)
-    robot = settings.robot(parameters)
-    driver = Driver(settings.make_device(parameters, robot), settings.motion_limits(robot), parameters.driver)
+def _idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, rt_priority: int) -> Loop:
+    robot = settings.load_robot(embodiment, "left", part)
+    device = settings.make_device("loopback", DeviceSettings(robot, "left", part))
+    asked = DriverSettings(part=part, rate_hz=rate_hz, rt_priority=rt_priority)
+    driver = Driver(device, settings.motion_limits(robot), asked)
     waiting: SimpleQueue[tuple[int, np.ndarray]] = SimpleQueue()
     take = lambda now_ns: _take(driver, waiting, now_ns)  # noqa: E731
-    runtime = Runtime(driver, lambda sample: None, PUBLISH_HZ, priority, take=take)
+    runtime = Runtime(driver, lambda sample: None, take=take)
     runtime.start()
     gc.freeze()
     try:
@@ -81,11 +83,11 @@ def _take(driver: Driver, waiting: SimpleQueue, now_ns: int) -> None:
         driver.accept_chunk(Chunk(arrived_ns, TIMES, points), now_ns)
 
 
-def guard_us(priority: int) -> dict[str, float]:
+def guard_us(rt_priority: int) -> dict[str, float]:
     """p50, p99 and max in us of the motion guard on a hand of GUARD_JOINTS joints, chasing targets all over it, in a
     thread such as the servo loop's.
     """
-    with ThreadPoolExecutor(1, initializer=schedule_in_real_time, initargs=(priority,)) as servo:
+    with ThreadPoolExecutor(1, initializer=schedule_in_real_time, initargs=(rt_priority,)) as servo:
         return servo.submit(_guard_us).result()
 
 

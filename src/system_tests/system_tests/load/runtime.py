@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return REFUSED
     with Pauses() as pauses:
         alone = _alone(session, min(IDLE_S, options.seconds / 4))
-        guard_us = idle.guard_us(session.station.servo.priority)
+        guard_us = idle.guard_us(session.station.servo.rt_priority)
         stood_ms = {"alone": pauses.take_ms()}
         outcome, reading = live.run(session)
         stood_ms["graph"] = pauses.take_ms()
@@ -68,7 +68,7 @@ def _alone(session: Session, seconds: float) -> dict[str, Loop]:
     for part, rate_hz in (("arm", servo.arm_rate_hz), ("hand", servo.hand_rate_hz)):
         name = getattr(parts, part).embodiment
         print(f"a loop of {name} alone at {rate_hz:g} Hz for {seconds:g} s", flush=True)
-        loops[f"{part} alone"] = idle.idle_loop(part, name, rate_hz, seconds, servo.priority)
+        loops[f"{part} alone"] = idle.idle_loop(part, name, rate_hz, seconds, servo.rt_priority)
     return loops
 
 

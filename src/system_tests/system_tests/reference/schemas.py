@@ -15,13 +15,14 @@ from camera_node.node import CameraParameters
 from camera_node.source import GROUP as CAMERAS
 from contracts import plugins
 from contracts.manifest import CodecManifest, PolicyManifest
+from contracts.servo import ByPart
 from contracts.station import Station
 from device_emulators.world.emulators_node import EmulatorsParameters
 from episodes.dataset import Dataset
 from episodes.metadata import EpisodeMetadata
 from episodes.recorder_node import RecorderParameters
 from hand_drivers.device import GROUP as DEVICES
-from hand_drivers.settings import DriverParameters
+from hand_drivers.node import DriverParameters
 from latent_codec.node import CodecParameters
 from latent_policy_node.node import PolicyParameters
 from simulation.node import SimulationParameters
@@ -138,6 +139,8 @@ def _range(field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if isinstance(field.default_factory, ByPart):
+        return f"`{field.default_factory.arm}` for arms, `{field.default_factory.hand}` for hands"
     value = None if field.is_required() else field.get_default(call_default_factory=True)
     if value is None:
         return "required" if field.is_required() else "none"
