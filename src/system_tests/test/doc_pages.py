@@ -45,11 +45,3 @@ def write_files(page: Path, directory: Path, kind: str = "example") -> list[Path
             file.write_text(block.text, encoding="utf-8")
             written.append(file)
     return written
-
-
-def install(directory: Path, group: str, name: str, target: str) -> None:
-    """Register a plug-in as an installed package does: `target` is `module:object` in `directory`."""
-    info = directory / f"{name}_plugin-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-plugin\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {target}\n")

@@ -12,11 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from doc_pages import install, write_files
+from doc_pages import write_files
 
 from bringup import paths
 from camera_node.node import CameraNode
 from contracts import plugins
+from contracts.chunk import Chunk
 from embodiments import registry
 from hand_drivers.device import GROUP as DEVICES
 from hand_drivers.device import DeviceError, DeviceSettings
@@ -24,6 +25,7 @@ from hand_drivers.driver import Driver
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import ChunkStatus, State
 from latent_codec.codec import Codec
+from node_kit.testing import until, write_plugin
 from system_tests.fuzz.nodes import active, listening
 
 pytestmark = pytest.mark.graph
@@ -31,23 +33,14 @@ pytestmark = pytest.mark.graph
 HOW_TO = paths.workspace() / "docs" / "how_to"
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
-    """Wait for something that other threads do."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.005)
-
-
 @pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str, str], Path]:
-    """Install the example of a page as a plug-in; returns the folder of its files."""
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str, str], None]:
+    """Install the example of a page as a plug-in, and write its other files."""
 
-    def make(page: str, group: str, name: str, target: str) -> Path:
-        assert write_files(HOW_TO / page, tmp_path)
-        install(tmp_path, group, name, target)
+    def make(page: str, group: str, name: str, attribute: str) -> None:
+        source, *_ = write_files(HOW_TO / page, tmp_path)
+        write_plugin(tmp_path, group, name, source.read_text(), attribute)
         monkeypatch.syspath_prepend(str(tmp_path))
-        return tmp_path
 
     return make
 
@@ -93,7 +86,7 @@ def hand(robot: registry.Embodiment) -> Iterator[JsonHand]:
 
 
 def test_the_device_example_follows_a_chunk_and_latches_its_fault(plugin, robot, hand):
-    plugin("add_a_device.md", DEVICES, "json_hand", "json_hand:make")
+    plugin("add_a_device.md", DEVICES, "json_hand", "make")
     options = {"force": 0.25, "answer_s": 1.0, "max_age_s": 2.0}
     settings = DeviceSettings(robot, "left", "hand", hand.address, options)
     driver = Driver(plugins.load(DEVICES, "json_hand")(settings), motion_limits(robot))
@@ -104,26 +97,27 @@ def test_the_device_example_follows_a_chunk_and_latches_its_fault(plugin, robot,
     for step in range(100):  # one second of the driver's own time
         now_ns = begin_ns + step * period_ns
         if step % 10 == 0:
-            assert driver.accept_chunk(now_ns, np.array([0.0, 1.0]), points, now_ns) is ChunkStatus.ACCEPTED
+            chunk = Chunk(now_ns, np.array([0.0, 1.0]), points)
+            assert driver.accept_chunk(chunk, now_ns) is ChunkStatus.ACCEPTED
         driver.tick(now_ns)
     assert driver.state is State.TRACKING and hand.force == 0.25
     np.testing.assert_allclose(driver.command.position, target, atol=1e-3)
-    wait_until(lambda: np.allclose(driver.device.read().position, target, atol=1e-3), "the hand is not at its target")
+    assert until(lambda: np.allclose(driver.device.read().position, target, atol=1e-3)), "the hand is not at its target"
     hand.fault = "too hot"
-    wait_until(driver.device.fault, "the fault is not reported")
+    assert until(driver.device.fault), "the fault is not reported"
     driver.tick(begin_ns + 101 * period_ns)
     assert driver.state is State.STOPPED and "too hot" in driver.reason
     driver.end()
 
 
 def test_the_device_example_refuses_an_address_without_a_port(plugin, robot):
-    plugin("add_a_device.md", DEVICES, "json_hand", "json_hand:make")
+    plugin("add_a_device.md", DEVICES, "json_hand", "make")
     with pytest.raises(DeviceError, match="address: found 'somewhere', expected HOST:PORT"):
         plugins.load(DEVICES, "json_hand")(DeviceSettings(robot, "left", "hand", "somewhere"))
 
 
 def test_the_camera_example_publishes_each_picture_with_its_own_stamp(plugin, tmp_path):
-    plugin("add_a_camera.md", "camera_node.sources", "folder", "folder_camera:FolderCamera")
+    plugin("add_a_camera.md", "camera_node.sources", "folder", "FolderCamera")
     folder = tmp_path / "pictures"
     folder.mkdir()
     parameters = {"name": "front", "source": "folder", "options": json.dumps({"path": str(folder), "rate_hz": 5.0})}
@@ -133,7 +127,7 @@ def test_the_camera_example_publishes_each_picture_with_its_own_stamp(plugin, tm
             cv2.imwrite(str(partial), np.full((4, 6, 3), 10 + number, np.uint8))
             partial.rename(folder / f"{number}.png")
             stamp_ns = (folder / f"{number}.png").stat().st_mtime_ns
-            wait_until(lambda stamp_ns=stamp_ns: stamp_ns in stamps(said), f"picture {number} is not published")
+            assert until(lambda stamp_ns=stamp_ns: stamp_ns in stamps(said)), f"picture {number} is not published"
 
 
 def stamps(said: list) -> list[int]:
@@ -144,7 +138,7 @@ def stamps(said: list) -> list[int]:
 
 def test_the_recipe_example_trains_and_exports_a_bundle_that_loads(plugin, tmp_path):
     main = pytest.importorskip("latent_codec.training.main").main
-    plugin("add_a_recipe.md", "latent_codec.recipes", "plain", "plain_recipe:Plain")
+    plugin("add_a_recipe.md", "latent_codec.recipes", "plain", "Plain")
     config = tmp_path / "plain.yaml"
     config.write_text(config.read_text().replace("steps: 2000", "steps: 20\nevaluation_poses: 20"))
     assert main(["--config", str(config), "--out", str(tmp_path / "bundle"), "--work", str(tmp_path / "work")]) == 0
