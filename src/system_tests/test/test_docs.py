@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import re
@@ -84,6 +85,39 @@ def exists(module: str, name: str) -> bool:
 def test_a_name_that_does_not_exist_is_noticed():
     assert exists("contracts.station", "Station.sides") and exists("hand_drivers.guard", "guard")
     assert not exists("contracts.station", "Station.wheels") and not exists("contracts.nothing", "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("command_timeout_s", "contracts.servo"),
+        ("Chunk", "contracts.chunk"),
+        ("freshness", "contracts.freshness"),
+        ("LEAD_S", "contracts.freshness"),
+        ("guard", "hand_drivers.guard"),
+        ("FileError", "contracts.errors"),
+        ("write_atomic", "contracts.files"),
+    ],
+)
+def test_what_has_one_place_is_defined_there_and_nowhere_else(name: str, module: str):
+    files = [file for file in ROOT.glob("src/*/*/**/*.py") if "test" not in file.parts]
+    found = [file for file in files if name in defined(ast.parse(file.read_text()))]
+    assert [".".join(file.relative_to(ROOT / "src").with_suffix("").parts[1:]) for file in found] == [module]
+    assert f"`{module}:" in (DOCS / "reference" / "architecture.md").read_text()
+
+
+def defined(tree: ast.AST) -> set[str]:
+    """Names of classes, functions and assigned variables and fields, outside of functions."""
+    found: set[str] = set()
+    for node in getattr(tree, "body", []):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            found |= defined(node)
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return found
 
 
 @pytest.mark.parametrize("page", sorted((DOCS / "results").glob("*.md")), ids=lambda page: page.stem)
