@@ -3,6 +3,8 @@
 Each step solves for the pose error plus a weak pull towards the home posture in the null space, is clamped in size, and
 keeps joints that sit at a limit fixed while they would leave it. Nothing is random and nothing restarts elsewhere, so
 the solution moves continuously with target and seed.
+
+Arrays of six or seven numbers cost more to hand to numpy than to compute with: comparisons are made on Python's floats.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from embodiments.urdf import without_geometry
 POSITION_TOLERANCE = 1e-4  # m
 ROTATION_TOLERANCE = 1e-3  # rad
 
-_DIAGONAL = np.diag_indices(6)
+_DIAGONAL = slice(None, None, 7)  # of a flattened (6, 6)
 
 
 class IKStatus(str, Enum):
@@ -62,6 +64,7 @@ class ArmIK:
         self._data = self._model.createData()
         self._base, self._from_station = np.array(base, dtype=float), inverse(np.array(base, dtype=float))
         self._lower, self._upper, self._home = arm.lower, arm.upper, arm.postures["home"]
+        self._limits = list(zip(arm.lower.tolist(), arm.upper.tolist(), strict=True))
         self._damping, self._pull, self._step = damping**2, pull, step
 
     def forward(self, q: np.ndarray) -> np.ndarray:
@@ -80,13 +83,14 @@ class ArmIK:
         q = np.clip(q, self._lower, self._upper)
         if not np.isfinite(target).all():
             return q, IKStatus.NOT_FINITE
-        goal, limited = pin.SE3(self._from_station @ target), False
+        goal, limited = self._from_station @ target, False
+        position, rotation = goal[:3, 3], goal[:3, :3]
         for _ in range(iterations):
-            error = self._error(q, goal)
+            error = self._error(q, position, rotation)
             if _converged(error):
                 return q, IKStatus.OK
             q, limited = self._advance(q, error)
-        if _converged(self._error(q, goal)):
+        if _converged(self._error(q, position, rotation)):
             return q, IKStatus.OK
         return q, IKStatus.AT_LIMIT if limited else IKStatus.NOT_CONVERGED
 
@@ -101,36 +105,39 @@ class ArmIK:
             statuses.append(status)
         return np.array(path).reshape(len(path), len(self._home)), tuple(statuses)
 
-    def _error(self, q: np.ndarray, goal: pin.SE3) -> np.ndarray:
-        """Position and rotation error (6,) in the arm's root axes; leaves the Jacobian's ingredients in the data."""
+    def _error(self, q: np.ndarray, position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+        """What is left (6,) to position (3,) and rotation (3, 3), in the arm's root axes; leaves the Jacobian's
+        ingredients in the data.
+        """
         pin.computeJointJacobians(self._model, self._data, q)
         pose = pin.updateFramePlacement(self._model, self._data, self._frame)
-        rotation = pin.log3(goal.rotation @ pose.rotation.T)
-        return np.concatenate((goal.translation - pose.translation, rotation))
+        return np.concatenate((position - pose.translation, pin.log3(rotation @ pose.rotation.T)))
 
     def _advance(self, q: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, bool]:
         """One step from `q`; also whether a joint limit shaped it."""
         jacobian = pin.getFrameJacobian(self._model, self._data, self._frame, pin.LOCAL_WORLD_ALIGNED)
         change = self._change(q, jacobian, error)
         moved = q + change
+        if all(low <= joint <= high for joint, (low, high) in zip(moved.tolist(), self._limits, strict=True)):
+            return moved, False
         outside = (moved < self._lower) | (moved > self._upper)
-        if outside.any():
-            held = outside & ((q <= self._lower) | (q >= self._upper))
-            moved = q + self._change(q, np.where(held, 0.0, jacobian), error) * ~held
-            moved = np.clip(moved, self._lower, self._upper)
-        return moved, bool(outside.any())
+        held = outside & ((q <= self._lower) | (q >= self._upper))
+        moved = q + self._change(q, np.where(held, 0.0, jacobian), error) * ~held
+        return np.clip(moved, self._lower, self._upper), True
 
     def _change(self, q: np.ndarray, jacobian: np.ndarray, error: np.ndarray) -> np.ndarray:
         rest = self._pull * (self._home - q)
         gram = jacobian @ jacobian.T
-        gram[_DIAGONAL] += self._damping + 0.1 * float(error @ error)
+        gram.ravel()[_DIAGONAL] += self._damping + 0.1 * float(error @ error)
         change = rest + jacobian.T @ np.linalg.solve(gram, error - jacobian @ rest)
-        return change * min(1.0, self._step / max(np.abs(change).max(), 1e-12))
+        largest = max(map(abs, change.tolist()))
+        return change if largest <= self._step else change * (self._step / largest)
 
 
 def _converged(error: np.ndarray) -> bool:
-    squares = error * error
-    return bool(squares[:3].sum() < POSITION_TOLERANCE**2 and squares[3:].sum() < ROTATION_TOLERANCE**2)
+    x, y, z, roll, pitch, yaw = error.tolist()
+    position, rotation = x * x + y * y + z * z, roll * roll + pitch * pitch + yaw * yaw
+    return position < POSITION_TOLERANCE**2 and rotation < ROTATION_TOLERANCE**2
 
 
 def _check_order(model: pin.Model, arm: Embodiment) -> None:

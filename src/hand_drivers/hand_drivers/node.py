@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Mapping
@@ -81,7 +80,6 @@ class DriverNode(Lifecycle):
         if self._in_real_time:
             scheduling.schedule_in_real_time(scheduling.HELPER_PRIORITY, inherited=True)
         self._runtime.start()
-        gc.freeze()  # what is loaded by now stays: collections get short
 
     def deactivate(self) -> None:
         """Brake to rest, stop the device, disconnect."""

@@ -66,7 +66,11 @@ class LoopSettings(BaseModel):
         "without an action prefix",
     )
     publish_horizon_s: float = Field(
-        default=0.5, gt=0, le=10, description="how far from now a published chunk reaches; points beyond are left out"
+        default=0.3,
+        gt=0,
+        le=10,
+        description="how far from now a published chunk reaches, at least the drivers' command timeout; points beyond "
+        "are left out",
     )
     seed: int = Field(default=0, ge=0, description="seed of the noise, drawn anew for each chunk")
 
@@ -189,8 +193,8 @@ class PolicyLoop:
     def _sent(self, chunks: Mapping[str, Chunk], now_ns: int) -> dict[str, Chunk]:
         """The beginnings of chunks, which are published.
 
-        Drivers brake a quarter of a second after the last chunk, so points far ahead are never reached; but decoding
-        them costs time before the first one moves anything.
+        Drivers brake once the observation is as old as their command timeout, so points far ahead are never reached;
+        but decoding them costs time before the first one moves anything.
         """
         end_ns = now_ns + round(self.settings.publish_horizon_s * SECOND)
         return {side: chunk.until(end_ns) for side, chunk in chunks.items()}

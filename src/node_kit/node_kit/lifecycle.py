@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
@@ -112,6 +113,7 @@ class Lifecycle(LifecycleNode):
             self.failure = failure
             return Result.FAILURE
         self._active = True
+        gc.freeze()  # what is loaded by now stays: collections get short
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> Result:
