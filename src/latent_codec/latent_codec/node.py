@@ -27,7 +27,7 @@ from latent_codec.loop import CodecLoop, CodecSettings
 from latent_codec.side import SideCodec
 from node_kit import diagnostics, lifecycle, log, messages, parameters, qos, scheduling
 from node_kit import main as node_main
-from node_kit.polled_subscription import DroppedMessages, PolledSubscription
+from node_kit.polled_subscription import AwaitedSubscription, DroppedMessages, PolledSubscription
 
 STOP_DEADLINE_S = 2.0
 
@@ -54,7 +54,6 @@ class CodecNode(lifecycle.Lifecycle):
         self._thread: threading.Thread | None = None
         self._fault = ""
         self._end = threading.Event()
-        self._taking = threading.Lock()  # of two threads one takes joint states, so that they keep their order
 
     def configure(self, parameters: CodecParameters) -> None:
         """Load bundle and robots, and open the topics. Raises BundleError, EmbodimentError."""
@@ -69,17 +68,19 @@ class CodecNode(lifecycle.Lifecycle):
         self._open(side)
 
     def activate(self) -> None:
-        """Forget what was received before, and start the thread of the latent state."""
+        """Forget what was received before, and start the thread that decodes."""
         self.loop.reset()
         self._fault = ""
         self._end.clear()
-        self._thread = threading.Thread(target=self._publish_states, name="latent state", daemon=True)
+        self._actions.deliver()  # ignored: the node is not active yet
+        self._thread = threading.Thread(target=self._work, name="codec", daemon=True)
         self._thread.start()
 
     def deactivate(self) -> None:
-        """End the latent state; without it the policy stops."""
+        """End that thread; without latent states the policy stops."""
         self._end.set()
         if self._thread is not None:
+            self._actions.wake()
             self._thread.join(STOP_DEADLINE_S)
             self._thread = None
 
@@ -97,7 +98,8 @@ class CodecNode(lifecycle.Lifecycle):
                 PolledSubscription(self, JointState, f"/{side}/{part}/joint_states", receive, qos.STATE)
             )
             self.keep(self._polled[-1].subscription)
-        self.keep(self.create_subscription(JointTrajectory, f"/{side}/latent_action", self._on_action, qos.COMMAND))
+        action = f"/{side}/latent_action"
+        self._actions = self.keep(AwaitedSubscription(self, JointTrajectory, action, self._on_action, qos.COMMAND))
         self.keep(diagnostics.DiagnosticsPublisher(self, f"codec/{side}", self._diagnose))
 
     def _warm_up(self) -> None:
@@ -115,23 +117,27 @@ class CodecNode(lifecycle.Lifecycle):
             self._print_refusal()
 
     def _take_joint_states(self) -> None:
-        """Take the joint states that have come: they are needed for a state and for a chunk, and wake no executor."""
-        with self._taking:
-            for inbox in self._polled:
-                inbox.deliver()
+        """Take the joint states that have come: they are needed for a state and for a chunk, and wake no thread."""
+        for inbox in self._polled:
+            inbox.deliver()
 
-    def _publish_states(self) -> None:
-        """The thread of the latent state: waking an executor would take longer than computing the state. An unforeseen
-        error ends it, and so ends motion.
+    def _work(self) -> None:
+        """The node's own thread: it decodes chunks as they come, and publishes the latent state at its rate.
+
+        One thread does both, so that neither waits for the other's lock. An unforeseen error ends it, and so ends
+        motion.
         """
-        deadline = time.monotonic()
+        due_s = time.monotonic()
         try:
-            while not self._end.wait(max(deadline - time.monotonic(), 0.0)):
-                deadline = max(deadline, time.monotonic() - self._state_period_s) + self._state_period_s
-                self._publish_state()
+            while not self._end.is_set():
+                if self._actions.wait(due_s - time.monotonic()):
+                    self._actions.deliver()
+                if time.monotonic() >= due_s:
+                    due_s = max(due_s, time.monotonic() - self._state_period_s) + self._state_period_s
+                    self._publish_state()
         except Exception as error:  # reported in diagnostics too
             self._fault = f"{type(error).__name__}: {error}"
-            log.error(self, f"latent state ended: {self._fault}")
+            log.error(self, f"decoding ended: {self._fault}")
 
     def _publish_state(self) -> None:
         self._take_joint_states()
