@@ -21,7 +21,7 @@ StationError = FileError
 STATIONS = Path(__file__).parent / "stations"  # the shipped ones
 DEFAULT_STATION = "dual_xarm7"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-Vector3 = Annotated[tuple[float, float, float], Field(description="x, y, z")]
+Vector3 = tuple[float, float, float]
 SideName = Literal["left", "right"]
 
 
@@ -32,8 +32,8 @@ class Schema(BaseModel):
 class Pose(Schema):
     """A pose in the station frame: position in metres, fixed-axis roll, pitch, yaw in radians."""
 
-    xyz: Vector3 = (0.0, 0.0, 0.0)
-    rpy: Vector3 = (0.0, 0.0, 0.0)
+    xyz: Vector3 = Field(default=(0.0, 0.0, 0.0), description="position x, y, z, m")
+    rpy: Vector3 = Field(default=(0.0, 0.0, 0.0), description="roll, pitch, yaw about fixed axes, rad")
 
     def matrix(self) -> np.ndarray:
         """(4, 4) homogeneous transform, station frame -> this frame's coordinates (Rz Ry Rx)."""
@@ -66,8 +66,8 @@ class Side(Schema):
 class View(Schema):
     """Where a camera stands and what it looks at (station frame, metres); its up is the station's z."""
 
-    xyz: Vector3
-    look_at: Vector3
+    xyz: Vector3 = Field(description="position, m")
+    look_at: Vector3 = Field(description="point in the middle of the image, m")
 
 
 class Camera(Schema):
@@ -83,8 +83,8 @@ class Camera(Schema):
 class Table(Schema):
     """A box the robots stand on: `xyz` is the centre of its top surface, `size` its full extents."""
 
-    xyz: Vector3 = (0.45, 0.0, 0.0)
-    size: Vector3 = (1.3, 1.7, 0.04)
+    xyz: Vector3 = Field(default=(0.45, 0.0, 0.0), description="centre of the top surface, m")
+    size: Vector3 = Field(default=(1.3, 1.7, 0.04), description="extents, m")
 
 
 class Scene(Schema):

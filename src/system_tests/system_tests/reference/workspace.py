@@ -25,8 +25,9 @@ def packages() -> str:
     """One row a package: what it is for, and which packages of the workspace it uses."""
     manifests = {file.parent.name: _package(file.read_text()) for file in paths.workspace().glob("src/*/package.xml")}
     rows = ["| package | is for | uses |", "|---|---|---|"]
-    for name, (description, depends) in sorted(manifests.items(), key=lambda item: (len(item[1][1]), item[0])):
-        rows.append(f"| `{name}` | {description} | {', '.join(f'`{used}`' for used in depends if used in manifests)} |")
+    used = {name: [other for other in depends if other in manifests] for name, (_, depends) in manifests.items()}
+    for name in sorted(manifests, key=lambda name: (len(used[name]), name)):
+        rows.append(f"| `{name}` | {manifests[name][0]} | {', '.join(f'`{other}`' for other in used[name])} |")
     return "\n".join(rows) + "\n"
 
 
