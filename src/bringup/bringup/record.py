@@ -15,7 +15,8 @@ from bringup import graph, station
 from bringup.executables import ExecutableError, node_command
 from bringup.paths import RunDirectory
 from bringup.session import REFUSED, STATION
-from contracts.station import Station, StationError
+from contracts.errors import FileError
+from contracts.station import Station
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         overrides = station.parse_arguments(sys.argv[1:] if arguments is None else arguments)
         resolved = station.load(str(overrides.pop("station", STATION)), overrides | {"record": True})
         command = prepare(resolved, RunDirectory.create())
-    except (StationError, station.ArgumentError, ExecutableError, OSError) as error:
+    except (FileError, station.ArgumentError, ExecutableError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
     print(f"recording into {resolved.record.directory} until Ctrl-C", flush=True)

@@ -13,10 +13,11 @@ from bringup.lifecycle import BringUpError
 from bringup.paths import RunDirectory
 from bringup.processes import tail
 from bringup.supervisor import NodeDiedError, Supervisor
-from contracts.station import Station, StationError
+from contracts.errors import FileError
+from contracts.station import Station
 
 FINE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
-REFUSALS = (StationError, station.ArgumentError, preflight.PreflightError)
+REFUSALS = (FileError, station.ArgumentError, preflight.PreflightError)
 FAILURES = (BringUpError, NodeDiedError, ExecutableError, OSError)
 STATION = "dual_xarm7"
 

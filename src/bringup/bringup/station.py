@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from bringup import paths
-from contracts.errors import validate
+from contracts.errors import FileError, validate
 from contracts.files import read_mapping
-from contracts.station import Station, StationError, station_file
+from contracts.station import Station, station_file
 from device_emulators.addresses import emulated_part
 
 SIMULATED = "simulated"
@@ -70,7 +70,7 @@ def _scalar(text: str) -> Any:
 
 
 def load(path_or_name: str, overrides: Mapping[str, Any] | None = None) -> Station:
-    """The resolved station; StationError (one line: file, field, found, expected) when something is wrong in it."""
+    """The resolved station; FileError (one line: file, field, found, expected) when something is wrong in it."""
     file = station_file(path_or_name)
     content = read_mapping(file)
     validate(Station, content, file)  # wrong in the file itself, before arguments change it
@@ -121,18 +121,18 @@ def _resolve_part(content: dict[str, Any], station: Station, side: str, part: st
         try:
             content.update(emulated_part(station.simulation.port, side, part, content["embodiment"]))
         except ValueError as error:
-            raise StationError(file, f"{field}.embodiment", repr(content["embodiment"]), str(error)) from None
+            raise FileError(file, f"{field}.embodiment", repr(content["embodiment"]), str(error)) from None
     content["device"] = content["device"] or _simulated(station, f"{field}.device", file)
     if content["device"] == SIMULATED:
         if not station.simulated:
-            raise StationError(file, f"{field}.device", repr(SIMULATED), "a real device, because backend is 'real'")
+            raise FileError(file, f"{field}.device", repr(SIMULATED), "a real device, because backend is 'real'")
         content["address"] = content["address"] or f"shm:{station.simulation.port}"
 
 
 def _simulated(station: Station, field: str, file: Any) -> str:
     if station.simulated:
         return SIMULATED
-    raise StationError(file, field, "nothing", "the name of a plug-in, because backend is 'real'")
+    raise FileError(file, field, "nothing", "the name of a plug-in, because backend is 'real'")
 
 
 def dump(station: Station) -> str:

@@ -12,12 +12,10 @@ import typer
 from rich.console import Console
 
 from bringup.stages import Stage, StageError, collect, convert, evaluate, run_stages
-from contracts.bundle import MANIFEST_NAME, BundleError, bundle_sha256, load_manifest
+from contracts.bundle import MANIFEST_NAME, bundle_sha256, load_manifest
 from contracts.errors import FileError
 from episodes.dataset import DATASET_FILE
-from episodes.metadata import EpisodeError
 from latent_codec.codec import Codec
-from latent_codec.training.checkpoint import CheckpointError
 from latent_policy_node.dataset import DatasetError, load
 from latent_policy_node.demonstrations import Demonstrations
 from latent_policy_node.training.config import PolicyConfig, default_config, load_config
@@ -27,7 +25,7 @@ from latent_policy_node.training.trainer import Trainer
 
 DEFAULT = default_config()
 ERRORS = ("wrist_mm", "wrist_mm_p90", "wrist_deg", "latent")
-KNOWN_ERRORS = (FileError, BundleError, DatasetError, EpisodeError, CheckpointError, ExportError, StageError)
+KNOWN_ERRORS = (FileError, ExportError, StageError)
 
 
 def prepare(config: PolicyConfig, dataset: Path, codec: Path, work: Path, console: Console) -> Trainer:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bringup import station
-from contracts.station import StationError, load_station, station_file, station_names
+from contracts.errors import FileError
+from contracts.station import load_station, station_file, station_names
 
 
 def test_every_shipped_station_is_valid() -> None:
@@ -73,13 +74,13 @@ def test_a_mistyped_argument_is_named(arguments: list[str], line: str) -> None:
     ],
 )
 def test_an_argument_that_does_not_fit_is_named(overrides: dict[str, object], text: str) -> None:
-    with pytest.raises(StationError) as caught:
+    with pytest.raises(FileError) as caught:
         station.load("dual_xarm7", overrides)
     assert text in str(caught.value)
 
 
 def test_an_unknown_station_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(StationError, match=r"found 'dual_xarm', expected a YAML file or one of .*dual_xarm7"):
+    with pytest.raises(FileError, match=r"found 'dual_xarm', expected a YAML file or one of .*dual_xarm7"):
         station.load("dual_xarm")
 
 

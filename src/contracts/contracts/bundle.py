@@ -6,10 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal, overload
 
-import yaml
-
 from contracts.errors import FileError, validate
-from contracts.files import read_bytes, read_mapping, write_atomic
+from contracts.files import dump_yaml, read_bytes, read_mapping, write_atomic
 from contracts.manifest import (
     MANIFEST_NAME,
     CodecContract,
@@ -106,7 +104,7 @@ def write_manifest(directory: Path | str, manifest: Manifest) -> Path:
     content = manifest.model_dump(mode="json", exclude_none=True)
     for name in ("files", "training", "metrics"):  # after what is particular to the kind: they are long
         content[name] = content.pop(name)
-    write_atomic(path, yaml.safe_dump(content, sort_keys=False, width=120))
+    write_atomic(path, dump_yaml(content))
     return path
 
 

@@ -161,5 +161,5 @@ def _inner(model: Any, part: Any) -> Any:
 
 
 def _lower_first(text: str) -> str:
-    text = text.removeprefix("Input should be ").removeprefix("Input should ")
+    text = text.removeprefix("Input should be ").removeprefix("Input should ").removeprefix("expected ")
     return text[:1].lower() + text[1:]

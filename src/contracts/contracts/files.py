@@ -127,6 +127,11 @@ def parse_yaml(raw: bytes | str, file: Path | str, error: type[FileError] = File
         raise error(file, line, f"text that is not plain YAML ({reason})", "valid YAML") from None
 
 
+def dump_yaml(content: object) -> str:
+    """Return plain values as YAML text that `read_mapping` accepts: in their order, without anchors."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=120)
+
+
 def _check_events(text: str) -> None:
     """Refuse anchors, aliases and deep nesting before anything is built from the text."""
     depth = 0
@@ -156,6 +161,14 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a value that occurs twice twice, instead of an alias."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Always."""
+        return True
 
 
 def _to_disk(path: Path) -> None:

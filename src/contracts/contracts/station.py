@@ -17,7 +17,6 @@ from contracts.errors import FileError, validate
 from contracts.files import read_mapping
 from contracts.servo import PARTS, RATE_HZ, PartName, RateHz, ServoSettings
 
-StationError = FileError
 STATIONS = Path(__file__).parent / "stations"  # the shipped ones
 DEFAULT_STATION = "dual_xarm7"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
@@ -163,16 +162,16 @@ def station_names() -> tuple[str, ...]:
 
 
 def station_file(path_or_name: str) -> Path:
-    """The file of a station given by path (`lab.yaml`) or by the name of a shipped one (`dual_xarm7`); StationError."""
+    """The file of a station given by path (`lab.yaml`) or by the name of a shipped one (`dual_xarm7`); FileError."""
     if "/" in path_or_name or path_or_name.endswith((".yaml", ".yml")):
         return Path(path_or_name).expanduser()
     if path_or_name not in station_names():
-        raise StationError("station", "", repr(path_or_name), f"a YAML file or one of {', '.join(station_names())}")
+        raise FileError("station", "", repr(path_or_name), f"a YAML file or one of {', '.join(station_names())}")
     return STATIONS / f"{path_or_name}.yaml"
 
 
 def load_station(path: str | Path) -> Station:
-    """The station described by the YAML file at `path`; StationError (one line) when it is not one."""
+    """The station described by the YAML file at `path`; FileError (one line) when it is not one."""
     return validate(Station, read_mapping(path), path)
 
 

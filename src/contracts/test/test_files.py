@@ -7,13 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from contracts.errors import FileError, validate
-from contracts.files import read_bytes, read_mapping, replacing, write_atomic
+from contracts.files import dump_yaml, read_bytes, read_mapping, replacing, write_atomic
 
 
 class OwnError(FileError):
@@ -155,8 +154,13 @@ def test_any_mapping_of_plain_values_is_read_back_as_written(
     tmp_path_factory: pytest.TempPathFactory, content: dict
 ) -> None:
     path = tmp_path_factory.mktemp("yaml") / "file.yaml"
-    write_atomic(path, yaml.safe_dump(content))
+    write_atomic(path, dump_yaml(content))
     assert read_mapping(path) == content
+
+
+def test_value_that_occurs_twice_is_written_twice() -> None:
+    shared = [1, 2]
+    assert dump_yaml({"b": shared, "a": shared}) == "b:\n- 1\n- 2\na:\n- 1\n- 2\n"
 
 
 class Inner(BaseModel):

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.station import Pose, Station, StationError, load_station, station_file, station_names
+from contracts.errors import FileError
+from contracts.station import Pose, Station, load_station, station_file, station_names
 
 PART = {"embodiment": "xarm7"}
 STATION = {
@@ -27,7 +28,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(StationError) as caught:
+    with pytest.raises(FileError) as caught:
         load_station(path)
     return str(caught.value).removeprefix(f"{path}: ")
 
@@ -88,7 +89,7 @@ def test_a_file_that_is_no_station_is_refused_in_one_line(tmp_path: Path, conten
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
-    with pytest.raises(StationError, match=r"none\.yaml: found no such file or directory"):
+    with pytest.raises(FileError, match=r"none\.yaml: found no such file or directory"):
         load_station(path)
 
 

@@ -45,7 +45,7 @@ def discard_incomplete(path: Path) -> None:
         return
     ours = {f"{path.name}.mcap", "metadata.yaml.tmp"}  # all that a writer may leave behind
     if not path.is_dir() or any(entry.name not in ours or not entry.is_file() for entry in path.iterdir()):
-        raise EpisodeError(f"{path}: exists and is not an unfinished bag, not overwriting")
+        raise EpisodeError(path, "", "something that is not an unfinished bag", "nothing, it is not overwritten")
     shutil.rmtree(path)
 
 
@@ -67,7 +67,7 @@ class EpisodeWriter:
         if overwrite_incomplete:
             discard_incomplete(self.path)
         if self.path.exists():
-            raise EpisodeError(f"{self.path}: exists already, not overwriting")
+            raise EpisodeError(self.path, "", "a file or folder", "nothing, it is not overwritten")
         self._writer = Writer(self.path, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
@@ -83,7 +83,7 @@ class EpisodeWriter:
             )
             self.counts[topic] = 0
         elif known.msgtype != msgtype:
-            raise EpisodeError(f"{self.path}: topic {topic} is {known.msgtype}, cannot also be {msgtype}")
+            raise EpisodeError(self.path, topic, f"a message of type {msgtype}", f"{known.msgtype}, as before")
 
     def write(self, topic: str, msgtype: str, stamp_ns: int, message: Any) -> None:
         """Append one message, given as serialized CDR bytes or as a message of `rosbags`.
@@ -163,7 +163,7 @@ class Record:
         try:
             return messages.typestore().deserialize_cdr(self.raw, self.msgtype)
         except Exception as error:
-            raise EpisodeError(f"{self.topic}: cannot read a {self.msgtype}: {_one_line(error)}") from None
+            raise EpisodeError("", self.topic, f"damaged bytes ({error})", self.msgtype) from None
 
 
 class EpisodeReader:
@@ -198,9 +198,9 @@ class EpisodeReader:
         """Image topic of a camera, of the first one if unnamed. Raises EpisodeError naming the cameras there are."""
         cameras = self.cameras
         if not cameras:
-            raise EpisodeError(f"{self.path}: missing stream /camera/<name>/image_raw")
+            raise EpisodeError(self.path, "/camera/<name>/image_raw", None, "images of at least one camera")
         if camera and camera not in cameras:
-            raise EpisodeError(f"{self.path}: camera {camera!r}, expected one of {', '.join(cameras)}")
+            raise EpisodeError(self.path, "camera", repr(camera), f"one of {', '.join(cameras)}")
         return cameras[camera] if camera else next(iter(cameras.values()))
 
     @property
@@ -231,7 +231,7 @@ class EpisodeReader:
     def _check_counts(self, seen: Counter[str], topics: Collection[str]) -> None:
         for topic in sorted(topics):
             if seen[topic] != (expected := self.topics[topic].count):
-                raise EpisodeError(f"{self.path}: {topic}: found {seen[topic]} messages, expected {expected}; damaged")
+                raise EpisodeError(self.path, topic, f"{seen[topic]} messages", f"{expected}, as its index says")
 
     def close(self) -> None:
         """Release the file."""
@@ -245,10 +245,10 @@ class EpisodeReader:
 
     def _error(self, error: Exception) -> EpisodeError:
         if not self.path.exists():
-            return EpisodeError(f"{self.path}: no such bag")
+            return EpisodeError(self.path, "", "no such file or directory", "a bag")
         if self.path.is_dir() and not is_complete(self.path):
-            return EpisodeError(f"{self.path}: no metadata.yaml, the bag was never closed or is not a bag")
-        return EpisodeError(f"{self.path}: cannot read the bag, it is truncated or damaged: {_one_line(error)}")
+            return EpisodeError(self.path, "", "no metadata.yaml", "a bag that was closed")
+        return EpisodeError(self.path, "", f"truncated or damaged content ({error})", "a bag")
 
 
 def read(path: Path | str, topics: Iterable[str] | None = None) -> Iterator[tuple[str, int, Any]]:
@@ -263,20 +263,14 @@ def read_metadata(path: Path | str) -> EpisodeMetadata:
     with EpisodeReader(path) as reader:
         found = reader.metadata
     if found is None:
-        raise EpisodeError(f"{path}: field {METADATA_KEY} of custom_data in metadata.yaml: missing")
+        raise EpisodeError(path, f"metadata.yaml: custom_data.{METADATA_KEY}", None, "what the episode is about")
     return found
 
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Put the path before an EpisodeError that does not begin with it yet."""
+    """Name the bag at `path` in an EpisodeError that names no file yet."""
     try:
         yield
     except EpisodeError as error:
-        text = str(error)
-        raise EpisodeError(text if text.startswith(str(path)) else f"{path}: {text}") from None
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        raise error.within(path) from None

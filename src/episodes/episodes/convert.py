@@ -53,7 +53,7 @@ def find_bags(paths: Iterable[Path]) -> list[Path]:
         single = path.suffix == ".mcap" or is_complete(path)
         found = [path] if single else sorted(meta.parent for meta in path.glob("*/metadata.yaml"))
         if not found:
-            raise EpisodeError(f"{path}: no bag here, expected a folder with metadata.yaml or one of such folders")
+            raise EpisodeError(path, "", "no bag", "a folder with metadata.yaml, or a folder of such folders")
         bags += found
     return list(dict.fromkeys(bags))
 
@@ -99,9 +99,8 @@ def _open(out: Path, settings: Settings) -> Dataset:
     sizes = set(dataset.cameras.values()) - {settings.size}
     if dataset.period_s != settings.period_s or sizes:
         found = f"period {dataset.period_s:g} s, images {sorted(sizes or {settings.size})}"
-        raise EpisodeError(
-            f"{out / DATASET_FILE}: {found}, expected {settings.period_s:g} s, {settings.size}; convert to a new folder"
-        )
+        expected = f"{settings.period_s:g} s, {settings.size}; convert to a new folder"
+        raise EpisodeError(out / DATASET_FILE, "", found, expected)
     dataset.episodes = [entry for entry in dataset.episodes if _is_current(out, entry)]
     return dataset
 

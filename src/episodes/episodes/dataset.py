@@ -7,7 +7,6 @@ state not newer than the stamp, and the joint target in force at it.
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 from typing import Literal
@@ -15,13 +14,17 @@ from typing import Literal
 import cv2
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from episodes.metadata import Embodiments, EpisodeError, Pose, Side, first_problem
+from contracts.arrays import read_arrays
+from contracts.errors import validate
+from contracts.files import read_mapping, replacing, write_atomic
+from episodes.metadata import Embodiments, EpisodeError, Pose, Side
 
 DATASET_FILE = "dataset.yaml"
 PARTS: tuple[Literal["arm"], Literal["hand"]] = ("arm", "hand")
 _MAX_BYTES = 64 << 20
+_MAX_ARRAY_BYTES = 8 << 30
 _COMPRESSION_LEVEL = 1  # images hardly shrink further, and level 1 is several times faster than the default
 
 
@@ -74,51 +77,37 @@ def resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def load_dataset(directory: Path | str) -> Dataset:
-    """Read dataset.yaml. Raises EpisodeError naming file, field, what was found and expected."""
+    """Read dataset.yaml. Raises EpisodeError."""
     path = Path(directory) / DATASET_FILE
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise EpisodeError(f"{path}: larger than {_MAX_BYTES} bytes")
-        # the C loader where there is one: thousands of episodes take seconds in pure Python
-        content = yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return Dataset.model_validate(content)
-    except OSError as error:
-        raise EpisodeError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise EpisodeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        raise EpisodeError(f"{path}: {first_problem(error)}") from None
+    return validate(Dataset, read_mapping(path, _MAX_BYTES, EpisodeError), path, EpisodeError)
 
 
 def save_dataset(directory: Path | str, dataset: Dataset) -> None:
     """Write dataset.yaml in one step, so that a reader sees the old or the new one."""
-    path = Path(directory) / DATASET_FILE
-    content = dataset.model_dump(mode="json")
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    partial = path.with_suffix(".yaml.partial")
-    partial.write_text(yaml.dump(content, Dumper=dumper, sort_keys=False, default_flow_style=None, width=1000), "utf-8")
-    os.replace(partial, path)
+    content = dataset.model_dump(mode="json")
+    text = yaml.dump(content, Dumper=dumper, sort_keys=False, default_flow_style=None, width=1000)
+    write_atomic(Path(directory) / DATASET_FILE, text)
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an .npz (compressed) in one step."""
-    partial = path.with_suffix(".partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive:
+    with (
+        replacing(path) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive,
+    ):
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
                 np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
-    os.replace(partial, path)
 
 
 def load_arrays(directory: Path | str, entry: EpisodeEntry) -> dict[str, np.ndarray]:
     """The arrays of one episode. Raises EpisodeError if the file is absent, damaged or of another length."""
     path = Path(directory) / entry.file
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except Exception as error:  # damaged archives raise whatever zipfile, zlib and numpy stumble over
-        raise EpisodeError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
-    wrong = [name for name, array in arrays.items() if array.shape[:1] != (entry.length,)]
-    if wrong or "stamp_ns" not in arrays:
-        raise EpisodeError(f"{path}: {', '.join(wrong) or 'stamp_ns'}: expected {entry.length} steps")
+    arrays = read_arrays(path, _MAX_ARRAY_BYTES, EpisodeError)
+    for name, array in arrays.items():
+        if array.shape[:1] != (entry.length,):
+            raise EpisodeError(path, name, f"shape {array.shape}", f"{entry.length} steps")
+    if "stamp_ns" not in arrays:
+        raise EpisodeError(path, "stamp_ns", None, f"{entry.length} steps")
     return arrays

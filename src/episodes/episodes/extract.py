@@ -53,10 +53,10 @@ def _extract(
 def _checked(reader: EpisodeReader) -> EpisodeMetadata:
     metadata = reader.metadata
     if metadata is None:
-        raise EpisodeError(f"field {METADATA_KEY} of custom_data in metadata.yaml: missing")
+        raise EpisodeError("", f"metadata.yaml: custom_data.{METADATA_KEY}", None, "what the episode is about")
     without = [side for side in metadata.embodiments if side not in metadata.bases]
     if without:
-        raise EpisodeError(f"metadata.yaml: field bases: missing {', '.join(without)}")
+        raise EpisodeError("", "metadata.yaml: bases", f"none of {', '.join(without)}", "one of each side")
     return metadata
 
 
@@ -102,7 +102,7 @@ def _align(
         limits[state.topic], limits[command.topic] = settings.limits.state_age_s, settings.limits.command_age_s
     kept = sampling.trim(steps, ages, limits, settings.limits.trim_s)
     if kept.stop - kept.start < settings.limits.min_steps:
-        raise EpisodeError(f"{kept.stop - kept.start} steps, expected {settings.limits.min_steps} or more")
+        raise EpisodeError("", "", f"{kept.stop - kept.start} steps", f"{settings.limits.min_steps} or more")
     return values, chosen, kept
 
 
@@ -115,7 +115,7 @@ def _pictures(
         pictures[row] = resize_area(pixels, size)
         filled += 1
     if filled != len(chosen):
-        raise EpisodeError(f"{stream.topic}: {len(chosen) - filled} frames could not be read again")
+        raise EpisodeError("", stream.topic, f"{filled} frames on the second reading", f"{len(chosen)} as before")
     return pictures
 
 

@@ -43,7 +43,7 @@ def stamp_ns(message: Any) -> int | None:
 def header_stamp_ns(raw: bytes) -> int:
     """Stamp of a serialized message that begins with a header, read without decoding the rest."""
     if len(raw) < 12:
-        raise EpisodeError(f"a message with a header has 12 bytes or more, found {len(raw)}")
+        raise EpisodeError("", "header", f"{len(raw)} bytes", "12 or more")
     seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
     return seconds * _NS + nanoseconds
 
@@ -97,11 +97,12 @@ def image_array(message: Any) -> np.ndarray:
     """(H, W, 3) uint8 RGB of an Image in rgb8, bgr8 or mono8. Raises EpisodeError on other or short content."""
     channels = _CHANNELS.get(message.encoding)
     if channels is None:
-        raise EpisodeError(f"image encoding {message.encoding!r}, expected one of {', '.join(sorted(_CHANNELS))}")
+        raise EpisodeError("", "encoding", repr(message.encoding), f"one of {', '.join(sorted(_CHANNELS))}")
     height, width, step = message.height, message.width, message.step
     data = np.asarray(message.data, dtype=np.uint8)
     if step < width * channels or data.size != step * height:
-        raise EpisodeError(f"image of {width}x{height} step {step} carries {data.size} bytes")
+        found = f"an image of {width}x{height}, step {step}, with {data.size} bytes"
+        raise EpisodeError("", "data", found, f"{step * height} bytes, a step of {width * channels} or more")
     rows = data.reshape(height, step)[:, : width * channels].reshape(height, width, channels)
     if message.encoding == "mono8":
         return np.repeat(rows, 3, axis=2)
@@ -112,7 +113,7 @@ def read_chunk(message: Any) -> Chunk:
     """The chunk in a JointTrajectory. Raises EpisodeError on ragged or empty content."""
     names = len(message.joint_names)
     if not message.points or any(len(point.positions) != names for point in message.points):
-        raise EpisodeError(f"trajectory with points that do not have {names} positions each, or with none")
+        raise EpisodeError("", "points", "none, or one of another size", f"points of {names} positions")
     times = [point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in message.points]
     points = np.stack([np.asarray(point.positions, dtype=np.float64) for point in message.points])
     return Chunk(stamp_ns(message), np.array(times), points)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from contracts.errors import FileError, from_validation
+
 Side = Literal["left", "right"]
 Model = TypeVar("Model", bound=BaseModel)
 SIDES: tuple[Side, Side] = ("left", "right")
@@ -14,8 +16,8 @@ METADATA_KEY = "episode"  # keys of the JSON texts in rosbag2's custom_data
 LOSSES_KEY = "losses"
 
 
-class EpisodeError(RuntimeError):
-    """A bag, episode or dataset is not what it should be; the message is one line naming what and where."""
+class EpisodeError(FileError):
+    """A bag, episode or dataset that cannot be used; `field` is often a topic."""
 
 
 def _homogeneous(rows: list[list[float]]) -> list[list[float]]:
@@ -99,12 +101,4 @@ def _parse(model: type[Model], text: str, where: str) -> Model:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        raise EpisodeError(f"{where}: {first_problem(error)}") from None
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first problem of a validation error as one line: field, what is wrong, what was found."""
-    problem = error.errors()[0]
-    field = ".".join(str(part) for part in problem["loc"]) or "content"
-    found = repr(problem.get("input"))
-    return f"field {field}: {problem['msg']}, found {found if len(found) <= 80 else found[:77] + '...'}"
+        raise from_validation(error, where, model, EpisodeError) from None

@@ -177,11 +177,11 @@ def _state(recording: Recording, taps: Taps) -> tuple[bytes, str]:
 
 
 def episode_metadata(parameters: RecorderParameters) -> EpisodeMetadata:
-    """What the bags will say about themselves. Raises EpisodeError or StationError of one line."""
+    """What the bags will say about themselves. Raises EpisodeError or FileError of one line."""
     if parameters.metadata:
         return parse_metadata(parameters.metadata, "parameter 'metadata'")
     if not parameters.station:
-        raise EpisodeError("parameter 'station': found nothing, expected a station file (or 'metadata')")
+        raise EpisodeError("", "parameter 'station'", None, "a station file (or 'metadata')")
     return station_metadata(load_station(parameters.station), parameters.source)
 
 

@@ -33,7 +33,7 @@ def choose_frames(topic: str, stamps: np.ndarray, period_s: float) -> np.ndarray
     Raises EpisodeError naming the topic, the gap and its place for a camera that is too slow or pauses.
     """
     if len(stamps) < 2:
-        raise EpisodeError(f"{topic}: {len(stamps)} frame(s), expected 2 or more")
+        raise EpisodeError("", topic, f"{len(stamps)} frames", "2 or more")
     period = period_s * 1e9
     spacing = np.diff(stamps).astype(np.float64)
     _refuse_gaps(topic, stamps, spacing, period * (1 + GAP))
@@ -44,7 +44,8 @@ def choose_frames(topic: str, stamps: np.ndarray, period_s: float) -> np.ndarray
     nearer_before = (instants - stamps[after - 1]) <= (stamps[after] - instants)
     chosen = np.where(nearer_before, after - 1, after)
     if (np.diff(chosen) <= 0).any():
-        raise EpisodeError(f"{topic}: {1e9 / np.median(spacing):.1f} frames/s, expected at least {1 / period_s:.1f}")
+        found, expected = (f"{rate:.1f} frames/s" for rate in (1e9 / np.median(spacing), 1 / period_s))
+        raise EpisodeError("", topic, found, f"at least {expected}")
     return chosen
 
 
@@ -59,28 +60,27 @@ def trim(steps_ns: np.ndarray, ages: Mapping[str, np.ndarray], limits: Mapping[s
         good &= age <= limits[topic]
     if not good.any():
         worst = max(ages, key=lambda topic: float(np.min(ages[topic]) - limits[topic]))
-        raise EpisodeError(f"{worst}: never younger than {np.min(ages[worst]):.3f} s at a frame, or never with others")
+        found = f"an age of {np.min(ages[worst]):.3f} s or more at each frame"
+        raise EpisodeError("", worst, found, f"at most {limits[worst]:.3f} s at a frame that is fresh in all topics")
     first, last = int(np.argmax(good)), len(good) - 1 - int(np.argmax(good[::-1]))
     for topic, age in ages.items():
         inside = np.flatnonzero(age[first : last + 1] > limits[topic])
         if len(inside):
             at = first + int(inside[0])
-            raise EpisodeError(
-                f"{topic}: gap, newest value {age[at]:.3f} s old {(steps_ns[at] - steps_ns[0]) * 1e-9:.2f} s "
-                f"after the first frame, limit {limits[topic]:.3f} s"
-            )
+            place = f"{(steps_ns[at] - steps_ns[0]) * 1e-9:.2f} s after the first frame"
+            raise EpisodeError("", topic, f"a gap, {age[at]:.3f} s {place}", f"at most {limits[topic]:.3f} s")
     _refuse_long_ends(steps_ns, first, last, ages, limits, trim_s)
     return slice(first, last + 1)
 
 
 def _refuse_gaps(topic: str, stamps: np.ndarray, spacing: np.ndarray, limit: float) -> None:
     if (spacing <= 0).any():
-        raise EpisodeError(f"{topic}: two frames with the same stamp {int(stamps[int(np.argmin(spacing))])}")
+        stamp = int(stamps[int(np.argmin(spacing))])
+        raise EpisodeError("", topic, f"two frames with the same stamp {stamp}", "a stamp for each frame")
     if spacing.max() > limit:
         at = int(np.argmax(spacing))
-        raise EpisodeError(
-            f"{topic}: gap of {spacing[at] * 1e-9:.3f} s {(stamps[at] - stamps[0]) * 1e-9:.2f} s after the first frame"
-        )
+        place = f"{(stamps[at] - stamps[0]) * 1e-9:.2f} s after the first frame"
+        raise EpisodeError("", topic, f"a gap of {spacing[at] * 1e-9:.3f} s {place}", f"at most {limit * 1e-9:.3f} s")
 
 
 def _refuse_long_ends(
@@ -95,4 +95,5 @@ def _refuse_long_ends(
         if cut * 1e-9 > trim_s:
             absent = [topic for topic, age in ages.items() if age[edge] > limits[topic]]
             where = "first" if edge < first else "last"
-            raise EpisodeError(f"{', '.join(absent)}: absent in the {where} {cut * 1e-9:.1f} s, limit {trim_s:.1f} s")
+            found = f"no fresh values in the {where} {cut * 1e-9:.1f} s"
+            raise EpisodeError("", ", ".join(absent), found, f"at most {trim_s:.1f} s without them")

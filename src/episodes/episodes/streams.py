@@ -98,10 +98,10 @@ def load(reader: EpisodeReader, wanted: Mapping[str, str]) -> dict[str, list[Rec
     """
     missing = [topic for topic in wanted if topic not in reader.topics or not reader.topics[topic].count]
     if missing:
-        raise EpisodeError(f"missing {'stream' if len(missing) == 1 else 'streams'} {', '.join(missing)}")
+        raise EpisodeError("", ", ".join(missing), None, "messages")
     for topic, msgtype in wanted.items():
         if reader.topics[topic].msgtype != msgtype:
-            raise EpisodeError(f"{topic}: found {reader.topics[topic].msgtype}, expected {msgtype}")
+            raise EpisodeError("", topic, reader.topics[topic].msgtype, msgtype)
     records: dict[str, list[Record]] = {topic: [] for topic in wanted}
     for record in reader.records(set(wanted)):
         kept = replace(record, raw=bytes(record.raw[:12])) if record.msgtype == messages.IMAGE else record
@@ -121,10 +121,10 @@ def state_stream(topic: str, records: list[Record]) -> StateStream:
     decoded = [record.decode() for record in records]
     names = _constant_names(topic, [tuple(message.name) for message in decoded])
     if any(len(message.position) != len(names) for message in decoded):
-        raise EpisodeError(f"{topic}: expected {len(names)} positions in every message")
+        raise EpisodeError("", topic, "a message with more or fewer positions than names", f"{len(names)} positions")
     values = np.stack([np.asarray(message.position, dtype=np.float64) for message in decoded])
     if not np.isfinite(values).all():
-        raise EpisodeError(f"{topic}: positions that are not finite")
+        raise EpisodeError("", topic, "positions that are not finite", "finite positions")
     stamps = np.array([messages.stamp_ns(message) for message in decoded], dtype=np.int64)
     order = np.argsort(stamps, kind="stable")
     return StateStream(topic, names, stamps[order], values[order])
@@ -135,7 +135,7 @@ def command_stream(topic: str, records: list[Record], names: tuple[str, ...]) ->
     decoded = [record.decode() for record in records]
     found = _constant_names(topic, [tuple(message.joint_names) for message in decoded])
     if sorted(found) != sorted(names):
-        raise EpisodeError(f"{topic}: joints {', '.join(found)}, expected {', '.join(names)}")
+        raise EpisodeError("", topic, f"joints {', '.join(found)}", ", ".join(names))
     columns = [found.index(name) for name in names]
     chunks = [_chunk(topic, message, columns) for message in decoded]
     arrivals = np.array([record.log_ns for record in records], dtype=np.int64)
@@ -146,11 +146,11 @@ def _chunk(topic: str, message: Any, columns: list[int]) -> Chunk:
     try:
         found = messages.read_chunk(message)
     except EpisodeError as error:
-        raise EpisodeError(f"{topic}: {error}") from None
+        raise EpisodeError("", f"{topic}: {error.field}", error.found, error.expected) from None
     if not (np.diff(found.times_s) > 0).all():
-        raise EpisodeError(f"{topic}: points whose times do not ascend")
+        raise EpisodeError("", topic, "points whose times do not ascend", "ascending times")
     if not np.isfinite(found.points).all():
-        raise EpisodeError(f"{topic}: points that are not finite")
+        raise EpisodeError("", topic, "points that are not finite", "finite points")
     return Chunk(found.stamp_ns, found.times_s, found.points[:, columns])
 
 
@@ -164,9 +164,9 @@ def _joined(arrivals: np.ndarray, chunks: list[Chunk]) -> tuple[Chunk, ...]:
 
 def _constant_names(topic: str, names: list[tuple[str, ...]]) -> tuple[str, ...]:
     if len(set(names)) != 1 or not names[0]:
-        raise EpisodeError(f"{topic}: joint names are empty or change during the episode")
+        raise EpisodeError("", topic, "joint names that are empty or change", "the same names in all messages")
     if len(set(names[0])) != len(names[0]):
-        raise EpisodeError(f"{topic}: joint named twice among {', '.join(names[0])}")
+        raise EpisodeError("", topic, f"a joint named twice: {', '.join(names[0])}", "each joint once")
     return names[0]
 
 
@@ -178,4 +178,4 @@ def _pixels(record: Record) -> np.ndarray:
     try:
         return messages.image_array(record.decode())
     except EpisodeError as error:
-        raise EpisodeError(f"{record.topic}: {error}") from None
+        raise EpisodeError("", f"{record.topic}: {error.field}", error.found, error.expected) from None

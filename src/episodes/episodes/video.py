@@ -32,7 +32,7 @@ def film(bag: Path, out: Path, camera: str = "", scale: int = 2) -> int:
         topic = reader.camera_topic(camera)
         count = _write(_captioned_frames(reader, topic, scale), out, _rate_hz(reader, topic))
         if not count:
-            raise EpisodeError(f"{topic}: no frames")
+            raise EpisodeError("", topic, "no frames", "at least one")
     return count
 
 
@@ -44,11 +44,11 @@ def frame(bag: Path, out: Path, at_s: float, camera: str = "", scale: int = 2) -
             if chosen[0] >= at_s:
                 break
         if chosen is None:
-            raise EpisodeError("no frames")
+            raise EpisodeError("", "", "no frames", "at least one")
         picture = captioned(chosen[1], caption(reader.metadata, chosen[0]), scale)
     out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(out), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-        raise EpisodeError(f"{out}: cannot be written")
+        raise EpisodeError(out, "", "a picture that cannot be written", "a writable file ending in .png or .jpg")
     return chosen[0]
 
 
@@ -71,7 +71,7 @@ def _captioned_frames(reader: EpisodeReader, topic: str, scale: int) -> Iterator
     shape = None
     for seconds, rgb in _frames(reader, topic):
         if rgb.shape != (shape := shape or rgb.shape):  # a video codec would leave the frame out without a word
-            raise EpisodeError(f"{topic}: frame of {rgb.shape[1]}x{rgb.shape[0]}, expected {shape[1]}x{shape[0]}")
+            raise EpisodeError("", topic, f"a frame of {rgb.shape[1]}x{rgb.shape[0]}", f"{shape[1]}x{shape[0]}")
         yield captioned(rgb, caption(reader.metadata, seconds), scale)
 
 
@@ -110,7 +110,7 @@ def _open(out: Path, rate_hz: float, shape: tuple[int, ...]) -> cv2.VideoWriter:
     out.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(out), cv2.VideoWriter_fourcc(*CODEC), rate_hz, (shape[1], shape[0]))
     if not writer.isOpened():
-        raise EpisodeError(f"{out}: cannot write an {CODEC} video")
+        raise EpisodeError(out, "", f"no way to write an {CODEC} video", "a writable file ending in .mp4")
     return writer
 
 

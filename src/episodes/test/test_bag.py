@@ -76,7 +76,7 @@ def test_metadata_survives(small):
 
 def test_a_bare_mcap_file_is_read_and_says_that_its_metadata_is_elsewhere(small):
     check(list(read(small / "small.mcap")))
-    with pytest.raises(EpisodeError, match=r"small\.mcap: field episode .* missing"):
+    with pytest.raises(EpisodeError, match=r"small\.mcap: metadata\.yaml: custom_data\.episode: found nothing"):
         read_metadata(small / "small.mcap")
 
 
@@ -119,7 +119,7 @@ def test_a_bag_left_by_an_exception_is_unfinished_and_refused(tmp_path):
 
 
 def test_a_bag_that_does_not_exist_is_refused(tmp_path):
-    assert "no such bag" in refusal(tmp_path / "none")
+    assert "found no such file" in refusal(tmp_path / "none")
 
 
 @settings(max_examples=30)
@@ -157,14 +157,14 @@ def test_a_message_that_is_not_what_its_type_says_is_refused(tmp_path):
 def test_an_existing_path_is_never_overwritten(small):
     before = _raw(small)
     for overwrite in (False, True):
-        with pytest.raises(EpisodeError, match="not overwriting"):
+        with pytest.raises(EpisodeError, match="not overwritten"):
             EpisodeWriter(small, metadata(), overwrite_incomplete=overwrite)
     assert _raw(small) == before
 
 
 def test_an_unfinished_bag_is_overwritten_only_when_asked(tmp_path):
     EpisodeWriter(tmp_path / "bag", metadata()).abort()
-    with pytest.raises(EpisodeError, match="not overwriting"):
+    with pytest.raises(EpisodeError, match="not overwritten"):
         EpisodeWriter(tmp_path / "bag", metadata())
     with EpisodeWriter(tmp_path / "bag", metadata(), overwrite_incomplete=True) as writer:
         writer.write_image(IMAGE, START_NS, picture(0))
@@ -175,7 +175,7 @@ def test_an_unfinished_bag_is_overwritten_only_when_asked(tmp_path):
 def test_a_folder_with_anything_else_in_it_is_not_removed(tmp_path, foreign):
     EpisodeWriter(tmp_path / "bag", metadata()).abort()
     (tmp_path / "bag" / foreign).write_text("mine")
-    with pytest.raises(EpisodeError, match="not overwriting"):
+    with pytest.raises(EpisodeError, match="not overwritten"):
         EpisodeWriter(tmp_path / "bag", metadata(), overwrite_incomplete=True)
     assert (tmp_path / "bag" / foreign).read_text() == "mine"
 
@@ -183,7 +183,7 @@ def test_a_folder_with_anything_else_in_it_is_not_removed(tmp_path, foreign):
 def test_metadata_of_another_schema_is_refused_with_file_and_field(small):
     file = small / "metadata.yaml"
     file.write_text(file.read_text().replace("pick_place", "").replace('"seed":7', '"seed":"x"'))
-    with pytest.raises(EpisodeError, match=r"metadata\.yaml: field task: .*found ''") as caught:
+    with pytest.raises(EpisodeError, match=r"metadata\.yaml: task: found ''") as caught:
         read_metadata(small)
     assert "\n" not in str(caught.value)
 

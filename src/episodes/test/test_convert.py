@@ -80,14 +80,14 @@ def test_an_episode_goes_into_the_dataset_with_all_it_tells_about_itself(bag, tm
 @pytest.mark.parametrize("topic", [IMAGE, *STREAMS])
 def test_a_missing_stream_is_refused_by_name(tmp_path, topic):
     text = refusal(tmp_path, Episode(without=(topic,)))
-    assert "missing stream" in text
+    assert "found nothing, expected " in text
     assert (topic if topic != IMAGE else "/camera/") in text
 
 
 @pytest.mark.parametrize(("topic", "pause_ms"), [(IMAGE, 150), (STATE, 300), (COMMAND, 700)])
 def test_a_gap_is_refused_by_name_and_never_filled(tmp_path, topic, pause_ms):
     text = refusal(tmp_path, Episode(kept={topic: lambda at: not 900 <= at < 900 + pause_ms}))
-    assert f"{topic}: gap" in text
+    assert f"{topic}: found a gap" in text
 
 
 def test_a_short_gap_keeps_the_newest_value_and_no_zero(tmp_path):
@@ -101,7 +101,7 @@ def test_a_state_that_is_always_stale_is_refused(tmp_path):
     bag = write_episode(tmp_path / "bag", Episode())
     strict = Settings(size=SIZE, limits=Limits(state_age_s=0.001))
     report = convert([bag], tmp_path / "data", strict)
-    assert "joint_states: never younger than 0.015 s" in report.refused[0]
+    assert "joint_states: found an age of 0.015 s or more" in report.refused[0]
 
 
 def test_the_ends_without_all_streams_are_cut(tmp_path):
@@ -114,7 +114,7 @@ def test_the_ends_without_all_streams_are_cut(tmp_path):
 
 def test_an_episode_too_short_or_without_bases_is_refused(tmp_path):
     assert "5 steps, expected 10 or more" in refusal(tmp_path / "short", Episode(seconds=0.5))
-    assert "bases: missing left" in refusal(tmp_path / "unplaced", Episode(changes={"bases": {}}))
+    assert "bases: found none of left" in refusal(tmp_path / "unplaced", Episode(changes={"bases": {}}))
 
 
 def test_unsuccessful_episodes_are_skipped_unless_asked_for(tmp_path):
@@ -183,5 +183,5 @@ def test_unfinished_bags_in_a_folder_are_left_out_and_an_empty_folder_is_refused
     (bag.parent / "unfinished").mkdir()
     (bag.parent / "unfinished" / "unfinished.mcap").write_bytes(b"")
     assert find_bags([bag.parent, bag]) == [bag]
-    with pytest.raises(EpisodeError, match="no bag here"):
+    with pytest.raises(EpisodeError, match="found no bag, expected a folder"):
         find_bags([bag.parent / "unfinished"])

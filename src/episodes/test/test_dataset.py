@@ -79,16 +79,16 @@ def test_what_the_schema_does_not_allow_is_refused_with_file_and_field(data, cha
     file.write_text(yaml.safe_dump(content))
     with pytest.raises(EpisodeError) as caught:
         load_dataset(data)
-    assert str(caught.value).startswith(f"{file}: field {field}: ")
-    assert ", found " in str(caught.value)
+    assert str(caught.value).startswith(f"{file}: {field}: found ")
+    assert ", expected " in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_no_dataset_and_no_yaml_are_refused_with_the_file(tmp_path):
-    with pytest.raises(EpisodeError, match=r"dataset\.yaml: no such file"):
+    with pytest.raises(EpisodeError, match=r"dataset\.yaml: found no such file"):
         load_dataset(tmp_path)
     (tmp_path / "dataset.yaml").write_text("a: [1,\n- b: {")
-    with pytest.raises(EpisodeError, match=r"dataset\.yaml: not YAML: [^\n]*$"):
+    with pytest.raises(EpisodeError, match=r"dataset\.yaml: line 2: found text that is not plain YAML [^\n]*$"):
         load_dataset(tmp_path)
 
 

@@ -132,7 +132,7 @@ def test_a_task_with_any_characters_stays_in_the_folder(start_recorder):
         ({"poll_s": 5.0}, "parameter 'poll_s'"),
         ({"directory": "/dev/null"}, "/dev/null"),
         ({"metadata": ""}, "parameter 'station'"),
-        ({"metadata": json.dumps({"task": 3})}, "parameter 'metadata': field task"),
+        ({"metadata": json.dumps({"task": 3})}, "parameter 'metadata': task: found 3"),
         ({"topic": ["/a"]}, "parameter 'topic': unknown"),
     ],
 )

@@ -92,7 +92,7 @@ def test_command_columns_follow_the_order_of_the_state():
     [
         ([0.2, 0.1], [[0, 0], [1, 1]], NAMES, "do not ascend"),
         ([0.1], [[np.nan, 0]], NAMES, "not finite"),
-        ([], np.zeros((0, 2)), NAMES, "or with none"),
+        ([], np.zeros((0, 2)), NAMES, "points: found none"),
         ([0.1], [[0, 0]], ("a", "c"), "joints a, c, expected a, b"),
         ([0.1], [[0, 0]], ("a", "a"), "named twice"),
     ],
@@ -130,12 +130,12 @@ def test_of_a_faster_camera_the_frames_nearest_to_the_instants_are_taken(phase, 
 
 def test_a_pause_of_the_camera_is_refused_with_its_place():
     stamps = np.delete(np.arange(20) * 100 * MS, [7, 8])
-    with pytest.raises(EpisodeError, match=r"^/cam: gap of 0\.300 s 0\.60 s after the first frame"):
+    with pytest.raises(EpisodeError, match=r"^/cam: found a gap of 0\.300 s 0\.60 s after the first frame"):
         choose_frames("/cam", stamps, 0.1)
 
 
 def test_a_slow_camera_and_a_doubled_stamp_are_refused():
-    with pytest.raises(EpisodeError, match=r"^/cam: 7\.1 frames/s, expected at least 10\.0"):
+    with pytest.raises(EpisodeError, match=r"^/cam: found 7\.1 frames/s, expected at least 10\.0"):
         choose_frames("/cam", np.arange(20) * 140 * MS, 0.1)
     with pytest.raises(EpisodeError, match="same stamp"):
         choose_frames("/cam", np.array([0, 100, 100, 200]) * MS, 0.1)

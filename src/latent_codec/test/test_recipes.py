@@ -9,6 +9,7 @@ import yaml
 
 import embodiments
 from contracts import plugins
+from contracts.files import dump_yaml
 from embodiments.landmarks import LANDMARKS
 from latent_codec.codec import Codec
 from latent_codec.training import ablation
@@ -65,7 +66,7 @@ def write(folder, recipe, hands=None, **changes):
         "settings": {**SETTINGS[recipe], **changes.pop("settings", {})},
     }
     path = folder / f"{recipe}.yaml"
-    path.write_text(yaml.safe_dump(data | changes), encoding="utf-8")
+    path.write_text(dump_yaml(data | changes), encoding="utf-8")
     return path
 
 

@@ -189,5 +189,5 @@ def test_another_content_of_a_file_of_poses_gives_other_pairs(human, poses, tmp_
         results.append(pairs(human, hands, 10, 0, settings, tmp_path / "cache"))
     assert not np.array_equal(results[0]["human"], results[1]["human"])
     missing = RetargetSettings(sources=(PoseFile(kind="file", path=tmp_path / "no.npz"),))
-    with pytest.raises(ConfigError, match=r"no.npz: file: found No such file"):
+    with pytest.raises(ConfigError, match=r"no.npz: found no such file"):
         pairs(human, hands, 10, 0, missing, tmp_path / "cache")

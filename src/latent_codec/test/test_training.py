@@ -116,7 +116,7 @@ def test_a_network_that_differs_from_its_export_is_refused(tiny_config, tmp_path
     ("change", "message"),
     [
         ({"recipe": "alchemy"}, "recipe: found alchemy, expected one of crosshand, "),
-        ({"settings": {"batsch": 3}}, "settings.batsch: found 3"),
+        ({"settings": {"batsch": 3}}, "settings.batsch: found an unknown field, expected 'batch'"),
         ({"steps": 0}, "steps: found 0"),
         ({"hands": ["inspire", "inspire"]}, "hands: found"),
         ({"hands": ["tentacle"]}, "found tentacle"),
@@ -131,7 +131,7 @@ def test_a_wrong_configuration_is_one_line_and_a_failure(tiny_config, tmp_path, 
 
 
 def test_a_configuration_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"nothing.yaml: content: found"):
+    with pytest.raises(ConfigError, match=r"nothing.yaml: found no such file"):
         load_config(tmp_path / "nothing.yaml")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import embodiments
+from contracts.errors import FileError
 from episodes.dataset import DATASET_FILE, EpisodeEntry, load_arrays, load_dataset
 from latent_codec.codec import Codec
 from latent_codec.side import SideCodec
@@ -20,8 +21,8 @@ SIDES = ("left", "right")
 Coders = dict[tuple[str, ...], SideCodec]
 
 
-class DatasetError(ValueError):
-    """A dataset that cannot be trained from; the message names file, field, found and expected."""
+class DatasetError(FileError):
+    """A dataset that cannot be trained from."""
 
 
 def load(directory: Path, codec: Codec, camera: str = "front") -> Demonstrations:
@@ -29,10 +30,10 @@ def load(directory: Path, codec: Codec, camera: str = "front") -> Demonstrations
     index = load_dataset(directory)
     path = directory / DATASET_FILE
     if camera not in index.cameras:
-        raise DatasetError(f"{path}: cameras: found {', '.join(index.cameras)}, expected {camera} among them")
+        raise DatasetError(path, "cameras", ", ".join(index.cameras), f"{camera} among them")
     entries = [entry for entry in index.episodes if entry.success is None or all(entry.success.values())]
     if len(entries) < 2:
-        raise DatasetError(f"{path}: episodes: found {len(entries)} successful, expected at least 2")
+        raise DatasetError(path, "episodes", f"{len(entries)} successful", "at least 2")
     coders: Coders = {}
     lengths = np.array([entry.length for entry in entries])
     images = np.empty((lengths.sum(), *index.cameras[camera], 3), np.uint8)
@@ -43,7 +44,7 @@ def load(directory: Path, codec: Codec, camera: str = "front") -> Demonstrations
         images[rows] = _images(arrays, camera, directory / entry.file, images.shape[1:])
         state[rows], action[rows] = (_vectors(arrays, entry, part, codec, coders) for part in ("position", "command"))
         if not (np.isfinite(state[rows]).all() and np.isfinite(action[rows]).all()):
-            raise DatasetError(f"{directory / entry.file}: found values that are not finite, expected finite ones")
+            raise DatasetError(directory / entry.file, "", "values that are not finite", "finite values")
     pairs = sorted({_pair(entry) for entry in entries})
     return Demonstrations(
         images=images,
@@ -68,7 +69,7 @@ def _images(arrays: dict[str, np.ndarray], camera: str, file: Path, shape: tuple
     images = arrays.get(f"image.{camera}")
     if images is None or images.shape[1:] != shape or images.dtype != np.uint8:
         found = "nothing" if images is None else f"{images.dtype} {images.shape}"
-        raise DatasetError(f"{file}: image.{camera}: found {found}, expected uint8 (T, {shape[0]}, {shape[1]}, 3)")
+        raise DatasetError(file, f"image.{camera}", found, f"uint8 (T, {shape[0]}, {shape[1]}, 3)")
     return images
 
 
@@ -87,7 +88,7 @@ def _vectors(
             robot = embodiments.load(getattr(entry.embodiments[side], limb), side)
             names = getattr(entry.joints[side], limb)
             if sorted(names) != sorted(robot.joints):
-                raise DatasetError(f"{entry.file}: joints.{side}.{limb}: found {names}, expected {list(robot.joints)}")
+                raise DatasetError(entry.file, f"joints.{side}.{limb}", names, list(robot.joints))
             order = [names.index(joint) for joint in robot.joints]
             joints[limb] = arrays[f"{side}.{limb}.{part}"][:, order]
         columns.append(_coder(entry, side, codec, coders).latent_states(joints["arm"], joints["hand"]))

@@ -19,7 +19,8 @@ from rich.progress import track
 
 import embodiments
 from contracts import command_line, results
-from contracts.bundle import BundleError, bundle_sha256
+from contracts.bundle import bundle_sha256
+from contracts.errors import FileError
 from contracts.files import write_atomic
 from latent_codec.codec import Codec
 from latent_codec.evaluation import admissibility
@@ -79,7 +80,7 @@ def command(
         report = run(codecs, poses, oracle, console)
         if check_metrics:
             check(codecs, report, poses, oracle)
-    except (BundleError, PlaceError, SelfCheckError) as error:
+    except (FileError, PlaceError, SelfCheckError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     show(console, codecs, report)

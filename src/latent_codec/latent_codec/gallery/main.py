@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from contracts import command_line
-from contracts.bundle import BundleError
+from contracts.errors import FileError
 from latent_codec.codec import Codec
 from latent_codec.gallery import film
 from latent_codec.gallery.gallery import Gallery
@@ -51,7 +51,7 @@ def command(
             if video or animation:
                 gallery.film(video, animation, film.Settings(straight_in=straight_in.value))
                 _tell(gallery, *filter(None, (video, animation)))
-    except (BundleError, GalleryError, OSError) as error:
+    except (FileError, GalleryError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -21,12 +21,11 @@ from rich.table import Table
 
 import embodiments
 from contracts import command_line
+from contracts.errors import FileError
 from contracts.files import write_atomic
 from contracts.results import wide_console
-from embodiments.errors import EmbodimentError
 from latent_codec.evaluation.pairs import self_and_cross_reconstruction
 from latent_codec.evaluation.torch_space import TorchSpace
-from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
 from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.main import CONTINUES, build_recipe
@@ -57,7 +56,7 @@ def command(
     """Train and measure the rows of LAD's Table III."""
     try:
         rows = ablation(config, work, poses, wide_console())
-    except (ConfigError, EmbodimentError, TrainingError, CheckpointError, OSError) as error:
+    except (FileError, TrainingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:
@@ -71,7 +70,7 @@ def ablation(path: Path, work: Path, poses: int, console: Console) -> dict[str, 
     """Train all rows; figures such as "SR mimic" by row. Raises ConfigError."""
     config = load_config(path)
     if config.recipe != "lad":
-        raise ConfigError(f"{path}: recipe: found {config.recipe}, expected lad")
+        raise ConfigError(path, "recipe", config.recipe, "lad")
     torch.set_num_threads(config.threads)
     rows = {}
     for name, changes in ROWS.items():

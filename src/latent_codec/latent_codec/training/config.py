@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from contracts.errors import FileError, validate
+from contracts.files import read_mapping
 
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "crosshand_twelve.yaml"
 
 
-class ConfigError(ValueError):
-    """A configuration that cannot be used; one line: file, field, found, expected."""
+class ConfigError(FileError):
+    """A configuration that cannot be used."""
 
 
 class Strict(BaseModel):
@@ -50,26 +52,14 @@ class TrainingConfig(Strict):
     @classmethod
     def _each_hand_once(cls, hands: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(hands)) != len(hands):
-            raise ValueError("expected each hand once")
+            raise FileError("", "", list(hands), "each hand once")
         return hands
 
 
 def load_config(path: Path | str) -> TrainingConfig:
-    """Read and check a configuration. Raises ConfigError."""
-    path = Path(path)
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: content: found {' '.join(str(error).split())}, expected readable YAML") from None
-    return validated(TrainingConfig, data, str(path))
+    """Return the configuration in a YAML file.
 
-
-def validated(model: type[Strict], data: Any, file: str, prefix: str = "") -> Any:
-    """`data` as a `model`. Raises ConfigError naming the first wrong field below `prefix`."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = prefix + ".".join(str(part) for part in first["loc"]) or "content"
-        found = "nothing" if first["type"] == "missing" else repr(first["input"])[:200]
-        raise ConfigError(f"{file}: {field}: found {found}, expected {first['msg']}") from None
+    Raises:
+        ConfigError: The file cannot be read, or a field is wrong.
+    """
+    return validate(TrainingConfig, read_mapping(path, error=ConfigError), path, ConfigError)

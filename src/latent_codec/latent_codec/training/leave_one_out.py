@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from contracts import command_line
-from contracts.bundle import MANIFEST_NAME, BundleError, load_manifest
+from contracts.bundle import MANIFEST_NAME, load_manifest
+from contracts.errors import FileError
 from contracts.files import write_atomic
 from contracts.results import wide_console
-from embodiments.errors import EmbodimentError
 from latent_codec.codec import Codec
 from latent_codec.evaluation.bench import run
 from latent_codec.evaluation.measure import COUNT, mean_of
@@ -31,7 +31,6 @@ from latent_codec.evaluation.oracle import Oracle, OracleError
 from latent_codec.training.add_hand import add_hand
 from latent_codec.training.add_hand.bundle import added_hands
 from latent_codec.training.add_hand.place import Arguments
-from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
 from latent_codec.training.main import CONTINUES, train
 from latent_codec.training.onnx_export import ExportError
@@ -44,7 +43,7 @@ ACROSS = (
     "reencoding_std",
     "reencoding_reachable_std",
 )
-ERRORS = (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, CheckpointError, OracleError, OSError)
+ERRORS = (FileError, ExportError, TrainingError, OracleError, OSError)
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def prepare(path: Path, hand: str, root: Path, console: Console) -> tuple[Codec,
     """The space with all hands trained together and the one to which `hand` was added. Raises any of ERRORS."""
     config = load_config(path)
     if hand not in config.hands:
-        raise ConfigError(f"{path}: hands: found {', '.join(config.hands)}, expected {hand} among them")
+        raise ConfigError(path, "hands", ", ".join(config.hands), f"{hand} among them")
     fewer = tuple(name for name in config.hands if name != hand)
     without = config.model_copy(update={"name": f"{config.name}_without_{hand}", "hands": fewer})
     joint, base = (_trained(one, path, root) for one in (config, without))

@@ -13,12 +13,10 @@ from lightning_fabric import Fabric
 
 import embodiments
 from contracts import command_line, plugins
-from contracts.bundle import BundleError
+from contracts.errors import validate
 from contracts.results import wide_console
-from embodiments.registry import EmbodimentError
 from latent_codec.evaluation.bench import metrics_table
-from latent_codec.training.checkpoint import CheckpointError
-from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config, validated
+from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config
 from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.devices import make_fabric
 from latent_codec.training.export import export_bundle
@@ -26,7 +24,7 @@ from latent_codec.training.onnx_export import ExportError
 from latent_codec.training.recipes import GROUP, Recipe
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
-ERRORS = (ConfigError, EmbodimentError, BundleError, ExportError, TrainingError, CheckpointError, OSError)
+ERRORS = (FileError, ExportError, TrainingError, OSError)
 CONTINUES = "the same command continues at the last checkpoint"
 
 
@@ -97,9 +95,9 @@ def build_recipe(config: TrainingConfig, file: str) -> Recipe:
     """The recipe that the configuration names, with its settings checked. Raises ConfigError."""
     known = plugins.names(GROUP)
     if config.recipe not in known:
-        raise ConfigError(f"{file}: recipe: found {config.recipe}, expected one of {', '.join(known)}")
+        raise ConfigError(file, "recipe", config.recipe, f"one of {', '.join(known)}")
     kind: type[Recipe] = plugins.load(GROUP, config.recipe)
-    settings = validated(kind.Settings, config.settings, file, "settings.")
+    settings = validate(kind.Settings, config.settings, file, ConfigError, "settings.")
     return kind([embodiments.load(name) for name in config.hands], config, settings)
 
 

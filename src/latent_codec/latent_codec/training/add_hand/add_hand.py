@@ -13,14 +13,14 @@ from pydantic import ValidationError
 from rich.console import Console
 
 import embodiments
-from contracts.bundle import MANIFEST_NAME, BundleError, CodecManifest, bundle_sha256, load_manifest
-from embodiments import Embodiment, EmbodimentError
+from contracts.bundle import MANIFEST_NAME, CodecManifest, bundle_sha256, load_manifest
+from contracts.errors import FileError
+from embodiments import Embodiment
 from embodiments.urdf_import.importer import take_in
 from latent_codec.training.add_hand.added import AddedHand
 from latent_codec.training.add_hand.bundle import Provenance, added_hands, extend, others_of
 from latent_codec.training.add_hand.frozen import load_frozen
 from latent_codec.training.add_hand.place import Arguments, check_name, put, workplace
-from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.data.inputs import input_hash
@@ -31,7 +31,7 @@ STEPS = 7000
 THREADS = 1  # a second one helps little on an idle machine and waits more than it works on a busy one
 COARSE_SHARE = 0.75  # of the steps: see TrainingConfig
 Check = Callable[[Embodiment], str]  # a robot -> what a test of it came to, for the console
-ERRORS = (EmbodimentError, BundleError, ExportError, TrainingError, CheckpointError, OSError)
+ERRORS = (FileError, ExportError, TrainingError, OSError)
 
 
 def add(arguments: Arguments, console: Console, check: Check | None = None) -> CodecManifest:

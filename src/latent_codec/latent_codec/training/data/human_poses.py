@@ -6,7 +6,6 @@ human embodiment. What is made up follows the prior of `human_prior`.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,11 +13,14 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
+from contracts.arrays import read_arrays
+from contracts.errors import from_validation
 from embodiments.landmarks import LANDMARKS, fit
 from embodiments.registry import Embodiment
 from latent_codec.training.config import ConfigError, Strict
 from latent_codec.training.data.human_prior import Families, sample
 
+MAX_BYTES = 4 << 30  # of a file, and of its arrays
 PALM_LENGTHS = (0.05, 0.14)  # m, wrist to middle MCP, from a child's hand to a very large one
 WORST_RESIDUAL = 0.015  # m, median over a file; what is worse is no right hand in the order of LANDMARKS
 _SLACK = 1e-3  # rad that joints of a file may be beyond the limits
@@ -49,9 +51,7 @@ def read_sources(data: object, file: str = "human_poses") -> tuple[Source, ...]:
     try:
         return _SOURCES.validate_python(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "sources"
-        raise ConfigError(f"{file}: {field}: found {first['input']!r:.200}, expected {first['msg']}") from None
+        raise from_validation(error, file, error=ConfigError) from None
 
 
 def human_poses(hand: Embodiment, sources: Sequence[Source], count: int, seed: int) -> np.ndarray:
@@ -73,16 +73,16 @@ def human_poses(hand: Embodiment, sources: Sequence[Source], count: int, seed: i
 
 def read_file(hand: Embodiment, path: Path) -> np.ndarray:
     """Joints (M, n) of a pose file, within limits. Raises ConfigError: file, field, found, expected."""
-    arrays = _arrays(path)
+    arrays = read_arrays(path, MAX_BYTES, ConfigError)
     names = [name for name in ("landmarks", "joints") if name in arrays]
     if len(names) != 1:
-        raise ConfigError(f"{path}: content: found {sorted(arrays)}, expected either 'landmarks' or 'joints'")
+        raise ConfigError(path, "arrays", sorted(arrays), "either 'landmarks' or 'joints'")
     values = arrays[names[0]]
     shape = (len(LANDMARKS), 3) if names[0] == "landmarks" else (len(hand.joints),)
     if values.shape[1:] != shape or len(values) == 0:
-        raise ConfigError(f"{path}: {names[0]}: found shape {values.shape}, expected (M, {', '.join(map(str, shape))})")
+        raise ConfigError(path, names[0], f"shape {values.shape}", f"(M, {', '.join(map(str, shape))})")
     if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-        raise ConfigError(f"{path}: {names[0]}: found values that are no finite numbers, expected finite numbers")
+        raise ConfigError(path, names[0], "values that are no finite numbers", "finite numbers")
     values = values.astype(float)
     return _from_landmarks(hand, values, path) if names[0] == "landmarks" else _from_joints(hand, values, path)
 
@@ -93,21 +93,12 @@ def split(count: int, shares: Sequence[float]) -> list[int]:
     return np.diff(edges).tolist()
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ConfigError(f"{path}: file: found {reason}, expected a readable .npz without objects") from None
-
-
 def _from_joints(hand: Embodiment, joints: np.ndarray, path: Path) -> np.ndarray:
     outside = np.argwhere((joints < hand.lower - _SLACK) | (joints > hand.upper + _SLACK))
     if len(outside):
         pose, joint = outside[0]
         limits = f"{hand.lower[joint]:.3g} to {hand.upper[joint]:.3g} rad of {hand.joints[joint]}"
-        raise ConfigError(f"{path}: joints of pose {pose}: found {joints[pose, joint]:.4g}, expected {limits}")
+        raise ConfigError(path, f"joints of pose {pose}", f"{joints[pose, joint]:.4g}", limits)
     return np.clip(joints, hand.lower, hand.upper)
 
 
@@ -116,16 +107,14 @@ def _from_landmarks(hand: Embodiment, points: np.ndarray, path: Path) -> np.ndar
     wrong = (length < PALM_LENGTHS[0]) | (length > PALM_LENGTHS[1])
     if wrong.any():
         pose, bounds = int(np.argmax(wrong)), f"{PALM_LENGTHS[0]} to {PALM_LENGTHS[1]} m from wrist to middle MCP"
-        raise ConfigError(f"{path}: landmarks of pose {pose}: found {length[pose]:.4g}, expected {bounds}")
+        raise ConfigError(path, f"landmarks of pose {pose}", f"{length[pose]:.4g}", bounds)
     try:
         joints, residual = fit(hand, points)
     except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(path, "landmarks", str(error), "21 points of a hand in each pose") from None
     if np.median(residual) > WORST_RESIDUAL:
         found = f"{1e3 * np.median(residual):.0f} mm from a hand's"
-        raise ConfigError(
-            f"{path}: landmarks: found {found}, expected right hands, the wrist first, then thumb to little"
-        )
+        raise ConfigError(path, "landmarks", found, "right hands, the wrist first, then thumb to little")
     return joints
 
 
