@@ -109,8 +109,8 @@ def cut(path):
     [
         (lambda path: None, "expected an existing bag or video file"),
         (lambda path: path.mkdir(), "no metadata.yaml"),
-        (unfinished, "the bag was never closed"),
-        (no_images, "missing stream /camera/<name>/image_raw"),
+        (unfinished, "expected a bag that was closed"),
+        (no_images, "/camera/<name>/image_raw: found nothing"),
         (no_video, "neither a bag nor a video that can be read"),
         (cut, "truncated or damaged"),
     ],
@@ -129,7 +129,7 @@ def test_what_cannot_be_played_is_refused_at_once_in_one_line(tmp_path, capfd, m
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"camera": "top"}, "camera 'top', expected one of front, side"),
+        ({"camera": "top"}, "camera: found 'top', expected one of front, side"),
         ({"speed": 2}, "option 'speed': found 2"),
         ({"rate_hz": -1}, "option 'rate_hz': found -1"),
         ({"stamps": "later"}, "option 'stamps': found 'later'"),

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 
 import embodiments
 from contracts import command_line, plugins
-from contracts.errors import validate
+from contracts.errors import FileError, validate
 from contracts.results import wide_console
 from latent_codec.evaluation.bench import metrics_table
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config
