@@ -139,7 +139,7 @@ def test_a_slow_hand_keeps_nobody_waiting(bench):
         bench.device.read()
         bench.device.write(ROBOT.lower)
         bench.device.fault()
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 10.0, "waiting for each answer would take 60 s"
 
 
 def test_the_hand_s_own_error_is_named_stops_and_is_cleared_by_a_reset_only(bench):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 
 
 @pytest.fixture
@@ -30,23 +27,3 @@ def make_node() -> Iterator[Callable[..., Node]]:
     for context, node in contexts:
         node.destroy_node()
         context.try_shutdown()
-
-
-@pytest.fixture
-def make_listener(make_node) -> Callable[..., Callable[[], Any]]:
-    """Subscribes to a topic; the result waits for the next message and returns it."""
-
-    def subscribe(kind: type, topic: str, profile: QoSProfile) -> Callable[[], Any]:
-        node, received = make_node(Node), []
-        node.create_subscription(kind, topic, received.append, profile)
-        executor = SingleThreadedExecutor(context=node.context)
-        executor.add_node(node)
-
-        def wait() -> Any:
-            while not received:
-                executor.spin_once()
-            return received.pop(0)
-
-        return wait
-
-    return subscribe

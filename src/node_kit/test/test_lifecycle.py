@@ -6,7 +6,6 @@ import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from pydantic import Field
-from rcl_interfaces.msg import Log
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -85,12 +84,6 @@ def test_a_failed_configure_is_one_line_and_leaves_the_node_unconfigured(make_no
     assert entities(node) == before
     node.set_parameters([Parameter("fail", value="")])
     assert node.trigger_configure() == SUCCESS
-
-
-def test_failed_configure_is_published_on_rosout(make_node, make_listener):
-    received = make_listener(Log, "/rosout", qos.LATCHED)
-    make_node(Probe, "-p", "fail:=configure").trigger_configure()
-    assert received().msg == "error: node /tested: the cable is out"
 
 
 def test_a_failed_activate_is_undone_and_may_be_tried_again(make_node, capfd):

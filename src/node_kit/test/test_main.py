@@ -10,6 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import Log
+
+from node_kit import qos
+from node_kit.testing import Peer
 
 pytestmark = pytest.mark.graph
 
@@ -77,7 +83,7 @@ def test_a_signal_stops_the_node_and_ends_with_0(start, number):
     process = start()
     wait_until_active(process)
     process.send_signal(number)
-    output, errors = process.communicate(timeout=10.0)
+    output, errors = process.communicate(timeout=30.0)
     assert (process.returncode, output, errors) == (0, "stopped\n", "")
 
 
@@ -88,18 +94,28 @@ def test_signals_that_go_on_until_the_process_is_gone_change_nothing(start, numb
     while process.poll() is None:
         process.send_signal(number)
         time.sleep(0.002)
-    output, errors = process.communicate(timeout=10.0)
+    output, errors = process.communicate(timeout=30.0)
     assert (process.returncode, output, errors) == (0, "stopped\n", "")
 
 
 def test_a_node_that_refuses_to_configure_ends_with_1_and_one_line(start):
-    output, errors = start("refuse").communicate(timeout=20.0)
+    output, errors = start("refuse").communicate(timeout=30.0)
     assert (output, errors) == ("", "error: node /probe: no such bundle\n")
+
+
+def test_a_refusal_to_configure_is_published_on_rosout(start):
+    peer = Peer()
+    logs = peer.collect(Log, "/rosout", qos.LATCHED)
+    start("refuse", autostart=False)
+    configure = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
+    assert not peer.call(ChangeState, "/probe/change_state", configure).success
+    peer.wait_for(lambda: "error: node /probe: no such bundle" in [log.msg for log in logs], "the log message")
+    peer.close()
 
 
 def test_an_error_in_a_callback_stops_the_node_and_ends_with_1_and_one_line(start):
     process = start("break")
-    output, errors = process.communicate(timeout=20.0)
+    output, errors = process.communicate(timeout=30.0)
     assert (process.returncode, output) == (1, "active\nstopped\n")
     assert errors == "error: node /probe: ZeroDivisionError: division by zero\n"
 
@@ -131,12 +147,12 @@ def test_a_process_runs_a_node_for_each_name_and_stops_them_all(start_two):
     wait_for(process, "active")
     wait_for(process, "active")
     process.terminate()
-    output, errors = process.communicate(timeout=10.0)
+    output, errors = process.communicate(timeout=30.0)
     assert (process.returncode, output, errors) == (0, "stopped\nstopped\n", "")
 
 
 def test_a_node_that_fails_ends_the_process_by_its_own_name_and_the_others_stop(start_two):
-    output, errors = start_two(left="run", right="break").communicate(timeout=20.0)
+    output, errors = start_two(left="run", right="break").communicate(timeout=30.0)
     assert sorted(output.split()) == ["active", "active", "stopped", "stopped"]
     assert errors == "error: node /right: ZeroDivisionError: division by zero\n"
 
@@ -147,7 +163,7 @@ def test_a_node_that_hangs_neither_deafens_the_other_nor_keeps_it_from_stopping(
     wait_for(process, "tick")
     process.terminate()
     wait_for(process, "stopped")
-    _, errors = process.communicate(timeout=20.0)
+    _, errors = process.communicate(timeout=30.0)
     assert process.returncode == 1 and errors == "error: shutdown took longer than 5 s\n"
 
 
@@ -155,6 +171,6 @@ def test_a_node_that_hangs_at_its_end_is_cut_off(start):
     process = start("hang")
     wait_until_active(process)
     process.terminate()
-    _output, errors = process.communicate(timeout=20.0)
+    _output, errors = process.communicate(timeout=30.0)
     assert process.returncode == 1
     assert errors == "error: shutdown took longer than 5 s\n"

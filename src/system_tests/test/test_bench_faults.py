@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from system_tests.faults import motion
 from system_tests.faults.catalogue import groups
 from system_tests.faults.judge import OUTSIDE, Row
-from system_tests.faults.matrix import UNPLAYED, chosen, main, verdict
+from system_tests.faults.matrix import chosen, main, part, verdict
 
 REST = np.array([0.05, 0.05])
 
@@ -136,12 +135,6 @@ def test_a_row_is_not_judged_where_the_machine_stood_still():
     assert verdict([*passed, row("unknown", "broke off", None)], 100.0) == (["unknown"], [])
 
 
-def test_rows_there_was_no_time_for_fail_on_a_machine_that_never_stood_still():
-    passed, unplayed = [row("a"), row("b")], replace(UNPLAYED, fault="c")
-    assert verdict([*passed, unplayed], 100.0) == (["c"], [])
-    assert verdict([row("slow", stood_ms=101.0), *passed, unplayed], 100.0) == ([], ["c"])
-
-
 def test_what_guards_people_is_judged_however_late_the_machine_is():
     passed = [row("a"), row("b"), row("c")]
     wild, again = row("wild", f"2 {OUTSIDE}", 900.0), row("again", "moved again by itself", 900.0, resumed=True)
@@ -154,11 +147,18 @@ def test_a_machine_on_which_most_rows_fail_proves_nothing():
     assert verdict([row("d"), *late, row("e", "late", 900.0)], 100.0) == (["a", "b", "c", "e"], [])
 
 
-def test_a_matrix_without_time_plays_nothing_and_fails(tmp_path):
-    file = tmp_path / "faults.json"
-    assert main(["--only", "policy frozen", "--minutes", "0", "--json", str(file)]) == 1
-    report = json.loads(file.read_text())
-    assert [found["observed"] for found in report["rows"]] == [UNPLAYED.observed] and report["not_judged"] == []
+def test_every_third_row_of_the_matrix_is_a_third_of_it_and_three_thirds_are_all():
+    thirds = [[fault.name for group in part(groups(), first, 3) for fault in group.faults] for first in (1, 2, 3)]
+    everything = [fault.name for group in groups() for fault in group.faults]
+    assert sorted(name for third in thirds for name in third) == sorted(everything)
+    assert max(map(len, thirds)) - min(map(len, thirds)) <= 1
+
+
+@pytest.mark.parametrize("text", ["4/3", "0/3", "1", "a/b"])
+def test_a_part_that_is_none_is_refused(text, capsys):
+    with pytest.raises(SystemExit):
+        main(["--part", text])
+    assert f"found {text!r}, expected N/M" in capsys.readouterr().err
 
 
 def test_rows_for_which_a_library_is_missing_are_left_out_and_said_to_be(monkeypatch, tmp_path, capsys):
@@ -175,8 +175,8 @@ def test_a_frozen_policy_stops_the_robots_which_then_go_on(free_port, tmp_path):
     pytest.importorskip("xarm")
     pytest.importorskip("rh56_sdk")
     file = tmp_path / "faults.json"
-    limits = ["--limit", "2.0", "--again", "2"]  # how fast is judged on a machine that does nothing else
+    limits = ["--limit", "10.0"]  # for hanging: the bench judges how soon
     assert main(["--only", "policy frozen", *limits, "--json", str(file), f"port:={free_port}"]) == 0
     (row,) = json.loads(file.read_text())["rows"]
     assert "command timeout" in row["observed"]
-    assert row["passed"] and row["standstill_s"] < 4.0 and not row["resumed"]
+    assert row["passed"] and not row["resumed"]

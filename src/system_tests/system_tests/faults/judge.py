@@ -59,6 +59,8 @@ def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     if fault.expected is Expected.NOTICED:
         since = time.monotonic()
         time.sleep(fault.lasts_s)
+    if fault.expected in STOPPING:
+        _wait_for_rest(running, since + limit_s)
     joints, commands = running.truth.tracks()
     stop = _stop(running, joints, commands, since, limit_s) if fault.expected in STOPPING else Stop()
     problems += stop.problems
@@ -74,6 +76,12 @@ def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     times = (stop.standstill_s, stop.commands_stood_s, stop.allowed_s, stop.settling_s)
     text = "; ".join([*problems, observed])
     return Row(fault.name, str(fault.expected), text, *times, speed, acceleration, resumed, not problems)
+
+
+def _wait_for_rest(running: Trial, until_s: float) -> None:
+    """Let a fault last until the joints are at rest, or that monotonic time."""
+    while time.monotonic() < until_s and motion.standstill_s(running.truth.tracks()[0], time.monotonic() - 0.2) is None:
+        time.sleep(0.1)
 
 
 @dataclass(frozen=True)

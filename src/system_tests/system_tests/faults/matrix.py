@@ -10,8 +10,7 @@ import argparse
 import json
 import math
 import sys
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -31,19 +30,19 @@ from system_tests.faults.trial import TrialError, trial
 from system_tests.load.pauses import Pauses
 
 FAILED = Row("", "", "", None, None, None, None, 0.0, 0.0, False, False)
-UNPLAYED = replace(FAILED, observed="not played: the time was over")
+UNPLAYED = replace(FAILED, observed="not played: interrupted")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns 0 if every row that could be judged passed."""
     options = _parse(arguments)
     console = wide_console()
-    wanted = list(chosen(groups(), lambda fault: options.only in fault.name))
+    wanted = list(chosen(part(groups(), *options.part), lambda fault: options.only in fault.name))
     here = [group for group in wanted if not absent(group.needs)]
     rows = {fault.name: replace(UNPLAYED, fault=fault.name) for group in here for fault in group.faults}
     interrupted = False
     try:
-        for row in _played(here, rows, options):
+        for row in _played(here, options):
             rows[row.fault] = row
             console.print(_line(row), soft_wrap=True, highlight=False)
     except (StoppedError, KeyboardInterrupt):  # while a graph runs, and between two
@@ -67,32 +66,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return INTERRUPTED if interrupted else 1 if failed or not rows else 0
 
 
-def _played(of: Sequence[Group], rows: Mapping[str, Row], options: argparse.Namespace) -> Iterator[Row]:
-    """All rows as they come, then those that have not passed again; each with how long the machine stood still."""
-    until = time.monotonic() + 60 * options.minutes
+def _played(of: Sequence[Group], options: argparse.Namespace) -> Iterator[Row]:
+    """All rows as they come, each with how long the machine stood still."""
     with Pauses() as pauses:
-        for attempt in range(1 + options.again):
-            left = list(chosen(of, lambda fault: not rows[fault.name].passed))
-            if left and attempt:
-                time.sleep(max(min(60 * options.rest, until - time.monotonic()), 0.0))
-            for group in left:
-                for row in play(group, options.arguments, options.limit, until):
-                    yield replace(row, machine_stood_still_ms=pauses.take_ms())
+        for group in of:
+            for row in play(group, options.arguments, options.limit):
+                yield replace(row, machine_stood_still_ms=pauses.take_ms())
 
 
 def verdict(rows: Collection[Row], excuse_ms: float) -> tuple[list[str], list[str]]:
     """The faults that failed, and those that could not be judged: they failed while the machine itself stood still for
-    longer than `excuse_ms`, or were not played on a machine that did.
+    longer than `excuse_ms`.
 
     Commands outside a limit and robots that move again by themselves are never excused, and nothing is when less than a
     quarter of all rows passed.
     """
     missed = [row for row in rows if not row.passed]
-    stood_ms = max((row.machine_stood_still_ms or 0.0 for row in rows), default=0.0)
 
     def excused(row: Row) -> bool:
-        at_times_ms = stood_ms if row.observed == UNPLAYED.observed else row.machine_stood_still_ms or 0.0
-        return at_times_ms > excuse_ms and not row.resumed and OUTSIDE not in row.observed
+        return (row.machine_stood_still_ms or 0.0) > excuse_ms and not row.resumed and OUTSIDE not in row.observed
 
     if 4 * (len(rows) - len(missed)) < len(rows):
         return [row.fault for row in missed], []
@@ -105,16 +97,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--limit", type=float, default=LIMIT_S, metavar="S", help=f"time to stop in (default {LIMIT_S:g})"
     )
-    parser.add_argument("--again", type=int, default=0, metavar="N", help="play rows that failed again, up to N times")
     parser.add_argument(
-        "--rest", type=float, default=0.0, metavar="MIN", help="leave the machine alone before playing rows again"
-    )
-    parser.add_argument(
-        "--minutes",
-        type=float,
-        default=math.inf,
-        metavar="MIN",
-        help="begin no row after that time (default: play all)",
+        "--part", type=_part, default=(1, 1), metavar="N/M", help="every M-th fault from the N-th on (default: all)"
     )
     parser.add_argument(
         "--excuse",
@@ -127,6 +111,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table into this page")
     parser.add_argument("arguments", nargs="*", metavar="name:=value", help="of the station, e.g. port:=48900")
     return parser.parse_args(arguments)
+
+
+def _part(text: str) -> tuple[int, int]:
+    first, _, every = text.partition("/")
+    if not (first.isdigit() and every.isdigit() and 1 <= int(first) <= int(every)):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected N/M with N from 1 to M")
+    return int(first), int(every)
+
+
+def part(of: Sequence[Group], first: int, every: int) -> list[Group]:
+    """The groups with every `every`-th fault of the whole matrix, from the `first`-th on, counted from 1."""
+    faults = [fault for group in of for fault in group.faults][first - 1 :: every]
+    return list(chosen(of, lambda fault: fault in faults))
 
 
 def chosen(of: Sequence[Group], wanted: Callable[[Fault], bool]) -> Iterator[Group]:
@@ -142,17 +139,17 @@ def left_out(of: Iterable[Group]) -> dict[str, list[str]]:
     return {fault.name: missing for group in of if (missing := absent(group.needs)) for fault in group.faults}
 
 
-def play(group: Group, arguments: Sequence[str], limit_s: float = LIMIT_S, until: float = math.inf) -> Iterator[Row]:
-    """One graph through its faults, until that monotonic time; after one that breaks it off, another goes on."""
+def play(group: Group, arguments: Sequence[str], limit_s: float = LIMIT_S) -> Iterator[Row]:
+    """One graph through its faults; after one that breaks it off, another goes on."""
     left = list(group.faults)
     given = [*group.arguments, "backend:=emulated", *arguments]
-    while left and time.monotonic() < until:
+    while left:
         at_first = len(left) == len(group.faults)
         fault = left.pop(0)
         try:
             with trial(given, group.stopped and at_first, group.apart) as running:
                 yield judge(running, fault, limit_s)
-                while left and time.monotonic() < until:
+                while left:
                     fault = left.pop(0)
                     running.supervisor.check()
                     yield judge(running, fault, limit_s)
