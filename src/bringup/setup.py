@@ -25,6 +25,7 @@ setup(
         "console_scripts": [
             "demo = bringup.demo:main",
             "supervisor = bringup.run:main",
+            "replay = bringup.replay:main",
             "release = bringup.release:main",
             "lifecycle_manager = bringup.lifecycle_manager:main",
         ],

@@ -72,7 +72,15 @@ def processes(nodes: Sequence[NodeDescription]) -> dict[str, list[NodeDescriptio
 
 def topics(station: Station) -> list[str]:
     """What is recorded: the observations, the commands and what decided them."""
-    sided = ("arm/joint_states", "hand/joint_states", "arm/command", "hand/command", "latent_state", "latent_action")
+    sided = (
+        "arm/joint_states",
+        "hand/joint_states",
+        "arm/command",
+        "hand/command",
+        "latent_state",
+        "latent_action",
+        "observation",
+    )
     images = [f"/camera/{name}/{topic}" for name in station.cameras for topic in ("image_raw", "camera_info")]
     return images + [f"/{side}/{topic}" for side in station.sides for topic in sided] + ["/estop", "/diagnostics"]
 

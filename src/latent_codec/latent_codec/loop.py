@@ -125,9 +125,11 @@ class _History:
         """The newest state that is not newer than `stamp_ns`."""
         return next((state for state in reversed(self._states) if state.stamp_ns <= stamp_ns), None)
 
-    def since(self, stamp_ns: int) -> State:
-        """The oldest state that is not older than `stamp_ns`; there is one."""
-        return next(state for state in self._states if state.stamp_ns >= stamp_ns)
+    def since(self, stamp_ns: int) -> State | None:
+        """The first state that is not older than `stamp_ns`; None where an earlier one may have been missed."""
+        if not self._states or self._states[0].stamp_ns > stamp_ns:
+            return None
+        return next((state for state in self._states if state.stamp_ns >= stamp_ns), None)
 
 
 @dataclass
@@ -166,7 +168,7 @@ class CodecLoop:
         """Forget all observations and the previous solution; counts stay."""
         with self._lock:
             self._states = {part: _History(self.gate.settings.max_chunk_age_s) for part in PARTS}
-            self._seed = Seed()
+            self.seed = Seed()
             self._given_ns: int | None = None  # stamp of the latent state given out last
 
     def observe(self, part: str, stamp_ns: int, position: np.ndarray) -> None:
@@ -192,9 +194,11 @@ class CodecLoop:
             stamp_ns = min(state.stamp_ns for state in newest.values())
             if stamp_ns == self._given_ns:  # an older one is news, too: then the clock was set back
                 return None
+            arm, hand = (self._states[part].since(stamp_ns) for part in PARTS)
+            if arm is None or hand is None:
+                return None
             self._given_ns = stamp_ns
-            arm, hand = (self._states[part].since(stamp_ns).position for part in PARTS)
-        return State(stamp_ns, self.side.latent_state(arm, hand))
+        return State(stamp_ns, self.side.latent_state(arm.position, hand.position))
 
     def decode(
         self, chunk: Chunk, latent_space: str, now_ns: int, message_status: str = "ok"
@@ -214,7 +218,7 @@ class CodecLoop:
         with self._lock:
             self.counts.received += 1
             if commands:
-                self._seed.remember(commands["arm"])
+                self.seed.remember(commands["arm"])
                 self.counts.decoded, self.counts.reason = self.counts.decoded + 1, ""
             else:
                 self.counts.chunks_refused += 1
@@ -243,7 +247,7 @@ class CodecLoop:
             measured = self._states["arm"].until(chunk.stamp_ns)
         if reason or measured is None:
             return {}, reason or "arm_joint_states_missing: expected one not newer than the observation"
-        seed = self._seed.at(chunk.start_ns, measured.position)
+        seed = self.seed.at(chunk.start_ns, measured.position)
         arm, hand, status = self.side.decode_chunk(chunk.points, seed)
         if not status.ok:
             return {}, str(status)

@@ -148,9 +148,17 @@ def test_a_late_look_gives_the_latent_state_that_an_early_one_gave(side):
     assert late.stamp_ns == early.stamp_ns and np.array_equal(late.position, early.position)
 
 
+def test_no_latent_state_while_an_earlier_joint_state_may_have_been_missed(side):
+    (_, hand_ns, hand), (_, arm_ns, arm) = joint_states(side)[-2:]
+    loop = loop_with(side, [("hand", hand_ns, hand), ("arm", arm_ns, arm)])
+    assert hand_ns < arm_ns and loop.latent_state(NOW) is None
+    loop.observe("hand", hand_ns + PERIOD_MS * MS, hand)
+    assert loop.latent_state(NOW).stamp_ns == arm_ns
+
+
 def test_states_after_a_clock_was_set_back_replace_those_before(side):
     loop = loop_with(side, joint_states(side))
-    for part, stamp, position in joint_states(side)[-2:]:
+    for part, stamp, position in joint_states(side)[-4:]:
         loop.observe(part, stamp - 10_000 * MS, position)
     state = loop.latent_state(NOW - 10_000 * MS)
     assert state.stamp_ns == NOW - 10_003 * MS

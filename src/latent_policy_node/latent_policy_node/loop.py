@@ -72,14 +72,15 @@ class LoopSettings(BaseModel):
         description="how far from now a published chunk reaches, at least the drivers' command timeout; points beyond "
         "are left out",
     )
-    seed: int = Field(default=0, ge=0, description="seed of the noise, drawn anew for each chunk")
+    seed: int = Field(default=0, ge=0, description="with an image's stamp, seed of the noise of its chunk")
 
 
 @dataclass(frozen=True)
 class Decision:
     """What one step came to. chunks: side -> Chunk, empty unless status is "ok"; "idle": nothing new to act on.
 
-    ``inferred_ns`` is when inference ended, on the clock given to `step`.
+    ``inferred_ns`` is when inference ended, on the clock given to `step`; ``state_stamps_ns`` tell of each side which
+    state went with the image.
     """
 
     status: str
@@ -87,10 +88,15 @@ class Decision:
     chunks: Mapping[str, Chunk] = field(default_factory=dict)
     inference_ms: float = 0.0
     inferred_ns: int = 0
+    state_stamps_ns: Mapping[str, int] = field(default_factory=dict)
 
 
 class PolicyLoop:
-    """Keeps the newest observation and the last chunks. Observations may come from another thread than `step`."""
+    """Keeps the newest observation and the last chunks. Observations may come from another thread than `step`.
+
+    A chunk follows from its image and states, the chunk before it, and when inference ended, which is when its first
+    point is due. So a recording gives the same chunks again.
+    """
 
     def __init__(self, policy: Policy, settings: LoopSettings) -> None:
         """Start without observations.
@@ -100,7 +106,6 @@ class PolicyLoop:
         """
         self.policy, self.settings = policy, settings
         self._max_image_age_s = _max_image_age_s(policy, settings.max_image_age_s)
-        self._rng = np.random.default_rng(settings.seed)
         self._lock = threading.Lock()
         self.reset()
 
@@ -169,18 +174,19 @@ class PolicyLoop:
 
     def _act(self, frame: Frame, states: Mapping[str, State], clock: Callable[[], int]) -> Decision:
         camera = next(iter(self.policy.cameras))
-        told, prefix = self._told(frame.stamp_ns, states, clock())
+        told, prefix = self._told(frame.stamp_ns, states)
+        stamps_ns = {side: state.stamp_ns for side, state in states.items()}
         observation = Observation(
             stamp_ns=frame.stamp_ns,
             images={camera: frame.image},
             state=told,
-            state_stamp_ns={side: state.stamp_ns for side, state in states.items()},
+            state_stamp_ns=stamps_ns,
             prefix=prefix,
         )
         began = time.perf_counter()
         # Always the same noise would make the policy a fixed function of what it sees: where nothing moves (a hand
         # closed on an object), it would answer the same for ever instead of sooner or later choosing to go on.
-        actions, status = self.policy.infer(observation, self.policy.noise(self._rng))
+        actions, status = self.policy.infer(observation, self.policy.noise(self._rng(frame.stamp_ns)))
         inference_ms = 1e3 * (time.perf_counter() - began)
         now_ns, fade = clock(), self.settings.crossfade_s
         chunks = {}
@@ -188,7 +194,8 @@ class PolicyLoop:
             new = Chunk(frame.stamp_ns, self.policy.times_s, points)
             chunks[side] = blend(self._running(side, states[side], now_ns), new, now_ns, fade)
         self._chunks = chunks or self._chunks
-        return Decision(str(status), frame.stamp_ns, self._sent(chunks, now_ns), inference_ms, now_ns)
+        sent = self._sent(chunks, now_ns)
+        return Decision(str(status), frame.stamp_ns, sent, inference_ms, now_ns, stamps_ns)
 
     def _sent(self, chunks: Mapping[str, Chunk], now_ns: int) -> dict[str, Chunk]:
         """The beginnings of chunks, which are published.
@@ -199,9 +206,11 @@ class PolicyLoop:
         end_ns = now_ns + round(self.settings.publish_horizon_s * SECOND)
         return {side: chunk.until(end_ns) for side, chunk in chunks.items()}
 
-    def _told(
-        self, stamp_ns: int, states: Mapping[str, State], now_ns: int
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    def _rng(self, stamp_ns: int) -> np.random.Generator:
+        """Noise depends on the image's stamp, not on how many inferences came before."""
+        return np.random.default_rng([self.settings.seed, abs(stamp_ns)])
+
+    def _told(self, stamp_ns: int, states: Mapping[str, State]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """What the policy is given of the robots: state and action prefix, by side.
 
         The action prefix holds the points of the chunk of `stamp_ns` that the robots follow whatever is decided now:
@@ -209,18 +218,18 @@ class PolicyLoop:
         robot does not follow its chunk (held, refused, not begun), there is no prefix, and the state is measured.
         """
         measured = {side: state.vector for side, state in states.items()}
-        times = self.policy.times_s[: self.policy.prefix_points]
-        times = times[times <= (now_ns - stamp_ns) / SECOND + self.settings.crossfade_s]
+        due_ns = after(stamp_ns, self.policy.times_s[: self.policy.prefix_points])
+        due_ns = due_ns[due_ns <= stamp_ns + round(self.settings.crossfade_s * SECOND)]
         told, prefix = {}, {}
         for side, vector in measured.items():
             chunk = self._chunks.get(side)
-            if not self.policy.prefix_points or chunk is None or not chunk.stamp_ns <= now_ns <= chunk.end_ns:
+            if not self.policy.prefix_points or chunk is None or not chunk.stamp_ns <= stamp_ns <= chunk.end_ns:
                 return measured, {}
             here = chunk.at(stamp_ns)[0]
             if np.linalg.norm((vector - here)[:3]) > self.settings.max_following_error_m:
                 return measured, {}
             told[side] = np.concatenate([vector[:WRIST_SIZE], here[WRIST_SIZE:]])
-            prefix[side] = chunk.sample(after(stamp_ns, times))
+            prefix[side] = chunk.sample(due_ns)
         return told, prefix
 
     def _running(self, side: str, state: State, now_ns: int) -> Chunk:

@@ -1,7 +1,8 @@
 """`policy_node`: camera images and latent states in, latent chunks out; inference in a thread of its own.
 
 Subscribes `/camera/<name>/image_raw` and `/<side>/latent_state`; publishes `/<side>/latent_action`, stamped with the
-image's acquisition time. An image's arrival triggers inference, nothing else does: no image, no motion.
+image's acquisition time, and `/<side>/observation`: which latent state went with the image. An image's arrival triggers
+inference, nothing else does: no image, no motion.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from pydantic import Field
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import Image, JointState, TimeReference
 from trajectory_msgs.msg import JointTrajectory
 
 from contracts.bundle import MANIFEST_NAME, BundleError
@@ -77,6 +78,10 @@ class PolicyNode(Lifecycle):
     def _connect(self, image_topic: str) -> None:
         self._chunks = {
             side: self.keep(self.create_publisher(JointTrajectory, f"/{side}/latent_action", qos.COMMAND))
+            for side in self._policy.sides
+        }
+        self._observations = {
+            side: self.keep(self.create_publisher(TimeReference, f"/{side}/observation", qos.COMMAND))
             for side in self._policy.sides
         }
         self._images = self.keep(AwaitedSubscription(self, Image, image_topic, self._on_image, qos.IMAGE))
@@ -177,6 +182,8 @@ class PolicyNode(Lifecycle):
         began_ns = time.time_ns()
         for side, message in made.items():
             self._chunks[side].publish(message)
+        for side, stamp_ns in decision.state_stamps_ns.items():
+            self._observations[side].publish(messages.time_reference(decision.stamp_ns, stamp_ns, "latent_state"))
         return began_ns
 
     def _refuse(self, reason: str) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import Image, JointState, TimeReference
 from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
@@ -55,7 +55,12 @@ def to_stamp(ns: int) -> Time:
 
 def stamp_ns(header: Header) -> int:
     """The header's stamp in nanoseconds."""
-    return header.stamp.sec * SECOND + header.stamp.nanosec
+    return nanoseconds(header.stamp)
+
+
+def nanoseconds(time: Time) -> int:
+    """A time stamp message in nanoseconds."""
+    return time.sec * SECOND + time.nanosec
 
 
 def joint_state(
@@ -86,6 +91,13 @@ def joint_trajectory(
         JointTrajectoryPoint(positions=_doubles(point), time_from_start=_duration(time))
         for time, point in zip(times_s, points, strict=True)
     ]
+    return message
+
+
+def time_reference(stamp_ns: int, reference_ns: int, source: str) -> TimeReference:
+    """A TimeReference: with what has the stamp ``stamp_ns`` belongs what ``source`` gave at ``reference_ns``."""
+    message = TimeReference(time_ref=to_stamp(reference_ns), source=source)
+    message.header.stamp = to_stamp(stamp_ns)
     return message
 
 
