@@ -25,12 +25,13 @@ import typer
 import embodiments
 from contracts.bundle import BundleError
 from contracts.chunk import Chunk
+from contracts.servo import PARTS
 from embodiments.errors import EmbodimentError
 from episodes.bag import EpisodeReader
 from episodes.messages import IMAGE
 from episodes.metadata import EpisodeError
 from latent_codec.codec import Codec
-from latent_codec.loop import PARTS, CodecLoop, CodecSettings, State
+from latent_codec.loop import CodecLoop, CodecSettings, State
 from latent_codec.side import SideCodec
 from latent_policy_node.loop import LoopSettings, PolicyLoop
 from latent_policy_node.policy import Policy

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.chunk import SECOND, Chunk
 from contracts.freshness import refusal
+from contracts.servo import PARTS
 from latent_codec.side import SideCodec
 
-PARTS = ("arm", "hand")
 MOST_STATES = 1024  # of a part; at the rates of joint states far more than `max_chunk_age_s` holds
 # Farther than this from where the arm is, the previous solution says nothing about the next.
 MAX_SEED_DISTANCE = 0.5  # rad
