@@ -186,7 +186,7 @@ def planner(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_chunk_goes_on_from_the_points_of_the_one_before_during_the_cross_fade(planner: Path) -> None:
-    bench = Bench(planner)
+    bench = Bench(planner, publish_horizon_s=1.0)  # so that the first chunk shows all that the second goes on from
     bench.see()
     first = bench.step().chunks["left"]
     bench.advance(100)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import free_port
 
 from bringup.replay import replay
 from episodes.bag import EpisodeReader, EpisodeWriter
 from episodes.metadata import EpisodeError
+from node_kit.testing import free_port
 
 pytestmark = pytest.mark.graph
 
