@@ -58,7 +58,7 @@ def command_line(command: str, arguments: Sequence[str] | None = None) -> str:
         word = words.pop(0)
         if word in HIDDEN:
             words = words[1:]
-        elif not word.startswith(tuple(f"{option}=" for option in HIDDEN)):
+        elif not word.startswith(("port:=", *(f"{option}=" for option in HIDDEN))):
             kept.append(word)
     return " ".join([command, *map(shlex.quote, kept)])
 

@@ -36,7 +36,7 @@ def test_a_console_keeps_the_tables_it_prints(table, capsys):
 
 
 def test_a_command_line_leaves_out_where_the_figures_go():
-    given = ["--runs", "5", "--json", "a.json", "--markdown=b.md", "x y"]
+    given = ["--runs", "5", "--json", "a.json", "--markdown=b.md", "port:=48801", "x y"]
     assert results.command_line("./ws bench policy", given) == "./ws bench policy --runs 5 'x y'"
 
 
