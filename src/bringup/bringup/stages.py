@@ -1,14 +1,13 @@
-"""The stages before and after training: each a command in a process of its own, skipped when its output is complete.
+"""The stages around training: collect, convert, evaluate. A stage whose output is complete is skipped.
 
-A stage that finished leaves `<stage>.done` with the settings it ran with; other settings make it run again. What a
-stage's command has already done (bags, converted episodes) it keeps itself.
+A stage that finished leaves `<stage>.done` with the settings it ran with; other settings make it run again. An
+interrupted stage keeps what it has done (bags, converted episodes, checkpoints) and continues there.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,34 +15,52 @@ from typing import Any
 
 from rich.console import Console
 
+from contracts.files import write_atomic
+from episodes.convert import convert as convert_bags
+from episodes.convert import find_bags
+from episodes.extract import Settings
 from latent_policy_node.training.config import PolicyConfig
+from simulation.collect import run as demonstrate
+from simulation.evaluate import assemble, roll_out
+from simulation.render import RenderError
 
 
 class StageError(RuntimeError):
-    """A stage's command failed; the message names the stage, its exit code and the command."""
+    """A stage failed; the message names the stage and why."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step on the way to a policy. `settings` is everything its outcome depends on."""
+    """One step on the way to a policy.
+
+    Attributes:
+        settings: Everything that the outcome depends on.
+        output: What is there when the stage is complete.
+        shared: Whether all processes of a training run it, instead of the first alone.
+    """
 
     name: str
     settings: Mapping[str, Any]
     output: Path
     run: Callable[[], None]
+    shared: bool = False
 
 
-def run_stages(stages: Sequence[Stage], work: Path, console: Console) -> None:
-    """Run what is not complete, in order. Raises whatever a stage raises; the next start goes on there."""
-    work.mkdir(parents=True, exist_ok=True)
+def run_stages(stages: Sequence[Stage], work: Path) -> None:
+    """Run what is not complete, in order. Raises whatever a stage raises; the next start continues there."""
+    first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    console = Console(quiet=not first)
     for number, stage in enumerate(stages, 1):
         title = f"[{number}/{len(stages)}] {stage.name}"
         if is_complete(stage, work):
             console.print(f"{title}: complete, in {stage.output}", highlight=False, markup=False)
             continue
+        if not (first or stage.shared):
+            continue
         console.print(title, highlight=False, markup=False)
         stage.run()
-        _mark(stage, work)
+        if first:
+            write_atomic(_marker(stage, work), json.dumps(_plain(stage.settings), indent=1))
 
 
 def is_complete(stage: Stage, work: Path) -> bool:
@@ -55,49 +72,47 @@ def is_complete(stage: Stage, work: Path) -> bool:
     return done == _plain(stage.settings) and stage.output.exists()
 
 
-def command(stage: str, *arguments: str) -> None:
-    """Run `python arguments...`; Ctrl-C reaches it too. Raises StageError."""
-    line = [sys.executable, *arguments]
-    code = subprocess.run(line, check=False).returncode
-    if code != 0:
-        raise StageError(f"{stage}: exit code {code} of: {' '.join(line)}")
-
-
 def collect(config: PolicyConfig, out: Path) -> None:
-    """Record demonstrations as bags."""
+    """Record demonstrations as bags; complete ones are kept."""
     chosen = config.collect
-    options = {"task": config.task, "pairs": ",".join(chosen.pairs), "episodes": chosen.episodes, "out": out}
-    options |= {"seed": chosen.seed, "workers": chosen.workers}
-    command("collect", "-m", "simulation.collect", *_flags(options))
+    demonstrate(
+        out=out,
+        pairs=",".join(chosen.pairs),
+        episodes=chosen.episodes,
+        task=config.task,
+        seed=chosen.seed,
+        workers=chosen.workers,
+    )
 
 
 def convert(config: PolicyConfig, bags: Path, out: Path) -> None:
-    """Turn the bags into a training dataset."""
-    size = {"width": config.image_width, "height": config.image_height, "workers": config.collect.workers}
-    command("convert", "-m", "episodes.convert", str(bags), *_flags({"out": out} | size))
+    """Turn the bags into a training dataset. Raises StageError where a bag cannot be converted."""
+    settings = Settings(size=(config.image_height, config.image_width))
+    report = convert_bags(find_bags([bags]), out, settings, workers=config.collect.workers)
+    if report.refused:
+        raise StageError(f"convert: {len(report.refused)} bags refused; the first: {report.refused[0]}")
 
 
 def evaluate(config: PolicyConfig, policy: Path, codec: Path, out: Path) -> None:
-    """Roll the exported bundle out in the simulation, once for each pair of hands; one JSON file each."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Roll the exported bundle out in the simulation, once for each pair of hands; one JSON file each.
+
+    Raises:
+        StageError: The world cannot be built or rendered.
+    """
     for pair in config.evaluate.pairs:
         left, right = pair.split(":")
-        options = {"task": config.task, "left": left, "right": right, "episodes": config.evaluate.episodes}
-        options |= {"seed": config.evaluate.seed, "json": out / f"{left}_{right}.json"}
-        options |= {"policy": policy, "codec": codec}
-        command("evaluate", "-m", "simulation.evaluate", *_flags(options))
-
-
-def _flags(options: Mapping[str, object]) -> list[str]:
-    return [text for name, value in options.items() for text in (f"--{name}", str(value))]
+        try:
+            bench = assemble(left, right, config.task, (policy, codec))
+        except (ValueError, OSError, RenderError) as error:
+            raise StageError(f"evaluate: {' '.join(str(error).split())}") from None
+        result = roll_out(bench, config.evaluate.episodes, config.evaluate.seed, continuous=False)
+        low, high = result["wilson_95"]
+        print(f"{left} | {right}: {result['successes']}/{result['picks']} picks, 95 % interval {low:.2f}-{high:.2f}")
+        write_atomic(out / f"{left}_{right}.json", json.dumps(result, indent=2) + "\n")
 
 
 def _marker(stage: Stage, work: Path) -> Path:
     return work / f"{stage.name}.done"
-
-
-def _mark(stage: Stage, work: Path) -> None:
-    _marker(stage, work).write_text(json.dumps(_plain(stage.settings), indent=1))
 
 
 def _plain(settings: Mapping[str, Any]) -> Any:

@@ -10,7 +10,8 @@ from bringup_helpers import CODEC
 from policy_dataset import SIZE, write_dataset
 from policy_toy import TINY
 
-from bringup.train_policy import run
+from bringup.stages import Stage, run_stages
+from bringup.train_policy import command
 from contracts.bundle import load_manifest
 from latent_policy_node.policy import Policy
 
@@ -29,11 +30,31 @@ def test_command_trains_exports_and_skips_what_is_complete(
     settings = TINY | {"image_height": SIZE[0], "image_width": SIZE[1], "evaluate": {"episodes": 0}}
     config.write_text(yaml.safe_dump(settings | {"train": TINY["train"] | {"steps": 4}}))
     places = {"config": config, "out": tmp_path / "policy", "codec": CODEC, "work": tmp_path / "work"}
-    run(**places, dataset=dataset, minutes=None, evaluation=True)
+    assert command(**places, dataset=dataset) == 0
     policy = Policy.load(tmp_path / "policy")
     assert policy.latent_space == load_manifest(CODEC, "codec").latent_space
     assert policy.manifest.training.steps == 4
     assert policy.manifest.metrics["held_out_wrist_mm"] > 0
     capsys.readouterr()
-    run(**places, dataset=dataset, minutes=None, evaluation=True)
+    assert command(**places, dataset=dataset) == 0
     assert "train: complete" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("rank", "expected"), [(None, ["collect", "train"]), ("0", ["collect", "train"]), ("1", ["train"])]
+)
+def test_only_the_training_is_shared_by_all_processes(
+    rank: str | None, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    ran: list[str] = []
+    stages = [
+        Stage(name, {}, tmp_path / name, lambda name=name: ran.append(name), shared=name == "train")
+        for name in ("collect", "train")
+    ]
+    run_stages(stages, tmp_path)
+    assert ran == expected
+    assert {path.stem for path in tmp_path.glob("*.done")} == (set() if rank == "1" else set(expected))

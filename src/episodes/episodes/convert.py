@@ -161,8 +161,11 @@ def _run(
         yield from (job(bag, file) for bag, file in numbered)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(job, bag, file) for bag, file in numbered]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(job, bag, file) for bag, file in numbered]):
+                yield done.result()
+        finally:  # after an interruption: convert none of those that wait
+            pool.shutdown(cancel_futures=True)
 
 
 def _track(outcomes: Iterator, total: int, console: Console | None) -> Iterator:

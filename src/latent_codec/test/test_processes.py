@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,20 @@ def test_two_processes_reach_the_loss_and_weights_of_one(tmp_path, recipe):
 def test_one_process_evaluates_all_rows_without_a_copy():
     rows = torch.rand(2, 5, 3)
     assert Share().evaluate(lambda x: x, rows) is rows
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_training_leaves_its_checkpoint_alone_and_continues(tmp_path, number, status):
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(TINY | {"steps": 100_000, "checkpoint_every": 5}))
+    command = [sys.executable, "-m", "latent_codec.training.main", "--config", str(config)]
+    for expected in ("step 5, ", "continuing at step "):
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+            assert any(expected in line for line in run.stdout)
+            run.send_signal(number)
+            errors = run.communicate(timeout=60)[1]
+        assert run.returncode == status
+        assert errors == "interrupted; the same command continues at the last checkpoint\n"
+        left = tmp_path / "out" / "train" / "codec" / "tiny"
+        assert [path.name for path in left.iterdir()] == ["checkpoint.safetensors"]
+    assert not (tmp_path / "out" / "codec").exists()

@@ -7,13 +7,19 @@ batch (moments, contrast) are those of one process. Gradients are averaged befor
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
+
+
+class DevicesError(ValueError):
+    """A training cannot run on these devices or in so many processes; one line."""
 
 
 def make_fabric(accelerator: str = "cpu", devices: int = 1, *, bf16: bool = False) -> Fabric:
@@ -23,16 +29,24 @@ def make_fabric(accelerator: str = "cpu", devices: int = 1, *, bf16: bool = Fals
         accelerator: "cpu", "gpu" or "auto", as Lightning Fabric names them.
         devices: Processes to start on this machine; under torchrun its number counts instead.
         bf16: Whether `Fabric.autocast` computes products in bfloat16.
+
+    Raises:
+        DevicesError: There is no such device here.
     """
     local = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
     world = int(os.environ.get("WORLD_SIZE", local))
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=local,
-        num_nodes=max(1, world // local),
-        strategy="ddp" if world > 1 else "auto",
-        precision="bf16-mixed" if bf16 else "32-true",
-    )
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    try:
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=local,
+            num_nodes=max(1, world // local),
+            strategy="ddp" if world > 1 else "auto",
+            precision="bf16-mixed" if bf16 else "32-true",
+        )
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
+        reason = " ".join(str(error).split())
+        raise DevicesError(f"accelerator {accelerator}, {local} devices: {reason}") from None
     fabric.launch()
     return fabric
 
@@ -94,9 +108,9 @@ def rows_of(fabric: Fabric, size: int) -> slice:
     """Return the rows of a batch of `size` that this process has, where each has a part of its own.
 
     Raises:
-        ValueError: The processes cannot have equal parts.
+        DevicesError: The processes cannot have equal parts.
     """
     if size % fabric.world_size:
-        raise ValueError(f"batch: found {size}, expected a multiple of the {fabric.world_size} processes")
+        raise DevicesError(f"batch: found {size}, expected a multiple of the {fabric.world_size} processes")
     part = size // fabric.world_size
     return slice(fabric.global_rank * part, (fabric.global_rank + 1) * part)

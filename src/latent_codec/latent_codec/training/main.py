@@ -18,13 +18,13 @@ from contracts.results import wide_console
 from latent_codec.evaluation.bench import metrics_table
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config
 from latent_codec.training.data.inputs import input_hashes
-from latent_codec.training.devices import make_fabric
+from latent_codec.training.devices import DevicesError, make_fabric
 from latent_codec.training.export import export_bundle
 from latent_codec.training.onnx_export import ExportError
 from latent_codec.training.recipes import GROUP, Recipe
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
-ERRORS = (FileError, ExportError, TrainingError, OSError)
+ERRORS = (FileError, ExportError, TrainingError, DevicesError, OSError)
 CONTINUES = "the same command continues at the last checkpoint"
 
 

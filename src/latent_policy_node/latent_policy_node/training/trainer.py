@@ -58,7 +58,7 @@ class Trainer:
             fabric: Device and processes; by default the CPU and this process.
 
         Raises:
-            ValueError: The batch cannot be shared equally by the processes.
+            DevicesError: The batch cannot be shared equally by the processes.
         """
         train = config.train
         self.config, self.data, self.path = config, data, path
