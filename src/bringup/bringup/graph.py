@@ -93,6 +93,8 @@ def environment() -> dict[str, str]:
         "MUJOCO_GL": "egl",
         # Its cache's thread has the lowest priority, and a killed camera is not gone before it: seconds if all is busy.
         "MESA_SHADER_CACHE_DISABLE": "true",
+        # Software rendering in the thread that asks: small pictures take longer to hand to others than to paint.
+        "LP_NUM_THREADS": "0",
         "OMP_NUM_THREADS": "1",
     }
     return {name: value for name, value in wanted.items() if name not in os.environ}

@@ -39,7 +39,7 @@ class RecorderParameters(BagSettings, Schema):
     metadata: str = Field("", description="JSON of the episode's metadata, instead of a station")
     source: str = Field("policy", pattern="^(demonstration|policy|teleoperation)$", description="who moves the robots")
     autorecord: bool = Field(True, description="start a bag at activation; otherwise ~/start does")
-    poll_s: float = Field(0.02, gt=0, le=0.2, description="time between two looks at the subscriptions, seconds")
+    poll_s: float = Field(0.05, gt=0, le=0.2, description="time between two looks at the subscriptions, seconds")
     min_free_bytes: int = Field(MIN_FREE_BYTES, ge=0, description="recording ends when the disk has less left")
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from camera_node.source import Frame, SourceError, parse_options
 from contracts.station import load_station
+from simulation.realtime import TICK_S
 from simulation.render import Renderer
 from simulation.shared_world import View, WorldError
 from simulation.tasks.pick_place import load_task
@@ -59,6 +60,7 @@ class SimulatedCamera:
         try:
             # Of a world that has stopped there is no picture: its last one, once more, would be a frozen camera's.
             self._view = self._view or View(self._port, 0.9 * period_s)
+            self._view.await_step(2.0 * TICK_S)  # its picture is then as new as one can be
             stamp_ns, qpos = self._view.coordinates()
         except WorldError:
             self._view = None  # it may be another one when it is back

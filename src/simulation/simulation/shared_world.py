@@ -27,6 +27,7 @@ _BEGIN = struct.Struct("<4sI")
 _SLOTS = 4
 _ROWS = 4  # position, velocity, effort, target
 _READINGS = 8
+_LOOK_S = 2e-4  # between two looks whether the world has moved on
 _LINE = 64  # bytes: counts lie apart from what others write
 _LATEST_NS = 2**31 * 10**9  # what the stamp of a message can hold
 
@@ -248,6 +249,13 @@ class View:
         """Stamp and generalised positions (nq,), for renderers."""
         stamp_ns, values = self._newest()
         return stamp_ns, values[_ROWS * self._joints :]
+
+    def await_step(self, timeout_s: float) -> None:
+        """Return once the world has moved on, or the time is over."""
+        ring, deadline_s = self._memory.state, time.monotonic() + timeout_s
+        count = int(ring.count[0])
+        while int(ring.count[0]) == count and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_S)
 
     def tell(self, part: str, target: np.ndarray) -> None:
         """Have a part's joints go to `target` (n,)."""

@@ -227,3 +227,13 @@ def test_a_description_of_more_than_there_is_is_refused(port):
     text = FOUND.model_dump_json().encode()
     with pytest.raises(WorldError, match=r"expected .* for 5 joints"):
         describe(struct.pack("<4sI", MAGIC, len(text)) + text)
+
+
+def test_waiting_for_a_step_ends_when_the_world_moves_on_or_time_is_over(world, port):
+    view = View(port)
+    view.await_step(0.0)
+    mover = threading.Timer(0.05, world.show, (now + 1, np.zeros((4, 5)), np.zeros(7)))
+    mover.start()
+    view.await_step(10.0)
+    assert view.coordinates()[0] == now + 1
+    mover.join()
