@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from contracts.errors import problems
+
 GROUP = "camera_node.sources"  # entry points: name -> factory(options: Mapping[str, Any]) -> Source
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -78,9 +80,5 @@ def parse_options(model: type[Options], options: Mapping[str, Any]) -> Options:
     try:
         return model.model_validate(dict(options))
     except ValidationError as error:
-        problems = [f"option '{_place(item)}': found {item['input']!r}, {item['msg']}" for item in error.errors()]
-        raise SourceError("; ".join(problems)) from None
-
-
-def _place(item: Any) -> str:
-    return ".".join(str(part) for part in item["loc"]) or "(all)"
+        found = (f"option '{p.field}': found {p.found}, expected {p.expected}" for p in problems(error, model))
+        raise SourceError("; ".join(found)) from None

@@ -311,7 +311,7 @@ def test_of_several_cameras_the_serial_number_says_which():
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"serail": "1"}, "option 'serail': found '1'"),
+        ({"serail": "1"}, "option 'serail': found an unknown field, expected 'serial'"),
         ({"serial": 12}, "option 'serial': found 12"),
         ({"width": 0}, "option 'width': found 0"),
         ({"rate_hz": float("nan")}, "option 'rate_hz': found nan"),

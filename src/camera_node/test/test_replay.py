@@ -130,7 +130,7 @@ def test_what_cannot_be_played_is_refused_at_once_in_one_line(tmp_path, capfd, m
     ("options", "expected"),
     [
         ({"camera": "top"}, "camera: found 'top', expected one of front, side"),
-        ({"speed": 2}, "option 'speed': found 2"),
+        ({"speed": 2}, "option 'speed': found an unknown field"),
         ({"rate_hz": -1}, "option 'rate_hz': found -1"),
         ({"stamps": "later"}, "option 'stamps': found 'later'"),
         ({"path": ""}, "option 'path': found ''"),

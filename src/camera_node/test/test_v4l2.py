@@ -76,7 +76,7 @@ def test_a_file_that_is_no_camera_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"devise": "/dev/video0"}, "option 'devise': found '/dev/video0'"),
+        ({"devise": "/dev/video0"}, "option 'devise': found an unknown field, expected 'device'"),
         ({"device": ""}, "option 'device': found ''"),
         ({"width": -1}, "option 'width': found -1"),
         ({"rate_hz": float("nan")}, "option 'rate_hz': found nan"),

@@ -193,7 +193,7 @@ def test_an_address_that_is_none_is_refused_with_what_is_expected():
 
 
 def test_a_wrong_option_is_named():
-    with pytest.raises(DeviceError, match="inspire: option 'sped': found 3"):
+    with pytest.raises(DeviceError, match="inspire: option 'sped': found an unknown field, expected 'speed'"):
         plug_in.make(DeviceSettings(ROBOT, "left", "hand", "/dev/ttyUSB0", {"sped": 3}))
 
 

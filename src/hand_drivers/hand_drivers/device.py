@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from contracts.errors import problems
 from embodiments.registry import Embodiment
 
 GROUP = "hand_drivers.devices"
@@ -128,6 +129,5 @@ def read_options(kind: type[Kind], settings: DeviceSettings) -> Kind:
     try:
         return kind.model_validate(dict(settings.options))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place, name = ".".join(map(str, first["loc"])), kind.__name__.removesuffix("Options").lower()
-        raise DeviceError(f"{name}: option '{place}': found {first['input']!r}, expected: {first['msg']}") from None
+        first, name = problems(error, kind)[0], kind.__name__.removesuffix("Options").lower()
+        raise DeviceError(f"{name}: option '{first.field}': found {first.found}, expected {first.expected}") from None

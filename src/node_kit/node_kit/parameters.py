@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
-from contracts.errors import expected_field
+from contracts.errors import expected_field, problems
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -50,15 +50,15 @@ def read(node: Node, model: type[Model]) -> Model:
     Raises:
         ParameterError: naming the node and every parameter that is wrong.
     """
-    problems = [f"parameter '{name}': unknown, expected {expected_field(model, name)}" for name in _unknown(node)]
+    wrong = [f"parameter '{name}': unknown, expected {expected_field(model, name)}" for name in _unknown(node)]
     values = {name: _value(node, name) for name in model.model_fields}
     checked = None
     try:
         checked = model.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
-        problems += [_describe(values, item) for item in error.errors(include_url=False)]
-    if checked is None or problems:
-        raise ParameterError(f"node {node.get_fully_qualified_name()}: " + "; ".join(problems))
+        wrong += [f"parameter '{p.field}': found {p.found}, expected {p.expected}" for p in problems(error, model)]
+    if checked is None or wrong:
+        raise ParameterError(f"node {node.get_fully_qualified_name()}: " + "; ".join(wrong))
     return checked
 
 
@@ -87,10 +87,3 @@ def _unknown(node: Node) -> list[str]:
     """Overrides (command line, file) of parameters that are not declared, such as misspelt ones: ROS ignores them."""
     given = getattr(node, "_parameter_overrides", {})
     return sorted(name for name in given if not node.has_parameter(name) and not name.startswith("qos_overrides."))
-
-
-def _describe(values: dict[str, Any], item: Any) -> str:
-    name = ".".join(str(part) for part in item["loc"]) or "(all)"
-    found = values.get(str(item["loc"][0])) if item["loc"] else None
-    shown = "nothing" if found is None else repr(found)
-    return f"parameter '{name}': found {shown}, expected: {item['msg']}"

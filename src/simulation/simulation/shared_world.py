@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from contracts.errors import problems
+
 SHM = Path("/dev/shm")
 MAGIC = b"CRH2"
 MAX_AGE_S = 0.15  # a world that has not moved on for so long says nothing any more; till then a busy machine is late
@@ -58,7 +60,8 @@ def describe(data: bytes) -> Description:
     try:
         found = Description.model_validate_json(data[_BEGIN.size : _BEGIN.size + size])
     except ValidationError as error:
-        raise WorldError(f"description: {error.errors()[0]['msg']}") from None
+        first = problems(error, Description)[0]
+        raise WorldError(f"description: {first.field}: found {first.found}, expected {first.expected}") from None
     if len(data) < _Memory.size(found, size):
         raise WorldError(f"found {len(data)} bytes, expected {_Memory.size(found, size)} for {found.joints} joints")
     return found
