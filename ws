@@ -12,8 +12,8 @@ usage() {
   test [--fast|--graph|--system] [PACKAGE...]
                         all tests of all or some packages, or one tier of them: fast (the cores alone, under two
                         minutes), graph (nodes, processes, devices, training), system (whole graphs)
-  bench codec|policy|runtime|faults|soak|fuzz [--json FILE]
-                        measure; print a table; --help for more
+  bench codec|policy|runtime|faults|soak|fuzz [--json FILE] [--markdown FILE]
+                        measure; print tables, also into a page; --help for more
   train codec|policy [--config FILE]
                         train, evaluate and export a bundle into models/ (the space of another configuration:
                         out/codec/NAME); an interrupted run resumes
