@@ -63,7 +63,7 @@ time.sleep(600)
 BUSY = "import os; print('there', flush=True); os.sched_setaffinity(0, {{{0}}})\nwhile True: pass"
 
 
-def test_a_child_is_dead_when_a_thread_of_no_priority_has_not_come_to_its_end(family: Family) -> None:
+def test_a_child_is_dead_while_a_thread_of_idle_priority_waits_to_end(family: Family) -> None:
     core = min(os.sched_getaffinity(0))
     busy = [sys.executable, "-c", BUSY.format(core)]
     pid = family.start("camera", [sys.executable, "-c", f"import os; os.sched_setaffinity(0, {{{core}}})\n{IDLER}"])

@@ -128,7 +128,7 @@ def test_the_death_of_a_process_names_all_its_nodes(
         assert until(lambda: bool(emergency_stops.at))
 
 
-def test_of_a_shared_process_the_node_that_refuses_is_named_with_its_own_words(
+def test_a_node_of_a_shared_process_that_refuses_is_named_with_its_error(
     run_directory: RunDirectory, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REFUSES", "right")

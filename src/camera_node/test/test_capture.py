@@ -75,7 +75,7 @@ def test_a_camera_that_is_away_is_tried_again_with_growing_pauses(make_bench):
     assert bench.capture.opened == 0 and [state for _, state in bench.told] == ["lost"]
 
 
-def test_another_reason_why_a_camera_is_away_is_told_and_the_same_one_is_not_told_again(make_bench):
+def test_each_reason_why_a_camera_is_lost_is_reported_once(make_bench):
     bench = make_bench()
     bench.camera.away = True
     bench.capture.start()
@@ -132,7 +132,7 @@ def test_a_camera_without_new_frames_is_opened_again_and_shows_nothing_old(bench
     bench.wait_for(lambda: len(bench.frames) > shown and bench.capture.state == "streaming", "new frames")
 
 
-def test_a_camera_that_hangs_does_not_hold_up_the_stop_and_is_not_heard_again(bench):
+def test_a_camera_that_hangs_does_not_delay_the_stop(bench):
     bench.change("hanging")
     bench.wait_for_state("stopped")
     told, frames = len(bench.told), len(bench.frames)

@@ -55,7 +55,7 @@ def test_a_recording(start_camera, tmp_path, state):
     assert all(expected in told for expected in ("streaming", state, "streaming", "ended")), "in this order"
 
 
-def test_size_and_rate_of_the_parameters_are_asked_of_a_camera_that_can_be_asked(start_camera, tmp_path):
+def test_a_camera_is_set_to_the_size_and_rate_of_the_parameters(start_camera, tmp_path):
     import cv2
 
     write_plugin(tmp_path, "webcam", V4L2)

@@ -124,7 +124,7 @@ def test_every_frame_of_a_bag_arrives_with_its_camera_info(start_camera, bag):
     assert float(camera.status["rate_hz"]) == pytest.approx(1e9 / STEP_NS, rel=0.5)
 
 
-def test_images_of_640_by_480_at_30_hz_arrive_in_another_process_without_loss(start_bench):
+def test_images_of_640_by_480_at_30_hz_arrive_without_loss(start_bench):
     camera = start_bench({"size": (480, 640), "rate_hz": 30.0, "most": 120}, begin=False)
     # Nothing is sent twice to a best-effort reader: without the Fast DDS profile it gets one image in eight.
     once = camera.listen_best_effort()
@@ -213,7 +213,7 @@ def test_the_lifecycle_can_be_gone_through_again_and_again(start_bench):
     camera.wait_for(lambda: camera.images, "frames")
 
 
-def test_a_missing_file_leaves_the_node_unconfigured_and_a_given_one_mends_it(start_camera, bag, tmp_path):
+def test_a_missing_file_refuses_to_configure_until_it_is_there(start_camera, bag, tmp_path):
     camera = start_camera(options={"path": str(tmp_path / "later")})
     assert not camera.change_state(Transition.TRANSITION_CONFIGURE)
     bag.rename(tmp_path / "later")  # an unconfigured node may be configured again

@@ -129,7 +129,7 @@ def test_stamps_on_the_system_clock_are_kept_and_never_in_the_future(camera, sou
 
 
 @needs_library
-def test_stamps_of_the_camera_s_own_clock_are_mapped_to_the_system_s_even_when_that_is_set(camera, source, monkeypatch):
+def test_stamps_are_mapped_to_the_system_clock_even_when_that_is_set(camera, source, monkeypatch):
     camera.give(1, 2000.0, "hardware_clock")
     before_ns = time.time_ns() - 10**9
     assert before_ns < source.read().stamp_ns <= time.time_ns()
@@ -140,7 +140,7 @@ def test_stamps_of_the_camera_s_own_clock_are_mapped_to_the_system_s_even_when_t
 
 
 @needs_library
-def test_waiting_for_a_frame_is_bounded_and_a_camera_that_is_gone_is_an_error(camera, source):
+def test_waiting_is_bounded_and_a_camera_that_is_gone_is_an_error(camera, source):
     began_s = time.monotonic()
     assert source.read() is None
     assert time.monotonic() - began_s > 0.05
@@ -156,7 +156,7 @@ def test_an_absent_camera_is_named():
 
 
 @needs_library
-def test_a_mode_that_the_camera_does_not_have_is_refused_naming_those_it_has(camera):
+def test_an_unknown_mode_is_refused_and_the_known_ones_are_named(camera):
     camera.register_info(rs.camera_info.usb_type_descriptor, "2.1")
     source = RealSenseSource(OPTIONS | {"width": 1280}, camera.query)
     with pytest.raises(SourceError) as raised:
@@ -210,7 +210,7 @@ def test_a_camera_that_stops_or_freezes_is_reported_as_such(bench, mood, state):
 
 
 @needs_library
-def test_a_camera_that_is_unplugged_is_told_and_streams_again_when_it_is_back(bench):
+def test_an_unplugged_camera_is_reported_and_streams_when_it_is_back(bench):
     bench.change("unplugged")
     bench.wait_for_state("lost")
     bench.wait_for(lambda: "found cameras none" in bench.capture.problem, "an attempt to open it again")
@@ -271,7 +271,7 @@ def test_a_camera_is_never_reset_if_that_is_the_wish(camera):
 @pytest.mark.parametrize(
     ("text", "resets"), [("errno=16 Last Error: Device or resource busy", 0), ("errno=5 Input/output error", 1)]
 )
-def test_a_camera_that_cannot_be_opened_is_reset_unless_another_program_has_it(camera, monkeypatch, text, resets):
+def test_a_camera_that_fails_to_open_is_reset_unless_it_is_in_use(camera, monkeypatch, text, resets):
     class Sensor:
         def __init__(self, sensor: Any) -> None:
             self._sensor = sensor
@@ -368,7 +368,7 @@ def test_a_stamp_is_too_late_by_the_least_delay_so_far_and_no_more(frames, phase
 
 @settings(deadline=None)
 @given(frames, frames, phases, phases | st.integers(1, 200_000).map(lambda us: WRAP_US - us))
-def test_after_a_jump_of_the_camera_s_clock_only_the_delays_since_then_count(before, after, phase, jump):
+def test_after_a_jump_of_the_camera_clock_only_later_delays_count(before, after, phase, jump):
     taken, arrivals = wire(before + after)
     hardware_us = (taken - START_NS) // 1000 + phase
     hardware_us[len(before) :] += jump
@@ -382,7 +382,7 @@ def test_after_a_jump_of_the_camera_s_clock_only_the_delays_since_then_count(bef
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1e13), st.integers(0, 10**10)), min_size=1, max_size=50))
-def test_whatever_the_camera_s_clock_says_stamps_never_go_back_and_are_never_in_the_future(events):
+def test_stamps_never_go_back_and_are_never_in_the_future(events):
     clock, arrivals = DeviceClock(), np.cumsum([gap for _, gap in events])
     stamps = np.array([a - clock.age_ns(ms, int(a)) for (ms, _), a in zip(events, arrivals, strict=True)])
     assert (stamps <= arrivals).all() and (np.diff(stamps) >= 0).all()

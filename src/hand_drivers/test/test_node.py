@@ -70,7 +70,7 @@ def test_it_publishes_joint_states_and_follows_a_chunk(driver):
     assert driver.signal(signal.SIGINT) == 0
 
 
-def test_figures_of_the_loop_begin_with_the_first_chunk_and_lost_chunks_are_counted(driver):
+def test_loop_figures_begin_with_the_first_chunk(driver):
     driver.wait_for(lambda: _periods(driver) > 250, "the figures of some seconds")
     driver.send(driver.home)
     driver.wait_for_status(chunks="1")
@@ -111,7 +111,7 @@ def test_bad_chunks_are_refused_with_their_reason_and_move_nothing(driver):
     assert driver.position == pytest.approx(driver.home)
 
 
-def test_without_new_chunks_it_decelerates_and_holds_though_points_are_left(driver):
+def test_without_new_chunks_it_decelerates_and_holds(driver):
     driver.start_moving()
     driver.wait_for_status(state="holding", reason="command timeout")
     assert_stands(driver)
@@ -181,7 +181,7 @@ def test_a_device_fault_stops_until_it_is_gone_and_reset(bench, tmp_path):
 
 
 @pytest.mark.parametrize("trouble", ["hot", "away"])
-def test_the_trouble_of_one_device_stops_the_whole_station_until_someone_releases_it(bench, tmp_path, trouble):
+def test_a_fault_of_one_device_stops_the_station_until_its_release(bench, tmp_path, trouble):
     (tmp_path / trouble).touch()
     bench.wait_for(lambda: bench.estops == [True], "the emergency stop")
     (tmp_path / trouble).unlink()

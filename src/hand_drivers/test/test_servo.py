@@ -117,7 +117,7 @@ def test_a_processor_that_is_not_there_is_said_and_the_loop_runs_on_any():
 
 
 @pytest.mark.parametrize("rt_priority", [0, 50])
-def test_a_loop_runs_in_real_time_where_that_is_permitted_and_says_so_and_nothing_else_does(rt_priority):
+def test_only_the_loop_runs_in_real_time_where_that_is_permitted(rt_priority):
     found: list[int] = []
 
     def step(_now_ns: int) -> None:

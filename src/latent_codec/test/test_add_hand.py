@@ -220,7 +220,7 @@ def test_what_cannot_be_added_is_refused_in_one_line(grown, name, urdf, replace,
     assert digests(grown) == before
 
 
-def test_an_added_hand_can_be_replaced_and_the_same_seed_gives_the_same_files(copy, monkeypatch):
+def test_an_added_hand_can_be_replaced_by_the_same_files(copy, monkeypatch):
     before = digests(copy / "codec")
     shutil.rmtree(copy / "work")
     add(copy, "toy", replace=True)

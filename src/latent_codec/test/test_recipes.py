@@ -81,7 +81,7 @@ def weights(trainer):
 
 
 @pytest.mark.graph
-def test_a_recipe_trains_and_exports_a_bundle_that_loads_under_its_own_name(config, tmp_path):
+def test_a_recipe_trains_and_exports_a_bundle_under_its_own_name(config, tmp_path):
     assert main(["--config", str(config)]) == 0
     name = load_config(config).name
     codec = Codec.load(tmp_path / "out" / "codec" / name)

@@ -71,7 +71,7 @@ class AwaitedSubscription(PolledSubscription):
         To be called by one thread at a time. Raises rclpy's InvalidHandle once the subscription is destroyed.
         """
         subscription, wakes = self.subscription.handle, self._wakes.handle
-        with subscription, wakes, self._context.handle:
+        with subscription, wakes, self._context.handle:  # pyright: ignore[reportOptionalContextManager]
             waiting = _rclpy.WaitSet(1, 1, 0, 0, 0, 0, self._context.handle)
             waiting.clear_entities()
             waiting.add_subscription(subscription)

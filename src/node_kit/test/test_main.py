@@ -113,7 +113,7 @@ def test_a_refusal_to_configure_is_published_on_rosout(start):
     peer.close()
 
 
-def test_an_error_in_a_callback_stops_the_node_and_ends_with_1_and_one_line(start):
+def test_an_error_in_a_callback_ends_the_process_with_1_and_one_line(start):
     process = start("break")
     output, errors = process.communicate(timeout=30.0)
     assert (process.returncode, output) == (1, "active\nstopped\n")
@@ -151,13 +151,13 @@ def test_a_process_runs_a_node_for_each_name_and_stops_them_all(start_two):
     assert (process.returncode, output, errors) == (0, "stopped\nstopped\n", "")
 
 
-def test_a_node_that_fails_ends_the_process_by_its_own_name_and_the_others_stop(start_two):
+def test_a_node_that_fails_ends_the_process_and_stops_the_others(start_two):
     output, errors = start_two(left="run", right="break").communicate(timeout=30.0)
     assert sorted(output.split()) == ["active", "active", "stopped", "stopped"]
     assert errors == "error: node /right: ZeroDivisionError: division by zero\n"
 
 
-def test_a_node_that_hangs_neither_deafens_the_other_nor_keeps_it_from_stopping(start_two):
+def test_a_node_that_hangs_does_not_keep_the_other_from_stopping(start_two):
     process = start_two(left="block", right="tick")
     wait_for(process, "blocked")
     wait_for(process, "tick")

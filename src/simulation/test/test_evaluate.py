@@ -96,7 +96,7 @@ def test_a_part_of_a_world_is_a_device():
 
 @pytest.mark.graph
 @pytest.mark.parametrize("continuous", [False, True])
-def test_the_shipped_policy_places_cans_with_two_different_hands_and_comes_home_for_the_next(continuous):
+def test_the_shipped_policy_places_cans_with_two_different_hands(continuous):
     bench = assemble("inspire", "ability", "pick_place", (MODELS / "policy", MODELS / "codec"))
     result = roll_out(bench, 3, 11, continuous)
     assert result["picks"] == 6

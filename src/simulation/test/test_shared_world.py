@@ -152,7 +152,7 @@ def test_what_a_killed_world_leaves_is_in_nobodys_way(port):
     world.close()
 
 
-def test_who_looked_at_a_world_that_ended_never_sees_the_next_one_through_the_same_view(world, port):
+def test_a_view_of_a_world_that_ended_never_shows_the_next_one(world, port):
     view = View(port)
     world.close()
     other = Board(Description(parts={"left/arm": ("a",)}, coordinates=1), port)

@@ -52,7 +52,7 @@ def test_after_a_rest_nothing_moves_for_as_long_as_it_was_to_stay(speeds, within
         assert not motion.moved_after(recorded, found, within)
 
 
-def test_a_pause_before_the_stop_arrives_is_no_rest_and_motion_after_it_is_motion_again():
+def test_a_pause_before_the_stop_arrives_is_no_rest():
     speeds = np.zeros(200)
     speeds[15:30] = 1.0  # stood at once, went on for .15 s
     assert motion.rest_s(track(speeds), 0.0, 0.4) == pytest.approx(0.3, abs=0.021)
@@ -147,7 +147,7 @@ def test_a_machine_on_which_most_rows_fail_proves_nothing():
     assert verdict([row("d"), *late, row("e", "late", 900.0)], 100.0) == (["a", "b", "c", "e"], [])
 
 
-def test_every_third_row_of_the_matrix_is_a_third_of_it_and_three_thirds_are_all():
+def test_three_thirds_of_the_matrix_are_all_of_it():
     thirds = [[fault.name for group in part(groups(), first, 3) for fault in group.faults] for first in (1, 2, 3)]
     everything = [fault.name for group in groups() for fault in group.faults]
     assert sorted(name for third in thirds for name in third) == sorted(everything)

@@ -188,7 +188,7 @@ class Run:
             self.second += 1
 
 
-def test_gaps_are_excused_while_the_machine_stands_still_and_at_no_other_time() -> None:
+def test_gaps_are_excused_only_while_the_machine_stalls() -> None:
     run = Run()
     run.goes_on(5, gaps=3)
     run.goes_on(stood_ms=80.0, gaps=3)

@@ -68,7 +68,7 @@ def launched(tmp_path: Path) -> Iterator[Launched]:
         launched.process.kill()
 
 
-def test_a_launched_graph_becomes_active_and_ctrl_c_ends_it_without_a_traceback(launched: Launched) -> None:
+def test_a_launched_graph_becomes_active_and_ends_on_ctrl_c(launched: Launched) -> None:
     assert until(lambda: launched.said("the graph is active"), 30), launched.output.read_text()
     nodes = [launched.node("first"), launched.node("second")]
     launched.process.send_signal(signal.SIGINT)
