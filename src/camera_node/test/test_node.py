@@ -227,7 +227,7 @@ def test_a_missing_file_refuses_to_configure_until_it_is_there(start_camera, bag
         ({"options": {"path": "/nowhere/bag"}}, "option 'path': found /nowhere/bag, expected an existing bag"),
         ({"source": "replai"}, "camera_node.sources: found 'replai', expected one of:"),
         ({"options": ["path"]}, "parameter 'options': found '[\"path\"]', expected a JSON object"),
-        ({"name": "front camera"}, "parameter 'name': found 'front camera', expected:"),
+        ({"name": "front camera"}, "parameter 'name': found 'front camera', expected "),
     ],
     ids=["missing file", "unknown source", "options", "name"],
 )

@@ -7,6 +7,7 @@ field that the validator belongs to.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args
@@ -129,7 +130,7 @@ def _problem(detail: Mapping[str, Any], model: type | None) -> Problem:
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, FileError):
         return Problem(".".join(part for part in (field, cause.field) if part), cause.found, cause.expected)
-    expected = _lower_first(detail["msg"].removeprefix("Value error, "))
+    expected = _expected(detail["msg"])
     return Problem(field, one_line(repr(detail["input"]), MOST_FOUND), expected)
 
 
@@ -160,6 +161,8 @@ def _inner(model: Any, part: Any) -> Any:
     return arguments[-1] if arguments else model
 
 
-def _lower_first(text: str) -> str:
-    text = text.removeprefix("Input should be ").removeprefix("Input should ").removeprefix("expected ")
+def _expected(message: str) -> str:
+    """What is expected, of pydantic's "Input should be a number" or a validator's "Value error, expected a number"."""
+    text = re.sub(r"^Value error, (expected )?|^\w+ should (be |have )?", "", message)
+    text = re.sub(r" after validation, not \d+$", "", text).replace("match pattern", "a match of", 1)
     return text[:1].lower() + text[1:]

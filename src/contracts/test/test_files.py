@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from contracts.errors import FileError, validate
 from contracts.files import dump_yaml, read_bytes, read_mapping, replacing, write_atomic
@@ -182,7 +182,8 @@ class Outer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     parts: dict[str, Inner] = {}
-    name: str
+    name: str = Field(min_length=1, pattern="^[a-z]+$")
+    tags: list[str] = Field(["a"], min_length=1)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +194,9 @@ class Outer(BaseModel):
         ({"nam": "x"}, "file: top.nam: found an unknown field, expected 'name' (1 more wrong)"),
         ({"name": "x", "parts": {"a": {"sise": 1}}}, "file: top.parts.a.sise: found an unknown field, expected 'size'"),
         ({"name": "x", "parts": {"a": {"size": 1}}}, "file: top.parts.a.size.half: found one half, expected whole"),
+        ({"name": ""}, "file: top.name: found '', expected at least 1 character"),
+        ({"name": "A"}, "file: top.name: found 'A', expected a match of '^[a-z]+$'"),
+        ({"name": "x", "tags": []}, "file: top.tags: found [], expected at least 1 item"),
         ([1], "file: top: found [1], expected a valid dictionary or instance of Outer"),
     ],
 )

@@ -231,8 +231,8 @@ def test_the_lifecycle_can_be_gone_through_again_and_again(start_driver):
         ({"device": "loopbak"}, "hand_drivers.devices: found 'loopbak', expected one of:"),
         ({"options": "{"}, "expected a JSON object"),
         ({"options": '{"lag": 1}'}, "option 'lag'"),
-        ({"rate_hz": 5}, "parameter 'rate_hz': found 5, expected: Input should be greater than or equal to 10"),
-        ({"side": "middle"}, "parameter 'side': found 'middle', expected: Input should be 'left' or 'right'"),
+        ({"rate_hz": 5}, "parameter 'rate_hz': found 5, expected greater than or equal to 10"),
+        ({"side": "middle"}, "parameter 'side': found 'middle', expected 'left' or 'right'"),
         ({"rate": 100}, "parameter 'rate': unknown, expected 'rate_hz'"),
     ],
 )
