@@ -313,7 +313,7 @@ add_hand() {
 
 # The marks `graph` and `system` (pyproject.toml) tell the tiers apart: what has neither is fast.
 run_tests() {
-    local status=0 name tier="" options=() packages=()
+    local status=0 name tier="" options=() reports=()
     case ${1:-} in
         --fast | --graph | --system) tier=${1#--}; shift ;;
         -*) die "./ws test [--fast|--graph|--system] [PACKAGE...]; got '$1'" ;;
@@ -325,21 +325,28 @@ run_tests() {
     check_rendering
     rm -f "$ROOT"/build/*/pytest.xml
     if [[ $tier == fast ]]; then
-        run_fast_tests "$@" || status=$?
+        reports=(fast)
+        run_group env -C "$ROOT" python -m pytest -q -n auto -m "not graph and not system" \
+            --junitxml "$ROOT/build/fast/pytest.xml" "${@/#/src/}" || status=$?
     else
+        mapfile -t reports < <(packages_of_tier "$tier" "$@")
         [[ -z $tier ]] || options=(--pytest-args " -m $tier")
-        [[ $# -eq 0 ]] || packages=(--packages-select "$@")
-        run_group colcon test --return-code-on-test-failure "${packages[@]}" \
+        run_group colcon test --return-code-on-test-failure --packages-select "${reports[@]}" \
             --event-handlers console_cohesion+ desktop_notification- "${options[@]}" || status=$?
     fi
-    python "$ROOT/.ci/summary.py" "$ROOT/build" || status=$?
+    python "$ROOT/.ci/summary.py" "$ROOT/build" "${reports[@]}" || status=$?
     exit "$status"
 }
 
-# All packages in one pytest, a process for each processor.
-run_fast_tests() {
-    run_group env -C "$ROOT" python -m pytest -q -n auto -m "not graph and not system" \
-        --junitxml "$ROOT/build/fast/pytest.xml" "${@/#/src/}"
+# The packages that are named; without names, those that have tests of the tier.
+packages_of_tier() {
+    if [[ $# -gt 1 ]]; then
+        printf '%s\n' "${@:2}"
+    elif [[ $1 ]]; then
+        (cd "$ROOT/src" && grep --recursive --files-with-matches "mark\.$1" -- */test | cut -d / -f 1 | sort -u)
+    else
+        packages
+    fi
 }
 
 bench() {

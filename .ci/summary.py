@@ -1,6 +1,6 @@
 """Sums the junit files of `colcon test` and prints one line: N passed, N failed, N skipped.
 
-    python .ci/summary.py BUILD_FOLDER [PACKAGE...]
+    python .ci/summary.py BUILD_FOLDER PACKAGE...
 
 Exits with 1 when a test failed or none ran.
 """
@@ -35,9 +35,8 @@ def line(counts: Counts) -> str:
 
 
 def main(build: Path, packages: list[str]) -> int:
-    """Print the results of all or some packages; returns the exit code."""
-    chosen = packages or sorted(path.parent.name for path in build.glob("*/pytest.xml"))
-    results = {package: count(build / package / "pytest.xml") for package in chosen}
+    """Print the results of the packages; returns the exit code."""
+    results = {package: count(build / package / "pytest.xml") for package in packages}
     width = max(map(len, results), default=0)
     for package, counts in results.items():
         print(f"  {package:<{width}}  {line(counts)}")
