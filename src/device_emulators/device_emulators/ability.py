@@ -12,7 +12,7 @@ from hand_drivers.devices import ability_frames as wire
 
 
 class AbilityHand:
-    """Takes position and read frames; answers with position, current and velocity."""
+    """Responds to position and read frames with position, current and velocity."""
 
     def __init__(self, faults: Faults, joints: Joints | None = None) -> None:
         self.faults, self.frames = faults, 0
@@ -20,7 +20,7 @@ class AbilityHand:
         self._unstuffer = wire.Unstuffer()
 
     def receive(self, data: bytes) -> bytes:
-        """The answers to the frames that `data` completes."""
+        """The responses to the frames that `data` completes."""
         return b"".join(self._answer(body) for body in self._unstuffer.feed(data))
 
     def _answer(self, body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Where the devices of an emulated station are found: written once for who serves them and who connects."""
+"""Addresses of the devices of an emulated station, for the emulators and for the drivers that connect to them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,27 @@ ARMS = {"xarm7": "xarm7"}  # embodiment -> device plug-in
 BEHIND_ARM = {"xarm_gripper": "xarm_gripper"}
 SERIAL = {"ability": "ability", "inspire": "inspire", "robotiq_2f85": "robotiq"}
 UNITREE_ARMS, UNITREE_HANDS = {"g1_arm": "g1_arms"}, {"dex3": "dex3"}
-UNITREE_MODULES = ("cyclonedds", "unitree_sdk2py")  # that speak the wire of both
-INTERFACE = "lo"  # where the emulated Unitree robot is heard
+UNITREE_MODULES = ("cyclonedds", "unitree_sdk2py")  # implement the protocol of both
+INTERFACE = "lo"  # network interface of the emulated Unitree robot
 EMULATED = {"arm": ARMS | UNITREE_ARMS, "hand": BEHIND_ARM | SERIAL | UNITREE_HANDS}
 
 
 def emulated_part(port: int, side: str, part: str, embodiment: str) -> dict[str, Any]:
-    """Device, address and options of a part of the emulated station whose world answers at `port`.
+    """Device, address and options of a part of an emulated station.
 
-    Raises ValueError, with what is expected, for a robot that nobody emulates, or not on this machine.
+    Args:
+        port: Port of the simulated world.
+        side: "left" or "right".
+        part: "arm" or "hand".
+        embodiment: The robot.
+
+    Raises:
+        ValueError: If there is no emulator of the robot, or if it cannot run on this machine. The text is what is
+            expected.
     """
     known = EMULATED[part]
     if embodiment not in known:
-        raise ValueError(f"one that is emulated: {', '.join(sorted(known))}; or backend:=sim")
+        raise ValueError(f"one with an emulator: {', '.join(sorted(known))}; or backend:=sim")
     address, options = str(terminal(port, side)), {}
     if embodiment in ARMS | BEHIND_ARM:
         address, options = box_host(port, side), {"port": port}
@@ -36,26 +44,26 @@ def emulated_part(port: int, side: str, part: str, embodiment: str) -> dict[str,
 
 
 def absent(modules: Iterable[str]) -> list[str]:
-    """Which of these modules are not installed."""
+    """Those of the modules that are not installed."""
     return [module for module in modules if find_spec(module) is None]
 
 
 def _expect_installed(modules: Iterable[str]) -> None:
     missing = absent(modules)
     if missing:
-        raise ValueError(f"{' and '.join(missing)} to be installed, which speak its wire; or backend:=sim")
+        raise ValueError(f"{' and '.join(missing)} to be installed; or backend:=sim")
 
 
 def box_host(port: int, side: str) -> str:
-    """An address of this machine for each control box: its report port is fixed, so hosts have to differ."""
+    """Loopback address of the control box of a side. Each has its own, because the report port is fixed."""
     return f"127.{port >> 8}.{port & 0xFF}.{2 if side == 'left' else 3}"
 
 
 def domain(port: int) -> int:
-    """A DDS domain for each station's Unitree robot: above those that ROS 2 takes, and not beyond DDS's 232."""
+    """DDS domain of the station's Unitree robot: above those that ROS 2 uses, at most DDS's 232."""
     return 102 + port % 130
 
 
 def terminal(port: int, side: str) -> Path:
-    """The link to the pseudo terminal of a side's hand, in a folder of this user's own."""
+    """The link to the pseudo terminal of a side's hand, in a folder of this user."""
     return Path(tempfile.gettempdir()) / f"crosshand-{os.getuid()}-{port}" / f"{side}_hand"

@@ -1,4 +1,4 @@
-"""`emulate_ability`, `emulate_inspire`, ...: devices to drive by hand; faults are typed, e.g. `silent 1`."""
+"""`emulate_ability`, `emulate_inspire`, ...: emulators with faults from the terminal, such as `silent 1`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from device_emulators.serve import Protocol, PtyServer, TcpServer
 
 
 def run_ability() -> None:
-    """An Ability hand on a serial terminal."""
+    """Emulate an Ability hand on a serial terminal."""
     faults = Faults()
     with PtyServer(AbilityHand(faults), faults) as server:
         attend(server.port, faults)
@@ -26,7 +26,7 @@ def run_ability() -> None:
 def run_inspire(
     modbus: Annotated[str, typer.Option(help="serve Modbus TCP on HOST:PORT instead of a serial terminal")] = "",
 ) -> None:
-    """An Inspire hand."""
+    """Emulate an Inspire hand."""
     faults = Faults()
     hand = inspire.InspireHand(faults)
     if modbus:
@@ -38,9 +38,9 @@ def run_inspire(
 
 def run_robotiq(
     tcp: Annotated[str, typer.Option(help="serve on HOST:PORT instead of a serial terminal")] = "",
-    active: Annotated[bool, typer.Option(help="as after an activation")] = True,
+    active: Annotated[bool, typer.Option(help="start activated")] = True,
 ) -> None:
-    """A Robotiq 2F gripper."""
+    """Emulate a Robotiq 2F gripper."""
     faults = Faults()
     gripper = robotiq.RobotiqGripper(faults, active)
     if tcp:
@@ -51,14 +51,14 @@ def run_robotiq(
 
 
 def serve_tcp(make: Callable[[], Protocol], faults: Faults, address: str) -> None:
-    """Serve on `address`, HOST[:PORT], until the terminal ends."""
+    """Serve on `address`, HOST[:PORT], until the end of the standard input."""
     host, _, port = address.partition(":")
     with TcpServer(make, faults, host, int(port or 0)) as server:
         attend(f"{server.host}:{server.port}", faults)
 
 
 def attend(address: str, faults: Faults) -> None:
-    """Say where the device is, then take faults from the terminal until it ends."""
+    """Print the device's address, and set faults from the standard input until its end."""
     print(f"address:={address}", flush=True)
     for line in sys.stdin:
         if line.strip() and (wrong := faults.set(line)):
@@ -66,10 +66,10 @@ def attend(address: str, faults: Faults) -> None:
 
 
 def run_xarm(
-    ip: Annotated[str, typer.Option(help="address of this machine to take")] = "127.0.0.2",
-    port: Annotated[int, typer.Option(help="control port; the SDK asks 502, which only root may take")] = 502,
+    ip: Annotated[str, typer.Option(help="address of this machine to listen on")] = "127.0.0.2",
+    port: Annotated[int, typer.Option(help="control port; the SDK uses 502, which needs root")] = 502,
 ) -> None:
-    """The control box of an xArm7."""
+    """Emulate the control box of an xArm7."""
     faults, home = Faults(), Lag(embodiments.load("xarm7").postures["home"], 0.02)
     try:
         emulator = xarm.XArmEmulator(xarm.ControlBox(faults, home), ip, port)
@@ -81,20 +81,20 @@ def run_xarm(
 
 
 def emulate_ability() -> None:
-    """Command line."""
+    """Run the command line."""
     typer.run(run_ability)
 
 
 def emulate_inspire() -> None:
-    """Command line."""
+    """Run the command line."""
     typer.run(run_inspire)
 
 
 def emulate_robotiq() -> None:
-    """Command line."""
+    """Run the command line."""
     typer.run(run_robotiq)
 
 
 def emulate_xarm() -> None:
-    """Command line."""
+    """Run the command line."""
     typer.run(run_xarm)

@@ -27,9 +27,16 @@ OTHERS = ("other_robot_joint1", "other_robot_joint2")
 
 @dataclass(frozen=True)
 class Setup:
-    """Name of the controller, its joints and where they stand (n,); the topic and rate of the joint states.
+    """Settings of the emulated controller.
 
-    from_desired: new trajectories begin at the last command (`interpolate_from_desired_state`), else at the joints.
+    Attributes:
+        name: Name of the controller.
+        joints: Its n joints.
+        position: Their initial positions (n,), rad.
+        joint_states: Topic of the joint states.
+        rate_hz: Rate of the joint states and of the controller.
+        from_desired: Whether a new trajectory starts at the last command (`interpolate_from_desired_state`), rather
+            than at the measured positions.
     """
 
     name: str
@@ -42,7 +49,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Segment:
-    """A straight way between two joint positions (n,), begun at a monotonic time, s."""
+    """A linear motion between two joint positions (n,), started at a monotonic time, s."""
 
     start: np.ndarray
     goal: np.ndarray
@@ -50,15 +57,16 @@ class Segment:
     seconds: float
 
     def at(self, now: float) -> np.ndarray:
-        """Where one should be."""
+        """Desired position (n,) at the monotonic time `now`."""
         share = np.clip((now - self.began) / self.seconds, 0, 1) if self.seconds > 0 else 1.0
         return self.start + share * (self.goal - self.start)
 
 
 class TrajectoryController(AbstractContextManager):
-    """Joints that follow single points linearly in time; faults: silent, frozen, late_s, and refuse: does not listen.
+    """Joints that move linearly to the last point of a trajectory.
 
-    ``accepted`` keeps the last trajectories, ``rejected`` counts those that the real controller would reject too.
+    Supported faults: silent, frozen, late_s, and refuse, which removes the subscription. ``accepted`` holds the last
+    trajectories; ``rejected`` counts those that the real controller would reject too.
     """
 
     def __init__(self, setup: Setup, faults: Faults) -> None:
@@ -67,7 +75,7 @@ class TrajectoryController(AbstractContextManager):
         self.rejected = 0
         self._segment = Segment(self.lag.position, self.lag.position, 0.0, 0.0)
         self._new: JointTrajectory | None = None
-        self._late: deque[tuple[float, JointState]] = deque()  # when it goes out, what
+        self._late: deque[tuple[float, JointState]] = deque()  # (time of publishing, message)
         self._ros = RosThread(setup.name.strip("/").replace("/", "_"))
         self._publisher = self._ros.node.create_publisher(JointState, setup.joint_states, qos.STATE)
         self._subscription: Subscription | None = None
@@ -75,14 +83,14 @@ class TrajectoryController(AbstractContextManager):
         self._ros.start()
 
     def close(self) -> None:
-        """Leave the graph."""
+        """Destroy the node."""
         self._ros.end()
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def _update(self) -> None:
-        self._listen_or_not()
+        self._update_subscription()
         now = time.monotonic()
         self.lag.frozen = self.faults.frozen
         self._publish(now)
@@ -91,7 +99,7 @@ class TrajectoryController(AbstractContextManager):
             self._new = None
         self.lag.target = self._segment.at(now + 1.0 / self.setup.rate_hz)
 
-    def _listen_or_not(self) -> None:
+    def _update_subscription(self) -> None:
         if self.faults.refuse and self._subscription is not None:
             self._ros.node.destroy_subscription(self._subscription)
             self._subscription = None
@@ -100,7 +108,7 @@ class TrajectoryController(AbstractContextManager):
             self._subscription = self._ros.node.create_subscription(JointTrajectory, topic, self._on_command, 10)
 
     def _begin(self, message: JointTrajectory, now: float) -> None:
-        """Replace what was under way by the last point."""
+        """Replace the current motion by one to the last point."""
         point = message.points[-1]
         goal = np.array([point.positions[message.joint_names.index(joint)] for joint in self.setup.joints])
         start = self.lag.target if self.setup.from_desired else self.lag.position
@@ -124,11 +132,12 @@ class TrajectoryController(AbstractContextManager):
                 self._publisher.publish(message)
 
     def _state(self) -> JointState:
-        """The joints backwards between two of other robots, whose velocity nobody measures; no effort at all."""
+        """The joints in reverse order, between joints of other robots with unknown velocity; without effort."""
         names = [OTHERS[0], *reversed(self.setup.joints), OTHERS[1]]
         position, velocity = self.lag.position[::-1], self.lag.velocity[::-1]
-        numbers = np.concatenate([[0.1], position, [0.2]]), np.concatenate([[np.nan], velocity, [np.nan]])
-        return messages.joint_state(names, time.time_ns(), *numbers)
+        positions = np.concatenate([[0.1], position, [0.2]])
+        velocities = np.concatenate([[np.nan], velocity, [np.nan]])
+        return messages.joint_state(names, time.time_ns(), positions, velocities)
 
 
 def run_controller(
@@ -138,7 +147,7 @@ def run_controller(
     rate_hz: Annotated[float, typer.Option(help="rate of the joint states and of the controller")] = 100.0,
     from_desired: Annotated[bool, typer.Option(help="as interpolate_from_desired_state")] = False,
 ) -> None:
-    """A robot behind ros2_control, with the joints of an embodiment."""
+    """Emulate a robot behind ros2_control, with the joints of an embodiment."""
     faults, robot = Faults(), embodiments.load(embodiment)
     posture = next(iter(robot.postures.values()))
     setup = Setup(name, robot.joints, posture, joint_states, rate_hz, from_desired)

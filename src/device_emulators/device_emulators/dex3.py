@@ -1,4 +1,4 @@
-"""An emulated Unitree Dex3-1 on its two DDS topics, which `emulators.g1` has on each arm."""
+"""An emulated Unitree Dex3-1 on its two DDS topics."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from hand_drivers.devices import g1_dds
 from hand_drivers.devices.dex3 import ENABLED, TIMED_OUT
 
 FINGERS = 7
-EXPONENT_BIT = 1 << 30  # the highest one of a float's four bytes
+EXPONENT_BIT = 1 << 30  # the highest exponent bit of a 32-bit float
 
 
 class Dex3Emulator:
-    """A hand; `fingers` (7,) in the order of its motors. Of the faults it knows silent, late_s, corrupt, frozen, code
-    and timed_out. Its messages have no checksum: what is corrupt are positions.
+    """A Dex3-1 hand.
 
-    `modes`: of its motors, in the last command. `commands`: how many came. `state` is what it says.
+    Supported faults: silent, late_s, corrupt, frozen, code and timed_out. Messages have no checksum: `corrupt` changes
+    the positions. `modes` are those of the motors in the last command, `commands` the number of commands.
+
+    Args:
+        participant: The DDS participant.
+        side: "left" or "right".
+        faults: Faults of the hand.
+        fingers: Joints (7,) in the order of the motors.
     """
 
     def __init__(self, participant: Any, side: str, faults: Faults, fingers: Joints) -> None:
@@ -39,12 +45,12 @@ class Dex3Emulator:
         self._reader = g1_dds.reader(participant, f"rt/dex3/{side}/cmd", HandCmd_)
 
     def step(self) -> None:
-        """Take the newest command and tell the state."""
+        """Take the newest command and publish the state."""
         command = g1_dds.newest(self._reader)
         if command is not None:
             self._follow(command)
         if not self.faults.silent:
-            self._tell()
+            self._measure()
 
     def _follow(self, command: Any) -> None:
         self.commands += 1
@@ -55,13 +61,14 @@ class Dex3Emulator:
                 target[number] = motor.q
         self.fingers.move(target)
 
-    def _tell(self) -> None:
+    def _measure(self) -> None:
+        """Publish the present state, after the transport delay."""
         self.fingers.frozen = self.faults.frozen or self.faults.timed_out
         measured = Measured(time.time_ns(), self.fingers.position, self.fingers.velocity, self.faults.code)
-        self._late.put(self.faults.late_s, partial(self._say, measured))
+        self._late.put(self.faults.late_s, partial(self._publish, measured))
         self._late.flush()
 
-    def _say(self, measured: Measured) -> None:
+    def _publish(self, measured: Measured) -> None:
         measured.describe(self.state.motor_state)
         for number, motor in enumerate(self.state.motor_state):
             motor.mode = number | (TIMED_OUT if self.faults.timed_out else 0)
@@ -71,7 +78,14 @@ class Dex3Emulator:
 
 @dataclass(frozen=True)
 class Measured:
-    """When (ns, system time) joints (n,) were found to do what, rad and rad/s, and the error bits of all motors."""
+    """State of n joints.
+
+    Attributes:
+        stamp_ns: Time of the measurement, system time, ns.
+        position: (n,), rad.
+        velocity: (n,), rad/s.
+        code: Error bits of all motors.
+    """
 
     stamp_ns: int
     position: np.ndarray
@@ -79,13 +93,13 @@ class Measured:
     code: int
 
     def describe(self, states: Any) -> None:
-        """Fill in the motor states (n,) of a message."""
+        """Write the values into the n motor states of a message."""
         for motor, position, velocity in zip(states, self.position, self.velocity, strict=True):
             motor.q, motor.dq, motor.motorstate = float(position), float(velocity), self.code
             motor.temperature = [35, 45]
 
 
 def flipped(value: float) -> float:
-    """A number of four bytes with one bit flipped; one below 2, but not 0, becomes absurdly large."""
+    """A 32-bit float with its highest exponent bit flipped: one of 0 < |value| < 2 becomes larger than 1e38 * value."""
     (bits,) = struct.unpack("<I", struct.pack("<f", value))
     return struct.unpack("<f", struct.pack("<I", bits ^ EXPONENT_BIT))[0]

@@ -1,21 +1,26 @@
-"""What can go wrong with an emulated device; set by a test or typed by hand."""
+"""Faults of an emulated device, set by a test or from the terminal."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
 
-MOST = {"late_s": 60.0, "code": 0xFFFF}  # that may be typed; what is not here is on or off
+MOST = {"late_s": 60.0, "code": 0xFFFF}  # largest values; the others are 0 or 1
 
 
 @dataclass
 class Faults:
-    """Each is off at first and may be changed while the emulator runs.
+    """Faults of a device, which may be changed while the emulator runs. Each emulator documents those it supports.
 
-    silent: answers nothing. refuse: takes no new connection, and drops the ones it has. cut: ends each answer in the
-    middle. late_s: does what it is told at once, and answers so much later. corrupt: flips a bit of each answer.
-    frozen: joints stay where they are and say so. code: the device's own error. timed_out: motors have stopped for want
-    of commands, and say so. An emulator's own words say which of them it knows.
+    Attributes:
+        silent: No responses.
+        refuse: No new connections, and existing ones are closed.
+        cut: Each response ends after half its bytes.
+        late_s: Transport delay of responses, s; commands are executed at once.
+        corrupt: One bit of each response is flipped.
+        frozen: Joints do not move, and their measured positions are constant.
+        code: The device's error code.
+        timed_out: The motors stopped because commands were missing, and report it.
     """
 
     silent: bool = False
@@ -29,11 +34,11 @@ class Faults:
 
     @property
     def any(self) -> bool:
-        """Whether any of them is on."""
+        """Whether any fault is on."""
         return any(bool(getattr(self, field.name)) for field in fields(self))
 
     def applied(self, answer: bytes) -> bytes:
-        """What of `answer` goes out, `late_s` from now."""
+        """The bytes that are sent for a response."""
         if self.silent or not answer:
             return b""
         if self.corrupt:
@@ -42,7 +47,14 @@ class Faults:
         return answer[: len(answer) // 2] if self.cut else answer
 
     def set(self, text: str) -> str:
-        """Take "NAME VALUE" as typed, e.g. "silent 1", "late_s 0.2"; returns what is wrong with it, "" if nothing."""
+        """Set a fault from a text.
+
+        Args:
+            text: "NAME VALUE", such as "silent 1" or "late_s 0.2".
+
+        Returns:
+            The error in the text, "" if there is none.
+        """
         name, _, value = text.strip().partition(" ")
         kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
         if name not in kinds:

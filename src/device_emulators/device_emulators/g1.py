@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -18,22 +18,29 @@ from device_emulators.lag import Joints, JointsError, Lag
 from device_emulators.serve import Loop, Outbox
 from hand_drivers.devices import g1_dds
 
-PERIOD_S = 0.008  # a robot says 500 times a second how it is; this is cheaper
+PERIOD_S = 0.008  # the robot publishes at 500 Hz; this costs less
 MOTORS, WEIGHT = 35, 29
 ARMS = slice(12, 29)  # waist and arms: what `rt/arm_sdk` moves
 MODE_MACHINE = 5
 KEPT = 2000  # commands
-REST = 0.01 * np.arange(MOTORS)  # where the robot itself has its joints
+REST = 0.01 * np.arange(MOTORS)  # positions at which the robot's own controller holds the joints
 WARM = 45 << 16 | 35  # °C, of a motor's case and winding
 
 
 class G1Emulator(contextlib.AbstractContextManager):
-    """`joints` (35,) and the `fingers` (7,) of each hand move as commanded; of the faults it knows silent, late_s,
-    corrupt, frozen and code, a hand also timed_out. Where the joints are at first, the robot itself has them when
-    nobody commands them. Joints that do not answer leave it silent.
+    """A G1 whose joints (35,) and fingers (7,) of each hand move as commanded.
 
-    `commands`: weight and positions (35,) of the last good commands. `refused`: how many others there were. `looks`:
-    how often it looked for commands.
+    Supported faults: silent, late_s, corrupt, frozen and code; of a hand also timed_out. The robot's own controller
+    holds the initial positions, and moves the joints there without commands. It publishes nothing while the joints
+    raise JointsError. `commands` holds weight and positions (35,) of the last valid commands, `refused` counts the
+    invalid ones, `looks` counts the polls for commands.
+
+    Args:
+        faults: Faults of the robot.
+        interface: Network interface.
+        domain: DDS domain.
+        joints: The joints (35,); ideal ones by default.
+        hands: Faults and fingers (7,) of each hand, by side; ideal ones by default.
     """
 
     def __init__(
@@ -56,12 +63,12 @@ class G1Emulator(contextlib.AbstractContextManager):
         self.hands = {side: Dex3Emulator(participant, side, *hand) for side, hand in hands.items()}
         self._state, self._late = LowState(), Outbox()
         self._state.mode_machine = MODE_MACHINE
-        self._writer = g1_dds.writer(participant, "rt/lowstate", LowState)
-        self._reader = g1_dds.reader(participant, "rt/arm_sdk", LowCmd, depth=KEPT)
+        self._writer: Any = g1_dds.writer(participant, "rt/lowstate", LowState)
+        self._reader: Any = g1_dds.reader(participant, "rt/arm_sdk", LowCmd, depth=KEPT)
         self._loop = Loop(self._step)
 
     def close(self) -> None:
-        """Leave."""
+        """Stop and delete the DDS entities."""
         self._loop.end()
         self._writer = self._reader = None
         self.hands = {}
@@ -74,34 +81,35 @@ class G1Emulator(contextlib.AbstractContextManager):
         with contextlib.suppress(JointsError):
             self._follow()
             if not self.faults.silent:
-                self._tell()
+                self._measure()
         self.looks += 1
         for hand in self.hands.values():
             with contextlib.suppress(JointsError):
                 hand.step()
 
     def _follow(self) -> None:
-        """Do what the newest of the good commands says."""
+        """Execute the newest valid command."""
         commands = [c for c in self._reader.take(KEPT) if c.sample_info.valid_data]
         good = [c for c in commands if c.crc == c.checksum() and c.mode_machine == MODE_MACHINE]
         self.refused += len(commands) - len(good)
-        told = [c.numbers[:, c.Q].astype(float) for c in good]
-        self.commands.extend((float(position[WEIGHT]), position) for position in told)
+        positions = [c.numbers[:, c.Q].astype(float) for c in good]
+        self.commands.extend((float(position[WEIGHT]), position) for position in positions)
         if good:
-            self.weight = float(told[-1][WEIGHT])
+            self.weight = float(positions[-1][WEIGHT])
             enabled = (good[-1].modes == 1) & (good[-1].numbers[:, good[-1].KP] > 0)
             share = np.where(enabled, self.weight, 0.0)[ARMS]
             target = self.joints.target.copy()
-            target[ARMS] = share * told[-1][ARMS] + (1 - share) * self._rest[ARMS]
+            target[ARMS] = share * positions[-1][ARMS] + (1 - share) * self._rest[ARMS]
             self.joints.move(target)
 
-    def _tell(self) -> None:
+    def _measure(self) -> None:
+        """Publish the present state, after the transport delay."""
         self.joints.frozen = self.faults.frozen
         measured = Measured(time.time_ns(), self.joints.position, self.joints.velocity, self.faults.code)
-        self._late.put(self.faults.late_s, partial(self._say, measured))
+        self._late.put(self.faults.late_s, partial(self._publish, measured))
         self._late.flush()
 
-    def _say(self, measured: Measured) -> None:
+    def _publish(self, measured: Measured) -> None:
         state = self._state
         state.numbers[:, state.Q], state.numbers[:, state.DQ] = measured.position, measured.velocity
         state.motors[:, state.ERRORS] = measured.code
@@ -113,10 +121,10 @@ class G1Emulator(contextlib.AbstractContextManager):
 
 
 def run_g1(
-    interface: Annotated[str, typer.Option(help="network interface to be heard on")] = "lo",
+    interface: Annotated[str, typer.Option(help="network interface")] = "lo",
     domain: Annotated[int, typer.Option(help="DDS domain")] = 0,
 ) -> None:
-    """A G1 with Dex3-1 hands."""
+    """Emulate a G1 with Dex3-1 hands."""
     from device_emulators.command import attend
 
     faults = Faults()
@@ -125,5 +133,5 @@ def run_g1(
 
 
 def emulate_g1() -> None:
-    """Command line."""
+    """Run the command line."""
     typer.run(run_g1)

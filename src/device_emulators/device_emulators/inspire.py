@@ -1,4 +1,4 @@
-"""`emulate_inspire`: an Inspire hand on a pseudo terminal or on Modbus TCP, with the registers that drivers use."""
+"""`emulate_inspire`: an Inspire hand on a pseudo terminal or Modbus TCP, with the registers that drivers use."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from device_emulators.lag import Joints, Lag
 ANGLE_SET, ANGLE_ACT, FORCE_SET, SPEED_SET, ERROR, CLEAR_ERROR = 1486, 1546, 1498, 1522, 1606, 1004
 FINGERS, OPEN = 6, 1000
 SIZE = 2000  # bytes of registers
-LONGEST = 252  # bytes of one reading: its length and three more fit a byte
+LONGEST = 252  # bytes of one read: this length and three more must fit in a byte
 
 
 class InspireHand:
-    """The hand behind the wire: bytes by address, words low byte first."""
+    """The hand's registers: bytes by address, words low byte first."""
 
     def __init__(self, faults: Faults, fingers: Joints | None = None) -> None:
         self.faults, self._fingers = faults, fingers or Lag(np.full(FINGERS, float(OPEN)))
@@ -26,31 +26,31 @@ class InspireHand:
 
     @property
     def angles(self) -> np.ndarray:
-        """Where the fingers are, 0 to 1000."""
+        """Positions of the fingers (6,), 0 (closed) to 1000 (open)."""
         return self._fingers.position
 
     def written(self, address: int, count: int = FINGERS) -> list[int]:
-        """Words that were written last."""
+        """The last written `count` words from `address`."""
         return list(struct.unpack_from(f"<{count}H", self._memory, address))
 
     def read(self, address: int, size: int) -> bytes | None:
-        """`size` bytes from `address`; None where there are none."""
+        """`size` bytes from `address`; None if there are no such registers."""
         with self._lock:
             self._fingers.frozen = self.faults.frozen
-            # joints of a simulated world go a little beyond their limits; the hand's own counts do not
-            self._put(ANGLE_ACT, [int(round(angle)) for angle in np.clip(self._fingers.position, 0, OPEN)])
+            # joints of a simulated world may exceed their limits slightly; the counts of the hand do not
+            self._put(ANGLE_ACT, [round(angle) for angle in np.clip(self._fingers.position, 0, OPEN).tolist()])
             self._memory[ERROR : ERROR + FINGERS] = bytes([self.faults.code & 0xFF] * FINGERS)
             end = address + size
             return bytes(self._memory[address:end]) if address >= 0 and end <= SIZE else None
 
     def write(self, address: int, data: bytes) -> bool:
-        """Whether there are registers for `data` at `address`."""
+        """Write registers; returns whether `data` fits at `address`."""
         with self._lock:
             if not 0 <= address <= SIZE - len(data):
                 return False
             self._memory[address : address + len(data)] = data
             if address == CLEAR_ERROR and data[:1] == b"\x01":
-                self.faults.code &= 0xFF00  # codes above 255 stay
+                self.faults.code &= 0xFF00  # codes above 255 cannot be cleared
             if ANGLE_SET <= address < ANGLE_SET + 2 * FINGERS:
                 self._move()
             return True
@@ -65,13 +65,13 @@ class InspireHand:
 
 
 class SerialProtocol:
-    """RH56DFX: `EB 90 id length command address data sum`, answered by `90 EB ...`."""
+    """The serial protocol of the RH56DFX: `EB 90 id length command address data sum`; responses with `90 EB`."""
 
     def __init__(self, hand: InspireHand, number: int = 1) -> None:
         self._hand, self._number, self._buffer = hand, number, b""
 
     def receive(self, data: bytes) -> bytes:
-        """The answers to the requests that `data` completes; garbage in between is skipped."""
+        """The responses to the requests that `data` completes; invalid bytes in between are skipped."""
         self._buffer += data
         answers = b""
         while (start := self._buffer.find(b"\xeb\x90")) >= 0:
@@ -104,19 +104,19 @@ class SerialProtocol:
 
 
 class ModbusProtocol:
-    """RH56DFTP: Modbus TCP, functions 3 and 16; addresses count bytes, words are big-endian on the wire."""
+    """Modbus TCP of the RH56DFTP, functions 3 and 16; addresses count bytes, words are big-endian on the wire."""
 
     def __init__(self, hand: InspireHand) -> None:
         self._hand, self._buffer = hand, b""
 
     def receive(self, data: bytes) -> bytes:
-        """The answers to the requests that `data` completes."""
+        """The responses to the requests that `data` completes."""
         self._buffer += data
         answers = b""
         while len(self._buffer) >= 8:
             transaction, protocol, length = struct.unpack_from(">HHH", self._buffer)
             if protocol or not 2 <= length <= 260:
-                self._buffer = b""  # no Modbus: a server hangs up or waits, this one forgets
+                self._buffer = b""  # not Modbus: discarded
                 break
             if len(self._buffer) < 6 + length:
                 break
@@ -141,5 +141,5 @@ class ModbusProtocol:
 
 
 def _swapped(data: bytes) -> bytes:
-    """The bytes of each word the other way round."""
+    """The data with the bytes of each word swapped."""
     return np.frombuffer(data, "<u2").byteswap().tobytes()

@@ -1,4 +1,4 @@
-"""What moves behind an emulated wire, and its simplest kind: joints that follow their targets with a lag."""
+"""The joints of an emulated device: the interface, and joints with a first-order lag."""
 
 from __future__ import annotations
 
@@ -9,32 +9,43 @@ import numpy as np
 
 
 class JointsError(RuntimeError):
-    """The joints do not answer; neither does the device then."""
+    """The joints are not available; the device sends no response then."""
 
 
 class Joints(Protocol):
-    """Joints (n,) in the unit and order of an emulated device. Frozen, they stay where they are and say so.
+    """Joints (n,) in the unit and order of an emulated device; frozen ones do not move.
 
-    Called from several threads. All but `frozen` may raise JointsError.
+    Called from several threads. All members but `frozen` may raise JointsError.
     """
 
-    frozen: bool
     target: np.ndarray
 
     @property
+    def frozen(self) -> bool:
+        """Whether the joints are kept from moving."""
+        ...
+
+    @frozen.setter
+    def frozen(self, frozen: bool) -> None: ...
+
+    @property
     def position(self) -> np.ndarray:
-        """Where they are now."""
+        """Present positions (n,)."""
+        ...
 
     @property
     def velocity(self) -> np.ndarray:
-        """How fast they are now, per second."""
+        """Present velocities (n,), per second."""
+        ...
 
     def move(self, target: np.ndarray) -> None:
-        """Follow another target from now on."""
+        """Set the target (n,)."""
 
 
 class Lag:
-    """Joints with a first-order lag, that advance to the present whenever they are asked."""
+    """Joints that follow their targets with a first-order lag; they are advanced to the present at each access."""
+
+    frozen: bool
 
     def __init__(self, position: np.ndarray, time_constant_s: float = 0.05) -> None:
         self.target = np.array(position, dtype=float)
@@ -43,7 +54,7 @@ class Lag:
 
     @property
     def position(self) -> np.ndarray:
-        """Where the joints are now."""
+        """Present positions (n,)."""
         now = time.monotonic()
         if not self.frozen:
             share = 1 - np.exp(-(now - self._then) / self._time_constant_s)
@@ -53,11 +64,11 @@ class Lag:
 
     @property
     def velocity(self) -> np.ndarray:
-        """How fast they are now."""
+        """Present velocities (n,), per second."""
         position = self.position
         return np.zeros_like(position) if self.frozen else (self.target - position) / self._time_constant_s
 
     def move(self, target: np.ndarray) -> None:
-        """Follow the old target up to now and another from now on."""
+        """Advance to the present, and set the target (n,)."""
         self._position = self.position
         self.target = np.array(target, dtype=float)

@@ -1,4 +1,4 @@
-"""`emulate_robotiq`: a Robotiq 2F gripper that speaks Modbus RTU, on a pseudo terminal or behind a TCP port."""
+"""`emulate_robotiq`: a Robotiq 2F gripper with Modbus RTU, on a pseudo terminal or a TCP port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ACTIVATION_S = 1.5
 
 
 class RobotiqGripper:
-    """The gripper behind the wire: three words to write, three to read."""
+    """The gripper's registers: three words to write, three to read."""
 
     def __init__(self, faults: Faults, active: bool = True, finger: Joints | None = None) -> None:
         self.faults, self.finger = faults, finger or Lag(np.array([float(OPENED)]))
@@ -27,11 +27,11 @@ class RobotiqGripper:
 
     @property
     def written(self) -> list[int]:
-        """The words that were written last: action, position, speed and force."""
+        """The last written words: action, position, speed and force."""
         return list(self._written)
 
     def write(self, words: list[int]) -> None:
-        """Take three words; a gripper that is not active, or not told to go, stays."""
+        """Write three words; the gripper moves only if it is active and the `go` bit is set."""
         with self._lock:
             self._written = list(words)
             action = words[0] >> 8
@@ -51,7 +51,7 @@ class RobotiqGripper:
             self.finger.frozen = self.faults.frozen
             action = self._written[0] >> 8
             status = self._state() << 4 | action & 9
-            position = int(round(np.clip(self.finger.position[0], 0, 255)))
+            position = round(float(np.clip(self.finger.position[0], 0, 255)))
             return [status << 8, (self.faults.code & 0xFF) << 8 | self._written[1] & 0xFF, position << 8]
 
     def _state(self) -> int:
@@ -61,13 +61,13 @@ class RobotiqGripper:
 
 
 class RtuProtocol:
-    """Modbus RTU: functions 3, 4, 16 and 23."""
+    """Modbus RTU, functions 3, 4, 16 and 23."""
 
     def __init__(self, gripper: RobotiqGripper, number: int = 9) -> None:
         self._gripper, self._number, self._buffer = gripper, number, b""
 
     def receive(self, data: bytes) -> bytes:
-        """The answers to the requests that `data` completes; garbage in between is skipped."""
+        """The responses to the requests that `data` completes; invalid bytes in between are skipped."""
         self._buffer += data
         answers = b""
         while len(self._buffer) >= 8:
@@ -99,7 +99,7 @@ class RtuProtocol:
 
 
 def _size(frame: bytes) -> int | None:
-    """Bytes of the request that begins here, its check included; None when none does."""
+    """Length of the request at the start of `frame`, with its checksum; None if it is not the start of a request."""
     if frame[1] in (3, 4):
         return 8
     place = {16: 6, 23: 10}.get(frame[1])
@@ -109,7 +109,7 @@ def _size(frame: bytes) -> int | None:
 
 
 def crc(data: bytes) -> bytes:
-    """The check of Modbus RTU, polynomial 0xA001 reflected; over a frame with its check it is zero."""
+    """CRC-16 of Modbus RTU (reflected polynomial 0xA001); that of a frame with its checksum is zero."""
     value = 0xFFFF
     for byte in data:
         value ^= byte

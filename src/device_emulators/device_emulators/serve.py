@@ -1,4 +1,4 @@
-"""Puts an emulated device on a wire: a pseudo terminal or a TCP port of this machine."""
+"""Servers for emulated devices: a pseudo terminal or a TCP port of this machine."""
 
 from __future__ import annotations
 
@@ -21,30 +21,29 @@ POLL_S = 0.05
 
 
 class Protocol(TypingProtocol):
-    """One connection's half of a conversation."""
+    """The protocol of one connection."""
 
     def receive(self, data: bytes) -> bytes:
-        """The answers to the requests that `data` completes."""
+        """The responses to the requests that `data` completes."""
+        ...
 
 
 def answered(protocol: Protocol, data: bytes, faults: Faults) -> bytes:
-    """What goes out for `data`."""
+    """The bytes that are sent in response to `data`."""
     try:
         return faults.applied(protocol.receive(data))
     except JointsError:
         return b""
 
 
-def tell(error: Exception) -> None:
-    """One line on stderr for what nobody foresaw."""
+def report(error: Exception) -> None:
+    """Print an unexpected error on stderr, in one line."""
     words = " ".join(f"{type(error).__name__}: {error}".split())
     print(f"emulator: {words}", file=sys.stderr, flush=True)
 
 
 class Loop:
-    """Calls `step`, which waits at most POLL_S, in a thread until it is ended. A step that fails is told, and goes on
-    with the next one.
-    """
+    """Calls `step`, which waits at most POLL_S, in a thread. A step that fails is reported, and the loop goes on."""
 
     def __init__(self, step: Callable[[], None]) -> None:
         self._step, self._end = step, threading.Event()
@@ -52,7 +51,7 @@ class Loop:
         self._thread.start()
 
     def end(self) -> None:
-        """Return once no step runs any more."""
+        """End the loop and wait for the current step."""
         self._end.set()
         self._thread.join(2.0)
 
@@ -60,39 +59,39 @@ class Loop:
         while not self._end.is_set():
             try:
                 self._step()
-            except Exception as error:  # an emulator that dies in silence looks like a fault of the driver
-                tell(error)
+            except Exception as error:  # an emulator that ends without a report looks like a fault of the driver
+                report(error)
                 self._end.wait(POLL_S)
 
 
 class Outbox:
-    """Answers on their way, in order, each due at a time of its own: a late answer keeps no question waiting."""
+    """Responses in order, each with its time of sending: a delayed response does not block the next request."""
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[float, Callable[[], object]]] = deque()
 
     def put(self, late_s: float, send: Callable[[], object]) -> None:
-        """Have `send` called in `late_s`."""
+        """Call `send` in the first `flush` after `late_s`."""
         self._waiting.append((time.monotonic() + late_s, send))
 
     def flush(self) -> None:
-        """Send what is due; whoever has left gets nothing."""
+        """Send what is due; errors of closed connections are ignored."""
         while self._waiting and self._waiting[0][0] <= time.monotonic():
             with contextlib.suppress(OSError):
                 self._waiting.popleft()[1]()
 
     @property
     def wait_s(self) -> float:
-        """How long the loop may wait for the next question."""
+        """Longest time to wait for the next request, s."""
         return min(max(self._waiting[0][0] - time.monotonic(), 0.0), POLL_S) if self._waiting else POLL_S
 
 
 class PtyServer(contextlib.AbstractContextManager):
-    """A serial device; `port` is the terminal to open."""
+    """A device on a pseudo terminal; clients open `port`."""
 
     def __init__(self, protocol: Protocol, faults: Faults) -> None:
         self._protocol, self._faults = protocol, faults
-        self._master, self._slave = os.openpty()  # ours stays open, or clients that leave would end the terminal
+        self._master, self._slave = os.openpty()  # the slave stays open: the terminal ends with its last user
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
         self._selector = selectors.DefaultSelector()
@@ -101,7 +100,7 @@ class PtyServer(contextlib.AbstractContextManager):
         self._loop = Loop(self._serve)
 
     def close(self) -> None:
-        """Stop answering."""
+        """Stop serving."""
         self._loop.end()
         self._selector.close()
         os.close(self._master)
@@ -119,7 +118,7 @@ class PtyServer(contextlib.AbstractContextManager):
 
 
 class TcpServer(contextlib.AbstractContextManager):
-    """A device on a TCP port; port 0 takes any that is free. Each connection has a protocol of its own."""
+    """A device on a TCP port; 0 selects a free one. Each connection has its own protocol."""
 
     def __init__(self, make: Callable[[], Protocol], faults: Faults, host: str = "127.0.0.1", port: int = 0) -> None:
         self._make, self._faults = make, faults
@@ -131,7 +130,7 @@ class TcpServer(contextlib.AbstractContextManager):
         self._loop = Loop(self._serve)
 
     def close(self) -> None:
-        """Stop answering, and hang up."""
+        """Stop serving, and close all connections."""
         self._loop.end()
         self._drop()
         self._selector.close()
@@ -142,18 +141,17 @@ class TcpServer(contextlib.AbstractContextManager):
 
     def _serve(self) -> None:
         for key, _ in self._selector.select(self._late.wait_s):
-            if key.fileobj is self._listener:
+            if key.data is None:
                 client = self._listener.accept()[0]
-                self._selector.register(client, selectors.EVENT_READ, self._make())
-            elif not self._answer(key.fileobj, key.data):
-                self._selector.unregister(key.fileobj)
-                key.fileobj.close()
+                self._selector.register(client, selectors.EVENT_READ, (client, self._make()))
+            elif not self._answer(*key.data):
+                self._close(key.data[0])
         if self._faults.refuse:
             self._drop()
         self._late.flush()
 
     def _answer(self, client: socket.socket, protocol: Protocol) -> bool:
-        """Serve a client that has something to say; False when it has left, or nothing sensible can be answered."""
+        """Respond to a client; False if its connection has ended, or must be closed."""
         try:
             data = client.recv(4096)
             if data:
@@ -162,12 +160,15 @@ class TcpServer(contextlib.AbstractContextManager):
                 return True
         except OSError:
             return False
-        except Exception as error:  # of the protocol: the other conversations go on
-            tell(error)
+        except Exception as error:  # of the protocol: other connections go on
+            report(error)
         return False
 
     def _drop(self) -> None:
         for key in list(self._selector.get_map().values()):
-            if key.fileobj is not self._listener:
-                self._selector.unregister(key.fileobj)
-                key.fileobj.close()
+            if key.data is not None:
+                self._close(key.data[0])
+
+    def _close(self, client: socket.socket) -> None:
+        self._selector.unregister(client)
+        client.close()

@@ -1,4 +1,4 @@
-"""`emulate_xarm`: the control box of a UFACTORY xArm7 on TCP: its control port, and the report that it pushes."""
+"""`emulate_xarm`: the control box of a UFACTORY xArm7 on TCP: its control port and its report port."""
 
 from __future__ import annotations
 
@@ -19,19 +19,24 @@ JOINTS = 7
 VERSION = b"7,7,XI1305,AC1305,v2.3.0"
 REPORT_S = 0.01
 STOPPED, READY = 4, 2
-GRIPPER, TOOL_BAUD = 8, 11  # the gripper's number behind the box; the code of 2 Mbaud
+GRIPPER, TOOL_BAUD = 8, 11  # Modbus address of the gripper; the code of 2 Mbaud
 GRIPPER_ERROR, GRIPPER_RESET, GRIPPER_TARGET, GRIPPER_POSITION = 0x000F, 0x0109, 0x0700, 0x0702
 GRIPPER_OPEN = 850.0  # tenths of a millimetre between the fingers
-NO_TOOL = 19  # the box's error when nobody answers at the flange
+NO_TOOL = 19  # the box's error if no device at the flange responds
 SERVO_MODE = 1
-REACH = 2 * np.pi  # rad, of the joint that turns furthest
-ROWS, WORDS, NIBBLE = 3, 20, 15  # most that one asks for: of joint states, of the gripper's words, as state or mode
+REACH = 2 * np.pi  # rad, of the joint with the largest range
+ROWS, WORDS, NIBBLE = 3, 20, 15  # largest valid number of joint state rows, of gripper words, state or mode
 ERROR_BIT, WARNING_BIT, NOT_READY_BIT, INVALID_BIT = 0x40, 0x20, 0x10, 0x08
 
 
 class Gripper:
-    """The gripper at the flange, as its Modbus registers; `finger` (1,) in tenths of a millimetre between both. Of the
-    faults it knows silent, frozen and code.
+    """The Modbus registers of the gripper at the flange.
+
+    Supported faults: silent, frozen and code.
+
+    Args:
+        faults: Faults of the gripper.
+        finger: Distance between the fingers (1,), tenths of a millimetre.
     """
 
     def __init__(self, faults: Faults, finger: Joints) -> None:
@@ -39,12 +44,12 @@ class Gripper:
         self._registers: dict[int, int] = {}
 
     def answer(self, question: bytes) -> bytes | None:
-        """The answer to `function, register, count, data`, in kind; None where it knows no such thing."""
+        """The response to a request `function, register, count, data`; None if it is invalid."""
         register, count = struct.unpack_from(">HH", question, 1)
         if not 0 < count <= WORDS:
             return None
         if question[0] == 3:
-            low = self._value(register) & (1 << 16 * count) - 1  # fewer words than were written are the last of them
+            low = self._value(register) & (1 << 16 * count) - 1  # of a longer value, the last words
             return question[:1] + bytes([2 * count]) + low.to_bytes(2 * count, "big")
         if question[0] == 16 and len(question) == 6 + 2 * count:
             self._write(register, int.from_bytes(question[6:], "big", signed=True))
@@ -68,8 +73,10 @@ class Gripper:
 
 
 class ControlBox:
-    """The arm behind the box. Servo targets are taken in mode 1 only, enabled, ready and without error, which stops it
-    until somebody starts it again.
+    """The arm behind the box.
+
+    It accepts servo targets only in mode 1, enabled, ready and without error; an error stops it until it is enabled
+    again.
     """
 
     def __init__(self, faults: Faults, joints: Joints, gripper: Gripper | None = None) -> None:
@@ -79,21 +86,21 @@ class ControlBox:
 
     @property
     def ready(self) -> bool:
-        """Whether it would move."""
+        """Whether it accepts motions."""
         return self.enabled and self.state in (0, 1, READY) and not self.faults.code
 
     @property
     def status(self) -> int:
-        """The status byte of every answer."""
+        """The status byte of responses."""
         return (ERROR_BIT if self.faults.code else 0) | (0 if self.ready else NOT_READY_BIT)
 
     def position(self) -> np.ndarray:
-        """Where the joints are (7,), rad."""
+        """Present joint positions (7,), rad."""
         self.joints.frozen = self.faults.frozen
         return self.joints.position
 
     def answer(self, function: int, payload: bytes) -> bytes | None:
-        """The payload of the answer; None where the box knows no such function or parameters."""
+        """The payload of the response; None if the function or its parameters are invalid."""
         if self.faults.code:
             self.state = STOPPED
         if function == 1:
@@ -115,7 +122,7 @@ class ControlBox:
         return b"\0" * 40 if function in (2, 8, 9) else b"\0\0"
 
     def _joint_states(self, count: int) -> bytes | None:
-        """Position, velocity and effort, or the first of them."""
+        """The first `count` rows of position, velocity and effort."""
         if not 0 < count <= ROWS:
             return None
         rows = np.zeros((count, JOINTS))
@@ -124,13 +131,13 @@ class ControlBox:
         return rows.astype("<f4").tobytes()
 
     def _servo(self, target: np.ndarray) -> bytes:
-        if self.ready and self.mode == SERVO_MODE and (np.abs(target) <= REACH).all():  # not so for NaN either
+        if self.ready and self.mode == SERVO_MODE and (np.abs(target) <= REACH).all():  # False for NaN
             self.joints.move(target)
             self.targets += 1
         return b"\0\0"
 
     def _tool(self, payload: bytes) -> bytes | None:
-        """A question to the gripper behind host and slave, and its answer; one that is silent is the box's error."""
+        """Forward a request, after host and slave address, to the gripper; no response is an error of the box."""
         if len(payload) < 7 or payload[:2] != bytes([9, GRIPPER]):
             return None
         if self.gripper.faults.silent:
@@ -149,11 +156,11 @@ class ControlBox:
         elif function == 19:
             self.mode, self.state = payload[0], STOPPED
         elif function == 16:
-            self.faults.code &= 0xFF00  # codes above 255 stay
+            self.faults.code &= 0xFF00  # codes above 255 cannot be cleared
         return b""
 
     def report(self) -> bytes:
-        """What is pushed on port 30003."""
+        """A report, as sent on port 30003."""
         angles = struct.pack("<7f", *self.position())
         rest = struct.pack("<6f", *[0.0] * 6) + struct.pack("<7f", *[0.0] * 7)
         body = bytes([self.mode << 4 | self.state]) + struct.pack(">H", 0) + angles + rest
@@ -161,13 +168,13 @@ class ControlBox:
 
 
 class ControlProtocol:
-    """`transaction, protocol, length, function` and a payload, big-endian; answers add a status byte."""
+    """`transaction, protocol, length, function` and a payload, big-endian; responses add a status byte."""
 
     def __init__(self, box: ControlBox) -> None:
         self._box, self._buffer = box, b""
 
     def receive(self, data: bytes) -> bytes:
-        """The answers to the requests that `data` completes."""
+        """The responses to the requests that `data` completes."""
         self._buffer += data
         answers = b""
         while len(self._buffer) >= 7:
@@ -187,7 +194,7 @@ class ControlProtocol:
 
 
 class Reporter:
-    """Pushes the report to whoever connects."""
+    """Sends the report periodically to all clients."""
 
     def __init__(self, box: ControlBox, host: str, port: int = REPORT_PORT) -> None:
         self._box, self._end = box, threading.Event()
@@ -197,7 +204,7 @@ class Reporter:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop pushing."""
+        """Stop sending."""
         self._end.set()
         self._thread.join(2.0)
         self._listener.close()
@@ -226,7 +233,7 @@ def _sent(client: socket.socket, data: bytes) -> bool:
 
 
 class XArmEmulator:
-    """The box on its ports; closes as a context manager."""
+    """The box on its two ports; a context manager that closes them."""
 
     def __init__(self, box: ControlBox, host: str = "127.0.0.1", port: int = CONTROL_PORT) -> None:
         self.box = box
@@ -234,7 +241,7 @@ class XArmEmulator:
         self.reporter = Reporter(self.box, host)
 
     def close(self) -> None:
-        """Take the box off the network."""
+        """Close both ports."""
         self.reporter.close()
         self.control.close()
 

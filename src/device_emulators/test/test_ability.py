@@ -120,7 +120,7 @@ def test_answers_that_stop_or_break_are_no_measurement(bench, fault):
 
 def test_a_silent_hand_is_named_at_connection(bench):
     bench.faults.silent = True
-    with pytest.raises(DeviceError, match=f"ability {bench.server.port}: no answer"):
+    with pytest.raises(DeviceError, match=f"ability {bench.server.port}: no response"):
         bench.device.connect()
 
 

@@ -98,7 +98,7 @@ def test_a_silent_hand_is_named_at_connection(bench):
     bench.faults.silent = True
     bench.device = bench.make(connect_s=0.3)
     side = bench.side
-    with pytest.raises(DeviceError, match=f"dex3 lo {side}: rt/dex3/{side}/state: nothing heard"):
+    with pytest.raises(DeviceError, match=f"dex3 lo {side}: rt/dex3/{side}/state: no message"):
         bench.device.connect()
 
 
@@ -107,7 +107,7 @@ def test_a_hand_that_falls_silent_is_lost_and_comes_back_stopped(bench):
     driver.start()
     bench.faults.silent = True
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
-    assert f"rt/dex3/{bench.side}/state: nothing heard" in driver.reason
+    assert f"rt/dex3/{bench.side}/state: no message" in driver.reason
     bench.faults.silent = False
     assert until(driver.reconnect, 10.0)
     assert driver.state is State.STOPPED and driver.reset()[0]
@@ -127,7 +127,7 @@ def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
     ("spoil", "fault"),
     [
         (lambda hand: setattr(hand.state, "error", [0, 0x20]), "error 0x0 0x20"),
-        (lambda hand: setattr(hand.faults, "timed_out", True), "motors stopped for want of commands"),
+        (lambda hand: setattr(hand.faults, "timed_out", True), "motors stopped, commands were missing"),
     ],
 )
 def test_what_else_a_hand_complains_about_is_a_fault(bench, spoil, fault):

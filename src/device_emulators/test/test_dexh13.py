@@ -148,7 +148,7 @@ def test_a_left_hand_is_taken_on_the_left(bench):
     [
         ("silent", True, "expected 16 finite numbers"),
         ("cut", True, "expected 16 finite numbers"),
-        ("late_s", 0.3, "an answer took"),
+        ("late_s", 0.3, "a response took"),
     ],
 )
 def test_answers_that_stop_break_or_tarry_are_no_measurement(bench, fault, value, text):
@@ -212,7 +212,7 @@ def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
 
 def test_a_silent_hand_is_named_at_connection(bench):
     bench.faults.silent = True
-    with pytest.raises(DeviceError, match=f"dexh13 {PORT}: no hand answers"):
+    with pytest.raises(DeviceError, match=f"dexh13 {PORT}: no response of a hand"):
         bench.device.connect()
 
 

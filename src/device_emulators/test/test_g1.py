@@ -183,7 +183,7 @@ def test_what_is_not_finite_never_gets_onto_the_wire(bench, value):
 def test_a_silent_robot_is_named_at_connection_and_told_nothing(bench):
     bench.faults.silent = True
     device = bench.make("left", connect_s=0.3)
-    with pytest.raises(DeviceError, match="g1_arms lo left: rt/lowstate: nothing heard"):
+    with pytest.raises(DeviceError, match="g1_arms lo left: rt/lowstate: no message"):
         device.connect()
     assert not bench.robot.commands
 
@@ -195,7 +195,7 @@ def test_a_robot_that_falls_silent_is_lost_told_nothing_and_held_where_it_is_fou
     assert until(lambda: np.allclose(bench.told[LEFT], 0.5))
     bench.faults.silent = True
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
-    assert "rt/lowstate: nothing heard for" in driver.reason
+    assert "rt/lowstate: no message for" in driver.reason
     bench.robot.commands.clear()
     looks = bench.robot.looks
     assert until(lambda: bench.robot.looks > looks + 20) and not bench.robot.commands
@@ -214,7 +214,7 @@ def test_old_targets_are_forgotten_while_the_robot_is_silent(bench):
     assert until(lambda: np.allclose(bench.told[LEFT], 0.5))
     bench.faults.silent = True
     assert until(lambda: silent(bench.left) != "")
-    with pytest.raises(DeviceError, match="g1_arms lo left: rt/lowstate: nothing heard for"):
+    with pytest.raises(DeviceError, match="g1_arms lo left: rt/lowstate: no message for"):
         bench.left.write(np.full(7, 0.6))
     assert until(lambda: told_nothing_more(bench))
     bench.robot.joints = Lag(g1.REST)  # moved by hand meanwhile

@@ -242,7 +242,7 @@ def test_a_state_that_is_heard_twice_does_not_count_again(bench, speaker):
     bench.device.connect()
     bench.faults.silent = True
     assert until(lambda: silent(bench.device))
-    again = bench.device._link.heard.sample.stamp_ns
+    again = bench.device._link.received.sample.stamp_ns
     sent = []
     assert not until(lambda: sent.append(speaker.say(state(stamp_ns=again))) or not silent(bench.device), 0.3)
     assert len(sent) > 5
@@ -264,7 +264,7 @@ def test_nobody_there_is_named():
 def test_joint_states_alone_are_no_controller(bench):
     bench.faults.refuse = True
     assert until(lambda: bench.controller._subscription is None)
-    with pytest.raises(DeviceError, match=f"no controller listens on {CONTROLLER}/joint_trajectory"):
+    with pytest.raises(DeviceError, match=f"no controller subscribes to {CONTROLLER}/joint_trajectory"):
         make(**SOON).connect()
 
 
@@ -286,7 +286,7 @@ def test_targets_that_are_no_numbers_are_not_sent(bench, wrong):
 def test_a_controller_that_leaves_stops_the_driver_until_it_is_back_and_reset(bench, driver):
     bench.faults.refuse = True
     assert ticks_to(driver, State.STOPPED) and until(lambda: driver.tick(time.monotonic_ns()) or driver.standing)
-    assert driver.reason == f"controller {CONTROLLER} does not listen"
+    assert driver.reason == f"controller {CONTROLLER} has no subscription"
     assert driver.reset() == (False, driver.reason)
     bench.faults.refuse = False
     assert until(lambda: driver.reset()[0], 10.0) and driver.state is State.HOLDING

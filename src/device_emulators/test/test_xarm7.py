@@ -170,7 +170,7 @@ def test_every_second_reading_asks_and_a_silent_box_is_told_by_every_one(bench):
     bench.faults.silent = True
     bench.device.read()
     for _ in range(3):
-        with pytest.raises(DeviceError, match="no answer in time"):
+        with pytest.raises(DeviceError, match="no response in time"):
             bench.device.read()
 
 
@@ -281,7 +281,7 @@ def test_a_gripper_that_says_nothing_is_lost_and_its_box_has_an_error_that_stops
     bench.box.gripper.faults.silent = True
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
     assert "no position" in driver.reason
-    assert until(lambda: bench.device.read() and bench.device.fault() == "error 19: end module does not answer")
+    assert until(lambda: bench.device.read() and bench.device.fault() == "error 19: no response of the end module")
     bench.box.gripper.faults.silent = False
     bench.device.clear_fault()
     assert until(driver.reconnect, 10.0)

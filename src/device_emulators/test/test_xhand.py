@@ -137,7 +137,7 @@ def test_a_hand_of_the_other_side_is_refused(bench, kind, side):
     [
         ("silent", True, "error 1501050"),
         ("corrupt", True, "expected 0 to 11"),
-        ("late_s", 0.3, "an answer took"),
+        ("late_s", 0.3, "a response took"),
         ("code", 1501003, "error 1501003"),
     ],
 )
@@ -151,7 +151,7 @@ def test_joints_that_nothing_was_received_of_are_not_taken_for_zero(bench):
     wire = bench.wire()
     wire.open()
     bench.hand.state = HandState
-    with pytest.raises(DeviceError, match="incomplete answer"):
+    with pytest.raises(DeviceError, match="incomplete response"):
         wire.exchange(None)
     wire.close()
 

@@ -1,1 +1,1 @@
-"""Episodes as rosbag2 MCAP bags: recorder, inspection, conversion to training datasets, video."""
+"""Episodes as rosbag2 MCAP bags: recorder, inspection, conversion to training datasets, and videos."""

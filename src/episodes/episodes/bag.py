@@ -1,4 +1,4 @@
-"""Episodes as rosbag2 MCAP bags: one folder with metadata.yaml and one .mcap, zstd chunks. No ROS needed.
+"""Episodes as rosbag2 MCAP bags: a folder with metadata.yaml and one .mcap with zstd chunks. ROS is not needed.
 
 metadata.yaml is written last and atomically, so a folder that has one is complete.
 """
@@ -26,24 +26,28 @@ from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata, parse
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
-    from backports import zstd  # what rosbags itself compresses with
+    from backports import zstd  # as in rosbags
 
 CAMERA_TOPIC = re.compile(r"^/camera/([^/]+)/image_raw$")
-BAG_VERSION = 9  # what Jazzy's rosbag2 writes
-_CHECKED = {zstd.CompressionParameter.checksum_flag: 1}
+BAG_VERSION = 9  # that of rosbag2 in ROS 2 Jazzy
+_CHECKED: dict[int, int] = {zstd.CompressionParameter.checksum_flag: 1}
 
 
 def is_complete(path: Path) -> bool:
-    """Whether the folder holds a bag that was closed properly."""
+    """Whether the folder holds a bag that was closed."""
     return (Path(path) / "metadata.yaml").is_file()
 
 
 def discard_incomplete(path: Path) -> None:
-    """Remove a bag folder that was never closed. Anything else is left alone and raises EpisodeError."""
+    """Remove the folder of a bag that was not closed, if it exists.
+
+    Raises:
+        EpisodeError: If the folder is something else; it is not touched.
+    """
     path = Path(path)
     if not path.exists():
         return
-    ours = {f"{path.name}.mcap", "metadata.yaml.tmp"}  # all that a writer may leave behind
+    ours = {f"{path.name}.mcap", "metadata.yaml.tmp"}  # all files of an interrupted writer
     if not path.is_dir() or any(entry.name not in ours or not entry.is_file() for entry in path.iterdir()):
         raise EpisodeError(path, "", "something that is not an unfinished bag", "nothing, it is not overwritten")
     shutil.rmtree(path)
@@ -52,12 +56,19 @@ def discard_incomplete(path: Path) -> None:
 class EpisodeWriter:
     """Writes one episode.
 
-    As a context manager it closes the bag on success and leaves it unfinished (no metadata.yaml) on an exception.
-    `metadata` may be replaced until `close`; what it holds then is written, and so are the texts in `notes`.
+    As a context manager it closes the bag on success, and leaves it incomplete (without metadata.yaml) on an exception.
+    `metadata` and the texts in `notes` are written by `close`, and may be changed until then.
+
+    Args:
+        path: Folder of the bag, which is created.
+        metadata: What the episode is.
+        overwrite_incomplete: Whether an incomplete bag at `path` is removed first.
+
+    Raises:
+        EpisodeError: If the folder exists.
     """
 
     def __init__(self, path: Path | str, metadata: EpisodeMetadata, *, overwrite_incomplete: bool = False) -> None:
-        """Create the folder `path`. Raises EpisodeError if it exists (see `discard_incomplete`)."""
         self.path = Path(path)
         self.metadata = metadata
         self.notes: dict[str, str] = {}
@@ -71,11 +82,12 @@ class EpisodeWriter:
         self._writer = Writer(self.path, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
-        # rosbags writes no chunk checksums; zstd's own make every reader notice damaged bytes
-        self._writer.storage.compressor = lambda raw: zstd.compress(raw, options=_CHECKED)
+        # rosbags writes no checksums of chunks; with those of zstd every reader detects damaged bytes
+        storage: Any = self._writer.storage
+        storage.compressor = lambda raw: zstd.compress(raw, options=_CHECKED)
 
     def add_topic(self, topic: str, msgtype: str, qos: Sequence[Qos] = ()) -> None:
-        """Announce a topic; `write` does it by itself for topics without a QoS to remember."""
+        """Add a topic with its quality of service; `write` adds topics without."""
         known = self._connections.get(topic)
         if known is None:
             self._connections[topic] = self._writer.add_connection(
@@ -86,9 +98,13 @@ class EpisodeWriter:
             raise EpisodeError(self.path, topic, f"a message of type {msgtype}", f"{known.msgtype}, as before")
 
     def write(self, topic: str, msgtype: str, stamp_ns: int, message: Any) -> None:
-        """Append one message, given as serialized CDR bytes or as a message of `rosbags`.
+        """Append one message.
 
-        `stamp_ns` is the time of reception (live) or of the event (simulated), nanoseconds.
+        Args:
+            topic: Name of the topic.
+            msgtype: Type, such as "sensor_msgs/msg/Image".
+            stamp_ns: Time of reception (live) or of the event (simulated), ns.
+            message: Serialized CDR bytes, or a message of `rosbags`.
         """
         if topic not in self._connections or self._connections[topic].msgtype != msgtype:
             self.add_topic(topic, msgtype)
@@ -100,7 +116,7 @@ class EpisodeWriter:
         self.bytes += len(raw)
 
     def write_image(self, topic: str, stamp_ns: int, rgb: np.ndarray, frame_id: str = "") -> None:
-        """Append an Image from (H, W, 3) uint8 RGB."""
+        """Append an Image of `rgb` (H, W, 3) uint8."""
         self.write(topic, messages.IMAGE, stamp_ns, messages.image(stamp_ns, rgb, frame_id))
 
     def write_joint_state(
@@ -123,7 +139,7 @@ class EpisodeWriter:
         self.write(topic, messages.TRAJECTORY, stamp_ns, messages.trajectory(stamp_ns, names, times, points))
 
     def close(self) -> None:
-        """Write the index and metadata.yaml. The bag is complete afterwards; closing twice is harmless."""
+        """Write the index and metadata.yaml, which completes the bag; has no effect on a closed bag."""
         if self._writer.storage is not None:
             notes = {**self.notes, METADATA_KEY: self.metadata.model_dump_json()}
             for key, text in notes.items():
@@ -131,7 +147,7 @@ class EpisodeWriter:
             self._writer.close()
 
     def abort(self) -> None:
-        """Stop writing and leave the bag unfinished."""
+        """Stop writing, and leave the bag incomplete."""
         self._writer.abort()
 
     def __enter__(self) -> EpisodeWriter:
@@ -143,7 +159,7 @@ class EpisodeWriter:
 
 @dataclass(frozen=True)
 class Topic:
-    """A recorded topic: its type and how many messages it has."""
+    """A recorded topic: its type and its number of messages."""
 
     msgtype: str
     count: int
@@ -151,7 +167,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Record:
-    """One recorded message: `log_ns` is when it was received, `raw` its CDR bytes."""
+    """One recorded message: `log_ns` is the time of reception, ns, `raw` its CDR bytes."""
 
     topic: str
     msgtype: str
@@ -159,7 +175,11 @@ class Record:
     raw: bytes
 
     def decode(self) -> Any:
-        """The message. Raises EpisodeError for a type outside the standard ones and for damaged content."""
+        """The message.
+
+        Raises:
+            EpisodeError: For a type that is not a standard one, and for damaged content.
+        """
         try:
             return messages.typestore().deserialize_cdr(self.raw, self.msgtype)
         except Exception as error:
@@ -167,9 +187,10 @@ class Record:
 
 
 class EpisodeReader:
-    """Reads one bag folder (or a bare .mcap file). Use as a context manager.
+    """Reads one bag, a folder or a bare .mcap file; a context manager.
 
-    Every problem with the file is an EpisodeError of one line that names it.
+    Raises:
+        EpisodeError: Here and in all methods, for a file that cannot be read, in one line that names it.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -185,7 +206,7 @@ class EpisodeReader:
 
     @property
     def metadata(self) -> EpisodeMetadata | None:
-        """What the episode is about; None for bags of other recorders."""
+        """Metadata of the episode; None for bags of other recorders."""
         text = self.custom.get(METADATA_KEY)
         return None if text is None else parse_metadata(text, str(self.path / "metadata.yaml"))
 
@@ -195,7 +216,11 @@ class EpisodeReader:
         return {found.group(1): topic for topic in sorted(self.topics) if (found := CAMERA_TOPIC.match(topic))}
 
     def camera_topic(self, camera: str = "") -> str:
-        """Image topic of a camera, of the first one if unnamed. Raises EpisodeError naming the cameras there are."""
+        """Image topic of a camera, by default of the first one.
+
+        Raises:
+            EpisodeError: If there is no such camera, naming those in the bag.
+        """
         cameras = self.cameras
         if not cameras:
             raise EpisodeError(self.path, "/camera/<name>/image_raw", None, "images of at least one camera")
@@ -205,7 +230,7 @@ class EpisodeReader:
 
     @property
     def span_ns(self) -> tuple[int, int]:
-        """First and last log time, nanoseconds; (0, 0) for a bag without messages."""
+        """First and last time of reception, ns; (0, 0) for a bag without messages."""
         if not self._reader.message_count:
             return 0, 0
         return self._reader.start_time, self._reader.end_time - 1
@@ -252,14 +277,22 @@ class EpisodeReader:
 
 
 def read(path: Path | str, topics: Iterable[str] | None = None) -> Iterator[tuple[str, int, Any]]:
-    """Iterate over (topic, log time ns, message) of a bag in the order of reception. Raises EpisodeError."""
+    """Iterate over (topic, time of reception in ns, message) of a bag, in the order of reception.
+
+    Raises:
+        EpisodeError: If the bag cannot be read.
+    """
     with naming(path), EpisodeReader(path) as reader:
         for record in reader.records(None if topics is None else set(topics)):
             yield record.topic, record.log_ns, record.decode()
 
 
 def read_metadata(path: Path | str) -> EpisodeMetadata:
-    """The metadata of a bag. Raises EpisodeError if the bag has none or is damaged."""
+    """The metadata of a bag.
+
+    Raises:
+        EpisodeError: If the bag has none, or cannot be read.
+    """
     with EpisodeReader(path) as reader:
         found = reader.metadata
     if found is None:

@@ -1,4 +1,4 @@
-"""Bags to a training dataset: `python -m episodes.convert BAG... --out DIR`. Resumable; many processes if asked."""
+"""Converts bags to a training dataset: `python -m episodes.convert BAG... --out DIR`. It can be resumed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Target(str, Enum):
 
 @dataclass
 class Report:
-    """What became of every bag: converted now, there already, skipped as unsuccessful, refused with the reason."""
+    """Results by bag: converted now, present already, skipped as unsuccessful, refused with the reason."""
 
     converted: int = 0
     present: int = 0
@@ -44,9 +44,10 @@ class Report:
 
 
 def find_bags(paths: Iterable[Path]) -> list[Path]:
-    """Every path that is a bag, and of other folders the bags inside, sorted by name.
+    """Every path that is a bag, and the complete bags in other folders, sorted by name.
 
-    Unfinished bags inside a folder are left out. Raises EpisodeError for a path without any bag.
+    Raises:
+        EpisodeError: For a path without any bag.
     """
     bags: list[Path] = []
     for path in map(Path, paths):
@@ -67,10 +68,21 @@ def convert(
     workers: int = 1,
     console: Console | None = None,
 ) -> Report:
-    """Convert bags into the dataset `out`, adding to what is there. A refused bag does not stop the others.
+    """Convert bags into a dataset, in addition to the episodes that it has. A refused bag does not stop the others.
 
-    Episodes not marked as successful are skipped unless `include_failures`. Raises EpisodeError if the dataset was
-    made with other settings.
+    Args:
+        bags: The bags.
+        out: Folder of the dataset.
+        settings: How the episodes are sampled.
+        include_failures: Whether episodes that are not marked as successful are converted, too.
+        workers: Number of processes.
+        console: For the progress; None: no output.
+
+    Returns:
+        The results by bag.
+
+    Raises:
+        EpisodeError: If the dataset was made with other settings.
     """
     settings = settings or Settings()
     report = Report()
@@ -106,7 +118,7 @@ def _open(out: Path, settings: Settings) -> Dataset:
 
 
 def _is_current(out: Path, entry: EpisodeEntry) -> bool:
-    """Whether an episode's file is there and not older than the bag it came from (a bag that is gone cannot tell)."""
+    """Whether an episode's file exists and is not older than its bag, if that still exists."""
     file, bag = out / entry.file, out / entry.source / "metadata.yaml"
     return file.is_file() and not (bag.is_file() and bag.stat().st_mtime > file.stat().st_mtime)
 

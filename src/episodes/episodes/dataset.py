@@ -25,11 +25,11 @@ DATASET_FILE = "dataset.yaml"
 PARTS: tuple[Literal["arm"], Literal["hand"]] = ("arm", "hand")
 _MAX_BYTES = 64 << 20
 _MAX_ARRAY_BYTES = 8 << 30
-_COMPRESSION_LEVEL = 1  # images hardly shrink further, and level 1 is several times faster than the default
+_COMPRESSION_LEVEL = 1  # several times faster than the default, and images are hardly larger
 
 
 class Joints(BaseModel):
-    """Joint names of one side in the order of the arrays' columns."""
+    """Joint names of one side, in the order of the arrays' columns."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,7 +38,7 @@ class Joints(BaseModel):
 
 
 class EpisodeEntry(BaseModel):
-    """One episode of a dataset. `source` is the bag it came from, relative to the dataset."""
+    """One episode of a dataset. `source` is its bag, relative to the dataset."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -66,9 +66,16 @@ class Dataset(BaseModel):
 
 
 def resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, 3) uint8 to (h, w, 3) uint8 for size (h, w), each pixel the mean of the area it covers.
+    """Resize an image; each pixel is the mean of the area that it covers.
 
-    The one resize of the product: training data and live images both come through here.
+    Training data and live images are both resized by this function.
+
+    Args:
+        image: (H, W, 3) uint8.
+        size: (h, w).
+
+    Returns:
+        (h, w, 3) uint8.
     """
     height, width = size
     if image.shape[:2] == (height, width):
@@ -77,7 +84,11 @@ def resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def load_dataset(directory: Path | str) -> Dataset:
-    """Read dataset.yaml. Raises EpisodeError."""
+    """Read dataset.yaml.
+
+    Raises:
+        EpisodeError: If it cannot be read, naming file, field, value found and value expected.
+    """
     path = Path(directory) / DATASET_FILE
     return validate(Dataset, read_mapping(path, _MAX_BYTES, EpisodeError), path, EpisodeError)
 
@@ -102,7 +113,11 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def load_arrays(directory: Path | str, entry: EpisodeEntry) -> dict[str, np.ndarray]:
-    """The arrays of one episode. Raises EpisodeError if the file is absent, damaged or of another length."""
+    """The arrays of one episode.
+
+    Raises:
+        EpisodeError: If the file is missing, damaged or of another length.
+    """
     path = Path(directory) / entry.file
     arrays = read_arrays(path, _MAX_ARRAY_BYTES, EpisodeError)
     for name, array in arrays.items():

@@ -1,4 +1,4 @@
-"""One bag to the arrays of one training episode."""
+"""Converts one bag to the arrays of one training episode."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from episodes import messages, sampling, streams
 from episodes.bag import EpisodeReader, naming
 from episodes.dataset import PARTS, EpisodeEntry, Joints, resize_area
-from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata
+from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata, Side
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How episodes are sampled: `size` (h, w) of every image, `period_s` between steps."""
+    """How episodes are sampled: period between steps, s, and size (h, w) of the images."""
 
     period_s: float = 0.1
     size: tuple[int, int] = (96, 128)
@@ -23,9 +23,19 @@ class Settings:
 
 
 def extract(bag: Path, settings: Settings, file: str, source: str) -> tuple[EpisodeEntry, dict[str, np.ndarray]]:
-    """Read, align and resize one bag; see `episodes.dataset` for the arrays.
+    """Read, align and resize one bag.
 
-    `file` and `source` only go into the entry. Raises EpisodeError of one line naming the bag and the stream at fault.
+    Args:
+        bag: The bag.
+        settings: How it is sampled.
+        file: `file` of the entry.
+        source: `source` of the entry.
+
+    Returns:
+        The entry and the arrays, as described in `episodes.dataset`.
+
+    Raises:
+        EpisodeError: In one line, naming the bag and the faulty stream.
     """
     with naming(bag), EpisodeReader(bag) as reader:
         return _extract(reader, settings, file, source)
@@ -35,7 +45,7 @@ def _extract(
     reader: EpisodeReader, settings: Settings, file: str, source: str
 ) -> tuple[EpisodeEntry, dict[str, np.ndarray]]:
     metadata = _checked(reader)
-    reader.camera_topic()  # refuses a bag without any
+    reader.camera_topic()  # refuses a bag without cameras
     cameras = reader.cameras
     records = streams.load(reader, _wanted(metadata, list(cameras.values())))
     images = {name: streams.image_stream(topic, records[topic]) for name, topic in cameras.items()}
@@ -61,7 +71,7 @@ def _checked(reader: EpisodeReader) -> EpisodeMetadata:
 
 
 def _wanted(metadata: EpisodeMetadata, cameras: list[str]) -> dict[str, str]:
-    wanted = dict.fromkeys(cameras, messages.IMAGE)
+    wanted = {camera: messages.IMAGE for camera in cameras}  # noqa: C420 - of type dict[str, str]
     for side in metadata.embodiments:
         for part in PARTS:
             wanted[f"/{side}/{part}/joint_states"] = messages.JOINT_STATE
@@ -87,7 +97,7 @@ def _joint_streams(metadata: EpisodeMetadata, records: dict[str, list]) -> dict[
 def _align(
     steps: np.ndarray, images: dict[str, streams.ImageStream], joints: dict[str, Joint], settings: Settings
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], slice]:
-    """Values by array name at every step, chosen frames by camera, and the steps at which all of them are young."""
+    """Values by array name at every step, chosen frames by camera, and the steps at which all of them are fresh."""
     values: dict[str, np.ndarray] = {}
     chosen: dict[str, np.ndarray] = {}
     ages: dict[str, np.ndarray] = {}
@@ -121,7 +131,7 @@ def _pictures(
 
 def _entry(metadata: EpisodeMetadata, joints: dict[str, Joint], file: str, source: str, length: int) -> EpisodeEntry:
     sides = metadata.embodiments
-    names = {
+    names: dict[Side, Joints] = {
         side: Joints(arm=list(joints[f"{side}.arm"][0].names), hand=list(joints[f"{side}.hand"][0].names))
         for side in sides
     }

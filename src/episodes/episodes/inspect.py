@@ -1,4 +1,4 @@
-"""What is in a bag: `python -m episodes.inspect BAG...` prints rates, gaps, ages and losses by topic."""
+"""Inspects bags: `python -m episodes.inspect BAG...` prints rates, gaps, ages and losses by topic."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ COLUMNS = ("topic", "messages", "rate Hz", "max gap ms", "at s", "holes", "age p
 
 
 def inspect(path: Path) -> dict[str, Any]:
-    """Metadata, duration and figures of a bag as plain values. Raises EpisodeError."""
+    """Metadata, duration and figures of a bag, as values for JSON.
+
+    Raises:
+        EpisodeError: If the bag cannot be read.
+    """
     with naming(path), EpisodeReader(path) as reader:
         metadata, (first, last), found = reader.metadata, reader.span_ns, figures(reader)
     return {
@@ -78,7 +82,7 @@ def command(
     bags: Annotated[list[Path], typer.Argument(help="bags, or folders of bags", metavar="BAG...")],
     json_file: Annotated[str, typer.Option("--json", help="write the figures to this file, - for the output")] = "",
 ) -> None:
-    """Print what is in recorded bags."""
+    """Print metadata and figures of recorded bags."""
     try:
         reports = [inspect(bag) for bag in find_bags(bags)]
         text = json.dumps(reports, indent=2)
@@ -90,7 +94,7 @@ def command(
     except (EpisodeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    # wide enough for every column even where the output is a pipe
+    # wide enough for every column if the output is a pipe
     console = Console() if sys.stdout.isatty() else Console(width=140)
     for report in reports:
         show(report, console)

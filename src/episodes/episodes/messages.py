@@ -1,4 +1,4 @@
-"""Messages of the recorded topics, to and from numpy, without ROS: CDR through the typestore of `rosbags`."""
+"""Messages of the recorded topics to and from arrays, without ROS: CDR through the typestore of `rosbags`."""
 
 from __future__ import annotations
 
@@ -28,20 +28,24 @@ def typestore() -> Typestore:
 
 
 def header(stamp_ns: int, frame_id: str = "") -> Any:
-    """std_msgs/Header of a stamp in nanoseconds."""
+    """A std_msgs/Header with a stamp in ns."""
     types = typestore().types
     stamp = types["builtin_interfaces/msg/Time"](sec=int(stamp_ns // _NS), nanosec=int(stamp_ns % _NS))
     return types["std_msgs/msg/Header"](stamp=stamp, frame_id=frame_id)
 
 
 def stamp_ns(message: Any) -> int | None:
-    """Acquisition stamp of a message in nanoseconds, None for messages without a header."""
+    """Acquisition stamp of a message, ns; None for messages without a header."""
     head = getattr(message, "header", None)
     return None if head is None else head.stamp.sec * _NS + head.stamp.nanosec
 
 
 def header_stamp_ns(raw: bytes) -> int:
-    """Stamp of a serialized message that begins with a header, read without decoding the rest."""
+    """Stamp, ns, of a serialized message that begins with a header, without decoding the rest.
+
+    Raises:
+        EpisodeError: If the message is too short.
+    """
     if len(raw) < 12:
         raise EpisodeError("", "header", f"{len(raw)} bytes", "12 or more")
     seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
@@ -49,7 +53,11 @@ def header_stamp_ns(raw: bytes) -> int:
 
 
 def image(at_ns: int, rgb: np.ndarray, frame_id: str = "") -> Any:
-    """sensor_msgs/Image, encoding rgb8, from (H, W, 3) uint8. Raises ValueError on another shape or type."""
+    """A sensor_msgs/Image in encoding rgb8 of `rgb` (H, W, 3) uint8.
+
+    Raises:
+        ValueError: For another shape or type.
+    """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
         raise ValueError(f"image: expected (H, W, 3) uint8, found {rgb.shape} {rgb.dtype}")
     height, width, _ = rgb.shape
@@ -72,7 +80,11 @@ def joint_state(
     effort: np.ndarray | None = None,
     frame_id: str = "",
 ) -> Any:
-    """sensor_msgs/JointState; every given array is (n,) for n names. Raises ValueError on another length."""
+    """A sensor_msgs/JointState of n joints; arrays are (n,).
+
+    Raises:
+        ValueError: For another shape.
+    """
     values = [_vector(array, len(names)) for array in (position, velocity, effort)]
     return typestore().types[JOINT_STATE](
         header=header(at_ns, frame_id), name=list(names), position=values[0], velocity=values[1], effort=values[2]
@@ -80,13 +92,13 @@ def joint_state(
 
 
 def trajectory(at_ns: int, names: Sequence[str], times: Sequence[float], points: np.ndarray, frame_id: str = "") -> Any:
-    """trajectory_msgs/JointTrajectory of points (H, n) at `times` (H,) seconds after the stamp."""
+    """A trajectory_msgs/JointTrajectory of points (H, n) at `times` (H,) seconds after the stamp."""
     points = np.asarray(points, dtype=np.float64)
     if points.shape != (len(times), len(names)):
         raise ValueError(f"trajectory: expected points ({len(times)}, {len(names)}), found {points.shape}")
     none = np.zeros(0)
     kind = typestore().types["trajectory_msgs/msg/JointTrajectoryPoint"]
-    made = [
+    made: Any = [
         kind(positions=row, velocities=none, accelerations=none, effort=none, time_from_start=_duration(t))
         for t, row in zip(times, points, strict=True)
     ]
@@ -94,7 +106,11 @@ def trajectory(at_ns: int, names: Sequence[str], times: Sequence[float], points:
 
 
 def image_array(message: Any) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of an Image in rgb8, bgr8 or mono8. Raises EpisodeError on other or short content."""
+    """Pixels (H, W, 3) uint8 RGB of an Image in rgb8, bgr8 or mono8.
+
+    Raises:
+        EpisodeError: For another encoding, or data of the wrong size.
+    """
     channels = _CHANNELS.get(message.encoding)
     if channels is None:
         raise EpisodeError("", "encoding", repr(message.encoding), f"one of {', '.join(sorted(_CHANNELS))}")
@@ -110,7 +126,11 @@ def image_array(message: Any) -> np.ndarray:
 
 
 def read_chunk(message: Any) -> Chunk:
-    """The chunk in a JointTrajectory. Raises EpisodeError on ragged or empty content."""
+    """The chunk in a JointTrajectory.
+
+    Raises:
+        EpisodeError: If it is empty, or its points have different lengths.
+    """
     names = len(message.joint_names)
     if not message.points or any(len(point.positions) != names for point in message.points):
         raise EpisodeError("", "points", "none, or one of another size", f"points of {names} positions")

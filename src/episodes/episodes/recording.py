@@ -1,4 +1,4 @@
-"""Recording without ROS: a bounded queue in front of a thread that compresses and writes."""
+"""Recording without ROS: a bounded queue, and a thread that compresses and writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from episodes.metadata import LOSSES_KEY, EpisodeMetadata, Losses
 QUEUE_BYTES = 64 << 20  # 9 s of 320x240 images at 30 Hz
 MIN_FREE_BYTES = 1 << 30
 WAIT_S = 0.5
-_ITEM_BYTES = 256  # what a queued message costs beside its bytes
+_ITEM_BYTES = 256  # memory of a queued message beside its bytes
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,21 @@ class _Item:
 
 
 class Recording:
-    """One bag being written. `offer` never blocks: what does not fit in the queue is dropped and counted by topic.
+    """A bag that is being written. `offer` does not block: messages beyond the queue's limit are dropped and counted.
 
-    `queue_bytes` bounds what waits to be written, including the messages being written at the moment.
-    `lost` is for the caller to fill: messages that never arrived. Both counts are written into the bag.
-    A full disk or another failure of writing ends the recording with `failure` set; the bag is closed as it is.
+    A full disk or another failure of writing ends the recording and sets `failure`; the bag is closed as it is. The
+    counts of `dropped` and `lost` messages by topic are written into the bag.
+
+    Args:
+        path: Folder of the bag.
+        metadata: What the episode is.
+        queue_bytes: Limit of the queue, including the messages that are being written.
+        min_free_bytes: Free disk space at which the recording ends.
+
+    Attributes:
+        failure: Why the recording ended, "" while it runs.
+        dropped: Messages that the queue had no place for.
+        lost: Messages lost in transport, set by the caller.
     """
 
     def __init__(
@@ -73,7 +83,7 @@ class Recording:
         return self._writer.bytes
 
     def offer(self, topic: str, msgtype: str, log_ns: int, raw: bytes, qos: Sequence[Qos] = ()) -> bool:
-        """Hand over one serialized message; False (and counted) if the queue is full or the recording has ended."""
+        """Queue one serialized message; False, and counted, if the queue is full or the recording has ended."""
         with self._condition:
             item = _Item(topic, msgtype, log_ns, raw, qos)
             if self._closing or self.failure or self._queued + item.cost > self._limit:
@@ -96,19 +106,19 @@ class Recording:
             while self._wait():
                 self._check_space()
                 self._write_all()
-        except Exception as error:  # the boundary of the thread: recording ends, the node reports it
+        except Exception as error:  # ends the recording; the node reports it
             self._fail(error)
         self._finish()
 
     def _wait(self) -> bool:
-        """Wait for something to write; False once closing and nothing is left."""
+        """Wait for a message; False when closing and the queue is empty."""
         with self._condition:
             while not self._queue and not self._closing:
                 self._condition.wait(WAIT_S)
             return bool(self._queue)
 
     def _write_all(self) -> None:
-        """Write what is queued now. A message leaves the queue when it is in the bag, and counts until then."""
+        """Write what is queued now. A message leaves the queue, and its limit, when it is in the bag."""
         for _ in range(len(self._queue)):
             self._write(self._queue[0])
             with self._condition:
@@ -129,7 +139,7 @@ class Recording:
         try:
             self._writer.notes[LOSSES_KEY] = losses.model_dump_json()
             self._writer.close()
-        except Exception as error:  # a bag that cannot be closed must not take the node down
+        except Exception as error:  # a bag that cannot be closed must not end the node
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:

@@ -1,6 +1,6 @@
-"""Which camera frames become the time steps of a training episode, and whether every stream is there for them.
+"""Selects the camera frames that are the steps of a training episode, and checks that every stream has fresh values.
 
-Nothing is ever invented: a stream that is missing or silent for too long refuses the episode and is named.
+No value is made up: an episode with a stream that is missing or stale for too long is refused, naming the stream.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 from episodes.metadata import EpisodeError
 
 SAME_RATE = 0.05  # camera periods this close to the sampling period are used frame by frame
-GAP = 0.5  # fraction of the sampling period by which a frame may miss its instant
+GAP = 0.5  # fraction of the sampling period by which a frame may differ from its instant
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How old the newest value of a stream may be at a frame, and how much may be cut off at either end."""
+    """Largest ages of the newest value of a stream at a frame, s, and of what may be cut at either end, s."""
 
     state_age_s: float = 0.15
     command_age_s: float = 0.5
@@ -27,10 +27,15 @@ class Limits:
 
 
 def choose_frames(topic: str, stamps: np.ndarray, period_s: float) -> np.ndarray:
-    """Indices of frames spaced `period_s` apart, from ascending `stamps` (K,) ns.
+    """Indices of frames at a period: every frame of a camera at that rate, of a faster one those nearest in time.
 
-    A camera at the sampling rate gives every frame; a faster one the frame nearest to each instant.
-    Raises EpisodeError naming the topic, the gap and its place for a camera that is too slow or pauses.
+    Args:
+        topic: Topic of the camera.
+        stamps: Ascending stamps (K,), ns.
+        period_s: The period, s.
+
+    Raises:
+        EpisodeError: For a camera that is too slow or has a gap, naming the topic, the gap and its time.
     """
     if len(stamps) < 2:
         raise EpisodeError("", topic, f"{len(stamps)} frames", "2 or more")
@@ -50,10 +55,16 @@ def choose_frames(topic: str, stamps: np.ndarray, period_s: float) -> np.ndarray
 
 
 def trim(steps_ns: np.ndarray, ages: Mapping[str, np.ndarray], limits: Mapping[str, float], trim_s: float) -> slice:
-    """The part of the steps in which every stream is young enough.
+    """The range of steps in which every stream is fresh.
 
-    Ages are (T,) seconds by topic, limits seconds by topic. Steps before every stream has begun and after one has
-    ended are cut, `trim_s` at most at either end. Raises EpisodeError naming topic, age and place for a gap between.
+    Args:
+        steps_ns: Stamps of the steps (T,), ns.
+        ages: Age of the newest value at each step (T,), s, by topic.
+        limits: Largest age, s, by topic.
+        trim_s: Longest time that may be cut at either end, where a stream has not started or has ended, s.
+
+    Raises:
+        EpisodeError: For a gap in between, or longer ends, naming topic, age and time.
     """
     good = np.ones(len(steps_ns), dtype=bool)
     for topic, age in ages.items():

@@ -11,17 +11,29 @@ from episodes import messages
 from episodes.bag import EpisodeReader
 from episodes.metadata import LOSSES_KEY, Losses, parse_losses
 
-MISSED = 1.5  # an interval this many times the median one is one in which something is missing
+MISSED = 1.5  # multiple of the median interval from which messages count as missing
 
 
 @dataclass(frozen=True)
 class TopicFigures:
-    """Figures of one topic; times in seconds, None where the messages cannot tell.
+    """Figures of one topic, times in s; None if unknown.
 
-    `rate_hz` is the mean rate. `max_gap_s` is the longest interval, `gap_at_s` after the bag's first
-    message. `holes` counts messages missing from an otherwise regular stream. Intervals are between acquisition
-    stamps where messages carry them, else between receptions. Ages are from acquisition to reception; `disordered`
-    counts stamps older than the one before; `lost` and `dropped` are what the recorder counted.
+    Intervals are between acquisition stamps, or between receptions if messages have none.
+
+    Attributes:
+        topic: Name.
+        msgtype: Type of the messages.
+        count: Number of messages.
+        rate_hz: Mean rate.
+        max_gap_s: Longest interval.
+        gap_at_s: Start of the longest interval after the bag's first message.
+        holes: Number of messages missing in an otherwise regular stream.
+        age_p50_s: Median age, from acquisition to reception.
+        age_p99_s: 99th percentile of the age.
+        age_max_s: Largest age.
+        disordered: Number of stamps older than the previous one.
+        lost: Messages lost in transport, as counted by the recorder.
+        dropped: Messages dropped by the recorder.
     """
 
     topic: str
@@ -40,7 +52,11 @@ class TopicFigures:
 
 
 def figures(reader: EpisodeReader) -> list[TopicFigures]:
-    """Figures of every topic of an open bag, sorted by name. Raises EpisodeError for a damaged bag."""
+    """Figures of every topic of an open bag, sorted by name.
+
+    Raises:
+        EpisodeError: If the bag is damaged.
+    """
     received: dict[str, list[int]] = {topic: [] for topic in reader.topics}
     stamped: dict[str, list[int]] = {topic: [] for topic in reader.topics}
     for record in reader.records():
@@ -56,7 +72,7 @@ def figures(reader: EpisodeReader) -> list[TopicFigures]:
 
 
 def has_header(msgtype: str) -> bool:
-    """Whether messages of a type begin with a header, so far as the standard types tell."""
+    """Whether messages of a type begin with a header; False for types that are not standard ones."""
     fields = messages.typestore().fielddefs.get(msgtype)
     if fields is None:
         return False
@@ -65,13 +81,13 @@ def has_header(msgtype: str) -> bool:
 
 
 def losses(reader: EpisodeReader) -> Losses | None:
-    """What the recorder says it missed; None for bags of other writers."""
+    """Losses that the recorder counted; None for bags of other writers."""
     text = reader.custom.get(LOSSES_KEY)
     return None if text is None else parse_losses(text, str(reader.path / "metadata.yaml"))
 
 
 def as_json(found: list[TopicFigures]) -> list[dict[str, Any]]:
-    """The same figures as plain values."""
+    """The figures as values for JSON."""
     return [asdict(each) for each in found]
 
 

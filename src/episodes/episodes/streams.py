@@ -1,7 +1,7 @@
-"""The streams of an episode on one time axis, and what was known at a given instant.
+"""The streams of an episode on one time axis, and their values at a given time.
 
-States are known from their acquisition stamp on. Commands are in force from the instant they were received on, and
-count from the stamp of the observation they answer.
+States are valid from their acquisition stamp on. Commands are in force from their reception on; their times count from
+the stamp of the observation that caused them.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from episodes.bag import EpisodeReader, Record
 from episodes.metadata import EpisodeError
 
 _NS = 1e-9
-NEVER_S = float("inf")  # age of what has not been seen yet
+NEVER_S = float("inf")  # age without a value
 
 
 @dataclass(frozen=True)
 class ImageStream:
-    """Frames of one camera: `stamps` (K,) int64 ns ascending, `places` (K,) their places in the order of reception."""
+    """Frames of one camera: ascending `stamps` (K,) int64 ns, and `places` (K,), their indices by reception."""
 
     topic: str
     stamps: np.ndarray
     places: np.ndarray
 
     def read(self, reader: EpisodeReader, chosen: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Pixels (H, W, 3) uint8 RGB of the chosen frames as (position in `chosen`, pixels), one pass over the bag."""
+        """Read frames in one pass over the bag; yields (index in `chosen`, pixels (H, W, 3) uint8 RGB)."""
         rows: dict[int, list[int]] = {}
         for row, frame in enumerate(chosen):
             rows.setdefault(int(self.places[frame]), []).append(row)
@@ -42,7 +42,7 @@ class ImageStream:
 
 @dataclass(frozen=True)
 class StateStream:
-    """Joint states: `stamps` (K,) int64 ns ascending, `values` (K, n) rad or m, columns in the order of `names`."""
+    """Joint states: ascending `stamps` (K,) int64 ns, `values` (K, n) rad or m, columns in the order of `names`."""
 
     topic: str
     names: tuple[str, ...]
@@ -50,14 +50,21 @@ class StateStream:
     values: np.ndarray
 
     def sample(self, at_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Newest value not newer than each of `at_ns` (T,): values (T, n), NaN before the first, and ages (T,) s."""
+        """The newest values not newer than given times.
+
+        Args:
+            at_ns: Times (T,), ns.
+
+        Returns:
+            Values (T, n), NaN before the first, and ages (T,), s.
+        """
         index = newest(self.stamps, at_ns)
         return _select(self.values, index), ages(self.stamps, index, at_ns)
 
 
 @dataclass(frozen=True)
 class CommandStream:
-    """Chunks, received at `arrivals` (K,) int64 ns ascending; points in rad or m, columns in the order of `names`."""
+    """Chunks received at ascending `arrivals` (K,) int64 ns; points in rad or m, columns in the order of `names`."""
 
     topic: str
     names: tuple[str, ...]
@@ -65,11 +72,16 @@ class CommandStream:
     chunks: tuple[Chunk, ...]
 
     def sample(self, at_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The target in force at each of `at_ns` (T,): values (T, n), NaN before the first, and ages (T,) s.
+        """The targets in force at given times: the newest received chunk, interpolated.
 
-        The newest received chunk is interpolated. Its first point, while still ahead, is approached in a line from
-        the target in force when the chunk came, as drivers do; of the very first chunk it holds, and so does the last
-        point of any.
+        Until a chunk's first point, the target moves linearly from that in force at the chunk's reception, as in the
+        drivers. The first chunk's first point and every chunk's last point hold.
+
+        Args:
+            at_ns: Times (T,), ns.
+
+        Returns:
+            Values (T, n), NaN before the first, and ages (T,), s.
         """
         index = newest(self.arrivals, at_ns)
         values = np.full((len(at_ns), len(self.names)), np.nan)
@@ -80,21 +92,26 @@ class CommandStream:
 
 
 def newest(stamps: np.ndarray, at_ns: np.ndarray) -> np.ndarray:
-    """Index of the newest of ascending `stamps` (K,) not newer than each of `at_ns` (T,); -1 where there is none."""
+    """Index (T,) of the newest of ascending `stamps` (K,) not newer than each of `at_ns` (T,); -1 without one."""
     return np.searchsorted(stamps, at_ns, side="right") - 1
 
 
 def ages(stamps: np.ndarray, index: np.ndarray, at_ns: np.ndarray) -> np.ndarray:
-    """Seconds from the chosen stamps to `at_ns`; infinite where nothing was chosen (index -1)."""
+    """Ages (T,), s, of the stamps at `index` (T,) at the times `at_ns` (T,); infinite for index -1."""
     if not len(stamps):
         return np.full(len(at_ns), NEVER_S)
     return np.where(index >= 0, (at_ns - stamps[np.maximum(index, 0)]) * _NS, NEVER_S)
 
 
 def load(reader: EpisodeReader, wanted: Mapping[str, str]) -> dict[str, list[Record]]:
-    """Records by topic of everything `wanted` (topic -> message type); of images only the beginning with the stamp.
+    """Read records by topic; those of images only up to the stamp.
 
-    Raises EpisodeError naming every topic that is missing or empty, or that is of another type.
+    Args:
+        reader: The open bag.
+        wanted: Message type by topic.
+
+    Raises:
+        EpisodeError: Naming every topic that is missing, empty, or of another type.
     """
     missing = [topic for topic in wanted if topic not in reader.topics or not reader.topics[topic].count]
     if missing:
@@ -110,14 +127,18 @@ def load(reader: EpisodeReader, wanted: Mapping[str, str]) -> dict[str, list[Rec
 
 
 def image_stream(topic: str, records: list[Record]) -> ImageStream:
-    """Frames in the order of their stamps, from the beginnings of their messages."""
+    """Frames in the order of their stamps, from records with the header alone."""
     stamps = np.array([messages.header_stamp_ns(record.raw) for record in records], dtype=np.int64)
     places = np.argsort(stamps, kind="stable")
     return ImageStream(topic, stamps[places], places)
 
 
 def state_stream(topic: str, records: list[Record]) -> StateStream:
-    """Joint states in the order of their stamps. Raises EpisodeError on changing names or unfit values."""
+    """Joint states in the order of their stamps.
+
+    Raises:
+        EpisodeError: If the names change, or a value is missing or not finite.
+    """
     decoded = [record.decode() for record in records]
     names = _constant_names(topic, [tuple(message.name) for message in decoded])
     if any(len(message.position) != len(names) for message in decoded):
@@ -131,7 +152,11 @@ def state_stream(topic: str, records: list[Record]) -> StateStream:
 
 
 def command_stream(topic: str, records: list[Record], names: tuple[str, ...]) -> CommandStream:
-    """Chunks in the order of reception, columns in the order of `names`. Raises EpisodeError."""
+    """Chunks in the order of reception, columns in the order of `names`.
+
+    Raises:
+        EpisodeError: If the joints are others, or a chunk is invalid.
+    """
     decoded = [record.decode() for record in records]
     found = _constant_names(topic, [tuple(message.joint_names) for message in decoded])
     if sorted(found) != sorted(names):
@@ -155,7 +180,7 @@ def _chunk(topic: str, message: Any, columns: list[int]) -> Chunk:
 
 
 def _joined(arrivals: np.ndarray, chunks: list[Chunk]) -> tuple[Chunk, ...]:
-    """Each chunk as it was followed from its arrival on: from the target in force then."""
+    """Each chunk as executed from its arrival on: from the target in force then."""
     followed = chunks[:1]
     for arrival, chunk in zip(arrivals[1:].tolist(), chunks[1:], strict=True):
         followed.append(chunk.joined(arrival, followed[-1].at(arrival)[0]))

@@ -1,11 +1,11 @@
-"""A bag as a video with captions, or one of its frames as a picture: `python -m episodes.video film|frame BAG`."""
+"""Writes a bag as a video with captions, or a frame as a picture: `python -m episodes.video film|frame BAG`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import cv2
 import numpy as np
@@ -24,9 +24,19 @@ app = typer.Typer(add_completion=False, help="Videos and pictures from recorded 
 
 
 def film(bag: Path, out: Path, camera: str = "", scale: int = 2) -> int:
-    """Write the frames of one camera as an mp4 that plays in real time; returns the number of frames.
+    """Write the frames of one camera as an mp4 that plays in real time, with task, hands and time as a caption.
 
-    The caption below the picture tells task, hands and time. Raises EpisodeError.
+    Args:
+        bag: The bag.
+        out: The mp4 file.
+        camera: Name of the camera; by default the first.
+        scale: Enlargement.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        EpisodeError: If the bag cannot be read, or the video cannot be written.
     """
     with naming(bag), EpisodeReader(bag) as reader:
         topic = reader.camera_topic(camera)
@@ -37,7 +47,7 @@ def film(bag: Path, out: Path, camera: str = "", scale: int = 2) -> int:
 
 
 def frame(bag: Path, out: Path, at_s: float, camera: str = "", scale: int = 2) -> float:
-    """Write the first frame at or after `at_s` seconds (else the last) as a picture; returns its time in seconds."""
+    """Write the first frame at or after `at_s` (s), or the last one, as a picture; returns its time, s."""
     with naming(bag), EpisodeReader(bag) as reader:
         chosen = None
         for chosen in _frames(reader, reader.camera_topic(camera)):
@@ -53,7 +63,7 @@ def frame(bag: Path, out: Path, at_s: float, camera: str = "", scale: int = 2) -
 
 
 def captioned(rgb: np.ndarray, text: str, scale: int) -> np.ndarray:
-    """(H, W, 3) enlarged `scale` times with a line of text below, sizes even as video codecs want them."""
+    """The image (H, W, 3) enlarged `scale` times, with a caption below; sizes are even, as video codecs require."""
     height, width = rgb.shape[0] * scale // 2 * 2, rgb.shape[1] * scale // 2 * 2
     picture = np.zeros((height + BAR, width, 3), dtype=np.uint8)
     picture[:height] = cv2.resize(np.ascontiguousarray(rgb), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -70,13 +80,13 @@ def caption(metadata: EpisodeMetadata | None, seconds: float) -> str:
 def _captioned_frames(reader: EpisodeReader, topic: str, scale: int) -> Iterator[np.ndarray]:
     shape = None
     for seconds, rgb in _frames(reader, topic):
-        if rgb.shape != (shape := shape or rgb.shape):  # a video codec would leave the frame out without a word
+        if rgb.shape != (shape := shape or rgb.shape):  # a video codec would omit the frame without an error
             raise EpisodeError("", topic, f"a frame of {rgb.shape[1]}x{rgb.shape[0]}", f"{shape[1]}x{shape[0]}")
         yield captioned(rgb, caption(reader.metadata, seconds), scale)
 
 
 def _write(pictures: Iterator[np.ndarray], out: Path, rate_hz: float) -> int:
-    """Write pictures (H, W, 3) RGB of one size as a video; returns how many."""
+    """Write pictures (H, W, 3) RGB of one size as a video; returns their number."""
     writer, count = None, 0
     try:
         for picture in pictures:
@@ -94,13 +104,13 @@ def _frames(reader: EpisodeReader, topic: str) -> Iterator[tuple[float, np.ndarr
     first = None
     for record in reader.records({topic}):
         message = record.decode()
-        stamp = messages.stamp_ns(message)
+        stamp = messages.header_stamp_ns(record.raw)
         first = stamp if first is None else first
         yield (stamp - first) * 1e-9, messages.image_array(message)
 
 
 def _rate_hz(reader: EpisodeReader, topic: str) -> float:
-    """Mean rate, so that the film is as long as the episode even where frames are missing."""
+    """Mean rate, with which the video is as long as the episode even if frames are missing."""
     stamps = [messages.header_stamp_ns(record.raw) for record in reader.records({topic})]
     span = (stamps[-1] - stamps[0]) * 1e-9 if len(stamps) > 1 else 0.0
     return (len(stamps) - 1) / span if span > 0 else DEFAULT_RATE_HZ
@@ -108,7 +118,7 @@ def _rate_hz(reader: EpisodeReader, topic: str) -> float:
 
 def _open(out: Path, rate_hz: float, shape: tuple[int, ...]) -> cv2.VideoWriter:
     out.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(out), cv2.VideoWriter_fourcc(*CODEC), rate_hz, (shape[1], shape[0]))
+    writer = cv2.VideoWriter(str(out), cv2.VideoWriter.fourcc(*CODEC), rate_hz, (shape[1], shape[0]))
     if not writer.isOpened():
         raise EpisodeError(out, "", f"no way to write an {CODEC} video", "a writable file ending in .mp4")
     return writer
@@ -146,7 +156,7 @@ def frame_command(
     print(f"{out}: frame at {seconds:.2f} s")
 
 
-def _fail(error: Exception) -> None:
+def _fail(error: Exception) -> NoReturn:
     print(f"error: {error}", file=sys.stderr)
     raise typer.Exit(1)
 

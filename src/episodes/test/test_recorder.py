@@ -17,8 +17,8 @@ from sensor_msgs.msg import JointState
 
 from episodes import messages
 from episodes.bag import EpisodeReader, read, read_metadata
+from episodes.raw_subscriptions import message_type
 from episodes.statistics import losses
-from episodes.taps import message_type
 
 pytestmark = pytest.mark.graph
 

@@ -1,4 +1,4 @@
-"""The robots of a simulated world behind emulators of their makers' wires, so that the real drivers move them."""
+"""Emulators of the robots of a simulated world, so that the drivers of real devices move them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,13 @@ from simulation.scene import Mounted, mounted
 
 
 class Emulators:
-    """All devices of a station on their wires; `faults` are theirs by part. Closes as a context manager.
+    """The emulators of all devices of a station; a context manager that closes them.
 
-    Raises JointsError when the world does not answer, OSError when an address is taken.
+    `faults` holds the faults of each device by part, such as "left/hand".
+
+    Raises:
+        JointsError: If the world does not respond.
+        OSError: If an address is in use.
     """
 
     def __init__(self, station: Station) -> None:
@@ -56,7 +60,7 @@ class Emulators:
             self._stack = stack.pop_all()
 
     def close(self) -> None:
-        """Take all devices off their wires."""
+        """Stop all emulators."""
         self._stack.close()
 
     def __enter__(self) -> Emulators:
@@ -66,51 +70,50 @@ class Emulators:
         self.close()
 
     def _serve_box(self, side: str, robots: Mounted, stack: contextlib.ExitStack) -> None:
-        gripper = self._gripper(side, robots.hand, stack) if robots.hand.name in BEHIND_ARM else None
-        box = xarm.ControlBox(self._faults(side, "arm"), self._joints(f"{side}/arm", robots.arm, stack), gripper)
+        gripper = self._gripper(side, robots.hand) if robots.hand.name in BEHIND_ARM else None
+        box = xarm.ControlBox(self._faults(side, "arm"), self._joints(f"{side}/arm", robots.arm), gripper)
         stack.enter_context(xarm.XArmEmulator(box, box_host(self._port, side), self._port))
 
-    def _gripper(self, side: str, hand: Embodiment, stack: contextlib.ExitStack) -> xarm.Gripper:
-        finger = self._joints(f"{side}/hand", hand, stack, scale=PULSES_PER_M)
+    def _gripper(self, side: str, hand: Embodiment) -> xarm.Gripper:
+        finger = self._joints(f"{side}/hand", hand, scale=PULSES_PER_M)
         return xarm.Gripper(self._faults(side, "hand"), finger)
 
     def _serve_terminal(self, side: str, hand: Embodiment, stack: contextlib.ExitStack) -> None:
         faults = self._faults(side, "hand")
-        server = stack.enter_context(PtyServer(self._hand(f"{side}/hand", hand, faults, stack), faults))
+        server = stack.enter_context(PtyServer(self._hand(f"{side}/hand", hand, faults), faults))
         stack.callback(link(terminal(self._port, side), server.port).unlink, missing_ok=True)
 
     def _serve_unitree(self, sides: Mapping[str, Mounted], stack: contextlib.ExitStack) -> None:
-        """One robot for both arms, whose faults they share, and both hands."""
+        """Serve one robot with both arms, which share their faults, and both hands."""
         faults, arms, hands = Faults(), {}, {}
         for side, robots in sides.items():
             if robots.arm.name in UNITREE_ARMS:
-                arms[side] = self._joints(f"{side}/arm", robots.arm, stack, *motors(robots.arm, g1_arms.ORDER))
+                arms[side] = self._joints(f"{side}/arm", robots.arm, *motors(robots.arm, g1_arms.ORDER))
                 self.faults[f"{side}/arm"] = faults
             if robots.hand.name in UNITREE_HANDS:
-                fingers = self._joints(f"{side}/hand", robots.hand, stack, *motors(robots.hand, dex3.ORDER))
+                fingers = self._joints(f"{side}/hand", robots.hand, *motors(robots.hand, dex3.ORDER))
                 hands[side] = self._faults(side, "hand"), fingers
         if arms or hands:
             stack.enter_context(G1Emulator(faults, INTERFACE, domain(self._port), Body(arms), hands))
 
-    def _hand(self, part: str, hand: Embodiment, faults: Faults, stack: contextlib.ExitStack) -> Protocol:
+    def _hand(self, part: str, hand: Embodiment, faults: Faults) -> Protocol:
         if hand.name == "inspire":
             order = motor_places(hand.joints)
             zero, scale = hand.upper[order], -OPEN / (hand.upper - hand.lower)[order]
-            fingers = self._joints(part, hand, stack, order, scale, zero)
+            fingers = self._joints(part, hand, order, scale, zero)
             return inspire.SerialProtocol(inspire.InspireHand(faults, fingers))
         if hand.name == "ability":
             order = [hand.joints.index(name) for name in ABILITY_MOTORS]
-            return AbilityHand(faults, self._joints(part, hand, stack, order))
+            return AbilityHand(faults, self._joints(part, hand, order))
         counts = robotiq.CLOSED - robotiq.OPENED
         scale = -counts / (hand.upper - hand.lower)
-        finger = self._joints(part, hand, stack, zero=hand.upper - robotiq.OPENED / scale, scale=scale)
+        finger = self._joints(part, hand, zero=hand.upper - robotiq.OPENED / scale, scale=scale)
         return robotiq.RtuProtocol(robotiq.RobotiqGripper(faults, finger=finger))
 
     def _joints(
         self,
         part: str,
         robot: Embodiment,
-        stack: contextlib.ExitStack,
         order: list[int] | None = None,
         scale: np.ndarray | float = 1.0,
         zero: np.ndarray | float = 0.0,
@@ -122,7 +125,7 @@ class Emulators:
 
 
 def link(path: Path, target: str) -> Path:
-    """Make `path` a link to `target`, in a folder that only this user may write to; returns it."""
+    """Make `path` a link to `target`, in a folder that only this user can write; returns `path`."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     if path.parent.stat().st_uid != os.getuid():
         raise PermissionError(f"{path.parent} belongs to another user")

@@ -1,4 +1,4 @@
-"""The joints of a Unitree G1, of which those of the arms are a simulated world's."""
+"""The joints of a Unitree G1 whose arms are those of a simulated world."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from hand_drivers.devices.g1_arms import FIRST, ORDER
 
 
 class Body:
-    """All 35 as `device_emulators.lag.Joints`; `arms`: by side, in the order of their motors. The rest, which no
-    station has, follows by itself.
+    """All 35 joints (`device_emulators.lag.Joints`); those that no station has follow their targets ideally.
+
+    Args:
+        arms: The joints of each arm by side, in the order of its motors.
     """
 
     def __init__(self, arms: Mapping[str, Joints]) -> None:
@@ -25,7 +27,7 @@ class Body:
 
     @property
     def position(self) -> np.ndarray:
-        """Where they are now."""
+        """Present positions (35,), rad."""
         position = self._rest.position
         for motors, arm in self._arms:
             position[motors] = arm.position
@@ -33,7 +35,7 @@ class Body:
 
     @property
     def velocity(self) -> np.ndarray:
-        """How fast they are now."""
+        """Present velocities (35,), rad/s."""
         velocity = self._rest.velocity
         for motors, arm in self._arms:
             velocity[motors] = arm.velocity
@@ -41,7 +43,7 @@ class Body:
 
     @property
     def frozen(self) -> bool:
-        """Whether they stay where they are."""
+        """Whether the joints are kept from moving."""
         return self._rest.frozen
 
     @frozen.setter
@@ -51,7 +53,7 @@ class Body:
             arm.frozen = frozen
 
     def move(self, target: np.ndarray) -> None:
-        """Follow another target from now on."""
+        """Set the target (35,), rad."""
         self.target = np.array(target, dtype=float)
         self._rest.move(self.target)
         for motors, arm in self._arms:
@@ -59,7 +61,7 @@ class Body:
 
 
 def motors(robot: Embodiment, order: Sequence[str]) -> tuple[list[int], np.ndarray]:
-    """Places (n,) of a robot's joints in the order of its motors, and the signs (n,) that make their values motors'."""
+    """Indices (n,) of a robot's joints in the order of its motors, and the signs (n,) from joint to motor values."""
     found = g1_dds.find_motors(robot, order)
     places = [int(place) for place in np.argsort(found.number)]
     return places, found.sign[places]

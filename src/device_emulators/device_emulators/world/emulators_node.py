@@ -1,4 +1,4 @@
-"""The emulated devices of a station as a node; faults come as text on ~/fault, e.g. `left/hand silent 1`."""
+"""The node that emulates the devices of a station; ~/fault takes faults as text, such as `left/hand silent 1`."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ from node_kit.scheduling import DEVICE_PRIORITY, prompt, schedule_in_real_time
 
 
 class EmulatorsParameters(Parameters):
-    """Where the station's description lies."""
+    """Parameters of the emulators node."""
 
     station: str = Field(min_length=1, description="path of the station's YAML file")
 
 
 class EmulatorsNode(Lifecycle):
-    """Activate puts the devices on their wires, which takes a world that answers; deactivate takes them off."""
+    """Serves the emulators of a station while active; the simulated world has to run."""
 
     Parameters = EmulatorsParameters
     _emulators: Emulators | None = None
 
     def configure(self, parameters: EmulatorsParameters) -> None:
+        """Load the station."""
         self._station: Station = load_station(parameters.station)
         self._refused = 0
         self.keep(self.create_subscription(String, "~/fault", self._on_fault, 10))
         self.keep(DiagnosticsPublisher(self, "emulators", self._report))
 
     def activate(self) -> None:
+        """Start the emulators."""
         self._emulators = Emulators(self._station)
 
     def deactivate(self) -> None:
+        """Stop the emulators."""
         if self._emulators is not None:
             self._emulators.close()
             self._emulators = None

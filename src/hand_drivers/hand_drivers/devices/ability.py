@@ -6,6 +6,7 @@ See docs/reference/devices/ability.md. Its frames are in `ability_frames`.
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -24,7 +25,11 @@ class AbilityOptions(BusOptions):
 
 
 def make(settings: DeviceSettings) -> BusDevice:
-    """The plug-in. Raises DeviceError for wrong options or joints."""
+    """Make the device (plug-in).
+
+    Raises:
+        DeviceError: For wrong options or joints.
+    """
     options, joints = read_options(AbilityOptions, settings), settings.embodiment.joints
     missing = sorted(set(MOTORS) - set(joints))
     if missing:
@@ -36,11 +41,17 @@ def make(settings: DeviceSettings) -> BusDevice:
 
 
 class AbilityWire:
-    """One open port. `order`: places of the hand's motors among the joints."""
+    """One connection.
+
+    Args:
+        port: Serial port.
+        options: Options of the hand.
+        order: Index of the joint of each motor.
+    """
 
     def __init__(self, port: str, options: AbilityOptions, order: list[int]) -> None:
         self._address, self._options, self._order = port, options, order
-        self._port = None
+        self._port: Any = None
         self._unstuffer = frames.Unstuffer()
         self._target: np.ndarray | None = None
 
@@ -51,9 +62,9 @@ class AbilityWire:
         self._port = serial.Serial(self._address, self._options.baud, timeout=0, write_timeout=self._options.answer_s)
 
     def exchange(self, target: np.ndarray | None) -> Answer:
-        """The newest target, again and again: the hand ends remote control when commands stop."""
+        """Send the newest target, repeatedly, as the hand ends remote control without commands; read the state."""
         self._target = target if target is not None else self._target
-        self._port.reset_input_buffer()  # an answer that came too late is not the one to this question
+        self._port.reset_input_buffer()  # discards late responses to earlier requests
         self._port.write(frames.command(None if self._target is None else self._target[self._order]))
         found = self._reply(time.monotonic() + self._options.answer_s)
         position, velocity = np.empty(frames.MOTORS), np.empty(frames.MOTORS)
@@ -62,7 +73,7 @@ class AbilityWire:
         return Answer(time.time_ns(), position, velocity, fault)
 
     def clear(self) -> None:
-        """The hand clears its status itself, once the cause is gone."""
+        """Do nothing: the hand clears its status when the cause is gone."""
 
     def close(self) -> None:
         """Close the port."""
@@ -76,4 +87,4 @@ class AbilityWire:
                 found = frames.reply(body)
                 if found is not None:
                     return found
-        raise DeviceError(f"no answer in {self._options.answer_s:g} s")
+        raise DeviceError(f"no response in {self._options.answer_s:g} s")

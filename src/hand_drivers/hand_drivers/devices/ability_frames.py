@@ -1,4 +1,4 @@
-"""The Ability hand's serial frames, as PSYONIC's API has them: `7E`, content and checksum with PPP stuffing, `7E`.
+"""Serial frames of the Ability hand (PSYONIC's API): `7E`, content and checksum with PPP stuffing, `7E`.
 
 Positions are degrees x 32767 / 150 in the hand's order: index, middle, ring, little, thumb flexor, thumb rotator.
 """
@@ -12,9 +12,9 @@ import numpy as np
 
 FRAME, ESCAPE, MASK = 0x7E, 0x7D, 0x20
 ADDRESS = 0x50
-POSITION, READ = 0x12, 0xA2  # with the reply that has position, current and velocity, and no touch
+POSITION, READ = 0x12, 0xA2  # with a reply of position, current and velocity, without touch sensors
 REPLY = struct.Struct("<B12h6hB")
-LONGEST = 128  # bytes of a frame; anything longer is noise
+LONGEST = 128  # bytes of a frame
 PER_RAD = 32767 / np.deg2rad(150)
 RAD_PER_S = np.deg2rad(3000) / 32767 / 4
 PER_AMPERE = 620.606
@@ -23,7 +23,7 @@ MOTORS = 6
 
 @dataclass(frozen=True)
 class Reply:
-    """What the hand says: position (6,) rad, velocity (6,) rad/s, current (6,) A, and its status byte, 0 when well."""
+    """State of the hand: position (6,) rad, velocity (6,) rad/s, current (6,) A, and status byte, 0 without fault."""
 
     position: np.ndarray
     velocity: np.ndarray
@@ -39,7 +39,7 @@ def stuffed(body: bytes) -> bytes:
 
 
 class Unstuffer:
-    """Bytes in, bodies of whole frames with a right checksum out; what is damaged is dropped."""
+    """Extracts the bodies of complete frames with a correct checksum from a stream; others are dropped."""
 
     def __init__(self) -> None:
         self._buffer, self._escaped = bytearray(), False
@@ -56,14 +56,14 @@ class Unstuffer:
                 self._escaped = False
             elif byte == ESCAPE:
                 self._escaped = True
-            elif len(self._buffer) <= LONGEST:  # one too many tells that the frame is too long
+            elif len(self._buffer) <= LONGEST:  # one byte more marks the frame as too long
                 self._buffer.append(byte ^ MASK if self._escaped else byte)
                 self._escaped = False
         return bodies
 
 
 def command(position: np.ndarray | None) -> bytes:
-    """The frame that sets positions (6,) in rad, or only asks for a reply."""
+    """The frame that sets positions (6,), rad; with None, one that only requests a reply."""
     if position is None:
         return stuffed(bytes([ADDRESS, READ]))
     words = np.clip(np.round(np.asarray(position) * PER_RAD), -32767, 32767).astype(int)
@@ -71,7 +71,7 @@ def command(position: np.ndarray | None) -> bytes:
 
 
 def reply(body: bytes) -> Reply | None:
-    """What a reply's body says; None when it is another kind of frame."""
+    """The state in the body of a reply; None for another kind of frame."""
     if len(body) != REPLY.size or body[0] & 0x0F != POSITION & 0x0F:
         return None
     _, *words, status = REPLY.unpack(body)

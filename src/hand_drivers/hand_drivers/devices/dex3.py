@@ -15,7 +15,7 @@ from hand_drivers.devices.lateness import Lateness
 from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 
 ORDER = ("thumb_0", "thumb_1", "thumb_2", "middle_0", "middle_1", "index_0", "index_1")
-ENABLED = 1 << 4  # of a motor's mode: bits 0-3 its number, 4-6 what it does, 7 whether to stop without commands
+ENABLED = 1 << 4  # of a motor's mode: bits 0-3 its number, 4-6 its state, 7 whether to stop without commands
 TIMED_OUT = 1 << 7
 PERIOD_S = 0.004  # the shortest time between two exchanges
 
@@ -24,21 +24,25 @@ class Dex3Options(BusOptions):
     """Options of a Dex3-1."""
 
     domain: int = g1_dds.DOMAIN
-    kp: float = Field(1.5, gt=0, le=3, description="stiffness, Nm/rad, as in Unitree's teleoperation")
-    kd: float = Field(0.2, gt=0, le=1, description="damping, Nm s/rad, as there")
+    kp: float = Field(default=1.5, gt=0, le=3, description="stiffness, Nm/rad, as in Unitree's teleoperation")
+    kd: float = Field(default=0.2, gt=0, le=1, description="damping, Nm s/rad, as in Unitree's teleoperation")
 
 
 def make(settings: DeviceSettings) -> BusDevice:
-    """The plug-in. Raises DeviceError for wrong options or joints."""
+    """Make the device (plug-in).
+
+    Raises:
+        DeviceError: For wrong options or joints.
+    """
     options = read_options(Dex3Options, settings)
     try:
         motors = g1_dds.find_motors(settings.embodiment, ORDER)
     except DeviceError as error:
         raise DeviceError(f"dex3: {error}") from None
-    name, lateness = f"dex3 {settings.address} {settings.side}", Lateness()  # the same over all connections
+    name, lateness = f"dex3 {settings.address} {settings.side}", Lateness()  # kept over reconnections
 
     def open_wire() -> Dex3Wire:
-        """On the process's participant: loading DDS may take seconds, which are no answer's. Raises DeviceError."""
+        """Use the process's participant: loading DDS may take seconds, longer than a response may."""
         try:
             participant = g1_dds.participant(settings.address, options.domain)
         except DeviceError as error:
@@ -49,7 +53,7 @@ def make(settings: DeviceSettings) -> BusDevice:
 
 
 class Dex3Wire:
-    """One connection. Nothing is sent before the first target, so connecting moves nothing."""
+    """One connection. Nothing is sent before the first target, so connecting does not move the hand."""
 
     def __init__(
         self,
@@ -78,19 +82,23 @@ class Dex3Wire:
         return self.answer(self._next_state())
 
     def answer(self, state: Any) -> Answer:
-        """What a message says. Raises DeviceError for one that is late, or that no hand can be in."""
+        """Convert a state message.
+
+        Raises:
+            DeviceError: For a late message, or an impossible state.
+        """
         stamp_ns = time.time_ns() - round(1e9 * self._late_s(state))
         if len(state.motor_state) != len(ORDER):
             raise DeviceError(f"{self._topic}/state: found {len(state.motor_state)} motors, expected {len(ORDER)}")
         motors = g1_dds.MotorStates.of(state.motor_state)
         position, velocity, _ = self._motors.state(motors)
-        if not (np.abs(position) <= TURN).all():  # not so for NaN either; messages have no checksum
+        if not (np.abs(position) <= TURN).all():  # False for NaN; messages have no checksum
             found = ", ".join(f"{value:.4g}" for value in position)
             raise DeviceError(f"{self._topic}/state: found positions {found}, expected at most one turn")
         return Answer(stamp_ns, position, velocity, self._fault(state, motors))
 
     def clear(self) -> None:
-        """Nothing can be cleared from here; what passes goes by itself."""
+        """Do nothing: faults cannot be cleared over DDS; some clear when their cause is gone."""
 
     def close(self) -> None:
         """Unsubscribe; the hand keeps its last target."""
@@ -103,7 +111,7 @@ class Dex3Wire:
         position[list(self._motors.number)] = self._motors.sign * target
         kp, kd = self._options.kp, self._options.kd
         motors = [MotorCmd_(ENABLED | i, float(q), 0.0, 0.0, kp, kd, 0) for i, q in enumerate(position)]
-        self._writer.write(HandCmd_(motors, [0] * 4))
+        self._writer.write(HandCmd_(motors, [0] * 4))  # pyright: ignore - cyclonedds' types take any sequence
 
     def _next_state(self) -> Any:
         deadline = time.monotonic() + self._options.answer_s
@@ -113,7 +121,7 @@ class Dex3Wire:
             if state is not None:
                 return state
             if time.monotonic() > deadline:
-                raise DeviceError(f"{self._topic}/state: nothing heard")
+                raise DeviceError(f"{self._topic}/state: no message")
 
     def _late_s(self, state: Any) -> float:
         late_s = self._lateness.of(state.sample_info.source_timestamp, time.monotonic_ns())
@@ -127,5 +135,5 @@ class Dex3Wire:
             found.append(f"error {state.error[0]:#x} {state.error[1]:#x}")
         timed_out = [motor for motor in state.motor_state if motor.mode & TIMED_OUT]
         if timed_out:
-            found.append("motors stopped for want of commands")
+            found.append("motors stopped, commands were missing")
         return "; ".join(filter(None, found)) or None

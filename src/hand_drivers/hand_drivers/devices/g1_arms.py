@@ -1,4 +1,4 @@
-"""An arm of a Unitree G1 over DDS, through the topic `rt/arm_sdk` of both its arms.
+"""An arm of a Unitree G1 over DDS, through the topic `rt/arm_sdk` that both arms share.
 
 See docs/reference/devices/g1.md.
 """
@@ -17,7 +17,7 @@ ORDER = ("shoulder_pitch", "shoulder_roll", "shoulder_yaw", "elbow", "wrist_roll
 
 
 class G1Arm:
-    """One arm. Both of a robot belong into one process: what the robot hears is one message for the two of them."""
+    """One arm. Both arms of a robot have to be in one process, because one message commands both."""
 
     def __init__(self, settings: DeviceSettings) -> None:
         self.joints = settings.embodiment.joints
@@ -31,7 +31,11 @@ class G1Arm:
         self._robot: Robot | None = None
 
     def connect(self) -> None:
-        """Take the arms over where they are, both of them. Raises DeviceError."""
+        """Take over both arms at their measured positions.
+
+        Raises:
+            DeviceError: If that fails.
+        """
         self.disconnect()
         robot = robot_at(self._interface, self._options)
         try:
@@ -41,29 +45,41 @@ class G1Arm:
         self._robot = robot
 
     def read(self) -> JointSample:
-        """Newest position, velocity and effort (Nm), stamped when they came. Raises DeviceError when too old."""
+        """Newest position, velocity and effort (Nm), stamped with the time of the measurement.
+
+        Raises:
+            DeviceError: If they are too old.
+        """
         newest = self._newest()
         return JointSample(newest.stamp_ns, *self._motors.state(newest.motors))
 
     def write(self, position: np.ndarray) -> None:
-        """Targets for the next message. Raises DeviceError."""
+        """Set the targets for the next message.
+
+        Raises:
+            DeviceError: For targets that are not finite, or a lost robot.
+        """
         if np.shape(position) != (len(self.joints),) or not np.isfinite(position).all():
             found = np.asarray(position).tolist()
             raise DeviceError(f"{self._name}: found targets {found}, expected {len(self.joints)} finite numbers")
         try:
-            self._running().tell(self._motors.number, self._motors.sign * position)
+            self._running().set_targets(self._motors.number, self._motors.sign * position)
         except DeviceError as error:
             raise DeviceError(f"{self._name}: {error}") from error
 
     def stop(self) -> None:
-        """Hold: the arm stays at the last target, or where it is kept from going there. Raises DeviceError."""
+        """Hold at the last target, or near the measured position if the arm is kept from reaching it.
+
+        Raises:
+            DeviceError: For a lost robot.
+        """
         try:
             self._running().hold(self._motors.number)
         except DeviceError as error:
             raise DeviceError(f"{self._name}: {error}") from error
 
     def fault(self) -> str | None:
-        """That somebody else commands the arms, or what this arm's motors complain about."""
+        """Another program that commands the arms, or the faults of this arm's motors."""
         if self._robot is None:
             return None
         if self._robot.others():
@@ -71,10 +87,10 @@ class G1Arm:
         return self._motors.fault(self._newest().motors)
 
     def clear_fault(self) -> None:
-        """Nothing can be cleared from here; what passes goes by itself."""
+        """Do nothing: faults cannot be cleared over DDS; some clear when their cause is gone."""
 
     def disconnect(self) -> None:
-        """Leave the robot. After its last arm, both are handed back; that goes on when this has returned."""
+        """Release this arm. After the last one, both are handed back, which continues after the return."""
         if self._robot is not None:
             self._robot.leave(self._side)
             self._robot = None

@@ -1,4 +1,4 @@
-"""What every plug-in of a Unitree G1 does: DDS, places and signs of its motors, and what those complain about."""
+"""Common parts of the plug-ins of a Unitree G1: DDS, index and sign of its motors, and their faults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from embodiments import urdf
 from embodiments.registry import Embodiment
 from hand_drivers.device import DeviceError
 
-DOMAIN = Field(0, ge=0, le=232, description="DDS domain of the robot")
+DOMAIN = Field(default=0, ge=0, le=232, description="DDS domain of the robot")
 ERRORS = {  # bits of a motor's state, as in Unitree's list
     0: "overcurrent",
     1: "transient overvoltage",
@@ -37,7 +37,7 @@ ERRORS = {  # bits of a motor's state, as in Unitree's list
     17: "calibration mode",
     18: "damaged messages",
     19: "firmware too old",
-    30: "hears no commands",
+    30: "receives no commands",
     31: "lost",
 }
 _CONFIGURATION = (
@@ -47,12 +47,16 @@ _CONFIGURATION = (
 
 
 def open_participant(interface: str, domain: int) -> Any:
-    """A new participant of a DDS domain on a network interface. Raises DeviceError."""
+    """A new participant of a DDS domain on a network interface.
+
+    Raises:
+        DeviceError: If the interface does not exist, DDS is not installed, or the domain cannot be opened.
+    """
     known = [name for _, name in socket.if_nameindex()]
     if interface not in known:
         raise DeviceError(f"address: found {interface!r}, expected a network interface, one of {', '.join(known)}")
     try:
-        import unitree_sdk2py.idl  # noqa: F401  all that is needed of it, or says what is missing
+        import unitree_sdk2py.idl  # noqa: F401 - checks that it is installed
         from cyclonedds.core import DDSException
         from cyclonedds.domain import DomainParticipant
     except ImportError as error:
@@ -60,13 +64,17 @@ def open_participant(interface: str, domain: int) -> Any:
     try:
         _open_domain(interface, domain)
         return DomainParticipant(domain)
-    except DDSException as error:  # also for a domain that is open on another interface already
+    except DDSException as error:  # also if the domain is open on another interface
         raise DeviceError(f"DDS domain {domain} on {interface} cannot be opened: {error}") from None
 
 
 @functools.cache
 def participant(interface: str, domain: int) -> Any:
-    """The participant that the plug-ins of this process share; it stays as long as the process. Raises DeviceError."""
+    """The participant that the plug-ins of this process share, as long as the process runs.
+
+    Raises:
+        DeviceError: As `open_participant`.
+    """
     return open_participant(interface, domain)
 
 
@@ -78,17 +86,25 @@ def _open_domain(interface: str, domain: int) -> Any:
 
 
 def reader(participant: Any, topic: str, kind: type, *, depth: int = 1, others_only: bool = False) -> Any:
-    """Keeps the `depth` newest messages of a topic until they are taken; `others_only`: not the participant's own."""
+    """A reader that queues messages of a topic until they are taken.
+
+    Args:
+        participant: The DDS participant.
+        topic: Name of the topic.
+        kind: Type of the messages.
+        depth: Number of messages that are queued, the newest ones.
+        others_only: Whether messages of the participant itself are ignored.
+    """
     from cyclonedds.core import Policy, Qos
     from cyclonedds.sub import DataReader
     from cyclonedds.topic import Topic
 
-    policies = [Policy.History.KeepLast(depth)] + [Policy.IgnoreLocal.Participant] * others_only
+    policies = [Policy.History.KeepLast(depth), *[Policy.IgnoreLocal.Participant] * others_only]
     return DataReader(participant, Topic(participant, topic, kind), Qos(*policies))
 
 
 def writer(participant: Any, topic: str, kind: type) -> Any:
-    """Sends messages of a topic."""
+    """A writer of messages of a topic."""
     from cyclonedds.pub import DataWriter
     from cyclonedds.topic import Topic
 
@@ -96,14 +112,20 @@ def writer(participant: Any, topic: str, kind: type) -> Any:
 
 
 def newest(reader: Any) -> Any:
-    """The newest message since the last call, None when there is none; never waits."""
-    found = [sample for sample in reader.take(1) if sample.sample_info.valid_data]  # else: that a sender left
+    """The newest message since the last call, None if there is none; does not wait."""
+    found = [sample for sample in reader.take(1) if sample.sample_info.valid_data]  # invalid: a writer was deleted
     return found[-1] if found else None
 
 
 @dataclass(frozen=True)
 class MotorStates:
-    """Of a message's motors: `moves` (m, 3), rad, rad/s and Nm, `errors` (m,) in bits, `temperature` (m, 2), °C."""
+    """State of the m motors of a message.
+
+    Attributes:
+        moves: Position, velocity and torque (m, 3), rad, rad/s and Nm.
+        errors: Error bits (m,).
+        temperature: (m, 2), °C.
+    """
 
     moves: np.ndarray
     errors: np.ndarray
@@ -119,8 +141,12 @@ class MotorStates:
 
 @dataclass(frozen=True)
 class Motors:
-    """Of each joint of a part: the `number` of its motor in a message, and the `sign` (n,) that makes a joint's value
-    a motor's and back.
+    """Motors of the n joints of a part.
+
+    Attributes:
+        joints: Names of the joints.
+        number: Index of each joint's motor in a message.
+        sign: (n,), motor value = sign * joint value.
     """
 
     joints: tuple[str, ...]
@@ -133,7 +159,7 @@ class Motors:
         return position, velocity, effort
 
     def fault(self, states: MotorStates) -> str | None:
-        """What the motors complain about, in words; None when they do not."""
+        """Faults of the motors in words; None without a fault."""
         if not states.errors[list(self.number)].any():
             return None
         found = zip(self.joints, self.number, strict=True)
@@ -141,10 +167,18 @@ class Motors:
 
 
 def find_motors(robot: Embodiment, order: Sequence[str], first: int = 0) -> Motors:
-    """The motors of a robot whose joints' names have the words of `order` in them; raises DeviceError.
+    """Find the motors of a robot's joints.
 
-    Unitree's motors turn about the positive axes of Unitree's models, on both sides. A joint that turns about a
-    negative axis is the mirror image of one, and has the other sign.
+    Unitree's motors rotate about the positive axes of Unitree's models, on both sides. A joint that rotates about a
+    negative axis is the mirror image of one, and has the opposite sign.
+
+    Args:
+        robot: The robot.
+        order: For each motor, the part of a joint's name that identifies it.
+        first: Index of the first motor in a message.
+
+    Raises:
+        DeviceError: Unless each word identifies one joint about x, y or z.
     """
     axes = {joint.name: joint.axis for joint in urdf.parse(robot.urdf, robot.name).joints}
     places = [next((i for i, word in enumerate(order) if word in joint), -1) for joint in robot.joints]
@@ -155,7 +189,7 @@ def find_motors(robot: Embodiment, order: Sequence[str], first: int = 0) -> Moto
 
 
 def in_words(joint: str, states: MotorStates, number: int) -> str:
-    """A motor's error bits and temperatures."""
+    """A text for a motor's error bits and temperatures."""
     bits = [ERRORS.get(bit, f"error bit {bit}") for bit in range(32) if int(states.errors[number]) >> bit & 1]
     one, other = states.temperature[number]
     return f"{joint}: {', '.join(bits)} ({one} and {other} °C)"

@@ -1,8 +1,8 @@
-"""What is in `rt/lowstate` and `rt/arm_sdk`, as arrays: Unitree's `LowState_` and `LowCmd_` of humanoids, in CDR.
+"""The messages of `rt/lowstate` and `rt/arm_sdk` as arrays: Unitree's `LowState_` and `LowCmd_` of humanoids, in CDR.
 
-Unitree's library makes an object of each of their 500 numbers, 250 times a second and in both directions. Both messages
-have one size and no number of more than four bytes, so every field has one place, and one array takes them all. DDS is
-told the types as Unitree's library describes them. Import this module late: it needs that library.
+Unitree's library creates an object for each of their 500 numbers, 250 times a second and in both directions. Both
+messages have a fixed size and no number of more than four bytes, so every field has a fixed place in one array. The
+DDS types are those of Unitree's library, which this module needs: import it late.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ _Self = TypeVar("_Self", bound="Message")
 
 
 class Message:
-    """A message of `SIZE` 32-bit words. Those of the motors begin at `FIRST`, `WIDTH` words each, of which the last one
-    is the mode of the next motor: the first one's shares a word with what stands before it.
+    """A message of `SIZE` 32-bit words.
 
-    `sample_info` is what DDS says of a message that came.
+    Those of the motors start at `FIRST`, `WIDTH` words each, of which the last is the mode of the next motor; the mode
+    of the first motor shares a word with the field before it. `sample_info` is the information of DDS on a received
+    message.
     """
 
     SIZE: ClassVar[int]
@@ -43,7 +44,11 @@ class Message:
 
     @classmethod
     def deserialize(cls: type[_Self], data: bytes) -> _Self:
-        """The message, read only. Raises DeviceError for another size or encoding."""
+        """The message of received bytes, read only.
+
+        Raises:
+            DeviceError: For another size or encoding.
+        """
         if len(data) != 4 + 4 * cls.SIZE or data[:2] != HEADER[:2]:
             found = f"{len(data)} bytes in encoding {data[:2].hex() or 'none'}"
             raise DeviceError(f"{cls.__name__}: found {found}, expected {4 + 4 * cls.SIZE} in 0001")
@@ -51,26 +56,26 @@ class Message:
 
     @classmethod
     def deserialize_key(cls: type[_Self], _data: bytes) -> _Self:
-        """What DDS shows when a sender has left. The types have no key, so there is nothing in it."""
+        """An empty message, for which DDS asks when a writer was deleted: the types have no key."""
         return cls()
 
     def serialize(self, **_: object) -> bytes:
-        """As DDS sends it, whatever encoding it would prefer: a message says its own."""
+        """The bytes that are sent; the header states the encoding, so that DDS's preference is ignored."""
         return HEADER + self.words.tobytes()
 
     @property
     def motors(self) -> np.ndarray:
-        """(35, WIDTH) words, a view."""
+        """Words of the motors (35, WIDTH), a view."""
         return self.words[self.FIRST : self.FIRST + MOTORS * self.WIDTH].reshape(MOTORS, self.WIDTH)
 
     @property
     def numbers(self) -> np.ndarray:
-        """(35, WIDTH) The same words as four-byte floats."""
+        """The same words (35, WIDTH) as 32-bit floats."""
         return self.motors.view("<f4")
 
     @property
     def mode_machine(self) -> int:
-        """The robot's kind."""
+        """The type of the robot."""
         return int(self.words[self.MODES] >> 8 & BYTE)
 
     @mode_machine.setter
@@ -79,29 +84,31 @@ class Message:
 
     @property
     def crc(self) -> int:
-        """The checksum that came with it."""
+        """The checksum in the message."""
         return int(self.words[-1])
 
     def seal(self) -> None:
-        """Give it its checksum."""
+        """Write the checksum into the message."""
         self.words[-1] = self.checksum()
 
     def checksum(self) -> int:
-        """Unitree's, over the C struct of the message: there the first motor's mode has a word of its own, too, and
-        between the fields is nothing. CRC-32 with polynomial 0x04C11DB7 over the 32-bit words but the last, the highest
-        bit of each first, from all ones on, not inverted at the end.
+        """Unitree's checksum of the message.
+
+        CRC-32 with polynomial 0x04C11DB7 over the 32-bit words but the last, the highest bit of each first, initialised
+        with ones, not inverted at the end. It is that of the C struct of the message, in which the first motor's mode
+        has its own word and padding is zero.
         """
         first, words = self.FIRST, self.words
         struct = np.concatenate([words[:first], words[first - 1 : first] >> 16, words[first:-1]])
         struct[first - 1] &= LOW
         struct[self.MODES] &= LOW
         struct[first : first + MOTORS * self.WIDTH : self.WIDTH] &= BYTE
-        value = zlib.crc32(struct.astype(">u4").tobytes().translate(_REVERSED))  # usually, low bits come first
+        value = zlib.crc32(struct.astype(">u4").tobytes().translate(_REVERSED))  # zlib takes the lowest bit first
         return int(f"{value ^ 0xFFFFFFFF:032b}"[::-1], 2)
 
 
 class LowState(Message):
-    """How the robot is."""
+    """State of the robot."""
 
     SIZE, FIRST, WIDTH, MODES = 522, 18, 14, 2
     TICK = 3  # the word with the robot's time, ms
@@ -110,14 +117,14 @@ class LowState(Message):
 
     @property
     def motor_states(self) -> MotorStates:
-        """Of all motors."""
+        """State of all motors."""
         temperatures = np.ascontiguousarray(self.motors[:, self.TEMPERATURES : self.TEMPERATURES + 1]).view("<i2")
         moves = self.numbers[:, [self.Q, self.DQ, self.TAU]].astype(float)
         return MotorStates(moves, self.motors[:, self.ERRORS], temperatures)
 
 
 class LowCmd(Message):
-    """What the motors are told."""
+    """Command for the motors."""
 
     SIZE, FIRST, WIDTH, MODES = 250, 1, 7, 0
     Q, KP, KD = 0, 3, 4  # of a motor
@@ -125,7 +132,7 @@ class LowCmd(Message):
 
     @property
     def modes(self) -> np.ndarray:
-        """(35,) 1: enabled."""
+        """Mode of the motors (35,), 1: enabled."""
         return np.append(self.words[self.FIRST - 1] >> 16, self.motors[:-1, -1]) & BYTE
 
     @modes.setter

@@ -1,4 +1,4 @@
-"""What is said on the wire of a Unitree G1's arms: states in, commands of waist and both arms out, with checksums.
+"""The two topics of a Unitree G1's arms: states, and commands of waist and both arms, with checksums.
 
 See docs/reference/devices/g1.md.
 """
@@ -13,13 +13,13 @@ import numpy as np
 from hand_drivers.device import DeviceError
 from hand_drivers.devices import g1_dds
 
-if TYPE_CHECKING:  # else late, with Unitree's library
+if TYPE_CHECKING:  # at run time imported late, as it needs Unitree's library
     from hand_drivers.devices.g1_messages import LowState
 
 STATE, COMMAND = "rt/lowstate", "rt/arm_sdk"
-HELD = slice(12, 29)  # waist, left arm, right arm: what the weight hands over to us
-TURN = 2 * math.pi  # rad; no joint that is held goes as far
-WEIGHT = 29  # the motor whose position is our share in what the robot does with those
+HELD = slice(12, 29)  # motors that the commands move: waist, left arm, right arm
+TURN = 2 * math.pi  # rad, beyond the range of all these joints
+WEIGHT = 29  # the motor whose position is the weight of the commands against the robot's own controller
 
 
 class Wire:
@@ -37,19 +37,29 @@ class Wire:
         self._position = self._command.numbers[:, LowCmd.Q]
 
     def state(self) -> LowState | None:
-        """The newest state since the last call, None when there is none. Raises DeviceError for a damaged one."""
+        """The newest state since the last call, None if there is none.
+
+        Raises:
+            DeviceError: For a damaged state.
+        """
         message = g1_dds.newest(self._states)
         if message is not None:
             check(message)
         return message
 
     def others(self) -> bool:
-        """Whether somebody else commanded the arms since the last call."""
+        """Whether another program commanded the arms since the last call."""
         return g1_dds.newest(self._others) is not None
 
-    def send(self, told: np.ndarray, weight: float, mode_machine: int) -> None:
-        """Positions (35,) in rad and the weight, 0 to 1."""
-        self._position[HELD] = told[HELD]
+    def send(self, targets: np.ndarray, weight: float, mode_machine: int) -> None:
+        """Send a command.
+
+        Args:
+            targets: Positions (35,), rad.
+            weight: 0 to 1.
+            mode_machine: Type of the robot.
+        """
+        self._position[HELD] = targets[HELD]
         self._position[WEIGHT] = weight
         self._command.mode_machine = mode_machine
         self._command.seal()
@@ -57,7 +67,11 @@ class Wire:
 
 
 def check(state: LowState) -> None:
-    """Raises DeviceError for a state that is damaged, or that no arm can be in."""
+    """Check a state.
+
+    Raises:
+        DeviceError: For a damaged or impossible state.
+    """
     if state.crc and state.crc != state.checksum():
         raise DeviceError(f"{STATE}: wrong checksum")
     held = state.motor_states.moves[HELD]

@@ -1,4 +1,4 @@
-"""The two wires of Inspire hands, in the hands' own numbers, through their libraries."""
+"""The two links of Inspire hands, serial and Modbus TCP, through their libraries, in the hands' units."""
 
 from __future__ import annotations
 
@@ -18,24 +18,36 @@ MODBUS_PORT = 6000
 class InspireOptions(BusOptions):
     """Options of an Inspire hand."""
 
-    id: int = Field(1, ge=1, le=254, description="number of the hand on its line")
-    baud: int = Field(115200, description="bits per second of the serial line; the hand's default")
-    speed: int = Field(1000, ge=1, le=1000, description="the hand's own speed limit, thousandths; set when connecting")
-    force: int = Field(500, ge=0, le=1000, description="force at which a finger stops, g; set when connecting")
+    id: int = Field(default=1, ge=1, le=254, description="id of the hand on its line")
+    baud: int = Field(default=115200, description="bits per second of the serial line; the hand's default")
+    speed: int = Field(
+        default=1000, ge=1, le=1000, description="speed limit in the hand, thousandths; set when connecting"
+    )
+    force: int = Field(default=500, ge=0, le=1000, description="force at which a finger stops, g; set when connecting")
 
 
 class Link(Protocol):
-    """What one of the two wires does, in the hand's own numbers; any call raises when it fails.
+    """An open link, in the hand's units; every call raises when it fails."""
 
-    `set_up` sets what the options say, apart from opening: a wire whose hand does not answer can be closed then.
-    """
+    def set_up(self) -> None:
+        """Set speed and force; separate from opening, so that the link can be closed if this fails."""
 
-    def set_up(self) -> None: ...
-    def send(self, angles: list[int]) -> None: ...
-    def angles(self) -> list[int]: ...
-    def errors(self) -> list[int]: ...
-    def clear(self) -> None: ...
-    def close(self) -> None: ...
+    def send(self, angles: list[int]) -> None:
+        """Set the targets (6), 0 (closed) to 1000 (open)."""
+
+    def angles(self) -> list[int]:
+        """Measured angles (6)."""
+        ...
+
+    def errors(self) -> list[int]:
+        """Error register (6), one byte per finger."""
+        ...
+
+    def clear(self) -> None:
+        """Clear the error register."""
+
+    def close(self) -> None:
+        """Close the link."""
 
 
 class SerialLink:
@@ -51,30 +63,36 @@ class SerialLink:
         self._hand.connect()
 
     def set_up(self) -> None:
+        """Set speed and force."""
         self._hand.set_speed([self._options.speed] * FINGERS)
         self._hand.set_force_threshold([self._options.force] * FINGERS)
 
     def send(self, angles: list[int]) -> None:
-        self._hand.reset_miss_count()  # the library would refuse to move after missed answers; the driver judges that
-        if not self._hand.safe_stop:  # a faulty hand has stopped by itself and takes no targets until cleared
+        """Set the targets."""
+        self._hand.reset_miss_count()  # the library would refuse to move after missing responses, the driver's decision
+        if not self._hand.safe_stop:  # a hand with a fault has stopped, and accepts no targets until it is cleared
             self._hand.move_to(angles)
 
     def angles(self) -> list[int]:
+        """Measured angles."""
         return self._hand.read_angle()
 
     def errors(self) -> list[int]:
+        """Error register."""
         return self._hand.read_error()
 
     def clear(self) -> None:
-        with contextlib.suppress(self._still_faulty):  # the fault is still there: `errors` says so
+        """Clear the error register."""
+        with contextlib.suppress(self._still_faulty):  # a persistent fault is reported by `errors`
             self._hand.clear_error()
 
     def close(self) -> None:
+        """Close the link."""
         self._hand.disconnect()
 
 
 class ModbusLink:
-    """RH56DFTP through `inspire-rh56dftp`, whose calls return False or None where they fail."""
+    """RH56DFTP through `inspire-rh56dftp`, whose calls return False or None if they fail."""
 
     def __init__(self, host: str, port: int, options: InspireOptions) -> None:
         from inspire_rh56dftp import client
@@ -84,44 +102,54 @@ class ModbusLink:
             port,
             default_speed=options.speed,
             timeout=options.answer_s,
-            min_send_interval_s=0.0,  # the bus sends no faster than the hand answers
+            min_send_interval_s=0.0,  # each request waits for the previous response
             min_change=0,
-            max_consecutive_errors=10**9,  # reconnecting is the driver's
+            max_consecutive_errors=10**9,  # the driver reconnects
             unit_id=options.id,
         )
         self._force = options.force
 
     def set_up(self) -> None:
+        """Set the force; the library has set the speed."""
         self._put(FORCE_SET, [self._force] * FINGERS)
 
     def send(self, angles: list[int]) -> None:
+        """Set the targets."""
         if not self._hand.send_raw(angles):
             raise DeviceError("targets were not acknowledged")
 
     def angles(self) -> list[int]:
+        """Measured angles."""
         return self._read(ANGLE_ACT, FINGERS)
 
     def errors(self) -> list[int]:
+        """Error register."""
         return [byte for word in self._read(ERROR, FINGERS // 2) for byte in (word & 0xFF, word >> 8)]
 
     def clear(self) -> None:
+        """Clear the error register."""
         self._put(CLEAR_ERROR, [1])
 
     def close(self) -> None:
+        """Close the link."""
         self._hand.close()
 
     def _put(self, address: int, words: list[int]) -> None:
-        self._hand._write_and_ack(address, words)  # the library has names for angles and speeds only
+        self._hand._write_and_ack(address, words)  # the library's public methods write angles and speeds only
 
     def _read(self, address: int, count: int) -> list[int]:
         found = self._hand.read_holding(address, count)
         if found is None:
-            raise DeviceError(f"no answer for register {address}")
+            raise DeviceError(f"no response for register {address}")
         return found
 
 
 def open_link(address: str, options: InspireOptions) -> Link:
-    """The wire that `address` names. Raises DeviceError, or what the vendor's library raises."""
+    """Open the link to an address: a serial port, or HOST[:PORT].
+
+    Raises:
+        DeviceError: For another address. Exceptions of the vendor's library pass through.
+    """
     if address.startswith("/"):
         return SerialLink(address, options)
     host, _, port = address.partition(":")

@@ -1,22 +1,30 @@
-"""How late the messages of a sender come, without a clock that it shares with us."""
+"""The delay of a sender's messages, without a common clock."""
 
 from __future__ import annotations
 
 import math
 
-DRIFT = 5e-4  # s per s by which the two clocks may drift apart; what is late for so long that this forgives it, is not
+DRIFT = 5e-4  # largest drift between the two clocks, s per s; a constant delay is attributed to it over time
 
 
 class Lateness:
-    """How much longer each message of one sender was on its way than the quickest one so far."""
+    """The transport delay of each message of a sender, beyond the least one so far."""
 
     def __init__(self) -> None:
         self._quickest_s = math.inf
         self._sent_ns = self._now_ns = 0
 
     def of(self, sent_ns: int, now_ns: int) -> float:
-        """Lateness, s, of a message sent at `sent_ns` by its sender's clock, found at `now_ns` by one that nobody sets;
-        0 where it is not said when it was sent. A sender whose clock is set back begins anew.
+        """Lateness of a message.
+
+        A sender's clock that is set back starts a new estimate.
+
+        Args:
+            sent_ns: Time of sending, sender's clock, ns; at most 0 if unknown.
+            now_ns: Time of receiving, monotonic clock, ns.
+
+        Returns:
+            Seconds beyond the least transport delay; 0 if the time of sending is unknown.
         """
         if sent_ns <= 0:
             return 0.0

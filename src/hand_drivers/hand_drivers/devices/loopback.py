@@ -1,4 +1,4 @@
-"""A device without hardware: joints that follow their targets with a first-order lag. For dry runs and tests."""
+"""A device without hardware: joints follow their targets with a first-order lag. For dry runs and tests."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hand_drivers.device import DeviceError, DeviceSettings, JointSample, Option
 class LoopbackOptions(Options):
     """Options of the loopback device."""
 
-    time_constant_s: float = Field(
-        0.03, gt=0, le=10, description="lag of the joints: after so long 63 % of the way is done"
+    time_constant_s: float = Field(default=0.03, gt=0, le=10, description="time constant of the joints, s")
+    initial: list[float] | None = Field(
+        default=None, description="initial joint positions, rad or m; none: the first posture"
     )
-    initial: list[float] | None = Field(None, description="first joint positions, rad or m; none: the first posture")
 
 
 class LoopbackDevice:
-    """First-order joints in memory, stamped with the system time of the reading."""
+    """First-order joints in memory; samples are stamped with the system time of the reading."""
 
     def __init__(self, settings: DeviceSettings) -> None:
         self.joints = settings.embodiment.joints
@@ -32,32 +32,40 @@ class LoopbackDevice:
         self._connected = False
 
     def connect(self) -> None:
-        """Nothing to open; the joints stand where they are."""
+        """Connect; the joints are at rest."""
         self._connected, self._then = True, time.monotonic()
 
     def read(self) -> JointSample:
-        """Where the joints are by now; effort is zero. Raises DeviceError when not connected."""
+        """Present joint state; effort is zero.
+
+        Raises:
+            DeviceError: If not connected.
+        """
         self._advance()
         return JointSample(time.time_ns(), self._position.copy(), self._velocity.copy(), np.zeros_like(self._position))
 
     def write(self, position: np.ndarray) -> None:
-        """Set the targets (n,). Raises DeviceError when not connected."""
+        """Set the targets (n,).
+
+        Raises:
+            DeviceError: If not connected.
+        """
         self._advance()
         self._target = np.array(position, float)
 
     def stop(self) -> None:
-        """Hold where the joints are."""
+        """Hold the present positions."""
         self.write(self.read().position)
 
     def fault(self) -> str | None:
-        """Never faulty."""
+        """None: there are no faults."""
         return None
 
     def clear_fault(self) -> None:
-        """Nothing to clear."""
+        """Do nothing."""
 
     def disconnect(self) -> None:
-        """The joints stay where they are."""
+        """Disconnect; the joints stop."""
         self._connected = False
 
     def _advance(self) -> None:

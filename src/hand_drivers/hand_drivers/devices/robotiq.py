@@ -1,4 +1,4 @@
-"""Robotiq 2F-85 and 2F-140 over Modbus RTU, on a serial line or through a TCP port.
+"""Robotiq 2F-85 and 2F-140 over Modbus RTU, on a serial line or a TCP port.
 
 See docs/reference/devices/robotiq.md.
 """
@@ -15,40 +15,48 @@ from embodiments.registry import Embodiment
 from hand_drivers.device import DeviceError, DeviceSettings, patiently, read_options
 from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 
-OUTPUT, INPUT, WORDS = 1000, 2000, 3  # registers that are written, and read
+OUTPUT, INPUT, WORDS = 1000, 2000, 3  # first register to write, first to read, number of each
 ACTIVATE, GO = 0x0100, 0x0800
 ACTIVE = 3
 TCP_PORT = 54321
-BLOCKING = 0x07  # faults from here on keep the gripper from moving; those below pass by themselves
-MAJOR = 0x0A  # faults from here on stay until it is activated again
+BLOCKING = 0x07  # faults from here on stop the gripper; those below clear when their cause is gone
+MAJOR = 0x0A  # faults from here on persist until the next activation
 FAULTS = {
     0x07: "not activated",
     0x08: "too hot",
     0x09: "no communication for 1 s",
     0x0A: "supply below 21.6 V",
-    0x0B: "automatic release runs",
+    0x0B: "automatic release in progress",
     0x0C: "internal fault",
     0x0D: "activation failed",
     0x0E: "overcurrent",
-    0x0F: "automatic release is done",
+    0x0F: "automatic release completed",
 }
 
 
 class RobotiqOptions(BusOptions):
     """Options of a Robotiq gripper."""
 
-    id: int = Field(9, ge=1, le=247, description="number of the gripper on its line")
-    baud: int = Field(115200, description="bits per second of the serial line; the gripper's default")
-    speed: int = Field(255, ge=0, le=255, description="the gripper's own speed, 255 is the fastest")
-    force: int = Field(100, ge=0, le=255, description="force at which it stops closing, 255 is the strongest")
-    opened: int = Field(3, ge=0, le=255, description="count that it reports when fully open; read it off yours once")
-    closed: int = Field(228, ge=0, le=255, description="count when closed on nothing; read it off yours once")
-    activate: bool = Field(False, description="let a reset activate it where that is needed: it opens and closes once")
-    activation_s: float = Field(5.0, gt=0, le=30, description="longest time for that")
+    id: int = Field(default=9, ge=1, le=247, description="Modbus id of the gripper")
+    baud: int = Field(default=115200, description="bits per second of the serial line; the gripper's default")
+    speed: int = Field(default=255, ge=0, le=255, description="speed of the gripper, 255 is the fastest")
+    force: int = Field(default=100, ge=0, le=255, description="force at which it stops closing, 255 is the strongest")
+    opened: int = Field(default=3, ge=0, le=255, description="measured count when fully open; read it once")
+    closed: int = Field(
+        default=228, ge=0, le=255, description="measured count when closed without object; read it once"
+    )
+    activate: bool = Field(
+        default=False, description="allow a reset to activate it if necessary: it opens and closes once"
+    )
+    activation_s: float = Field(default=5.0, gt=0, le=30, description="longest duration of an activation, s")
 
 
 def make(settings: DeviceSettings) -> BusDevice:
-    """The plug-in. Raises DeviceError for wrong options or joints."""
+    """Make the device (plug-in).
+
+    Raises:
+        DeviceError: For wrong options or joints.
+    """
     options, robot = read_options(RobotiqOptions, settings), settings.embodiment
     if len(robot.joints) != 1:
         raise DeviceError(f"robotiq: found {len(robot.joints)} joints, expected 1")
@@ -57,25 +65,25 @@ def make(settings: DeviceSettings) -> BusDevice:
 
 
 class RobotiqWire:
-    """One connection; metres of one finger, from the joint's lower limit (closed) to its upper (open)."""
+    """One connection; positions in m of one finger, from the joint's lower limit (closed) to its upper (open)."""
 
     def __init__(self, address: str, options: RobotiqOptions, robot: Embodiment) -> None:
         self._address, self._options = address, options
         self._closed, self._open = float(robot.lower[0]), float(robot.upper[0])
         self._client: Any = None
-        self._ready = False  # whether the newest question was answered by an active gripper
-        self._active_by_s: float | None = None  # monotonic time by which it is to be active, None unless activating
+        self._ready = False  # whether the last response came from an active gripper
+        self._active_by_s: float | None = None  # deadline of the activation, monotonic; None unless activating
 
     def open(self) -> None:
-        """Connect, without motion. A gripper that is not active is refused unless a reset may activate it."""
+        """Connect, without motion. A gripper that is not active is refused unless `activate` is set."""
         self._client = open_client(self._address, self._options)
         if state_of(patiently(self._read)) != ACTIVE and not self._options.activate:
-            raise DeviceError("not activated; option 'activate' lets a reset do so: the fingers open and close once")
+            raise DeviceError("not activated; option 'activate' allows a reset to: the fingers open and close once")
 
     def exchange(self, target: np.ndarray | None) -> Answer:
-        """Target out, position and fault in: one question for both.
+        """Send the target and read position and fault, in one request.
 
-        Targets go to a gripper that is known to be active: one that was without power would be activated by them.
+        Targets are sent only to a gripper known to be active: after a power cycle they would activate it.
         """
         ready, self._ready = self._ready, False
         words = self._send(target) if ready and target is not None else self._read()
@@ -86,8 +94,9 @@ class RobotiqWire:
         return self._answer(words)
 
     def clear(self) -> None:
-        """Faults of communication go by themselves, the rest only by activating again: that begins here, and the next
-        answers tell how it goes on.
+        """Start the activation that major faults need; its progress is in the next responses.
+
+        Faults of the communication clear when communication resumes.
         """
         words = self._read()
         needed = state_of(words) != ACTIVE or fault_of(words) >= MAJOR
@@ -97,7 +106,7 @@ class RobotiqWire:
             self._active_by_s = time.monotonic() + self._options.activation_s
 
     def close(self) -> None:
-        """Close the connection; the gripper keeps its grip."""
+        """Close the connection; the gripper holds."""
         if self._client is not None:
             self._client.close()
 
@@ -136,19 +145,24 @@ class RobotiqWire:
 
 
 def state_of(words: list[int]) -> int:
-    """gSTA: 3 is active."""
+    """The field gSTA; 3 is active."""
     return words[0] >> 12 & 3
 
 
 def fault_of(words: list[int]) -> int:
-    """gFLT, 0 for none."""
+    """The field gFLT; 0 without fault."""
     return words[1] >> 8
 
 
 def open_client(address: str, options: RobotiqOptions) -> Any:
-    """A Modbus client on a serial port (`/dev/ttyUSB0`) or a TCP port that passes RTU frames on (`HOST[:PORT]`).
+    """Open a Modbus client.
 
-    Raises DeviceError, or what the library raises.
+    Args:
+        address: A serial port (`/dev/ttyUSB0`), or a TCP port that forwards RTU frames (`HOST[:PORT]`).
+        options: Options of the gripper.
+
+    Raises:
+        DeviceError: If that fails. Exceptions of the library pass through.
     """
     from pymodbus import FramerType
     from pymodbus.client import ModbusSerialClient, ModbusTcpClient

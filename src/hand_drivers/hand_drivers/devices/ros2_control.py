@@ -1,4 +1,4 @@
-"""Robots that run ros2_control, driven through their joint_trajectory_controller.
+"""Robots with ros2_control, driven through their joint_trajectory_controller.
 
 See docs/reference/devices/ros2_control.md.
 """
@@ -20,24 +20,24 @@ from hand_drivers.devices.ros2_link import Link
 class Ros2ControlOptions(Options):
     """Options of a robot behind ros2_control."""
 
-    joint_states: str = Field("/joint_states", description="topic of the robot's joint_state_broadcaster")
+    joint_states: str = Field(default="/joint_states", description="topic of the robot's joint_state_broadcaster")
     names: dict[str, str] = Field(
         default_factory=dict, description="joint of the embodiment -> of the controller, where they differ"
     )
     horizon_s: float = Field(
-        0.02,
+        default=0.02,
         gt=0,
         le=1,
-        description="time a target has to be reached in: two servo periods, 0.008 for an arm at 250 Hz",
+        description="time to reach a target, s: two servo periods, 0.008 for an arm at 250 Hz",
     )
     max_age_s: float = Field(
-        0.1, gt=0, le=2, description="an older state is none: the driver counts a miss in each period"
+        default=0.1, gt=0, le=2, description="age from which a joint state is refused, s: a miss in each period"
     )
-    connect_s: float = Field(5.0, gt=0, le=60, description="longest time to find states and controller")
+    connect_s: float = Field(default=5.0, gt=0, le=60, description="longest wait for joint states and controller, s")
 
 
 class Ros2ControlDevice:
-    """Joints of one joint_trajectory_controller. No call waits for the robot but `connect`."""
+    """Joints of one joint_trajectory_controller. Only `connect` waits for the robot."""
 
     def __init__(self, settings: DeviceSettings) -> None:
         self.joints = settings.embodiment.joints
@@ -51,59 +51,77 @@ class Ros2ControlDevice:
         self._link: Link | None = None
 
     def connect(self) -> None:
-        """Wait for a joint state, and for the controller to listen; sends nothing. Raises DeviceError."""
+        """Wait for a joint state and the controller; sends nothing.
+
+        Raises:
+            DeviceError: If one of them is missing.
+        """
         self.disconnect()
-        self._link = Link(self._node_name, self._controller, self._states, self._names)
+        self._link = link = Link(self._node_name, self._controller, self._states, self._names)
         deadline = time.monotonic() + self._options.connect_s
-        while self._missing() and time.monotonic() < deadline:
+        while self._missing(link) and time.monotonic() < deadline:
             time.sleep(0.005)
-        missing = self._missing()
+        missing = self._missing(link)
         if missing:
             self.disconnect()
             raise DeviceError(f"{self._name}: {missing}, waited {self._options.connect_s:g} s")
 
     def read(self) -> JointSample:
-        """Newest joint state, with the broadcaster's stamp; effort that it does not tell is 0. Raises DeviceError."""
-        heard = self._running().heard
-        age_s = time.monotonic() - heard.at
-        if heard.trouble:
-            raise DeviceError(f"{self._name}: {self._states}: {heard.trouble}")
+        """Newest joint state, with the broadcaster's stamp; efforts that it does not publish are 0.
+
+        Raises:
+            DeviceError: If it is too old or invalid.
+        """
+        received = self._running().received
+        age_s = time.monotonic() - received.at
+        if received.error or received.sample is None:
+            raise DeviceError(f"{self._name}: {self._states}: {received.error}")
         if age_s > self._options.max_age_s:
             raise DeviceError(f"{self._name}: {self._states}: no newer joint state for {age_s:.2f} s")
-        return heard.sample
+        return received.sample
 
     def write(self, position: np.ndarray) -> None:
-        """Send a trajectory of one point (n,), to be begun at once. Raises DeviceError."""
-        if not np.isfinite(position).all():  # the controller would let it through
+        """Send a trajectory of one point (n,) that starts at once.
+
+        Raises:
+            DeviceError: For targets that are not finite, or a lost robot.
+        """
+        if not np.isfinite(position).all():  # the controller does not check it
             raise DeviceError(f"{self._name}: found targets {np.asarray(position).tolist()}, expected finite numbers")
         link = self._running()
-        gap = position - link.heard.sample.position
-        link.send(position, time_to_reach(gap, self._velocity, self._options.horizon_s))
+        sample = link.received.sample
+        if sample is None:
+            raise DeviceError(f"{self._name}: {self._missing(link)}")
+        link.send(position, time_to_reach(position - sample.position, self._velocity, self._options.horizon_s))
 
     def stop(self) -> None:
-        """Hold where the robot is measured. Raises DeviceError."""
+        """Hold the measured positions.
+
+        Raises:
+            DeviceError: For a lost robot.
+        """
         self.write(self.read().position)
 
     def fault(self) -> str | None:
-        """That the controller went away; the controller does not tell its own."""
-        gone = self._link is not None and not self._link.listened_to
-        return f"controller {self._controller} does not listen" if gone else None
+        """A controller without subscription; faults of the controller itself are not published."""
+        gone = self._link is not None and not self._link.has_controller
+        return f"controller {self._controller} has no subscription" if gone else None
 
     def clear_fault(self) -> None:
-        """Nothing to clear: the controller comes back by itself or not at all."""
+        """Do nothing: the fault clears when the controller subscribes again."""
 
     def disconnect(self) -> None:
-        """Take the node away; the controller holds its last target."""
+        """Destroy the node; the controller holds its last target."""
         if self._link is not None:
             link, self._link = self._link, None
             link.end()
 
-    def _missing(self) -> str:
-        """What a connection lacks, "" when it is complete."""
-        heard = self._link.heard
-        if heard.trouble or heard.sample is None:
-            return f"{self._states}: {heard.trouble or 'no joint state'}"
-        return "" if self._link.listened_to else f"no controller listens on {self._link.topic}"
+    def _missing(self, link: Link) -> str:
+        """What the connection lacks, "" if it is complete."""
+        received = link.received
+        if received.error or received.sample is None:
+            return f"{self._states}: {received.error or 'no joint state'}"
+        return "" if link.has_controller else f"no controller subscribes to {link.topic}"
 
     def _running(self) -> Link:
         if self._link is None:
@@ -112,7 +130,11 @@ class Ros2ControlDevice:
 
 
 def full_name(what: str, found: str) -> str:
-    """`found` if it is an absolute ROS name. Raises DeviceError."""
+    """Check that `found` is an absolute ROS name, and return it.
+
+    Raises:
+        DeviceError: If it is not; `what` names the parameter.
+    """
     try:
         validate_full_topic_name(found)
     except InvalidTopicNameException:
@@ -121,7 +143,11 @@ def full_name(what: str, found: str) -> str:
 
 
 def controller_names(joints: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
-    """What the controller calls `joints`, in their order. Raises DeviceError."""
+    """The controller's names of `joints`, in their order.
+
+    Raises:
+        DeviceError: If `names` has an unknown joint, or a name twice.
+    """
     unknown = sorted(set(names) - set(joints))
     if unknown:
         raise DeviceError(f"ros2_control: option 'names': found {unknown[0]!r}, expected one of {', '.join(joints)}")
@@ -132,8 +158,16 @@ def controller_names(joints: Sequence[str], names: Mapping[str, str]) -> tuple[s
 
 
 def time_to_reach(gap: np.ndarray, velocity: np.ndarray, horizon_s: float) -> float:
-    """Seconds for a way of `gap` (n,) no faster than `velocity` (n,), at least the horizon.
+    """Time to cover a distance within the velocity limits, at least the horizon.
 
-    A controller that was paused and goes on gets there at a speed the robot may have, not within one servo period.
+    A controller that resumes after a pause then moves within the limits, rather than in one servo period.
+
+    Args:
+        gap: Distance to the targets (n,), rad.
+        velocity: Velocity limits (n,), rad/s.
+        horizon_s: Least time, s.
+
+    Returns:
+        The time, s.
     """
     return max(horizon_s, float(np.max(np.abs(gap) / velocity)))

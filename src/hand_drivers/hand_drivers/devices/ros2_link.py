@@ -1,4 +1,4 @@
-"""Joint states in, trajectories out: a ROS node inside a device plug-in, out of the way of the driver's own."""
+"""A ROS node inside a device plug-in, apart from the driver's node: receives joint states, sends trajectories."""
 
 from __future__ import annotations
 
@@ -18,27 +18,37 @@ from trajectory_msgs.msg import JointTrajectory
 from hand_drivers.device import DeviceError, JointSample
 from node_kit import messages, qos
 
-START_NOW = 0  # the stamp of a trajectory that begins when it arrives
-CLOCKS_APART_NS = messages.SECOND  # further off, a stamp is of another clock: simulated time, or a clock nobody set
-# Hears reliable and unreliable broadcasters alike; deep enough for other robots' messages on the same topic.
+START_NOW = 0  # the stamp of a trajectory that starts on arrival
+CLOCKS_APART_NS = messages.SECOND  # a larger difference means another clock: simulated time, or one that is not set
+# Receives from reliable and best-effort broadcasters; deep enough for other robots' messages on the same topic.
 NEWEST = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 @dataclass(frozen=True)
-class Heard:
-    """The newest sample, when it came (monotonic, s), and what is wrong with what came after it."""
+class Received:
+    """The newest sample, the time at which it was received (monotonic, s), and the error of a message after it."""
 
     sample: JointSample | None = None
     at: float = 0.0
-    trouble: str = ""
+    error: str = ""
 
 
 def joint_sample(
     message: JointState, names: Sequence[str], now_ns: int, last: JointSample | None = None
 ) -> JointSample | None:
-    """The joints `names` of a joint state, in their order; None when it names none of them, so is another robot's.
+    """Convert a joint state message.
 
-    A velocity that is not told is that since the `last` sample. Raises DeviceError for what is no measurement.
+    Args:
+        message: The message.
+        names: The n joints.
+        now_ns: System time, ns.
+        last: The previous sample, from which velocities that the message lacks are computed.
+
+    Returns:
+        The joints in the order of `names`; None if the message has none of them, as it is another robot's.
+
+    Raises:
+        DeviceError: For an invalid message.
     """
     places = {name: place for place, name in enumerate(message.name)}
     missing = [name for name in names if name not in places]
@@ -62,7 +72,7 @@ def joint_sample(
 
 
 def _column(message: JointState, what: str, order: list[int]) -> np.ndarray:
-    """Position, velocity or effort (n,); not a number where it is not told."""
+    """Position, velocity or effort (n,); NaN where the message has none."""
     values = getattr(message, what)
     if what != "position" and not len(values):
         return np.full(len(order), np.nan)
@@ -78,7 +88,7 @@ def _velocity_since(last: JointSample | None, position: np.ndarray, stamp_ns: in
 
 
 class RosThread:
-    """A node with a context, executor and thread of its own: whoever else runs ROS in this process is not touched."""
+    """A node with its own context, executor and thread, independent of other uses of ROS in the process."""
 
     def __init__(self, name: str) -> None:
         self._context, self._end = Context(), threading.Event()
@@ -89,11 +99,11 @@ class RosThread:
         self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin to call back."""
+        """Start the thread."""
         self._thread.start()
 
     def end(self) -> None:
-        """Take the node off the graph and end the thread."""
+        """End the thread and destroy the node."""
         self._end.set()
         self._executor.wake()
         self._thread.join(1.0)
@@ -107,10 +117,10 @@ class RosThread:
 
 
 class Link:
-    """The node between: hears joint states, sends trajectories."""
+    """Receives joint states from a robot, and sends trajectories to its controller."""
 
     def __init__(self, node: str, controller: str, states: str, names: Sequence[str]) -> None:
-        self.topic, self.heard = f"{controller}/joint_trajectory", Heard()
+        self.topic, self.received = f"{controller}/joint_trajectory", Received()
         self._names = names
         self._ros = RosThread(node)
         self._publisher = self._ros.node.create_publisher(JointTrajectory, self.topic, qos.COMMAND)
@@ -118,26 +128,26 @@ class Link:
         self._ros.start()
 
     @property
-    def listened_to(self) -> bool:
-        """Whether anyone hears trajectories."""
+    def has_controller(self) -> bool:
+        """Whether the trajectories have a subscriber."""
         return self._publisher.get_subscription_count() > 0
 
     def send(self, position: np.ndarray, seconds: float) -> None:
-        """Publish one point."""
+        """Publish a trajectory of one point (n,), to be reached in `seconds`."""
         self._publisher.publish(messages.joint_trajectory(self._names, START_NOW, [seconds], position[None]))
 
     def end(self) -> None:
-        """Leave the graph."""
+        """Destroy the node."""
         self._ros.end()
 
     def _on_state(self, message: JointState) -> None:
-        last = self.heard.sample
+        last = self.received.sample
         try:
             sample = joint_sample(message, self._names, time.time_ns(), last)
         except DeviceError as error:
-            self.heard = Heard(last, self.heard.at, str(error))
+            self.received = Received(last, self.received.at, str(error))
             return
         if sample is None and last is None:
-            self.heard = Heard(trouble=f"joint {self._names[0]} is missing, found {', '.join(message.name)}")
-        elif sample is not None and (last is None or sample.stamp_ns > last.stamp_ns):  # else it was heard before
-            self.heard = Heard(sample, time.monotonic())
+            self.received = Received(error=f"joint {self._names[0]} is missing, found {', '.join(message.name)}")
+        elif sample is not None and (last is None or sample.stamp_ns > last.stamp_ns):  # else it is a duplicate
+            self.received = Received(sample, time.monotonic())

@@ -17,38 +17,42 @@ from hand_drivers.devices.xarm_box import PORT, open_box
 
 JOINTS = 7
 SERVO_MODE, READY, STOP = 1, 0, 4
-PATIENCE_S = 0.5  # for answers while nothing moves yet
-FAULT_EVERY = 5  # readings between two questions for errors; an answer that carries the error bit asks at once
-FINE, IN_ERROR, NOT_READY = (0, 2), 1, 9  # answers of the SDK: done, done with a warning; the box takes no targets
-REFUSALS = 25  # targets in a row that a box without an error does not take: somebody stopped it there
+PATIENCE_S = 0.5  # response time while connecting, when nothing moves
+FAULT_EVERY = 5  # readings between two requests for errors; after a response with the error bit, at once
+FINE, IN_ERROR, NOT_READY = (0, 2), 1, 9  # codes of the SDK: done, with a warning; error; targets are refused
+REFUSALS = 25  # consecutive targets refused without an error, after which the box counts as stopped
 ERRORS = {
     1: "emergency stop pressed",
     2: "emergency stop of the control box",
     10: "servo error",
-    19: "end module does not answer",
+    19: "no response of the end module",
     22: "self-collision",
     23: "joint limit",
     24: "joint speed limit",
-    28: "end module does not answer",
+    28: "no response of the end module",
     31: "collision (current)",
     35: "safety boundary",
 }
-API_ERRORS = {-1: "not connected", -2: "not ready", 3: "no answer in time", 8: "sending failed", 9: "not ready to move"}
+API_ERRORS = {
+    -1: "not connected",
+    -2: "not ready",
+    3: "no response in time",
+    8: "sending failed",
+    9: "not ready to move",
+}
 
 
 class XArmOptions(Options):
     """Options of an xArm7."""
 
     port: int = PORT
-    answer_s: float = Field(0.04, gt=0, le=2, description="longest time to wait for one answer")
-    connect_s: float = Field(5.0, gt=0, le=60, description="longest time to connect and enable")
-    sensitivity: int | None = Field(
-        None, ge=0, le=5, description="collision sensitivity to set; none: the box keeps its own"
-    )
+    answer_s: float = Field(default=0.04, gt=0, le=2, description="longest wait for a response, s")
+    connect_s: float = Field(default=5.0, gt=0, le=60, description="longest time to connect and enable, s")
+    sensitivity: int | None = Field(default=None, ge=0, le=5, description="collision sensitivity; none: unchanged")
 
 
 class XArm7Device:
-    """One arm. Every call is one question to the control box, which answers within a millisecond on a good network."""
+    """One arm. Every call is one request to the control box, which responds within a millisecond on a good network."""
 
     def __init__(self, settings: DeviceSettings) -> None:
         self.joints = settings.embodiment.joints
@@ -58,13 +62,16 @@ class XArm7Device:
         self._options, self._priority = read_options(XArmOptions, settings), settings.rt_priority
         self._arm: Any = None
         self._code = self._readings = self._refused = 0
-        self._told: np.ndarray | None = None  # the last target
-        self._again: JointSample | None = None  # what the next reading is to repeat
+        self._target: np.ndarray | None = None
+        self._again: JointSample | None = None  # the sample that the next reading repeats
 
     def connect(self) -> None:
-        """Open the connection, enable the motors and go to servo mode, without motion. Raises DeviceError.
+        """Open the connection, enable the motors and set servo mode, without motion.
 
-        A box with an error is enabled once that is cleared.
+        A box with an error is enabled when that is cleared.
+
+        Raises:
+            DeviceError: If that fails.
         """
         self.disconnect()
         try:
@@ -73,9 +80,9 @@ class XArm7Device:
             self._arm = open_box(*where, patience_s, self._options.connect_s, self._priority)
         except DeviceError as error:
             raise DeviceError(f"{self._name}: {error}") from error
-        self._readings, self._refused, self._told = 0, 0, None
+        self._readings, self._refused, self._target = 0, 0, None
         try:
-            self._look()
+            self._read_errors()
             if not self._code:
                 self._enable()
             self._arm.set_timeout([self._options.answer_s])
@@ -84,59 +91,63 @@ class XArm7Device:
             raise
 
     def read(self) -> JointSample:
-        """Measured position, velocity and effort (Nm), stamped when the answer came.
+        """Measured position, velocity and effort (Nm), stamped at the time of the response.
 
-        The box is asked in every second period, unless it did not answer: with every target there is a question to it
-        already, and states are published less often than that.
+        The box is read in every second period, unless the last reading failed: each target is a request already, and
+        states are published at a lower rate.
         """
         repeated, self._again = self._again, None
         if repeated is not None:
             return repeated
         code, rows = self._running().get_joint_states(is_radian=True, num=3)
         stamp_ns = time.time_ns()
-        self._check("joint states", code, (*FINE, IN_ERROR, NOT_READY))  # a stopped arm still says where it is
+        self._check("joint states", code, (*FINE, IN_ERROR, NOT_READY))  # a stopped arm has a valid position
         if code == IN_ERROR or self._readings % FAULT_EVERY == 0:
-            self._look()
+            self._read_errors()
         self._readings += 1
         position, velocity, effort = (np.array(row[:JOINTS], dtype=float) for row in rows)
         self._again = JointSample(stamp_ns, position, velocity, effort)
         return self._again
 
     def write(self, position: np.ndarray) -> None:
-        """Send targets; the box runs to them at once."""
-        if not np.isfinite(position).all():  # the SDK would let it through
+        """Send targets (n,), which the box executes at once.
+
+        Raises:
+            DeviceError: For targets that are not finite, or a lost box.
+        """
+        if not np.isfinite(position).all():  # the SDK does not check it
             raise DeviceError(f"{self._name}: found targets {position.tolist()}, expected finite numbers")
         if self.fault():
-            return  # the box ignores targets until it is cleared, and must not find an old one when it is
-        self._told = np.array(position, dtype=float)
+            return  # the box ignores targets until the error is cleared, and must not have an old one then
+        self._target = np.array(position, dtype=float)
         code = self._running().set_servo_angle_j(position.tolist(), is_radian=True)
         self._refused = self._refused + 1 if code == NOT_READY else 0
         if code in (IN_ERROR, NOT_READY):
-            self._look()
+            self._read_errors()
         self._check("servo targets", code, (*FINE, IN_ERROR, NOT_READY))
 
     def stop(self) -> None:
-        """Hold: in servo mode the arm stays at the last target; near where it is, if it is kept from that."""
-        if self._told is not None:
-            self.write(targets_to_hold(self._told, self.read().position))
+        """Hold at the last target, or near the measured position if the arm is kept from reaching it."""
+        if self._target is not None:
+            self.write(targets_to_hold(self._target, self.read().position))
 
     def fault(self) -> str | None:
-        """The control box's error, or that it takes no targets without one."""
+        """The control box's error, or that it refuses targets without one."""
         if self._code:
             return f"error {self._code}: {ERRORS.get(self._code, 'see the manual')}"
         return "the box was stopped: not ready to move" if self._refused >= REFUSALS else None
 
     def clear_fault(self) -> None:
-        """Clear errors and enable again; what the box cannot clear stays."""
+        """Clear the errors and enable the motors; errors that the box cannot clear persist."""
         arm = self._running()
         arm.clean_error()
         arm.clean_warn()
-        self._look()
+        self._read_errors()
         if not self._code:
             self._enable()
 
     def disconnect(self) -> None:
-        """Stop the box's motion and close the connection; the motors keep holding."""
+        """Stop the box's motion and close the connection; the motors hold."""
         self._again = None
         if self._arm is not None:
             arm, self._arm = self._arm, None
@@ -154,7 +165,7 @@ class XArm7Device:
         self._check("starting", arm.set_state(READY), FINE)
         self._refused = 0
 
-    def _look(self) -> None:
+    def _read_errors(self) -> None:
         code, found = self._running().get_err_warn_code()
         self._check("errors", code, (*FINE, IN_ERROR, NOT_READY))
         self._code = int(found[0])

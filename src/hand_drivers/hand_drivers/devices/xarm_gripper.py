@@ -13,26 +13,30 @@ from hand_drivers.device import DeviceError, DeviceSettings, read_options
 from hand_drivers.devices.xarm_box import PORT, open_box
 from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 
-PULSES_PER_M = 2 / 1e-4  # the box counts tenths of a millimetre between the fingers; a finger moves half of that
-HAS_FAULT = 102  # the SDK's answer when the gripper reports an error
-SLACK = 0.002  # m; a finger that holds something stays told to be so much farther when it stops
-STEP = 0.5  # pulses; what moves less is not sent again
+PULSES_PER_M = 2 / 1e-4  # a pulse is 0.1 mm between the fingers; a finger moves half of that
+HAS_FAULT = 102  # the SDK's code if the gripper reports an error
+SLACK = 0.002  # m; distance from the measured position to the target of a stopped finger, which holds an object
+STEP = 0.5  # pulses; smaller changes are not sent
 
 
 class XArmGripperOptions(BusOptions):
     """Options of an xArm gripper."""
 
     port: int = PORT
-    speed: int = Field(5000, ge=1, le=5000, description="the gripper's own speed, r/min of its motor")
-    answer_s: float = Field(0.1, gt=0, le=2, description="longest time to wait for one answer")
+    speed: int = Field(default=5000, ge=1, le=5000, description="speed of the gripper's motor, r/min")
+    answer_s: float = Field(default=0.1, gt=0, le=2, description="longest wait for a response, s")
     max_age_s: float = Field(
-        0.15, gt=0, le=2, description="an older measurement is none: the driver counts a miss in each period"
+        default=0.15, gt=0, le=2, description="age from which a measurement is refused, s: a miss in each period"
     )
-    connect_s: float = Field(5.0, gt=0, le=60, description="longest time to connect and enable")
+    connect_s: float = Field(default=5.0, gt=0, le=60, description="longest time to connect and enable, s")
 
 
 def make(settings: DeviceSettings) -> BusDevice:
-    """The plug-in; the box asks the gripper over RS-485. Raises DeviceError for wrong options or joints."""
+    """Make the device (plug-in); the box forwards requests to the gripper over RS-485.
+
+    Raises:
+        DeviceError: For wrong options or joints.
+    """
     options, joints = read_options(XArmGripperOptions, settings), settings.embodiment.joints
     if len(joints) != 1:
         raise DeviceError(f"xarm_gripper: found {len(joints)} joints, expected 1")
@@ -41,7 +45,7 @@ def make(settings: DeviceSettings) -> BusDevice:
 
 
 class XArmGripperWire:
-    """A connection to the control box, for its gripper alone; metres of one finger."""
+    """A connection to the control box for its gripper alone; positions in m of one finger."""
 
     def __init__(self, address: str, options: XArmGripperOptions) -> None:
         self._address, self._options = address, options
@@ -56,28 +60,28 @@ class XArmGripperWire:
         self._enable()
 
     def exchange(self, target: np.ndarray | None) -> Answer:
-        """Target out, position and error in."""
+        """Send the target, and read position and error."""
         if target is not None and not self._error:
             self._send(PULSES_PER_M * float(target[0]))
         answer = self._box.get_gripper_position()
-        code, pulses = answer if isinstance(answer, tuple) else (answer, None)  # a bare code where it has an error
+        code, pulses = answer if isinstance(answer, tuple) else (answer, None)  # a code alone if there is an error
         stamp_ns = time.time_ns()
         self._done("position", code)
         fault = f"gripper error {self._error}" if self._error else None
         if pulses is not None:
             self._last = Answer(stamp_ns, np.array([pulses / PULSES_PER_M]), fault=fault)
-        elif self._last is None or fault is None:  # only one that has an error may keep where it is to itself
+        if self._last is None or (pulses is None and fault is None):  # only with an error the position may be missing
             raise DeviceError(fault or "no position")
         return replace(self._last, fault=fault)
 
     def clear(self) -> None:
-        """Clear the error and enable again."""
+        """Clear the error and enable the gripper."""
         self._box.clean_gripper_error()
         self._enable()
         self._error = 0
 
     def close(self) -> None:
-        """Close the connection; the gripper keeps its grip."""
+        """Close the connection; the gripper holds."""
         if self._box is not None:
             self._box.disconnect()
 
@@ -89,12 +93,12 @@ class XArmGripperWire:
 
     def _send(self, pulses: float) -> None:
         if self._sent is None or abs(pulses - self._sent) >= STEP:
-            # the SDK would wait until the arm stands still
+            # by default the SDK waits until the arm is at rest
             self._done("target", self._box.set_gripper_position(round(pulses), wait=False, wait_motion=False))
             self._sent = pulses
 
     def _done(self, what: str, code: int) -> None:
         if code == HAS_FAULT:
             self._error = int(self._box.get_gripper_err_code()[1]) or self._error
-        elif code not in (0, 1, 2):  # 1, 2: the arm has an error or a warning; its own driver says so
+        elif code not in (0, 1, 2):  # 1, 2: an error or a warning of the arm, which the arm's driver reports
             raise DeviceError(f"{what}: code {code}")

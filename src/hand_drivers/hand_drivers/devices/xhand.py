@@ -16,7 +16,11 @@ from hand_drivers.polled_device import Answer, BusDevice
 
 
 def make(settings: DeviceSettings) -> BusDevice:
-    """The plug-in. Raises DeviceError for wrong options or joints."""
+    """Make the device (plug-in).
+
+    Raises:
+        DeviceError: For wrong options or joints.
+    """
     options, robot = read_options(XHandOptions, settings), settings.embodiment
     if sorted(robot.joints) != sorted(MOTORS):
         raise DeviceError(f"xhand: found joints {list(robot.joints)}, expected {list(MOTORS)}")
@@ -25,7 +29,7 @@ def make(settings: DeviceSettings) -> BusDevice:
 
 
 class XHandWire:
-    """One connection; rad on both sides of it, only the order differs."""
+    """One connection; the vendor's units are rad, too, only the order differs."""
 
     def __init__(self, address: str, side: str, options: XHandOptions, robot: Embodiment) -> None:
         self._address, self._side, self._options = address, side, options
@@ -34,29 +38,29 @@ class XHandWire:
         self._hand = VendorHand(options)
 
     def open(self) -> None:
-        """Connect to the hand, and check that it is one of this side. Sends no target."""
+        """Connect to the hand, and check its side. Sends no target."""
         self._hand.open(self._address)
         kind = self._hand.side()
         if kind and kind != self._side:
             raise DeviceError(f"found a {kind} hand, expected a {self._side} one")
 
     def exchange(self, target: np.ndarray | None) -> Answer:
-        """Target out, then position and faults in."""
+        """Send the target, then read positions and faults."""
         refusal = None if target is None else self._hand.send(self._to_wire(target))
         began = time.monotonic()
         measured, fault = self._hand.read()
         stamp_ns, took_s = time.time_ns(), time.monotonic() - began
         if took_s > self._options.answer_s:
-            raise DeviceError(f"an answer took {took_s:.2f} s, expected at most {self._options.answer_s:g} s")
+            raise DeviceError(f"a response took {took_s:.2f} s, expected at most {self._options.answer_s:g} s")
         position = np.empty(len(MOTORS))
         position[self._order] = measured
         return Answer(stamp_ns, position, fault=fault or refusal)
 
     def clear(self) -> None:
-        """The vendor has no call for it: a fault goes with its cause, and the next answer tells."""
+        """Do nothing: the vendor has no call for it, and faults clear when their cause is gone."""
 
     def close(self) -> None:
-        """Close the connection; the hand keeps holding its last target."""
+        """Close the connection; the hand holds its last target."""
         self._hand.close()
 
     def _to_wire(self, target: np.ndarray) -> list[float]:

@@ -1,4 +1,4 @@
-"""All calls of an X-Hand1's library, and its errors in words; see docs/reference/devices/xhand.md."""
+"""The library of the X-Hand1, and its errors in words; see docs/reference/devices/xhand.md."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOTORS = (  # joints in the order of the vendor's ids, 0 to 11
 )
 POSITION_MODE = 3
 ETHERCAT = "ethercat:"
-PASSING = (0, 1501018, 1501019, 1501020, 1501035)  # done; tactile sensors unread (3); current limit reached in a grasp
+PASSING = (0, 1501018, 1501019, 1501020, 1501035)  # done; tactile sensors not read (3); current limit in a grasp
 FAULTS = {
     1501005: "the hand has no calibration",
     1501026: "joint parameters are not set up",
@@ -34,7 +34,7 @@ FAULTS = {
     1501029: "unknown mode of motion",
     1501030: "target or gain out of range",
     1501031: "a joint has no calibration",
-    1501033: "a joint does not know the command",
+    1501033: "a joint does not support the command",
     1501034: "position sensor of a joint",
 }
 BOARDS = {"communication": "commboard_err", "joint": "jonitboard_err"}  # the vendor's spelling
@@ -43,16 +43,16 @@ BOARDS = {"communication": "commboard_err", "joint": "jonitboard_err"}  # the ve
 class XHandOptions(BusOptions):
     """Options of an X-Hand."""
 
-    id: int | None = Field(None, ge=0, le=255, description="number of the hand; none: the only one on the wire")
-    baud: int = Field(3_000_000, gt=0, description="bits per second of the serial line")
-    kp: int = Field(100, ge=0, le=32767, description="the hand's own proportional gain; the vendor's example")
-    ki: int = Field(0, ge=0, le=32767, description="the hand's own integral gain")
-    kd: int = Field(0, ge=0, le=32767, description="the hand's own derivative gain")
-    current: int = Field(300, ge=0, le=65535, description="largest motor current, mA; the vendor's `tor_max`")
+    id: int | None = Field(default=None, ge=0, le=255, description="id of the hand; none: the only one on the line")
+    baud: int = Field(default=3_000_000, gt=0, description="bits per second of the serial line")
+    kp: int = Field(default=100, ge=0, le=32767, description="proportional gain in the hand; the vendor's example")
+    ki: int = Field(default=0, ge=0, le=32767, description="integral gain in the hand")
+    kd: int = Field(default=0, ge=0, le=32767, description="derivative gain in the hand")
+    current: int = Field(default=300, ge=0, le=65535, description="largest motor current, mA; the vendor's `tor_max`")
 
 
 class VendorHand:
-    """All calls of the vendor's library. Positions are (12,), rad, in the order of MOTORS."""
+    """The vendor's library. Positions are (12,), rad, in the order of MOTORS."""
 
     def __init__(self, options: XHandOptions) -> None:
         self._options = options
@@ -61,7 +61,11 @@ class VendorHand:
         self._id = 0
 
     def open(self, address: str) -> None:
-        """Open the wire and find the hand on it. Raises DeviceError."""
+        """Open the connection and find the hand.
+
+        Raises:
+            DeviceError: If that fails.
+        """
         library = import_library()
         control = library.XHandControl()
         if address.startswith(ETHERCAT):
@@ -77,28 +81,41 @@ class VendorHand:
         self._command = self._new_command(library)
 
     def side(self) -> str:
-        """ "left" or "right"; "" if the hand does not know."""
+        """The hand's side, "left" or "right"; "" if it is unknown."""
         error, kind = self._control.get_hand_type(self._id)
         return {"L": "left", "R": "right"}.get(str(kind)[:1].upper(), "") if error.error_code == 0 else ""
 
     def send(self, position: list[float]) -> str | None:
-        """Send targets; returns the fault that keeps the hand from taking them. Raises DeviceError."""
+        """Send targets.
+
+        Returns:
+            The fault for which the hand refuses them; None if it accepts them.
+
+        Raises:
+            DeviceError: Without a response.
+        """
         for finger, value in zip(self._command.finger_command, position, strict=True):
             finger.position = value
         return in_words(self._control.send_command(self._id, self._command))
 
     def read(self) -> tuple[np.ndarray, str | None]:
-        """Measured position and fault. Raises DeviceError."""
-        error, state = self._control.read_state(self._id, True)  # True: from the hand, not from the library's memory
+        """Measured positions and fault.
+
+        Raises:
+            DeviceError: Without a complete response.
+        """
+        error, state = self._control.read_state(self._id, True)  # True: from the hand, not from the library's cache
         fault = in_words(error)
         found = {int(finger.id): float(finger.position) for finger in state.finger_state}
         position = np.array([found.get(number, np.nan) for number in range(len(MOTORS))])
         if not np.isfinite(position).all():
-            raise DeviceError(f"{fault or 'incomplete answer'}: found joints {found}, expected 0 to {len(MOTORS) - 1}")
+            raise DeviceError(
+                f"{fault or 'incomplete response'}: found joints {found}, expected 0 to {len(MOTORS) - 1}"
+            )
         return position, fault or boards_in_words(state.finger_state)
 
     def close(self) -> None:
-        """Close the wire if it is open."""
+        """Close the connection if it is open."""
         if self._control is not None:
             self._control.close_device()
 
@@ -118,7 +135,11 @@ class VendorHand:
 
 
 def import_library() -> Any:
-    """The vendor's module. Raises DeviceError where it is absent."""
+    """The vendor's module.
+
+    Raises:
+        DeviceError: If it is not installed.
+    """
     try:
         from xhand_controller import xhand_control
     except ImportError as error:
@@ -130,7 +151,11 @@ def import_library() -> Any:
 
 
 def in_words(error: Any) -> str | None:
-    """The fault that an answer tells. Raises DeviceError if it tells that there was no answer."""
+    """The fault in a response, in words; None without a fault.
+
+    Raises:
+        DeviceError: If the library reports that there was no response.
+    """
     if error.error_code in PASSING:
         return None
     if error.error_code in FAULTS:
@@ -139,7 +164,7 @@ def in_words(error: Any) -> str | None:
 
 
 def boards_in_words(fingers: Any) -> str | None:
-    """The error registers of the boards, whose bits are not published; None while all are clear."""
+    """A text for the error registers of the boards, whose bits are not published; None if all are clear."""
     found = [
         f"{MOTORS[finger.id]}: {board} board {getattr(finger, register):#06x}"
         for finger in fingers

@@ -41,8 +41,8 @@ def of_dds_device(part: str, name: str, code: int, error: str, damage: str) -> l
     cut. `error` is its error `code` in words, `damage` what is said of a message with a flipped bit.
     """
     return [
-        device(part, "silent 1", Expected.STOPS, LOST, "nothing heard", name=f"{name} is silent"),
-        device(part, "late_s 0.5", Expected.STOPS, LOST, "nothing heard", name=f"{name} is heard .5 s late"),
+        device(part, "silent 1", Expected.STOPS, LOST, "no message", name=f"{name} is silent"),
+        device(part, "late_s 0.5", Expected.STOPS, LOST, "no message", name=f"{name} is heard .5 s late"),
         device(part, f"code {code}", Expected.STOPS, STOPPED, error, name=f"{name} has error {code}"),
         device(part, "corrupt 1", Expected.STOPS, LOST, damage, name=f"{name} sends corrupted messages"),
         _stuck(part, name),
@@ -50,7 +50,7 @@ def of_dds_device(part: str, name: str, code: int, error: str, damage: str) -> l
 
 
 TIMED_OUT = device(
-    "right/hand", "timed_out 1", Expected.STOPS, STOPPED, "for want of commands", name="dex3 has dropped its commands"
+    "right/hand", "timed_out 1", Expected.STOPS, STOPPED, "commands were missing", name="dex3 has dropped its commands"
 )
 
 

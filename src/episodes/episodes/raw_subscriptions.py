@@ -1,6 +1,6 @@
-"""Raw subscriptions read by polling: message bytes with their time of reception, at a fraction of a callback's cost.
+"""Polled raw subscriptions: serialized messages with their time of reception, at a fraction of a callback's cost.
 
-The middleware keeps what arrives between two polls and remembers when it came, so that polling costs no accuracy.
+The middleware queues messages with their time of reception, so that polling does not reduce the accuracy.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _FOREVER = QosTime(9223372036, 854775807)
 
 
 @dataclass
-class _Tap:
-    """One subscription. Sequence numbers count per publisher, so they tell losses only while there is one."""
+class _Entry:
+    """One subscription. Sequence numbers count per publisher, so they indicate losses only of a single one."""
 
     topic: str
     msgtype: str
@@ -38,50 +38,54 @@ class _Tap:
     sequence: int = 0
 
 
-class Taps:
-    """Taps on topics by name; those that do not exist yet are looked for again at every `discover`.
+class RawSubscriptions:
+    """Raw subscriptions to topics of any standard type; all methods are called by one thread.
 
-    All methods belong to one thread. `lost` counts, by topic, messages that were published and never arrived.
+    `lost` counts messages lost in transport, by topic; `unreadable` says why a topic cannot be recorded.
+
+    Args:
+        topics: Names; a topic without publisher is searched for again at every `discover`.
+        context: The ROS context.
     """
 
     def __init__(self, topics: Sequence[str], context: Context | None = None) -> None:
-        # a node of its own that no executor knows: nobody else takes its messages; the underscore hides it
+        # a separate node without executor, so that no other code takes its messages; the underscore hides it
         self._node: Node = rclpy.create_node(
-            "_recorder_taps",
+            "_recorder_subscriptions",
             context=context,
             enable_rosout=False,
             start_parameter_services=False,
             use_global_arguments=False,
         )
-        self._taps: dict[str, _Tap] = {}
+        self._entries: dict[str, _Entry] = {}
         self._missing = list(dict.fromkeys(topics))
         self.unreadable: dict[str, str] = {}
         self.lost: Counter[str] = Counter()
 
     @property
     def missing(self) -> list[str]:
-        """Topics nobody publishes yet."""
+        """Topics without a publisher."""
         return list(self._missing)
 
     def discover(self) -> None:
-        """Subscribe to wanted topics that have appeared and count the publishers of the others."""
+        """Subscribe to topics that have a publisher now, and count the publishers of the others."""
         for topic in self._missing[:]:
             offers = self._node.get_publishers_info_by_topic(topic)
             if offers:
                 self._open(topic, offers)
-        for topic, tap in self._taps.items():
-            tap.publishers = self._node.count_publishers(topic)
+        for topic, entry in self._entries.items():
+            entry.publishers = self._node.count_publishers(topic)
 
     def poll(self) -> Iterator[tuple[str, str, int, bytes, Sequence[Qos]]]:
-        """Everything that arrived since the last poll: topic, type, time of reception in ns, bytes, offered QoS."""
-        for tap in self._taps.values():
-            while (taken := take(tap.subscription)) is not None:
+        """Take all messages since the last poll: topic, type, time of reception in ns, bytes, offered QoS."""
+        for entry in self._entries.values():
+            while (taken := take(entry.subscription)) is not None:
                 raw, info = taken
-                self._count_lost(tap, info["publication_sequence_number"])
-                yield tap.topic, tap.msgtype, info["received_timestamp"], raw, tap.qos
+                self._count_lost(entry, info["publication_sequence_number"])
+                yield entry.topic, entry.msgtype, info["received_timestamp"], raw, entry.qos
 
     def close(self) -> None:
-        """Drop all subscriptions."""
+        """Destroy all subscriptions."""
         self._node.destroy_node()
 
     def _open(self, topic: str, offers: Sequence[Any]) -> None:
@@ -94,18 +98,22 @@ class Taps:
             return
         profile = _matching(offers, IMAGE_DEPTH if msgtype.endswith("/Image") else DEPTH)
         subscription = self._node.create_subscription(message_class, topic, _ignore, profile, raw=True)
-        self._taps[topic] = _Tap(topic, msgtype, subscription, [_recorded(profile)], len(offers))
+        self._entries[topic] = _Entry(topic, msgtype, subscription, [_recorded(profile)], len(offers))
 
-    def _count_lost(self, tap: _Tap, sequence: int | None) -> None:
+    def _count_lost(self, entry: _Entry, sequence: int | None) -> None:
         if sequence is None:
             return
-        if tap.publishers == 1 and 0 < tap.sequence < sequence - 1:
-            self.lost[tap.topic] += sequence - 1 - tap.sequence
-        tap.sequence = sequence if tap.publishers == 1 else 0  # of several, the next may be of another one
+        if entry.publishers == 1 and 0 < entry.sequence < sequence - 1:
+            self.lost[entry.topic] += sequence - 1 - entry.sequence
+        entry.sequence = sequence if entry.publishers == 1 else 0  # with several, the next may be another's
 
 
 def message_type(name: str) -> Any:
-    """The message class of a type name such as `sensor_msgs/msg/Image`. Raises ValueError if bags do not know it."""
+    """The message class of a type name such as `sensor_msgs/msg/Image`.
+
+    Raises:
+        ValueError: If it is not a standard type.
+    """
     package, kind, message = name.split("/")
     if name not in messages.typestore().fielddefs:
         raise ValueError("not one of the standard types")
@@ -113,11 +121,11 @@ def message_type(name: str) -> Any:
 
 
 def _ignore(_: object) -> None:
-    """Never called: no executor spins the node."""
+    """The callback, which is not called: no executor spins the node."""
 
 
 def _matching(offers: Sequence[Any], depth: int) -> QoSProfile:
-    """A profile compatible with every publisher, as strong as they allow."""
+    """The strongest profile that is compatible with every publisher."""
     reliable = all(offer.qos_profile.reliability == ReliabilityPolicy.RELIABLE for offer in offers)
     latched = all(offer.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for offer in offers)
     return QoSProfile(
@@ -128,7 +136,7 @@ def _matching(offers: Sequence[Any], depth: int) -> QoSProfile:
 
 
 def _recorded(profile: QoSProfile) -> Qos:
-    """The profile as a bag remembers it, so that playing it offers the same."""
+    """The profile as stored in a bag, so that `ros2 bag play` offers the same."""
     reliable = profile.reliability == ReliabilityPolicy.RELIABLE
     latched = profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
     return Qos(
