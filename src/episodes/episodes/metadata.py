@@ -1,4 +1,4 @@
-"""What an episode is about: the task, who performed it, where the arms stand and how it ended."""
+"""Metadata of an episode: the task, the robots and their bases, the source and the outcome."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from contracts.errors import FileError, from_validation
 
 Side = Literal["left", "right"]
+Source = Literal["demonstration", "policy", "teleoperation"]
 Model = TypeVar("Model", bound=BaseModel)
 SIDES: tuple[Side, Side] = ("left", "right")
 METADATA_KEY = "episode"  # keys of the JSON texts in rosbag2's custom_data
@@ -43,43 +44,41 @@ class Embodiments(BaseModel):
 
 
 class EpisodeMetadata(BaseModel):
-    """Written beside the messages of every bag.
+    """Metadata in every bag.
 
-    `bases` are poses of the arm roots in the station frame, 4x4, metres. `success` is per side and None where
-    nobody has judged the episode yet.
+    `bases` are poses (4, 4) of the arm roots in the station frame, m. `success` is by side; None if the episode was not
+    judged.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Literal[1] = Field(1, description="of this schema")
+    version: Literal[1] = Field(default=1, description="of this schema")
     task: str = Field(min_length=1, description="name of the task")
     embodiments: dict[Side, Embodiments] = Field(min_length=1, description="by side")
     bases: dict[Side, Pose] = Field(
         default_factory=dict, description="poses of the arm roots in the station frame, 4x4, m"
     )
-    success: dict[Side, bool] | None = Field(None, description="by side; none: not judged")
-    source: Literal["demonstration", "policy", "teleoperation"] = Field(
-        "demonstration", description="who moved the robots"
-    )
-    instruction: str = Field("", description="text of the task")
-    station: str = Field("", description="name of the station")
-    seed: int | None = Field(None, description="of the simulation")
-    policy_sha256: str | None = Field(None, description="hash of the policy bundle")
-    codec_sha256: str | None = Field(None, description="hash of the codec bundle")
+    success: dict[Side, bool] | None = Field(default=None, description="by side; none: not judged")
+    source: Source = Field(default="demonstration", description="what commanded the robots")
+    instruction: str = Field(default="", description="text of the task")
+    station: str = Field(default="", description="name of the station")
+    seed: int | None = Field(default=None, description="of the simulation")
+    policy_sha256: str | None = Field(default=None, description="hash of the policy bundle")
+    codec_sha256: str | None = Field(default=None, description="hash of the codec bundle")
 
     @property
     def succeeded(self) -> bool | None:
-        """True if every judged side succeeded, False if one did not, None if nobody judged."""
+        """Whether every judged side succeeded; None if none was judged."""
         return all(self.success.values()) if self.success else None
 
     @property
     def hands(self) -> str:
-        """Short text for captions, such as `left inspire, right ability`."""
+        """A short text for captions, such as `left inspire, right ability`."""
         return ", ".join(f"{side} {parts.hand}" for side, parts in sorted(self.embodiments.items()))
 
 
 class Losses(BaseModel):
-    """What a recorder missed, messages by topic: `lost` on the way to it, `dropped` because writing was too slow."""
+    """Numbers of missing messages by topic: `lost` in transport, `dropped` because writing was too slow."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -88,12 +87,20 @@ class Losses(BaseModel):
 
 
 def parse_metadata(text: str, where: str) -> EpisodeMetadata:
-    """Read metadata from its JSON text. Raises EpisodeError naming `where`, the field, and what was found."""
+    """Read metadata from its JSON text.
+
+    Raises:
+        EpisodeError: Naming `where`, the field, and the value found.
+    """
     return _parse(EpisodeMetadata, text, where)
 
 
 def parse_losses(text: str, where: str) -> Losses:
-    """Read a recorder's losses from their JSON text. Raises EpisodeError like `parse_metadata`."""
+    """Read a recorder's losses from their JSON text.
+
+    Raises:
+        EpisodeError: As `parse_metadata`.
+    """
     return _parse(Losses, text, where)
 
 

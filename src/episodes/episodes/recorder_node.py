@@ -1,4 +1,4 @@
-"""The recorder: raw bytes of the configured topics into one bag an episode."""
+"""The recorder node: writes the serialized messages of topics into one bag per episode."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pydantic import Field
 from std_srvs.srv import Trigger
 
 from contracts.station import BagSettings, Station, load_station
-from episodes.metadata import Embodiments, EpisodeError, EpisodeMetadata, parse_metadata
+from episodes.metadata import Embodiments, EpisodeError, EpisodeMetadata, Source, parse_metadata
+from episodes.raw_subscriptions import RawSubscriptions
 from episodes.recording import MIN_FREE_BYTES, Recording
-from episodes.taps import Taps
 from node_kit import diagnostics, log
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
@@ -35,12 +35,12 @@ class RecorderParameters(BagSettings, Schema):
     """Parameters of the recorder node."""
 
     topics: list[Topic] = Field(min_length=1, max_length=256, description="full names of the topics to record")
-    station: str = Field("", description="station file; task, robots and bases are taken from it")
-    metadata: str = Field("", description="JSON of the episode's metadata, instead of a station")
-    source: str = Field("policy", pattern="^(demonstration|policy|teleoperation)$", description="who moves the robots")
-    autorecord: bool = Field(True, description="start a bag at activation; otherwise ~/start does")
-    poll_s: float = Field(0.05, gt=0, le=0.2, description="time between two looks at the subscriptions, seconds")
-    min_free_bytes: int = Field(MIN_FREE_BYTES, ge=0, description="recording ends when the disk has less left")
+    station: str = Field(default="", description="station file, which gives task, robots and bases")
+    metadata: str = Field(default="", description="metadata of the episode as JSON, instead of a station")
+    source: Source = Field(default="policy", description="what commands the robots")
+    autorecord: bool = Field(default=True, description="start a bag at activation; otherwise ~/start does")
+    poll_s: float = Field(default=0.05, gt=0, le=0.2, description="period at which the subscriptions are polled, s")
+    min_free_bytes: int = Field(default=MIN_FREE_BYTES, ge=0, description="free disk space at which recording ends")
 
 
 class RecorderNode(Lifecycle):
@@ -49,84 +49,85 @@ class RecorderNode(Lifecycle):
     Parameters = RecorderParameters
 
     def configure(self, parameters: RecorderParameters) -> None:
+        """Read the metadata, and create the folder and the services."""
         self._settings = parameters
         self._metadata = episode_metadata(parameters)
         Path(parameters.directory).mkdir(parents=True, exist_ok=True)
         self._recording: Recording | None = None
-        self._taps: Taps | None = None
+        self._inputs: RawSubscriptions | None = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
-        self._lock = threading.Lock()  # guards _recording and _taps between the services and the polling thread
-        self._trouble = ""
+        self._lock = threading.Lock()  # guards _recording and _inputs between the services and the polling thread
+        self._fault = ""
         self.keep(self.create_service(Trigger, "~/start", self._on_start))
         self.keep(self.create_service(Trigger, "~/stop", self._on_stop))
         self.keep(diagnostics.DiagnosticsPublisher(self, "recorder", self._report))
 
     def activate(self) -> None:
+        """Start polling, and with `autorecord` a bag."""
         self._ended.clear()
-        self._trouble = ""
-        self._taps = Taps(self._settings.topics, self.context)
+        self._fault = ""
+        self._inputs = subscriptions = RawSubscriptions(self._settings.topics, self.context)
         if self._settings.autorecord:
-            self._begin()
-        self._thread = threading.Thread(target=self._poll, name="recorder taps", daemon=True)
+            self._begin(subscriptions)
+        self._thread = threading.Thread(target=self._poll, args=(subscriptions,), name="recorder poll", daemon=True)
         self._thread.start()
 
     def deactivate(self) -> None:
+        """Stop polling, and close the bag."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join(STOP_DEADLINE_S)
         self._end()
-        if self._taps is not None:
-            self._taps.close()
-        self._taps = self._thread = None
+        if self._inputs is not None:
+            self._inputs.close()
+        self._inputs = self._thread = None
 
-    def _poll(self) -> None:
-        self._guarded(self._poll_until_ended)
+    def _poll(self, subscriptions: RawSubscriptions) -> None:
+        self._guarded(lambda: self._poll_until_ended(subscriptions))
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except Exception as error:  # the boundary of the thread: the node reports it and still closes the bag
-            self._trouble = " ".join(str(error).split()) or type(error).__name__
-            log.error(self, self._trouble)
+        except Exception as error:  # ends the thread; the node reports it and still closes the bag
+            self._fault = " ".join(str(error).split()) or type(error).__name__
+            log.error(self, self._fault)
 
-    def _poll_until_ended(self) -> None:
+    def _poll_until_ended(self, subscriptions: RawSubscriptions) -> None:
         due = 0.0
         last = False
         while not last:
             last = self._ended.wait(self._settings.poll_s)
             with self._lock:
                 if time.monotonic() >= due:
-                    self._taps.discover()
+                    subscriptions.discover()
                     due = time.monotonic() + DISCOVERY_S
-                self._drain()
+                self._drain(subscriptions)
 
-    def _drain(self) -> None:
-        """Hand over everything that has arrived; the lock is held."""
-        for message in self._taps.poll():
+    def _drain(self, subscriptions: RawSubscriptions) -> None:
+        """Record all received messages, and the losses since the start of the recording; the lock is held."""
+        for message in subscriptions.poll():
             if self._recording is not None:
                 self._recording.offer(*message)
-        self._account()
+        if self._recording is not None and subscriptions.lost != self._lost_before:
+            self._recording.lost = subscriptions.lost - self._lost_before
 
-    def _account(self) -> None:
-        """Note what was lost since the recording began (the taps count from activation)."""
-        if self._recording is not None and self._taps.lost != self._lost_before:
-            self._recording.lost = self._taps.lost - self._lost_before
-
-    def _begin(self) -> str:
+    def _begin(self, subscriptions: RawSubscriptions) -> str:
+        """Start a bag; returns why not, "" if it was started."""
         with self._lock:
             if self._recording is not None:
                 return f"already recording {self._recording.path}"
-            self._drain()  # what came before is not of this episode
-            self._lost_before = self._taps.lost.copy()
+            self._drain(subscriptions)  # earlier messages are not of this episode
+            self._lost_before = subscriptions.lost.copy()
             path = new_path(Path(self._settings.directory), self._metadata)
             self._recording = Recording(path, self._metadata, min_free_bytes=self._settings.min_free_bytes)
         return ""
 
     def _end(self) -> Path | None:
+        """Close the bag; returns its path, None if there was none."""
         with self._lock:
-            if self._recording is not None:
-                self._guarded(self._drain)
+            if self._recording is not None and (subscriptions := self._inputs) is not None:
+                self._guarded(lambda: self._drain(subscriptions))
             recording, self._recording = self._recording, None
         if recording is None:
             return None
@@ -135,11 +136,12 @@ class RecorderNode(Lifecycle):
 
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
-            problem = self._begin() if self.active else "the recorder is not active"
+            found = self._inputs if self.active else None
+            problem = "the recorder is not active" if found is None else self._begin(found)
         except (EpisodeError, OSError) as error:
             problem = str(error)
         response.success = not problem
-        response.message = problem or str(self._recording.path)
+        response.message = problem or str(self._recording and self._recording.path)
         return response
 
     def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -149,10 +151,10 @@ class RecorderNode(Lifecycle):
         return response
 
     def _report(self) -> diagnostics.Report:
-        recording, taps = self._recording, self._taps
-        if self._trouble:
-            return diagnostics.ERROR, f"failed: {self._trouble}", {}
-        if recording is None or taps is None:
+        recording, subscriptions = self._recording, self._inputs
+        if self._fault:
+            return diagnostics.ERROR, f"failed: {self._fault}", {}
+        if recording is None or subscriptions is None:
             return diagnostics.OK, "stopped", {}
         values = {
             "messages": recording.messages,
@@ -160,24 +162,29 @@ class RecorderNode(Lifecycle):
             "lost": sum(recording.lost.values()),
             "bytes": recording.bytes,
             "path": str(recording.path),
-            "missing": " ".join(taps.missing),
+            "missing": " ".join(subscriptions.missing),
         }
-        return *_state(recording, taps), values
+        return *_state(recording, subscriptions), values
 
 
-def _state(recording: Recording, taps: Taps) -> tuple[bytes, str]:
+def _state(recording: Recording, subscriptions: RawSubscriptions) -> tuple[bytes, str]:
     if recording.failure:
         return diagnostics.ERROR, f"failed: {recording.failure}"
-    if taps.unreadable:
-        return diagnostics.WARN, f"recording without {', '.join(sorted(taps.unreadable))}: unknown message types"
-    # copies: the polling thread goes on counting
+    if subscriptions.unreadable:
+        missing = ", ".join(sorted(subscriptions.unreadable))
+        return diagnostics.WARN, f"recording without {missing}: unknown message types"
+    # of copies, as the polling thread goes on counting
     if gone := Counter(dict(recording.lost)) + Counter(dict(recording.dropped)):
         return diagnostics.WARN, "recording with losses: " + ", ".join(f"{t} {n}" for t, n in sorted(gone.items()))
     return diagnostics.OK, "recording"
 
 
 def episode_metadata(parameters: RecorderParameters) -> EpisodeMetadata:
-    """What the bags will say about themselves. Raises EpisodeError or FileError of one line."""
+    """Metadata for the bags.
+
+    Raises:
+        FileError: If there is none, or it is invalid, in one line.
+    """
     if parameters.metadata:
         return parse_metadata(parameters.metadata, "parameter 'metadata'")
     if not parameters.station:
@@ -185,7 +192,7 @@ def episode_metadata(parameters: RecorderParameters) -> EpisodeMetadata:
     return station_metadata(load_station(parameters.station), parameters.source)
 
 
-def station_metadata(station: Station, source: str = "policy") -> EpisodeMetadata:
+def station_metadata(station: Station, source: Source = "policy") -> EpisodeMetadata:
     """The metadata of episodes recorded at a station."""
     sides = station.sides.items()
     return EpisodeMetadata(
@@ -198,7 +205,7 @@ def station_metadata(station: Station, source: str = "policy") -> EpisodeMetadat
 
 
 def new_path(directory: Path, metadata: EpisodeMetadata, now: datetime | None = None) -> Path:
-    """A folder that does not exist yet, named by time, task and hands."""
+    """A folder that does not exist, named by time, task and hands."""
     hands = "-".join(parts.hand for _, parts in sorted(metadata.embodiments.items()))
     about = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{metadata.task}_{hands}")[:100]  # a task is free text
     stem = f"{now or datetime.now():%Y%m%d-%H%M%S}_{about}"

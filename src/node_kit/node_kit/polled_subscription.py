@@ -55,9 +55,9 @@ class PolledSubscription:
 
 
 class AwaitedSubscription(PolledSubscription):
-    """A polled subscription that one thread sleeps on: the middleware wakes that thread, with no executor between.
+    """A polled subscription on which one thread waits: the middleware wakes that thread, without an executor.
 
-    An executor of rclpy collects all entities of its node anew for every message, which takes longer than the message.
+    An executor of rclpy collects all entities of its node for every message, which takes longer than the message.
     """
 
     def __init__(self, node: Node, kind: type, topic: str, callback: Callable[..., None], profile: QoSProfile) -> None:
@@ -66,9 +66,13 @@ class AwaitedSubscription(PolledSubscription):
         self._context, self._wakes = node.context, GuardCondition(None, None, context=node.context)
 
     def wait(self, timeout_s: float) -> bool:
-        """Sleep until a message waits, `wake` is called, or the time is over; whether a message waits.
+        """Wait for a message, a call of `wake`, or the timeout; to be called by one thread at a time.
 
-        To be called by one thread at a time. Raises rclpy's InvalidHandle once the subscription is destroyed.
+        Returns:
+            Whether there is a message.
+
+        Raises:
+            InvalidHandle: If the subscription is destroyed.
         """
         subscription, wakes = self.subscription.handle, self._wakes.handle
         with subscription, wakes, self._context.handle:  # pyright: ignore[reportOptionalContextManager]
@@ -80,7 +84,7 @@ class AwaitedSubscription(PolledSubscription):
             return bool(waiting.get_ready_entities("subscription"))
 
     def wake(self) -> None:
-        """Make `wait` return, or the next one if none is under way."""
+        """Make `wait` return; if none is in progress, the next one."""
         self._wakes.trigger()
 
     def destroy(self) -> None:
