@@ -62,7 +62,7 @@ def test_a_killed_node_stops_motion_and_is_named(
         os.kill(pids["left"], signal.SIGKILL)
         with pytest.raises(NodeDiedError, match="left was killed by SIGKILL"):
             supervisor.wait(60.0, lambda elapsed: None)
-        assert until(lambda: bool(emergency_stops.at))  # how fast is the fault bench's to judge
+        assert until(lambda: bool(emergency_stops.at))  # how soon is judged by the fault bench
     assert [end.name for end in supervisor.died] == ["left"]
     assert not any(alive(pid) for pid in pids.values())
     assert segments and not any(segment.exists() for segment in segments)

@@ -11,10 +11,10 @@ import numpy as np
 from camera_node.capture import Capture
 from camera_node.monitor import FrameMonitor
 from camera_node.source import Frame, SourceEnded, SourceError
+from node_kit.testing import HANGING_S
 
 PERIOD_S = 0.02
-EXPECTED_S = 2 * PERIOD_S  # what the monitor expects: generous, so that a busy machine does not pass for a slow camera
-PATIENCE_S = 10.0
+EXPECTED_S = 2 * PERIOD_S  # what the monitor expects: more, so that a late thread is no slow camera
 
 
 class Camera:
@@ -38,7 +38,7 @@ class Camera:
         if self.mood == "over":
             raise SourceEnded("played to the end")
         if self.mood == "hanging":
-            self.released.wait(PATIENCE_S)
+            self.released.wait(HANGING_S)
         self.count += self.mood in ("fine", "hanging")
         return None if self.mood == "silent" else Frame(time.time_ns(), np.full((2, 2, 3), self.count % 256, np.uint8))
 
@@ -62,7 +62,7 @@ class Bench:
         self.problems.append(self.capture.problem)
 
     def wait_for(self, condition: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + HANGING_S
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not happen; told {self.told}"
             time.sleep(0.005)

@@ -17,7 +17,7 @@ from camera_node.source import Frame, SourceError
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_BACKOFF_S", 0.05)
     monkeypatch.setattr(module, "LAST_BACKOFF_S", 0.2)
     monkeypatch.setattr(module, "JOIN_S", 0.5)

@@ -46,7 +46,7 @@ class Bench:
         robot = getattr(self.world.sides[side], part)
         found = emulated_part(self.port, side, part, robot.name)
         if part == "hand":
-            options = {"max_age_s": 1.0} | options  # on a busy machine an answer takes longer than on a robot
+            options = {"max_age_s": 1.0} | options  # a thread of this process may be late
         settings = DeviceSettings(robot, side, part, found["address"], found["options"] | options)
         device = plugins.load("hand_drivers.devices", found["device"])(settings)
         device.connect()
@@ -84,7 +84,7 @@ def test_a_hand_that_its_driver_moves_moves_in_the_world_joint_by_joint(bench):
     assert until(lambda: np.abs(device.read().position - target).max() < 5e-3)
 
 
-QUICK = {"arm": {"ramp_s": 0.3, "max_age_s": 1.0}, "hand": {"max_age_s": 1.0}}  # all in this one busy process
+QUICK = {"arm": {"ramp_s": 0.3, "max_age_s": 1.0}, "hand": {"max_age_s": 1.0}}  # a thread of this process may be late
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_g1_that_its_drivers_move_moves_in_the_world_joint_by_joint(g1, side, 
     others = {name: g1.world.read(name)[0] for name in g1.world.parts if name != f"{side}/{part}"}
 
     def there() -> bool:
-        with contextlib.suppress(DeviceError):  # on a busy machine it may be silent, and forgets then
+        with contextlib.suppress(DeviceError):  # silent while its thread is late
             device.write(target)
         return bool(np.abs(g1.world.read(f"{side}/{part}")[0] - target).max() < 0.02)
 

@@ -90,7 +90,7 @@ class Bench:
         self.faults.silent = False
         self.left.disconnect()
         self.right.disconnect()
-        assert until(lambda: all(robot._thread is None for robot in g1_robot._robots.values()), 10.0)
+        assert until(lambda: all(robot._thread is None for robot in g1_robot._robots.values()))
         self.robot.close()
 
 
@@ -201,7 +201,7 @@ def test_a_robot_that_falls_silent_is_lost_told_nothing_and_held_where_it_is_fou
     assert until(lambda: bench.robot.looks > looks + 20) and not bench.robot.commands
     bench.robot.joints = Lag(g1.REST)  # moved by hand meanwhile
     bench.faults.silent = False
-    assert until(driver.reconnect, 10.0)
+    assert until(driver.reconnect)
     assert driver.state is State.STOPPED and until(lambda: len(bench.robot.commands) > 20)
     assert bench.weights().min() > 0.5  # never let go
     for _, told in list(bench.robot.commands):
@@ -487,7 +487,7 @@ def test_a_robot_that_speaks_with_unitree_s_library_is_read_and_told():
         assert {(motor.kp, motor.kd) for motor in last.motor_cmd[12:29]} == {(60.0, 1.5)}
     finally:
         device.disconnect()
-        assert until(lambda: all(robot._thread is None for robot in g1_robot._robots.values()), 10.0)
+        assert until(lambda: all(robot._thread is None for robot in g1_robot._robots.values()))
         robot.loop.end()
 
 

@@ -215,7 +215,7 @@ def test_silence_is_no_measurement(bench):
 def test_states_of_long_ago_are_no_measurement(bench):
     bench.device.connect()
     bench.faults.late_s = 1.2
-    assert until(lambda: "expected within 1 s" in silent(bench.device), 5.0)
+    assert until(lambda: "expected within 1 s" in silent(bench.device))
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_a_controller_that_leaves_stops_the_driver_until_it_is_back_and_reset(be
     assert driver.reason == f"controller {CONTROLLER} has no subscription"
     assert driver.reset() == (False, driver.reason)
     bench.faults.refuse = False
-    assert until(lambda: driver.reset()[0], 10.0) and driver.state is State.HOLDING
+    assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
 
 
 def test_a_robot_that_comes_back_is_reconnected_and_waits_for_a_reset(bench, driver):
@@ -297,7 +297,7 @@ def test_a_robot_that_comes_back_is_reconnected_and_waits_for_a_reset(bench, dri
     assert ticks_to(driver, State.LOST)
     assert not driver.reset()[0]
     bench.begin()
-    assert until(driver.reconnect, 15.0)
+    assert until(driver.reconnect)
     assert driver.state is State.STOPPED and driver.reason == "the device was lost and is back"
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.reset()[0]) and driver.state is State.HOLDING
 

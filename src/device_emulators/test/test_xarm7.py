@@ -200,7 +200,7 @@ def test_a_silent_box_is_a_miss_within_the_answer_time_and_lost_soon_after(bench
     bench.faults.silent = True
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
     bench.faults.silent = False
-    assert until(driver.reconnect, 10.0)
+    assert until(driver.reconnect)
     assert driver.state is State.STOPPED and driver.reset()[0]
 
 
@@ -210,7 +210,7 @@ def test_a_box_that_hangs_up_is_lost_and_comes_back_stopped(bench):
     bench.faults.refuse = True
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
     bench.faults.refuse = False
-    assert until(driver.reconnect, 10.0)
+    assert until(driver.reconnect)
     assert driver.state is State.STOPPED
 
 
@@ -284,7 +284,7 @@ def test_a_gripper_that_says_nothing_is_lost_and_its_box_has_an_error_that_stops
     assert until(lambda: bench.device.read() and bench.device.fault() == "error 19: no response of the end module")
     bench.box.gripper.faults.silent = False
     bench.device.clear_fault()
-    assert until(driver.reconnect, 10.0)
+    assert until(driver.reconnect)
     assert driver.state is State.STOPPED and driver.reset()[0] and bench.device.fault() is None
 
 

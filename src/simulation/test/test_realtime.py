@@ -42,7 +42,7 @@ def hand(running, port):
 
 
 def connects(hand):
-    """On a busy machine the world may just be standing still."""
+    """Whether it connects: the thread of the world may be late."""
     try:
         hand.connect()
     except DeviceError:

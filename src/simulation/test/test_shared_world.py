@@ -25,7 +25,7 @@ now = 10**18
 
 @pytest.fixture(scope="module", autouse=True)
 def patient():
-    """On a busy machine a test may take longer than a world may stand still."""
+    """A world may be late by more than in a graph: how late depends on the machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shared_world, "MAX_AGE_S", 5.0)
         yield
