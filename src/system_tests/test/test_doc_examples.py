@@ -22,7 +22,7 @@ from embodiments import registry
 from hand_drivers.device import GROUP as DEVICES
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.driver import Driver
-from hand_drivers.settings import motion_limits
+from hand_drivers.settings import DriverSettings, motion_limits
 from hand_drivers.status import ChunkStatus, State
 from latent_codec.codec import Codec
 from node_kit.testing import until, write_plugin
@@ -89,7 +89,7 @@ def test_the_device_example_follows_a_chunk_and_latches_its_fault(plugin, robot,
     plugin("add_a_device.md", DEVICES, "json_hand", "make")
     options = {"force": 0.25, "answer_s": 1.0, "max_age_s": 2.0}
     settings = DeviceSettings(robot, "left", "hand", hand.address, options)
-    driver = Driver(plugins.load(DEVICES, "json_hand")(settings), motion_limits(robot))
+    driver = Driver(plugins.load(DEVICES, "json_hand")(settings), motion_limits(robot), DriverSettings(part="hand"))
     driver.start()
     target = 0.5 * (np.array(robot.postures["open"]) + np.array(robot.postures["pregrasp"]))
     begin_ns = time.time_ns()
