@@ -95,6 +95,7 @@ def test_a_name_that_does_not_exist_is_noticed():
         ("freshness", "contracts.freshness"),
         ("LEAD_S", "contracts.freshness"),
         ("guard", "hand_drivers.guard"),
+        ("Commands", "hand_drivers.commands"),
         ("FileError", "contracts.errors"),
         ("write_atomic", "contracts.files"),
     ],
