@@ -139,8 +139,9 @@ def _range(field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if isinstance(field.default_factory, ByPart):
-        return f"`{field.default_factory.arm}` for arms, `{field.default_factory.hand}` for hands"
+    by_part: Any = field.default_factory
+    if isinstance(by_part, ByPart):
+        return f"`{by_part.arm}` for arms, `{by_part.hand}` for hands"
     value = None if field.is_required() else field.get_default(call_default_factory=True)
     if value is None:
         return "required" if field.is_required() else "none"
