@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-WATCH_PERIOD_S = 0.02
+WATCH_PERIOD_S = 0.05
 TAIL_BYTES = 8192
 _EXIT_CODE = 49  # in /proc/PID/stat after the name, see proc(5)
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -34,6 +34,10 @@ from node_kit.polled_subscription import DroppedMessages, PolledSubscription
 _LEVELS = {State.STOPPED: diagnostics.WARN, State.LOST: diagnostics.ERROR}
 
 
+# Of the servo loops of a station, in periods: at 250 and 100 Hz no two begin within half a millisecond.
+PHASES = {("left", "arm"): 0.0, ("left", "hand"): 0.25, ("right", "arm"): 0.5, ("right", "hand"): 0.75}
+
+
 class DriverParameters(DriverSettings, Parameters):
     """Parameters of a driver node."""
 
@@ -67,7 +71,8 @@ class DriverNode(Lifecycle):
         limits = settings.motion_limits(robot, parameters.velocity_scaling)
         self._driver = Driver(device, limits, parameters)
         on_fault = self._stop_station if parameters.estop_on_fault else lambda fault: None
-        self._runtime = Runtime(self._driver, self._publish, on_fault, self._take_commands)
+        phase = PHASES[parameters.side, parameters.part]
+        self._runtime = Runtime(self._driver, self._publish, on_fault, self._take_commands, phase)
         self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
         self._dropped, self._step_ns = DroppedMessages(), time.monotonic_ns()
         self._in_real_time = parameters.rt_priority > 0

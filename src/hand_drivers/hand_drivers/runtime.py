@@ -19,7 +19,7 @@ _END_S = 2.0  # a middleware that hangs for longer is left behind
 class Runtime:
     """Runs ``driver`` as its settings say, and hands its newest sample to ``publish``, each sample once.
 
-    At the beginning of every step ``take(now_ns)`` may hand the driver what came for it.
+    At the beginning of every step ``take(now_ns)`` may hand the driver what came for it. ``phase`` is the servo loop's.
     ``on_fault`` is called once for each fault of the device, within a period of publishing.
     Publishing has its own thread so that a slow middleware never delays a command. It begins right after a step, when
     it is longest until the next one: threads of one interpreter wait for each other. The reconnection has its own so
@@ -32,10 +32,15 @@ class Runtime:
         publish: Callable[[JointSample], None],
         on_fault: Callable[[str], None] = lambda fault: None,
         take: Callable[[int], None] = lambda now_ns: None,
+        phase: float = 0.0,
     ) -> None:
         self.driver, settings = driver, driver.settings
         self.servo = ServoLoop(
-            self._step, settings.rate_hz, rt_priority=settings.rt_priority, cpu_affinity=settings.cpu_affinity
+            self._step,
+            settings.rate_hz,
+            rt_priority=settings.rt_priority,
+            cpu_affinity=settings.cpu_affinity,
+            phase=phase,
         )
         self._publish, self._on_fault, self._take = publish, on_fault, take
         self._publish_period_ns, self._publish_ns = round(1e9 / settings.publish_rate_hz), 0  # the next time

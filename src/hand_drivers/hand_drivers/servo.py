@@ -18,11 +18,13 @@ LONG_GAP_S = 0.05  # between two steps: the robot had no new target for so long
 class ServoLoop:
     """Calls ``step(now_ns)``, CLOCK_MONOTONIC, every ``1 / rate_hz`` s from a thread of its own.
 
-    Deadlines are absolute: lateness never adds up. Periods missed altogether are skipped and counted as overruns.
-    ``jitter`` traces how far, in ms, the time between two steps is from the period, ``work`` how long a step takes;
-    ``histogram`` counts the times between steps by PERIOD_EDGES, ``longest_ms`` is the longest and ``long_gaps`` counts
-    those over LONG_GAP_S. With an ``rt_priority`` of 1 to 99 the thread, alone in its process, is scheduled in real
-    time (SCHED_FIFO), and with a ``cpu_affinity`` of 0 or more it keeps to that CPU, where the system permits it.
+    Deadlines are absolute: lateness never adds up. They lie ``phase`` of a period after multiples of the period, so
+    that loops of several processes need not want a CPU at the same instant. Periods missed altogether are skipped and
+    counted as overruns. ``jitter`` traces how far, in ms, the time between two steps is from the period, ``work`` how
+    long a step takes; ``histogram`` counts the times between steps by PERIOD_EDGES, ``longest_ms`` is the longest and
+    ``long_gaps`` counts those over LONG_GAP_S. With an ``rt_priority`` of 1 to 99 the thread, alone in its process, is
+    scheduled in real time (SCHED_FIFO), and with a ``cpu_affinity`` of 0 or more it keeps to that CPU, where the system
+    permits it.
     """
 
     def __init__(
@@ -32,12 +34,14 @@ class ServoLoop:
         name: str = "servo",
         rt_priority: int = 0,
         cpu_affinity: int = -1,
+        phase: float = 0.0,
     ) -> None:
         self.steps = 0
         self.forget()
         self.real_time = self.pinned = False
         self._step, self._name, self._rt_priority, self._cpu_affinity = step, name, rt_priority, cpu_affinity
         self._period_ns = round(1e9 / rate_hz)
+        self._phase_ns = round(phase * self._period_ns)
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
         self._counted = (time.monotonic_ns(), 0)
@@ -77,7 +81,8 @@ class ServoLoop:
         precise_timers()
         self.real_time = schedule_in_real_time(self._rt_priority)
         self.pinned = self._cpu_affinity >= 0 and keep_to(self._cpu_affinity)
-        deadline, last = time.monotonic_ns(), None
+        now, last = time.monotonic_ns(), None
+        deadline = now - (now - self._phase_ns) % self._period_ns
         while not self._end.is_set():
             deadline = self._next_deadline(deadline)
             sleep_until(deadline)

@@ -33,7 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def run(step, rate_hz: float, steps: int, cpu_affinity: int = -1, rt_priority: int = 0) -> ServoLoop:
+def run(step, rate_hz: float, steps: int, **options) -> ServoLoop:
     """A loop that has made at least so many steps."""
     enough = threading.Event()
 
@@ -42,7 +42,7 @@ def run(step, rate_hz: float, steps: int, cpu_affinity: int = -1, rt_priority: i
         if loop.steps + 1 >= steps:
             enough.set()
 
-    loop = ServoLoop(counted, rate_hz, cpu_affinity=cpu_affinity, rt_priority=rt_priority)
+    loop = ServoLoop(counted, rate_hz, **options)
     loop.start()
     assert enough.wait(HANGING_S)
     assert loop.stop()
@@ -146,3 +146,11 @@ def _permitted() -> bool:
     thread.start()
     thread.join()
     return answers[0]
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.25, 0.75])
+def test_steps_begin_at_their_phase_of_multiples_of_the_period(clock, phase):
+    clock.now_ns = 1_234_567_891
+    times: list[int] = []
+    run(times.append, 250.0, 20, phase=phase)
+    assert {time % 4_000_000 for time in times} == {round(phase * 4_000_000)}
