@@ -1,4 +1,4 @@
-"""`./ws add-hand`: a new hand in the latent space, its grasp tested in simulation."""
+"""`./ws add-hand`: adds a hand to the latent space and checks its grasp in simulation."""
 
 from __future__ import annotations
 

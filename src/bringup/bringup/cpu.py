@@ -13,7 +13,7 @@ GROUP, UTIME, CSTIME = 2, 11, 14
 
 
 def cpu_seconds(groups: Iterable[int], proc: Path = Path("/proc")) -> float:
-    """Processor seconds spent so far by all processes of the process groups `groups`, ended children included."""
+    """CPU time, s, of all processes of the process groups so far, including children that have ended."""
     wanted = set(groups)
     total = 0
     for entry in proc.iterdir():
@@ -26,19 +26,20 @@ def cpu_seconds(groups: Iterable[int], proc: Path = Path("/proc")) -> float:
 
 def _fields(stat: Path) -> list[str]:
     try:
-        # The name is in parentheses and may hold spaces and parentheses itself.
+        # The name is in parentheses, and may contain spaces and parentheses.
         return stat.read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:  # it has just ended
+    except OSError:  # the process has ended
         return []
 
 
 class CpuMeter:
-    """Mean load of process groups since `start`, in per cent of one core."""
+    """Mean load of process groups since the construction."""
 
     def __init__(self, groups: Iterable[int]) -> None:
         self._groups = set(groups)
         self._start_s, self._spent_s = time.monotonic(), cpu_seconds(self._groups)
 
     def percent(self) -> float:
+        """The load, per cent of one core."""
         elapsed = time.monotonic() - self._start_s
         return 100.0 * max(0.0, cpu_seconds(self._groups) - self._spent_s) / elapsed if elapsed > 0.0 else 0.0

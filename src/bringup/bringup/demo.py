@@ -41,7 +41,7 @@ def command(
 ) -> int:
     """Check, bring the station up, show it, and leave a report, a video and a bag.
 
-    Exit status: 0 fine, 1 something failed while it ran, 2 something was wrong before, 130 interrupted.
+    Exit status: 0 success, 1 a failure during the run, 2 a refusal before it, 130 interrupted.
     """
     try:
         if json_file is not None:
@@ -61,7 +61,7 @@ def command(
 
 
 def _check_writable(path: Path) -> None:
-    """A report that cannot be written is no news for the end of the run."""
+    """Refuse a report file that cannot be written, before the run."""
     try:
         outputs.check_writable(path)
     except OSError as error:
@@ -70,7 +70,7 @@ def _check_writable(path: Path) -> None:
 
 
 def run(session: Session, hashes: Mapping[str, str]) -> tuple[int, report.Report | None]:
-    """Runs the graph to its end: the exit status, and the report if the graph became active."""
+    """Run the graph to its end; returns the exit status, and the report if the graph became active."""
     written = None
     with Supervisor(session.nodes, session.run) as supervisor:
         try:
@@ -87,7 +87,7 @@ def run(session: Session, hashes: Mapping[str, str]) -> tuple[int, report.Report
 
 
 def watch(session: Session, supervisor: Supervisor, hashes: Mapping[str, str]) -> report.Report:
-    """Shows the run until its time is over or a node has died; either way there is a report."""
+    """Show the run until its time is over or a node has died; returns the report."""
     meter = CpuMeter([*supervisor.running().values(), os.getpgrp()])
     seconds, monitor = session.station.seconds, supervisor.monitor
     monitor.begin()
@@ -98,14 +98,14 @@ def watch(session: Session, supervisor: Supervisor, hashes: Mapping[str, str]) -
             supervisor.wait(seconds, show)
         except NodeDiedError as error:
             explain(session, supervisor, error)
-    # All but the images is read here: stopping the cameras makes drivers hold, which is not part of the run.
+    # Everything but the images is read here: when the cameras stop, the drivers hold, which is not part of the run.
     statuses, rates, load, hops = monitor.snapshot(), monitor.mean_rates(), meter.percent(), monitor.hop_figures()
     counted = statuses if supervisor.died else _settled(session, supervisor)
     return report.build(session.station, statuses, report.images(counted), hashes, load, rates, hops, supervisor.died)
 
 
 def _settled(session: Session, supervisor: Supervisor) -> dict[str, Status]:
-    """Stops the cameras and lets both ends report once more: only then do images sent and received compare."""
+    """Stop the cameras and wait for another report of both ends, so that the numbers of images can be compared."""
     supervisor.deactivate([node.name for node in session.nodes if node.stage == graph.CAMERAS])
     ends = [name for name in supervisor.monitor.snapshot() if name.startswith("camera/") or name == "policy"]
     supervisor.monitor.wait_for_news(ends, time.monotonic(), LAST_NEWS_S)

@@ -12,14 +12,17 @@ from bringup.graph import NodeDescription
 
 
 class ExecutableError(LookupError):
-    """No such executable, neither built nor on the Python path; one line."""
+    """An executable is neither built nor on the Python path; the text is one line."""
 
 
 def command(package: str, executable: str) -> list[str]:
-    """Argv that runs `executable` of `package`; ExecutableError when there is none.
+    """The command that runs an executable of a package.
 
-    A Python entry point is started through this very interpreter, which needs no built workspace and no script;
-    anything else (a driver written in C++) is looked up in `lib/<package>` of the ament prefixes.
+    A Python entry point is started by this interpreter, which needs neither a built workspace nor a script; any other
+    executable is searched for in `lib/<package>` of the ament prefixes.
+
+    Raises:
+        ExecutableError: If there is no such executable.
     """
     entry = _entry_point(package, executable)
     if entry is not None:
@@ -35,16 +38,16 @@ def command(package: str, executable: str) -> list[str]:
 
 
 def process_command(nodes: Sequence[NodeDescription], parameters: Path) -> list[str]:
-    """Argv of a process of the graph; one of several nodes is told all their names."""
+    """The command of a process of the graph; that of several nodes has their names as arguments."""
     first = nodes[0]
     if len(nodes) == 1:
         return node_command(first, parameters)
     names = [node.name for node in nodes]
-    return command(first.package, first.executable) + [*names, "--ros-args", "--params-file", str(parameters)]
+    return [*command(first.package, first.executable), *names, "--ros-args", "--params-file", str(parameters)]
 
 
 def node_command(node: NodeDescription, parameters: Path) -> list[str]:
-    """Argv of a node of the graph: its name and the parameter file of the run are all it is told."""
+    """The command of a node of the graph, with its name and the parameter file of the run."""
     arguments = ["--ros-args", "-r", f"__node:={node.name}", "--params-file", str(parameters)]
     return command(node.package, node.executable) + arguments
 

@@ -1,7 +1,7 @@
-"""The graph of a station: one list of node descriptions, and nothing else decides what runs.
+"""The graph of a station as one list of node descriptions, for the launch files and the supervisor.
 
-The launch file and the supervisor both consume this list. Stages order bring-up: everything that listens is
-active before what feeds it, so the cameras, whose images set all in motion, come last and are the first to stop.
+Stages order the bring-up: subscribers are active before their publishers, so the cameras, whose images trigger the
+policy, are the last to start and the first to stop.
 """
 
 from __future__ import annotations
@@ -20,15 +20,21 @@ from contracts.servo import PARTS, PartName
 from contracts.station import Camera, Part, Station
 
 SIMULATION, EMULATORS, DRIVERS, CODECS, POLICY, CAMERAS = range(6)
-ONE_PROCESS = ("g1_arms",)  # devices of a robot that hears one message for both its arms
+ONE_PROCESS = ("g1_arms",)  # devices of a robot whose arms are commanded by one message
 
 
 @dataclass(frozen=True)
 class NodeDescription:
-    """One node: `name` is unique in the graph; `parameters` hold str, int, float, bool or lists of one of them.
+    """One node.
 
-    `moves` tells those that move a robot: nothing goes on before they hear the emergency stop. Nodes of one
-    executable and stage that name the same `process` share one; empty is a process of its own.
+    Attributes:
+        name: Unique in the graph.
+        package: The package of the executable.
+        executable: The executable.
+        parameters: Values of type str, int, float, bool, or lists of one of them.
+        stage: Position in the bring-up.
+        moves: Whether it moves a robot; bring-up waits for its subscription to the emergency stop.
+        process: Nodes of one executable and stage with the same value share a process; empty: its own process.
     """
 
     name: str
@@ -41,9 +47,12 @@ class NodeDescription:
 
 
 def describe(station: Station, station_path: Path, bag_directory: Path | None = None) -> list[NodeDescription]:
-    """Every node of the graph of a resolved station, in order of their stages.
+    """The nodes of the graph of a station, in the order of their stages.
 
-    `station_path` is the file the resolved station was written to; bags go to `bag_directory` when given.
+    Args:
+        station: The resolved station.
+        station_path: The file of the resolved station.
+        bag_directory: Folder for bags; that of the station by default.
     """
     nodes = [_simulation(station_path)] if station.simulated else []
     nodes += [_emulators(station_path)] if station.backend == "emulated" else []
@@ -57,13 +66,13 @@ def describe(station: Station, station_path: Path, bag_directory: Path | None = 
 
 
 def stages(nodes: Sequence[NodeDescription]) -> list[list[str]]:
-    """Names of the nodes, one list a stage, in the order of bring-up."""
+    """Names of the nodes by stage, in the order of bring-up."""
     order = sorted({node.stage for node in nodes})
     return [[node.name for node in nodes if node.stage == stage] for stage in order]
 
 
 def processes(nodes: Sequence[NodeDescription]) -> dict[str, list[NodeDescription]]:
-    """The nodes of each process, by its name, which names them all: `policy`, `left_arm_driver+right_arm_driver`."""
+    """The nodes of each process by its name, such as `policy` or `left_arm_driver+right_arm_driver`."""
     groups: dict[str, list[NodeDescription]] = {}
     for node in nodes:
         groups.setdefault(node.process or node.name, []).append(node)
@@ -86,14 +95,14 @@ def topics(station: Station) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Variables the nodes need and the environment does not set yet."""
+    """Environment variables that the nodes need and that are not set."""
     wanted = {
-        # Images of one machine go through shared memory in segments they fit into.
+        # Shared-memory segments that images fit into.
         "FASTRTPS_DEFAULT_PROFILES_FILE": str(Path(__file__).parent / "config" / "fastdds.xml"),
         "MUJOCO_GL": "egl",
-        # Its cache's thread has the lowest priority, and a killed camera is not gone before it: seconds if all is busy.
+        # The cache's thread has the lowest priority; a killed camera process waits for it, for seconds under load.
         "MESA_SHADER_CACHE_DISABLE": "true",
-        # Software rendering in the thread that asks: small pictures take longer to hand to others than to paint.
+        # Software rendering in the calling thread: for small images the hand-over takes longer than the rendering.
         "LP_NUM_THREADS": "0",
         "OMP_NUM_THREADS": "1",
     }

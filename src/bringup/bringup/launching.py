@@ -1,6 +1,6 @@
-"""A graph as a launch description. It consumes the list of node descriptions and decides nothing of its own.
+"""Converts the node descriptions of a graph to a launch description.
 
-Imported by launch files alone: `launch` and `launch_ros` come with a ROS 2 installation.
+Imported by launch files alone: `launch` and `launch_ros` are part of a ROS 2 installation.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -21,6 +20,8 @@ from launch.actions import (
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.events.process import ProcessExited
+from launch.launch_context import LaunchContext
+from launch.launch_description import LaunchDescription
 from launch_ros.actions import Node
 from launch_ros.ros_adapters import get_ros_node
 from std_msgs.msg import Bool
@@ -34,8 +35,10 @@ from node_kit.qos import LATCHED
 
 
 def launch_description(name: str) -> LaunchDescription:
-    """Launch of the station `name`; every argument of a station may be given, fields by their dotted path too, and so
-    may another station.
+    """Launch description of a station; all arguments of a station are accepted, also fields by their dotted paths.
+
+    Args:
+        name: The default of the argument `station`.
     """
     declared = [DeclareLaunchArgument("station", default_value=name, description="YAML file or shipped station")]
     for argument, field in ALIASES.items():
@@ -45,15 +48,17 @@ def launch_description(name: str) -> LaunchDescription:
 
 def _bring_up(context: LaunchContext) -> list[Any]:
     known = ("station", *ALIASES)
-    # A launch that includes this one has arguments of its own; those with a dot are a station's.
+    # Other arguments may belong to a launch file that includes this one; those with a dot are fields of a station.
     given = {name: value for name, value in context.launch_configurations.items() if name in known or "." in name}
     wrong = {name: near for name in context.launch_configurations.keys() - given.keys() if (near := closest(name))}
-    hints = [LogInfo(msg=f"argument: found {name!r}, which means nothing; {near!r}?") for name, near in wrong.items()]
+    hints = [
+        LogInfo(msg=f"argument: found {name!r}, which is not an argument; {near!r}?") for name, near in wrong.items()
+    ]
     return [*hints, *actions(context, prepare([f"{name}:={value}" for name, value in given.items() if value]))]
 
 
 def actions(context: LaunchContext, session: Session) -> list[Any]:
-    """What to launch for a session: its nodes, who brings them up, and what happens when one of them ends."""
+    """Actions that launch a session: its nodes, the lifecycle manager, and the reaction to the end of a process."""
     environment = [SetEnvironmentVariable(name, value) for name, value in graph.environment().items()]
     manager, processes = _manager(session), graph.processes(session.nodes)
     started = {name: _process(session, nodes) for name, nodes in processes.items()}
@@ -66,11 +71,11 @@ def actions(context: LaunchContext, session: Session) -> list[Any]:
 
 
 def _process(session: Session, nodes: Sequence[graph.NodeDescription]) -> Node:
-    """What starts a process; one of several nodes is told their names, and ROS gives none to all of them."""
+    """The action that starts a process; the names of several nodes are arguments, as ROS would rename all alike."""
     names = [node.name for node in nodes]
-    told = {"name": names[0]} if len(names) == 1 else {"arguments": names}
+    naming = {"name": names[0]} if len(names) == 1 else {"arguments": names}
     files, first = [str(session.run.parameters)], nodes[0]
-    return Node(package=first.package, executable=first.executable, parameters=files, output="screen", **told)
+    return Node(package=first.package, executable=first.executable, parameters=files, output="screen", **naming)
 
 
 def _manager(session: Session) -> Node:
@@ -82,8 +87,8 @@ def _manager(session: Session) -> Node:
 def _on_exit(
     context: LaunchContext, manager: Node, processes: Mapping[str, Node]
 ) -> Callable[[ProcessExited, LaunchContext], list[Any] | None]:
-    """What happens when a process ends: nothing if the manager is done or all is ending; else the emergency stop."""
-    # Made now and not when it is needed: a publisher reaches only those that have discovered it.
+    """The handler of the end of a process: emergency stop, unless the manager is done or the launch is ending."""
+    # Created in advance: a publisher reaches only subscribers that have discovered it.
     stop = get_ros_node(context).create_publisher(Bool, "/estop", LATCHED)
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[Any] | None:

@@ -1,4 +1,4 @@
-"""Brings nodes up in order through their lifecycle services: what listens is active before what feeds it."""
+"""Brings nodes up in order through their lifecycle services: subscribers before their publishers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ VERBS = {CONFIGURE: "configure", ACTIVATE: "activate", DEACTIVATE: "deactivate"}
 
 
 class BringUpError(RuntimeError):
-    """A node that did not appear, refused a transition or did not answer; one line that names it."""
+    """A node did not appear, refused a transition or did not respond; the text is one line that names it."""
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Longest waits in seconds: for a node's services to appear, and for the answer to one transition."""
+    """Longest waits, s: for a node's services, and for the response to each transition."""
 
     appear_s: float = 60.0
     configure_s: float = 60.0
@@ -35,14 +35,19 @@ class Timeouts:
     deactivate_s: float = 3.0
 
     def of(self, transition: int) -> float:
+        """Longest wait for the response to a transition, s."""
         return {CONFIGURE: self.configure_s, ACTIVATE: self.activate_s, DEACTIVATE: self.deactivate_s}[transition]
 
 
 class LifecycleManager:
     """Configures and activates nodes stage by stage, all nodes of a stage at the same time.
 
-    The executor of `node` must spin in another thread. `check` is called while waiting and may raise to give up;
-    `reason(name)` is what a node itself has said about its failure (empty when unknown).
+    Args:
+        node: The node whose clients are used; its executor must spin in another thread.
+        stages: Names of the nodes by stage.
+        check: Called while waiting; may raise to end the bring-up.
+        reason: The error that a node has logged, by its name; "" if unknown.
+        timeouts: Longest waits.
     """
 
     def __init__(
@@ -62,9 +67,14 @@ class LifecycleManager:
     def bring_up(
         self, progress: Callable[[str], None] = lambda text: None, before_last: Callable[[], None] = lambda: None
     ) -> None:
-        """Every node active, in order; BringUpError (or what `check` raises) leaves the rest as it is.
+        """Activate all nodes in order.
 
-        `before_last` is called before the last stage, which sets all in motion, and may raise.
+        Args:
+            progress: Called with a text at each transition.
+            before_last: Called before the last stage, which starts the motion; may raise.
+
+        Raises:
+            BringUpError: If a node fails; the others keep their states. Exceptions of the callbacks pass through.
         """
         for stage in self._stages:
             if stage is self._stages[-1]:
@@ -75,10 +85,10 @@ class LifecycleManager:
                 self.change(stage, transition)
 
     def _wait_until_present(self, names: Sequence[str]) -> None:
-        """Waits until each node has answered a question about its state.
+        """Wait until each node has responded to a request for its state.
 
-        A service that is ready may still lose its first answer, when the server has not discovered this client yet.
-        Discovery is in order, so after one answer here none of `change` is lost.
+        The first response of a ready service may be lost if the server has not discovered this client. Discovery is in
+        order, so after one response here, those of `change` are not lost.
         """
         deadline = time.monotonic() + self._timeouts.appear_s
         missing = list(names)
@@ -99,13 +109,17 @@ class LifecycleManager:
         return call.done()
 
     def change(self, names: Iterable[str], transition: int) -> None:
-        """One transition of all `names` at once; BringUpError names the first node that refused."""
+        """Request one transition of several nodes at the same time.
+
+        Raises:
+            BringUpError: Naming the first node that refused.
+        """
         request = ChangeState.Request(transition=Transition(id=transition))
         calls = {name: self._clients[name].call_async(request) for name in names}
         deadline = time.monotonic() + self._timeouts.of(transition)
         for name, call in calls.items():
             self._wait_for(name, call, transition, deadline)
-        refused = [name for name, call in calls.items() if not call.result().success]
+        refused = [name for name, call in calls.items() if (response := call.result()) is None or not response.success]
         if refused:
             raise BringUpError(self._refusal(refused[0], transition))
 
@@ -113,12 +127,12 @@ class LifecycleManager:
         while not call.done():
             if time.monotonic() > deadline:
                 limit = self._timeouts.of(transition)
-                raise BringUpError(f"{name}: no answer to {VERBS[transition]} within {limit:g} s")
+                raise BringUpError(f"{name}: no response to {VERBS[transition]} within {limit:g} s")
             self._pause()
 
     def _refusal(self, name: str, transition: int) -> str:
         reason = self._reason(name)
-        return f"{name}: did not {VERBS[transition]}" + (f": {reason}" if reason else "; see its own output")
+        return f"{name}: did not {VERBS[transition]}" + (f": {reason}" if reason else "; see its output")
 
     def _pause(self) -> None:
         self._check()

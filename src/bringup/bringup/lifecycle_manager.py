@@ -1,6 +1,6 @@
 """The lifecycle manager as a node, for `ros2 launch`: brings the named nodes up and ends.
 
-Parameters: `nodes` (names) and `stages` (an integer each, same order). Exit status 0 when all are active.
+Parameters: `nodes` (names) and `stages` (an integer each, same order). The exit status is 0 when all are active.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from node_kit.main import ignore_signals
 
 
 class StoppedError(RuntimeError):
-    """SIGINT or SIGTERM came."""
+    """SIGINT or SIGTERM was received."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Runs the node; 0 all active (or interrupted), 1 with one line on stderr when a node failed."""
-    asked = threading.Event()
+    """Run the node; returns 0 when all are active (or interrupted), 1 with one line on stderr if a node failed."""
+    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked.set())
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        signal.signal(number, lambda *_: stop.set())
+    rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
     node = Node("lifecycle_manager")
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     spinner = threading.Thread(target=_spin, args=(executor,), daemon=True)
     spinner.start()
     try:
-        return _manage(node, asked)
+        return _manage(node, stop)
     finally:
         executor.shutdown(timeout_sec=1.0)
         rclpy.try_shutdown()
@@ -51,9 +51,9 @@ def _spin(executor: Any) -> None:
         return
 
 
-def _manage(node: Node, asked: threading.Event) -> int:
+def _manage(node: Node, stop: threading.Event) -> int:
     def check() -> None:
-        if asked.is_set():
+        if stop.is_set():
             raise StoppedError
 
     try:
@@ -69,8 +69,8 @@ def _manage(node: Node, asked: threading.Event) -> int:
 
 
 def _stages(node: Node) -> list[list[str]]:
-    names = list(node.declare_parameter("nodes", [""]).value)
-    numbers = list(node.declare_parameter("stages", [0]).value)
+    names = list(node.declare_parameter("nodes", [""]).value or ())
+    numbers = list(node.declare_parameter("stages", [0]).value or ())
     if len(names) != len(numbers):
         raise BringUpError(
             f"parameter stages: found {len(numbers)} values, expected one for each of {len(names)} nodes"

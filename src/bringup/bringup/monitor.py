@@ -18,7 +18,7 @@ SILENT_AFTER_S = 3.0
 
 @dataclass(frozen=True)
 class Status:
-    """One part's newest report; `at_s` is the monotonic time it arrived."""
+    """The newest status of a part; `at_s` is the monotonic time of its reception, s."""
 
     name: str
     level: int = OK
@@ -27,7 +27,7 @@ class Status:
     at_s: float = 0.0
 
     def number(self, key: str) -> float | None:
-        """The value of `key` as a finite number, None when it is absent or not one."""
+        """The value of `key` as a finite number; None if it is missing or not a number."""
         try:
             number = float(self.values[key])
         except (KeyError, ValueError):
@@ -36,7 +36,7 @@ class Status:
 
 
 class Monitor:
-    """Collects statuses; thread safe. Bounded: as many entries as there are names, at most LIMIT."""
+    """Collects statuses by name, at most LIMIT; thread-safe."""
 
     LIMIT = 256
 
@@ -47,7 +47,7 @@ class Monitor:
         self._lock = threading.Lock()
 
     def receive(self, message: Any) -> None:
-        """Takes a diagnostic_msgs/DiagnosticArray."""
+        """Receive a diagnostic_msgs/DiagnosticArray."""
         now = time.monotonic()
         with self._lock:
             for item in message.status:
@@ -65,7 +65,7 @@ class Monitor:
             self._rates[status.name] = (total + rate, count + 1)
 
     def begin(self) -> None:
-        """The time that means are taken over starts now."""
+        """Start the time over which means are taken."""
         with self._lock:
             self._rates.clear()
             self._hops = HopTable()
@@ -86,7 +86,7 @@ class Monitor:
             return dict(self._statuses)
 
     def wait_for_news(self, names: Iterable[str], since_s: float, timeout_s: float) -> bool:
-        """Waits until each of `names` has reported after the monotonic time `since_s`; False when one has not."""
+        """Wait until each of `names` has reported after the monotonic time `since_s`; False at the timeout."""
         names, deadline = list(names), time.monotonic() + timeout_s
         while True:
             statuses = self.snapshot()

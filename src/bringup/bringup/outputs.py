@@ -1,4 +1,4 @@
-"""What a run leaves for people: the report and the video."""
+"""The report and the video of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ VIDEO_TIMEOUT_S = 120.0
 
 
 def check_writable(path: Path) -> None:
-    """That a file can be written later; OSError when not. A file that was not there is not there afterwards either."""
+    """Check that a file can be written; one that does not exist is not created.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     existed = path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a"):
@@ -23,7 +27,7 @@ def check_writable(path: Path) -> None:
 
 
 def write_report(report: Report, run: RunDirectory, copy: Path | None = None) -> None:
-    """Writes the report into the run's folder, and to `copy` when given."""
+    """Write the report into the run's folder, and to `copy` if given."""
     for path in filter(None, (run.path / "report.json", copy)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(report.text())
@@ -34,7 +38,7 @@ def write_report(report: Report, run: RunDirectory, copy: Path | None = None) ->
 
 
 def make_video(run: RunDirectory) -> bool:
-    """The run's bag as a video; False with one line on stderr when there is none."""
+    """Write the run's bag as a video; False with one line on stderr if that fails."""
     bags = sorted(path.parent for path in (run.path / "bag").glob("*/metadata.yaml"))
     if not bags:
         return _failed(f"{run.path / 'bag'}: found no bag, expected one of this run")
@@ -45,7 +49,7 @@ def make_video(run: RunDirectory) -> bool:
     except subprocess.TimeoutExpired:
         return _failed(f"video: found no end after {VIDEO_TIMEOUT_S:g} s, expected {video}")
     if done.returncode != 0:
-        return _failed(f"video: {(done.stderr.strip().splitlines() or ['failed without a word'])[-1]}")
+        return _failed(f"video: {(done.stderr.strip().splitlines() or ['failed without an error message'])[-1]}")
     print(f"video: {video}\nbag: {bags[0]}")
     return True
 

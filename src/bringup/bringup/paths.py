@@ -1,4 +1,4 @@
-"""Where the workspace and its outputs are, whether built by colcon or run from source."""
+"""Paths of the workspace and its outputs, whether built by colcon or run from source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def workspace() -> Path:
-    """The workspace root: $CROSSHAND_WS, else the nearest folder holding `ws` above here or the working directory."""
+    """The workspace root: $CROSSHAND_WS, else the nearest folder with `ws` above this file or the working directory."""
     named = os.environ.get("CROSSHAND_WS")
     if named:
         return Path(named).resolve()
@@ -21,7 +21,7 @@ def workspace() -> Path:
 
 
 def absolute(path: str | Path) -> Path:
-    """`path` as it is when absolute, else under the working directory if it exists there, else under the workspace."""
+    """An absolute path: relative to the working directory if it exists there, else to the workspace."""
     path = Path(path).expanduser()
     if path.is_absolute() or path.exists():
         return path.absolute()
@@ -30,13 +30,13 @@ def absolute(path: str | Path) -> Path:
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Everything one run of the graph leaves behind: resolved station, parameters, logs, report, video, bag."""
+    """The files of one run of the graph: resolved station, parameters, logs, report, video, bag."""
 
     path: Path
 
     @classmethod
     def create(cls, parent: Path | None = None) -> RunDirectory:
-        """A new folder `run-<date>-<time>` under `parent` (default: `out` of the workspace)."""
+        """Create a folder `run-<date>-<time>` in `parent`, by default `out` of the workspace."""
         parent = parent or workspace() / "out"
         stem = time.strftime("run-%Y%m%d-%H%M%S")
         for suffix in ("", *(f"-{n}" for n in range(1, 100))):
@@ -51,15 +51,19 @@ class RunDirectory:
 
     @property
     def logs(self) -> Path:
+        """Folder of the logs."""
         return self.path / "logs"
 
     @property
     def station(self) -> Path:
+        """The resolved station."""
         return self.path / "station.yaml"
 
     @property
     def parameters(self) -> Path:
+        """The parameters of all nodes."""
         return self.path / "parameters.yaml"
 
     def log(self, node: str) -> Path:
+        """The log of a process."""
         return self.logs / f"{node}.log"

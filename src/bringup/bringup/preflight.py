@@ -1,4 +1,4 @@
-"""What is checked before anything starts, each failure one line: what, where, found, expected."""
+"""Checks before the start of a graph; each failure is one line with place, value found and value expected."""
 
 from __future__ import annotations
 
@@ -19,22 +19,26 @@ EGL_TIMEOUT_S = 30.0
 
 
 class PreflightError(RuntimeError):
-    """The run cannot work; one line."""
+    """The graph cannot run; the text is one line."""
 
 
 def check(station: Station, nodes: Sequence[NodeDescription]) -> None:
-    """Everything about a resolved station that can be known before its processes start; PreflightError."""
-    with _EglCheck(station):  # takes the longest, so it runs beside the others
+    """Check a resolved station before its processes start.
+
+    Raises:
+        PreflightError: At the first failure.
+    """
+    with _EglCheck(station):  # the longest check, so it runs beside the others
         check_embodiments(station)
         check_plugins(station)
         check_bundles(station)
         check_executables(nodes)
         check_port(station)
-    check_task(station)  # loads what has just been seen to work
+    check_task(station)  # loads the renderer
 
 
 def check_embodiments(station: Station) -> None:
-    """Every arm and hand is one that exists; an unknown one is answered with the list of those."""
+    """Check that every arm and hand exists."""
     import embodiments
 
     for side, parts in station.sides.items():
@@ -46,7 +50,7 @@ def check_embodiments(station: Station) -> None:
 
 
 def check_plugins(station: Station) -> None:
-    """Every device and camera source named is installed."""
+    """Check that the plug-ins of all devices and cameras are installed."""
     devices, sources = plugins.names("hand_drivers.devices"), plugins.names("camera_node.sources")
     for side, parts in station.sides.items():
         for part in ("arm", "hand"):
@@ -56,7 +60,7 @@ def check_plugins(station: Station) -> None:
 
 
 def check_bundles(station: Station) -> None:
-    """Both bundles whole and of one latent space, and this station has the hands, sides and cameras they need."""
+    """Check that both bundles are complete and of one latent space, and that the station fits them."""
     from contracts.bundle import load_manifest
 
     codec = _or_error("codec", load_manifest, Path(station.codec), "codec")
@@ -74,6 +78,7 @@ def check_bundles(station: Station) -> None:
 
 
 def check_executables(nodes: Sequence[NodeDescription]) -> None:
+    """Check that the executables of all nodes exist."""
     for node in nodes:
         try:
             command(node.package, node.executable)
@@ -82,7 +87,7 @@ def check_executables(nodes: Sequence[NodeDescription]) -> None:
 
 
 def check_port(station: Station) -> None:
-    """The simulated world's port is free: another graph on it would move in this one's place."""
+    """Check that the simulated world's port is free: another graph on it would be moved instead of this one."""
     from simulation.shared_world import taken
 
     port = station.simulation.port
@@ -94,7 +99,7 @@ def check_port(station: Station) -> None:
 
 
 def check_task(station: Station) -> None:
-    """The simulated world knows the task."""
+    """Check that the task exists."""
     if station.simulated:
         from simulation.tasks.pick_place import TASKS
 
@@ -102,7 +107,7 @@ def check_task(station: Station) -> None:
 
 
 class _EglCheck:
-    """Renders nothing, but with all that takes, in a process of its own, which may fail in ways no exception tells."""
+    """Creates a renderer in a process of its own, as a failure may be a crash."""
 
     def __init__(self, station: Station) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -125,7 +130,7 @@ class _EglCheck:
             errors = self._process.communicate(timeout=EGL_TIMEOUT_S)[1]
         except subprocess.TimeoutExpired:
             self._process.kill()
-            errors = f"no answer within {EGL_TIMEOUT_S:g} s"
+            errors = f"no response within {EGL_TIMEOUT_S:g} s"
         if kind is None and self._process.returncode != 0:
             reason = (errors.strip().splitlines() or ["it crashed"])[-1]
             raise PreflightError(f"EGL: found no offscreen rendering ({reason}), expected it to work; {EGL_HINT}")
@@ -134,7 +139,7 @@ class _EglCheck:
 def _expect_known(where: str, found: str, known: Iterable[str], suffix: str = "") -> None:
     known = sorted(known)
     if found not in known:
-        raise PreflightError(f"{where}: found {found!r}, expected one of {', '.join(known) or '(none there)'}{suffix}")
+        raise PreflightError(f"{where}: found {found!r}, expected one of {', '.join(known) or '(none)'}{suffix}")
 
 
 def _or_error(where: str, function, *arguments):  # noqa: ANN001, ANN002, ANN202

@@ -1,8 +1,7 @@
-"""Child processes that are watched, stopped in order and never left behind. No ROS here.
+"""Child processes that are monitored, stopped in order and never orphaned. Without ROS.
 
-Each child leads its own process group, so that a Ctrl-C of the terminal reaches the supervisor alone and
-a group can be ended with everything in it. The kernel signals a child when its parent is gone
-(PR_SET_PDEATHSIG), which covers the end nobody can handle: SIGKILL of the supervisor.
+Each child leads its own process group, so that a Ctrl-C in the terminal reaches the supervisor alone, and a group can
+be ended as a whole. The kernel signals a child when its parent has ended (PR_SET_PDEATHSIG), even by SIGKILL.
 """
 
 from __future__ import annotations
@@ -27,13 +26,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Exit:
-    """How a process ended: `code` is the exit status, negative for a signal."""
+    """The end of a process: `code` is the exit status, negative for a signal."""
 
     name: str
     code: int
 
     @property
     def cause(self) -> str:
+        """The exit status or signal in words."""
         if self.code >= 0:
             return f"ended with exit status {self.code}"
         try:
@@ -55,7 +55,7 @@ def _end_with_parent(parent: int, number: signal.Signals) -> Callable[[], None]:
 
 
 class Processes:
-    """Starts, watches and stops named children. Start from a thread that lives as long as they should."""
+    """Starts, monitors and stops named children; the thread that starts them must outlive them."""
 
     def __init__(self, on_death: Callable[[Exit], None]) -> None:
         self._on_death = on_death
@@ -75,8 +75,17 @@ class Processes:
         env: Mapping[str, str],
         orphaned: signal.Signals = signal.SIGKILL,
     ) -> None:
-        """Starts `argv` with its output going to `log`, to be signalled when it is `orphaned`; OSError when it cannot
-        be started.
+        """Start a process.
+
+        Args:
+            name: Name of the process.
+            argv: The command.
+            log: File to which its output is appended.
+            env: Its environment.
+            orphaned: Signal that it receives if this process ends.
+
+        Raises:
+            OSError: If it cannot be started.
         """
         with log.open("ab") as output:
             child = subprocess.Popen(
@@ -92,7 +101,7 @@ class Processes:
             self._children[name] = child
 
     def running(self) -> dict[str, int]:
-        """Name -> process id (= process group id) of every child that has not ended."""
+        """Process id (and process group id) of every running child by name."""
         with self._lock:
             return {name: child.pid for name, child in self._children.items() if name not in self._ended}
 
@@ -105,7 +114,7 @@ class Processes:
             code = _exit_code(pid)
             if code is None:
                 continue
-            # Not reaped yet, so the id still belongs to this group: whatever it left behind goes now.
+            # Not reaped yet, so the id still belongs to this group: end what is left of it.
             _signal_group(pid, signal.SIGKILL)
             self._note(Exit(name, code))
 
@@ -120,7 +129,7 @@ class Processes:
             self._on_death(end)
 
     def stop(self, names: Iterable[str], grace_s: float) -> list[str]:
-        """SIGTERM to `names`, SIGKILL to those still there after `grace_s`; returns the names that were killed."""
+        """Send SIGTERM to `names`, and SIGKILL to those that run after `grace_s`; returns the names of the latter."""
         with self._lock:
             self._stopping.update(names := [name for name in names if name in self._children])
         groups = {name: pid for name, pid in self.running().items() if name in names}
@@ -143,7 +152,7 @@ class Processes:
         return True
 
     def close(self, grace_s: float = 2.0) -> list[str]:
-        """Ends every child still there and the watching; returns when no thread of any child is left, or late."""
+        """End all children and the monitoring; waits for the end of their threads, at most `grace_s`."""
         killed = self.stop(list(self._children), grace_s)
         self._closed.set()
         self._watcher.join()
@@ -155,10 +164,10 @@ class Processes:
 
 
 def _exit_code(pid: int) -> int | None:
-    """How a child has ended that is not reaped yet; None while it runs.
+    """Exit code of a child that has ended and is not reaped; None while it runs.
 
-    Its main thread counts: waiting for the child would take until its last thread is gone, and one of the lowest
-    priority, such as OpenGL drivers have, does not come to its own end for seconds on a busy machine.
+    The state of its main thread counts: waiting for the child would take until its last thread has ended, and threads
+    of the lowest priority, which OpenGL drivers have, take seconds to end under load.
     """
     with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # 50 times a second for every child
         stat = file.read().rpartition(b")")[2].split()
@@ -171,7 +180,7 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 
 def tail(log: Path, lines: int = 8) -> list[str]:
-    """The last non-empty lines of a log file, at most TAIL_BYTES of it; empty when there is none."""
+    """The last non-empty lines of a log file, at most TAIL_BYTES of it; empty if there is no file."""
     try:
         with log.open("rb") as stream:
             stream.seek(max(0, log.stat().st_size - TAIL_BYTES))

@@ -1,7 +1,7 @@
-"""Records a graph that runs already: the station's own recorder, alone, until Ctrl-C.
+"""Records a running graph until Ctrl-C, with the station's recorder.
 
-`python -m bringup.record [station:=dual_xarm7] [left_hand:=inspire ...]`, the arguments the graph was started with:
-they are what the bag says about the robots. Bags go to the station's `record.directory`.
+`python -m bringup.record [station:=dual_xarm7] [left_hand:=inspire ...]`, with the arguments of the graph, which
+describe the robots in the bag. Bags are written to the station's `record.directory`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contracts.station import Station
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Becomes the recorder; returns only when something is wrong before."""
+    """Replace this process by the recorder; returns the exit status only if an error occurs before."""
     try:
         overrides = station.parse_arguments(sys.argv[1:] if arguments is None else arguments)
         resolved = station.load(str(overrides.pop("station", STATION)), overrides | {"record": True})
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def prepare(resolved: Station, run: RunDirectory) -> list[str]:
-    """Writes the files the recorder reads into `run`; its argv."""
+    """Write the recorder's input files into `run`; returns its command."""
     recorder = next(node for node in graph.describe(resolved, run.station) if node.package == "episodes")
     recorder = replace(recorder, parameters=recorder.parameters | {"autostart": True})
     run.station.write_text(station.dump(resolved))

@@ -1,6 +1,6 @@
-"""`ros2 run bringup release`: releases the emergency stop and resets every driver; says which stay stopped, and why.
+"""`ros2 run bringup release`: releases the emergency stop, resets every driver, and reports those that refuse.
 
-For a person who has looked at the robots: nothing in the graph does this by itself. Robots then hold where they are and
+To be run by an operator who has checked the robots: no node of the graph does it. Robots then hold their positions and
 follow the next chunk. Exit status: 0 all may move, 1 one refuses, 2 there is no driver.
 """
 
@@ -20,12 +20,12 @@ from node_kit.qos import LATCHED
 
 RESET, KIND = "/reset", "std_srvs/srv/Trigger"
 DISCOVERY_S, ANSWER_S = 10.0, 3.0
-SETTLED_S = 3.5  # what discovery lost on the way comes again after 3 s
+SETTLED_S = 3.5  # lost discovery messages are repeated after 3 s
 NOT_STOPPED = "not stopped"
 
 
 def main() -> int:
-    """Command line; returns the exit status."""
+    """Run the command line; returns the exit status."""
     rclpy.init()
     node = Node("release")
     try:
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def release(node: Node) -> int:
-    """What the command does, and its exit status; nobody else may spin the node meanwhile."""
+    """Release and reset all drivers; returns the exit status. The node must not be spun elsewhere."""
     services = find(node)
     if not services:
         print("error: found no driver on this ROS domain, expected at least one", file=sys.stderr)
@@ -50,7 +50,7 @@ def release(node: Node) -> int:
 
 
 def find(node: Node) -> list[str]:
-    """The reset services of all drivers, once no more appear."""
+    """The reset services of all drivers, when no more appear for SETTLED_S."""
     found, since, deadline = [], time.monotonic(), time.monotonic() + DISCOVERY_S
     while time.monotonic() < deadline and (not found or time.monotonic() - since < SETTLED_S):
         services = node.get_service_names_and_types()
@@ -62,30 +62,31 @@ def find(node: Node) -> list[str]:
 
 
 def reset(node: Node, service: str) -> bool:
-    """Whether this driver's robot may move; asked again while it has not heard of the release yet."""
+    """Reset a driver, with retries until it has received the release; returns whether its robot may move."""
     name, client = service.removesuffix(RESET).lstrip("/"), node.create_client(Trigger, service)
-    done, answer = _ask(node, client)
+    done, answer = _request(node, client)
     node.destroy_client(client)
     print(f"{name}: {answer}" if done else f"{name}: stays stopped: {answer}", flush=True)
     return done
 
 
-def _ask(node: Node, client: Client) -> tuple[bool, str]:
-    deadline, answer = time.monotonic() + ANSWER_S, "no answer"
+def _request(node: Node, client: Client) -> tuple[bool, str]:
+    deadline, answer = time.monotonic() + ANSWER_S, "no response"
     while time.monotonic() < deadline:
         future = client.call_async(Trigger.Request())
         rclpy.spin_until_future_complete(node, future, timeout_sec=max(0.0, deadline - time.monotonic()))
-        if not future.done():
+        response = future.result() if future.done() else None
+        if response is None:
             break
-        answer = future.result().message
-        if future.result().success or answer == NOT_STOPPED:
+        answer = response.message
+        if response.success or answer == NOT_STOPPED:
             return True, answer
         time.sleep(0.1)
     return False, answer
 
 
 def wait(node: Node, condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether a condition comes true in time, while the node hears."""
+    """Spin the node until a condition is true; returns whether it became true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

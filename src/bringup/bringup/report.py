@@ -1,4 +1,4 @@
-"""The report of a run, made of the nodes' own diagnostics."""
+"""The report of a run, from the diagnostics of the nodes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ Statuses = Mapping[str, Status]
 
 
 class Schema(BaseModel):
+    """Base of the parts of the report."""
+
     model_config = ConfigDict(extra="forbid")
 
 
 class Latency(Schema):
-    """Milliseconds over the whole run; of several parts the worst. None: nobody has reported it."""
+    """Milliseconds over the whole run; of several parts, the largest. None: not reported."""
 
     p50: float | None
     p99: float | None
@@ -27,7 +29,7 @@ class Latency(Schema):
 
 
 class Hop(Schema):
-    """Milliseconds of one hop of the way from the image's stamp to the first write, or of a sum of hops."""
+    """Milliseconds of one hop between the stamp of an image and the first write, or of a sum of hops."""
 
     p50: float
     p99: float
@@ -37,6 +39,8 @@ class Hop(Schema):
 
 
 class Latencies(Schema):
+    """Latencies of the whole path and of its parts."""
+
     image_to_write: Latency
     camera_to_command: Latency
     inference: Latency
@@ -44,18 +48,22 @@ class Latencies(Schema):
 
 
 class Driver(Schema):
+    """Figures of a driver's servo loop."""
+
     rate_hz: float | None
     period_jitter_ms_p99: float | None
     overruns: int | None
 
 
 class Images(Schema):
+    """Images published by all cameras, and those received by the policy."""
+
     published: int
     received: int
 
 
 class Guard(Schema):
-    """How often motion was limited, held for want of commands, or refused, over all drivers."""
+    """How often motion was limited, held because commands were missing, or refused, over all drivers."""
 
     limited: int
     held: int
@@ -63,12 +71,14 @@ class Guard(Schema):
 
 
 class Death(Schema):
+    """A process that ended unexpectedly."""
+
     node: str
     cause: str
 
 
 class Report(Schema):
-    """`cpu_percent` is of one core, over all processes of the graph; `died` is there only when something did.
+    """`cpu_percent` is that of one core, over all processes of the graph; `died` is present only if a process ended.
 
     `hops_ms` are by part ("arm", "hand") and hop, see `contracts.hops`.
     """
@@ -90,6 +100,7 @@ class Report(Schema):
     died: list[Death] | None = None
 
     def text(self) -> str:
+        """The report as JSON."""
         return self.model_dump_json(indent=2, exclude=None if self.died else {"died"}) + "\n"
 
 
@@ -105,7 +116,7 @@ def build(
 ) -> Report:
     """The report of a run of `station`; `hashes` are the sha256 of the bundles "policy" and "codec".
 
-    `rates` are mean rates in Hz by the names of the statuses: the newest status alone tells of one second. `hops` are
+    `rates` are mean rates, Hz, by the names of the statuses: the newest status covers only one second. `hops` are
     the figures of a `HopTable`.
     """
     drivers = _named(statuses, "driver/")
@@ -126,7 +137,7 @@ def build(
             inference=_latency(_named(statuses, "policy").values(), "inference_ms"),
             codec=_latency(_named(statuses, "codec/").values(), "codec_ms"),
         ),
-        hops_ms={part: {hop: Hop(**ms) for hop, ms in found.items()} for part, found in hops.items()},
+        hops_ms={part: {hop: Hop.model_validate(ms) for hop, ms in found.items()} for part, found in hops.items()},
         drivers={name.removeprefix("driver/"): _driver(status, rates) for name, status in drivers.items()},
         images=images,
         guard=Guard(**{key: sum(_count(s, key) for s in drivers.values()) for key in ("limited", "held", "refused")}),
@@ -136,7 +147,7 @@ def build(
 
 
 def images(statuses: Statuses) -> Images:
-    """Images sent by all cameras, and those that came to the policy."""
+    """Numbers of images published by all cameras and received by the policy."""
     published = sum(_count(status, "published") for status in _named(statuses, "camera/").values())
     return Images(
         published=published, received=sum(_count(s, "images_received") for s in _named(statuses, "policy").values())
@@ -144,7 +155,7 @@ def images(statuses: Statuses) -> Images:
 
 
 def sha256_of(directory: Path) -> str:
-    """The hash that stands for a whole bundle: that of its manifest, which holds the hash of every file."""
+    """The hash of a bundle: that of its manifest, which contains the hash of every file."""
     from contracts.bundle import bundle_sha256
 
     return bundle_sha256(directory)

@@ -1,4 +1,4 @@
-"""The supervisor's own ROS node: emergency stop, diagnostics, lifecycle clients. Everything with rclpy is here."""
+"""The supervisor's ROS node: emergency stop, diagnostics, lifecycle clients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from node_kit.qos import LATCHED
 
 
 class RosSide:
-    """A node that spins in a thread of its own from construction to `close`."""
+    """A node that spins in its own thread from construction to `close`."""
 
     def __init__(self, monitor: Monitor) -> None:
         self._context = Context()
@@ -37,14 +37,15 @@ class RosSide:
             return
 
     def emergency_stop(self) -> None:
-        """Publishes the stop from whatever thread noticed the reason; latched for those that come late."""
+        """Publish the emergency stop, latched for late subscribers; may be called in any thread."""
         self._estop.publish(Bool(data=True))
 
     def listeners(self) -> int:
-        """How many hear the emergency stop."""
+        """Number of subscribers of the emergency stop."""
         return self._estop.get_subscription_count()
 
     def close(self) -> None:
+        """Stop spinning and destroy the node."""
         self._executor.shutdown(timeout_sec=1.0)
         self._thread.join(timeout=1.0)
         self.node.destroy_node()

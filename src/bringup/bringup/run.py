@@ -1,7 +1,7 @@
-"""Runs a station until its time is over, it fails or Ctrl-C: the launch file for machines without `ros2 launch`.
+"""Runs a station until its time is over, a failure or Ctrl-C, for machines without `ros2 launch`.
 
 `ros2 run bringup supervisor left_hand:=inspire right_hand:=xhand`
-Exit status: 0 fine, 1 something failed while it ran, 2 something was wrong before, 130 interrupted.
+Exit status: 0 success, 1 a failure during the run, 2 a refusal before it, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bringup.supervisor import StoppedError, Supervisor
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the station that `name:=value` arguments describe; the exit status."""
+    """Run the station of `name:=value` arguments; returns the exit status."""
     try:
         session = prepare(sys.argv[1:] if arguments is None else arguments)
     except REFUSALS as error:

@@ -1,4 +1,4 @@
-"""A checked run of a station: what the demo and the plain supervisor start from."""
+"""A checked run of a station, which the demo and the supervisor start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STATION = "dual_xarm7"
 
 @dataclass
 class Session:
-    """What runs and where its files go."""
+    """The station, the nodes and the files of a run."""
 
     station: Station
     nodes: list[graph.NodeDescription]
@@ -46,7 +46,7 @@ def prepare(arguments: Sequence[str], default_seconds: float = 0.0) -> Session:
 
 
 def explain(session: Session, supervisor: Supervisor, error: Exception) -> None:
-    """What failed, in one line, and the last lines of whoever died first."""
+    """Print the failure in one line, and the last lines of the process that ended first."""
     print(f"error: {error}", file=sys.stderr)
     for end in supervisor.died[:1]:
         log = session.run.log(end.name)

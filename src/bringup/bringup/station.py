@@ -1,4 +1,4 @@
-"""Loads a station and puts the arguments of a run over it.
+"""Loads a station and applies the arguments of a run.
 
 `dual_xarm7` + `right_hand:=xhand` -> a resolved station: paths absolute, devices and addresses filled in.
 Resolving happens here, once; nodes, launch files and the supervisor read the result.
@@ -38,7 +38,7 @@ ALIASES = {
 
 
 class ArgumentError(ValueError):
-    """An argument of the command line that is not one: a line that says what was found and expected."""
+    """An invalid argument of the command line; the text is one line with what was found and expected."""
 
 
 def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
 
 
 def closest(name: str) -> str:
-    """The argument that somebody may have meant by `name`, "" if it is like none."""
+    """The argument most similar to `name`, "" if there is none."""
     return next(iter(difflib.get_close_matches(name, ["station", *ALIASES], n=1)), "")
 
 
@@ -78,7 +78,7 @@ def load(path_or_name: str, overrides: Mapping[str, Any] | None = None) -> Stati
         _put(content, ALIASES.get(name, name), value, name)
     if (overrides or {}).get("backend", "real") != "real":
         _leave_devices(content)
-    # The file alone was right, so what is wrong now came with an argument.
+    # The file alone is valid, so an error comes from an argument.
     station = validate(Station, content, "arguments" if overrides else file)
     return _resolve(station, file)
 
@@ -93,7 +93,7 @@ def _put(content: dict[str, Any], field: str, value: Any, argument: str) -> None
 
 
 def _leave_devices(content: dict[str, Any]) -> None:
-    """A simulated backend over a real station: no device and no camera of it is touched."""
+    """Remove the devices and cameras of a real station, for a simulated backend."""
     for side in content["sides"].values():
         for part in side.values():
             if "embodiment" in part:

@@ -1,7 +1,7 @@
-"""Runs a graph where there is no `ros2 launch`: starts, watches, stops, and says who died.
+"""Runs a graph without `ros2 launch`: starts, monitors and stops its processes.
 
-A node that dies is noticed within 50 ms; the emergency stop goes out at once, the drivers brake, and then
-everything ends in the reverse order of bring-up.
+The unexpected end of a process is detected within 50 ms: the emergency stop is published at once, the drivers brake,
+and then all processes end in the reverse order of bring-up.
 """
 
 from __future__ import annotations
@@ -23,23 +23,26 @@ from bringup.processes import Exit, Processes, tail
 from bringup.ros_side import RosSide
 from bringup.shared_memory import remove, segments_of
 
-BRAKING_S = 0.5  # what drivers get to bring the robots to rest before their processes end
+BRAKING_S = 0.5  # time for the drivers to bring the robots to rest before their processes end
 GRACE_S = 4.0
 LISTENERS_S = 15.0
 
 
 class StoppedError(Exception):
-    """Someone asked to stop (SIGINT, SIGTERM)."""
+    """SIGINT or SIGTERM was received."""
 
 
 class NodeDiedError(Exception):
-    """A node ended that nobody had asked to."""
+    """A process of the graph ended unexpectedly."""
 
 
 class Supervisor:
-    """One run of a graph. Use as a context manager: leaving it ends every process, whatever happened.
+    """One run of a graph; a context manager that ends all processes at its exit.
 
-    `command(nodes)` is the argv of a process with these nodes; the default starts the executables of the workspace.
+    Args:
+        nodes: The nodes.
+        run: Folder for parameters and logs.
+        command: The command of a process with some nodes; by default the executables of the workspace.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class Supervisor:
         self._nodes, self._run = list(nodes), run
         self._command = command or (lambda nodes: process_command(nodes, run.parameters))
         self._process_of = {node.name: name for name, group in processes(nodes).items() for node in group}
-        self._asked, self._death = threading.Event(), threading.Event()
+        self._stop, self._death = threading.Event(), threading.Event()
         self._previous: dict[int, object] = {}
         self._ros: RosSide | None = None
         self._processes = Processes(self._on_death)
@@ -73,53 +76,74 @@ class Supervisor:
                 signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._asked.is_set():  # asked twice: no more grace
+        if self._stop.is_set():  # the second signal ends all processes at once
             for pid in self._processes.running().values():
                 os.killpg(pid, signal.SIGKILL)
-        self._asked.set()
+        self._stop.set()
 
     def _on_death(self, end: Exit) -> None:
-        """Called by the watching thread within 50 ms of a death: the robots first, all else after."""
+        """Publish the emergency stop; called by the monitoring thread within 50 ms of the end of a process."""
         if self._ros is not None:
             self._ros.emergency_stop()
         self.died.append(end)
         self._death.set()
 
     def start(self) -> None:
-        """Starts all processes at once; they come up while this process does the same."""
+        """Start all processes at the same time, and the supervisor's node."""
         env = {**os.environ, **environment(), "PYTHONUNBUFFERED": "1", "ROS_LOG_DIR": str(self._run.logs / "ros")}
         for name, nodes in processes(self._nodes).items():
-            # A driver brakes and leaves its device in a defined state first, which its own deadline bounds.
+            # A driver first brakes and leaves its device in a defined state, within its own deadline.
             orphaned = signal.SIGTERM if any(node.moves for node in nodes) else signal.SIGKILL
             self._processes.start(name, self._command(nodes), self._run.log(name), env, orphaned)
         self._ros = RosSide(self.monitor)
 
     def bring_up(self, progress: Callable[[str], None] = lambda text: None) -> None:
-        """All nodes active; raises BringUpError, NodeDiedError or StoppedError."""
+        """Activate all nodes.
+
+        Raises:
+            BringUpError: If a node fails.
+            NodeDiedError: If a process ends.
+            StoppedError: At SIGINT or SIGTERM.
+        """
         assert self._ros is not None, "start() comes first"
-        self._manager = LifecycleManager(self._ros.node, stages(self._nodes), self.check, self.reason)
-        self._manager.bring_up(progress, self._await_listeners)
+        self._manager = manager = LifecycleManager(self._ros.node, stages(self._nodes), self.check, self.reason)
+        manager.bring_up(progress, self._await_listeners)
         self._segments = {name: segments_of(pid) for name, pid in self.running().items()}
 
     def _await_listeners(self) -> None:
-        """A stop that a driver has not discovered yet would not reach it: until then nothing moves."""
+        """Wait until all drivers have discovered the emergency stop, which would not reach them before."""
         assert self._ros is not None
         wanted, deadline = sum(node.moves for node in self._nodes), time.monotonic() + LISTENERS_S
-        while (heard := self._ros.listeners()) < wanted:
+        while (found := self._ros.listeners()) < wanted:
             self.check()
             if time.monotonic() > deadline:
-                raise BringUpError(f"/estop: found {heard} listeners after {LISTENERS_S:g} s, expected {wanted}")
+                raise BringUpError(f"/estop: found {found} subscribers after {LISTENERS_S:g} s, expected {wanted}")
             time.sleep(0.01)
 
     def check(self) -> None:
-        """Raises NodeDiedError or StoppedError when the run is to end before its time."""
-        if self._asked.is_set():
+        """Check whether the run has to end early.
+
+        Raises:
+            NodeDiedError: If a process ended.
+            StoppedError: At SIGINT or SIGTERM.
+        """
+        if self._stop.is_set():
             raise StoppedError
         if self._death.is_set():
             raise NodeDiedError(str(self.died[0]))
 
     def wait(self, seconds: float, tick: Callable[[float], None], period_s: float = 0.25) -> None:
-        """Runs for `seconds` (0: until stopped) and calls `tick(elapsed)` each period; raises what `check` does."""
+        """Wait for the end of the run.
+
+        Args:
+            seconds: Duration; 0: until stopped.
+            tick: Called each period with the elapsed time, s.
+            period_s: The period, s.
+
+        Raises:
+            NodeDiedError: If a process ended.
+            StoppedError: At SIGINT or SIGTERM.
+        """
         start = time.monotonic()
         while (elapsed := time.monotonic() - start) < seconds or not seconds:
             self.check()
@@ -128,11 +152,11 @@ class Supervisor:
 
     def _pause(self, duration_s: float) -> None:
         deadline = time.monotonic() + duration_s
-        while time.monotonic() < deadline and not (self._death.is_set() or self._asked.is_set()):
+        while time.monotonic() < deadline and not (self._death.is_set() or self._stop.is_set()):
             time.sleep(0.02)
 
     def deactivate(self, names: Sequence[str]) -> None:
-        """Stops `names` producing anything; a node that refuses is left to the shutdown."""
+        """Deactivate nodes; a node that refuses is ended by the shutdown."""
         try:
             if self._manager is not None:
                 self._manager.change(names, DEACTIVATE)
@@ -140,18 +164,18 @@ class Supervisor:
             return
 
     def running(self) -> dict[str, int]:
-        """Name of a process (that of its node, or of all its nodes) -> process id, of those that have not ended."""
+        """Process id of every running process by name."""
         return self._processes.running()
 
     def reason(self, name: str) -> str:
-        """The last error line a node has written, else that of its process, else the last line."""
+        """The last error that a node has logged, else that of its process, else the last line of the log."""
         lines = tail(self._run.log(self._process_of[name]), 50)
         errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         own = [line for line in errors if f"/{name}" in line]
         return (own or errors or lines or [""])[-1]
 
     def shut_down(self) -> None:
-        """Ends every process in reverse order of the stages; idempotent, bounded, leaves nothing behind."""
+        """End all processes in the reverse order of the stages, in bounded time; may be called again."""
         if self._death.is_set() and self._processes.running():
             time.sleep(BRAKING_S)
         killed = [end.name for end in self.died]

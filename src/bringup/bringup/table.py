@@ -16,7 +16,7 @@ from bringup.monitor import SILENT_AFTER_S, Status
 
 LINE_EVERY_S = 10.0
 STYLES = ("green", "yellow", "bold red", "bold red")
-# Part -> the figures shown of it, in this order; a part that is not here shows its message alone.
+# Figures of each part, in this order; of other parts, only the message is shown.
 FIGURES: dict[str, tuple[tuple[str, str], ...]] = {
     "simulation": (("picks", "picks"), ("successes", "in the tray"), ("real_time_factor", "x real time")),
     "driver": (
@@ -56,7 +56,7 @@ def _short(value: str) -> str:
 
 
 def rows(statuses: Mapping[str, Status], now_s: float) -> list[tuple[str, int, str, str]]:
-    """(part, level, state, figures) of every part, sources first."""
+    """(part, level, state, figures) of every part, in the order of FIGURES."""
 
     def rank(name: str) -> tuple[int, str]:
         kind = name.split("/")[0]
@@ -65,14 +65,14 @@ def rows(statuses: Mapping[str, Status], now_s: float) -> list[tuple[str, int, s
     listed = []
     for name in sorted(statuses, key=rank):
         status = statuses[name]
-        silent = now_s - status.at_s > SILENT_AFTER_S
-        state = f"silent for {now_s - status.at_s:.0f} s" if silent else status.message
-        listed.append((name, max(status.level, 2 if silent else 0), state, figures(status)))
+        stale = now_s - status.at_s > SILENT_AFTER_S
+        state = f"stale for {now_s - status.at_s:.0f} s" if stale else status.message
+        listed.append((name, max(status.level, 2 if stale else 0), state, figures(status)))
     return listed
 
 
 def render(title: str, statuses: Mapping[str, Status], now_s: float) -> Table:
-    """The table as it is now."""
+    """The table of the present statuses."""
     table = Table(title=title, title_justify="left", expand=False, show_edge=False, pad_edge=False)
     for column in ("part", "state", "figures"):
         table.add_column(column, no_wrap=column != "figures")
@@ -82,7 +82,7 @@ def render(title: str, statuses: Mapping[str, Status], now_s: float) -> Table:
 
 
 class View:
-    """Shows the run while it lasts; use as a context manager."""
+    """Shows the statuses during a run; a context manager."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(file=sys.stdout, highlight=False)
@@ -100,7 +100,7 @@ class View:
             self._live.stop()
 
     def show(self, title: str, statuses: Mapping[str, Status]) -> None:
-        """Brings the view up to date; to be called a few times a second."""
+        """Update the view; to be called a few times per second."""
         now = time.monotonic()
         if self._live is not None:
             self._live.update(render(title, statuses, now), refresh=True)

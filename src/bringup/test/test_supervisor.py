@@ -75,7 +75,7 @@ def test_nothing_moves_before_every_driver_hears_the_emergency_stop(
     deaf = [NodeDescription("driver", "fake", "node", {}, 0, moves=True), NodeDescription("eye", "fake", "node", {}, 1)]
     with Supervisor(deaf, run_directory, command) as supervisor:
         supervisor.start()
-        with pytest.raises(BringUpError, match=r"^/estop: found 0 listeners after 0.5 s, expected 1"):
+        with pytest.raises(BringUpError, match=r"^/estop: found 0 subscribers after 0.5 s, expected 1"):
             supervisor.bring_up()
     assert "eye" not in notes.read_text()
 

@@ -23,7 +23,7 @@ def test_sources_come_first_and_strangers_last() -> None:
 
 def test_a_part_that_falls_silent_is_shown_as_an_error() -> None:
     _, level, state, _ = rows({"policy": STATUSES["policy"]}, 100.0 + SILENT_AFTER_S + 1.0)[0]
-    assert (level, state) == (2, "silent for 4 s")
+    assert (level, state) == (2, "stale for 4 s")
 
 
 def test_figures_are_short_and_have_units() -> None:

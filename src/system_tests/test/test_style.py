@@ -11,7 +11,13 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ["src", ".ci"]
-TYPED = ["node_kit/node_kit", "camera_node/camera_node", "device_emulators/device_emulators", "episodes/episodes"]
+TYPED = [
+    "node_kit/node_kit",
+    "camera_node/camera_node",
+    "device_emulators/device_emulators",
+    "episodes/episodes",
+    "bringup/bringup",
+]
 SHELL = ["ws", ".ci/run", ".ci/nightly", "requirements/lock"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 LONGEST_NAME = 70  # of a test; it states a condition and an expectation
