@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, isfinite
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -104,7 +104,8 @@ def checked(sample: JointSample, count: int) -> JointSample:
         ("efforts", sample.effort, inf),
     ):
         found = np.asarray(values).tolist()
-        if np.shape(values) != (count,) or not all(-limit < value < limit for value in found):  # not so for NaN either
+        sound = np.shape(values) == (count,) and all(map(isfinite, found))
+        if not sound or max(map(abs, found), default=0.0) >= limit:
             raise DeviceError(f"the device reports {name} {found}, expected {count} finite numbers")
     return sample
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from operator import sub
 
 from contracts.chunk import SECOND, Chunk
 from hand_drivers.commands import Commands
@@ -202,8 +203,10 @@ class Driver:
         limit, since_ns, self._lagging_ns = self.settings.max_following_error, self._lagging_ns, None
         if not limit or not self._mode.movable:
             return ""
-        places = (self.command.position, self.sample.position, self.sample.velocity)
-        behind = list(map(_lag, *(place.tolist() for place in places)))
+        commanded, measured = self.command.position.tolist(), self.sample.position.tolist()
+        if max(map(abs, map(sub, commanded, measured))) <= _LAGGING * limit:  # as nearly always
+            return ""
+        behind = list(map(_lag, commanded, measured, self.sample.velocity.tolist()))
         worst = max(behind)
         if worst <= _LAGGING * limit:
             return ""

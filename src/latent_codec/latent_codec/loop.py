@@ -30,8 +30,8 @@ class CodecSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
-    max_chunk_age_s: float = Field(0.5, gt=0, le=5, description="an older latent action is refused, s")
-    max_state_age_s: float = Field(0.1, gt=0, le=5, description="with older joint states nothing is decoded, s")
+    max_chunk_age_s: float = Field(default=0.5, gt=0, le=5, description="an older latent action is refused, s")
+    max_state_age_s: float = Field(default=0.1, gt=0, le=5, description="with older joint states nothing is decoded, s")
 
 
 @dataclass(frozen=True)

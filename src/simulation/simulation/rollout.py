@@ -132,7 +132,7 @@ class Rollout:
     def run(self, trials: Trials) -> dict[str, bool]:
         """One episode from home to its end; each side's success."""
         self.begin(trials)
-        self._run_until(trials.update)
+        self.run_until(trials.update)
         return trials.finish()
 
     def begin(self, trials: Trials) -> None:
@@ -144,6 +144,7 @@ class Rollout:
         self._beats, self._step = self._periodic(), 0
         for side in self.sides:
             side.begin()
+        self._reset_drivers()
 
     def go_on(self, trials: Trials) -> dict[str, bool]:
         """The rest of this round, as the live graph plays it: before the next one the arms have to come home."""
@@ -153,7 +154,8 @@ class Rollout:
             trials.advance()
             return len(trials.results) > ended
 
-        self._run_until(over)
+        self._reset_drivers()
+        self.run_until(over)
         return trials.results[-1]
 
     def _periodic(self) -> list[Beat]:
@@ -165,11 +167,8 @@ class Rollout:
             beats.append(Beat(driver.settings.rate_hz, timestep_s, lambda driver=driver: driver.tick(self._now_ns)))
         return beats
 
-    def _run_until(self, over: Callable[[], bool]) -> None:
+    def run_until(self, over: Callable[[], bool]) -> None:
         """Let time pass until `over`, which is called a few times a second."""
-        for driver in self._drivers:
-            if driver.state is State.STOPPED:
-                driver.reset()
         check_every = round(1.0 / (CHECK_HZ * self.world.model.opt.timestep))
         ended = False
         while not ended:
@@ -212,6 +211,11 @@ class Rollout:
             self.faults += [driver.reason for driver in stopped]
             for driver in self._drivers:
                 driver.stop("emergency stop")
+
+    def _reset_drivers(self) -> None:
+        for driver in self._drivers:
+            if driver.state is State.STOPPED:
+                driver.reset()
 
     @property
     def _drivers(self) -> list[Driver]:

@@ -74,11 +74,11 @@ class World:
         self.data.ctrl[index.actuator] = position
         self._follow_couplings()
 
-    def read(self, part: str) -> np.ndarray:
-        """(3, n) position, velocity and actuator effort of a part."""
-        index = self.parts[part]
-        data = self.data
-        return np.stack([data.qpos[index.position], data.qvel[index.velocity], data.actuator_force[index.actuator]])
+    def read(self, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Position, velocity and actuator effort of a part, each (n,)."""
+        index, data = self.parts[part], self.data
+        position, velocity = data.qpos.take(index.position), data.qvel.take(index.velocity)
+        return position, velocity, data.actuator_force.take(index.actuator)
 
     def robots(self) -> np.ndarray:
         """(4, J) position, velocity, actuator effort and target of all parts; the next call fills the array again."""

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from worlds import make_world
 
 from contracts.bundle import BundleError
+from hand_drivers.status import State
 from simulation.evaluate import assemble, roll_out, wilson
-from simulation.rollout import WorldDevice
+from simulation.rollout import Beat, WorldDevice
+from simulation.trials import Trials
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
 
@@ -95,9 +97,46 @@ def test_a_part_of_a_world_is_a_device():
 
 
 @pytest.mark.graph
+@pytest.mark.parametrize("rate_hz", [20.0, 100.0, 250.0, 300.0, 500.0])
+def test_a_beat_happens_at_its_rate_and_never_early(rate_hz):
+    times = []
+    beat = Beat(rate_hz, 0.002, lambda: times.append(0.002 * beat.next))
+    while beat.next < 500:
+        beat.happen()
+    due = np.arange(round(rate_hz)) / rate_hz
+    assert len(times) == round(rate_hz)
+    assert ((times - due > -1e-9) & (times - due < 0.002)).all()
+
+
+@pytest.fixture(scope="module")
+def bench():
+    return assemble("inspire", "ability", "pick_place", (MODELS / "policy", MODELS / "codec"))
+
+
+def test_drivers_have_the_rates_and_checks_of_the_station(bench):
+    for side in bench.sides:
+        arm, hand = side.drivers["arm"].settings, side.drivers["hand"].settings
+        assert (arm.rate_hz, hand.rate_hz) == (250.0, 100.0)
+        assert arm.max_following_error > 0 and arm.command_timeout_s == hand.command_timeout_s == 0.2
+
+
+def test_a_fault_stops_all_robots_until_the_next_round(bench):
+    rollout = bench.rollout
+    trials = Trials(bench.world, bench.world.task, np.random.default_rng(3))
+    drivers = [driver for side in bench.sides for driver in side.drivers.values()]
+    rollout.begin(trials)
+    rollout.run_until(lambda: trials.elapsed_s > 1.0)
+    assert {driver.state for driver in drivers} == {State.TRACKING}
+    drivers[0].stop("a joint does not follow")
+    rollout.run_until(lambda: trials.elapsed_s > 1.1)
+    assert {driver.state for driver in drivers} == {State.STOPPED} and len(rollout.faults) == 1
+    rollout.begin(trials)
+    rollout.run_until(lambda: trials.elapsed_s > 1.0)
+    assert {driver.state for driver in drivers} == {State.TRACKING}
+
+
 @pytest.mark.parametrize("continuous", [False, True])
-def test_the_shipped_policy_places_cans_with_two_different_hands(continuous):
-    bench = assemble("inspire", "ability", "pick_place", (MODELS / "policy", MODELS / "codec"))
+def test_the_shipped_policy_places_cans_with_two_different_hands(continuous, bench):
     result = roll_out(bench, 3, 11, continuous)
     assert result["picks"] == 6
     assert result["successes"] >= 4
