@@ -27,7 +27,7 @@ ruff = pytest.mark.skipif(shutil.which("ruff") is None, reason="ruff is not inst
 
 
 def run(*command: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
