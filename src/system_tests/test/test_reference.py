@@ -6,14 +6,15 @@ import re
 from typing import Literal
 
 import pytest
-import rclpy
 from pydantic import BaseModel, Field
-from rclpy.parameter import Parameter
 
 from bringup import paths
-from hand_drivers.node import DriverNode
 from hand_drivers.status import ChunkStatus, State
-from system_tests.reference import pages, schemas
+from latent_codec.side import ChunkCode
+from latent_policy_node.observation_checks import ObservationStatus
+from latent_policy_node.policy import PolicyStatus
+from node_kit.messages import MessageStatus
+from system_tests.reference import graph, pages, schemas
 from system_tests.reference.pages import MarkerError, rewritten, unmarked
 from system_tests.reference.schemas import nested, table
 
@@ -112,16 +113,31 @@ def test_every_option_has_a_meaning():
         assert schema is None or all(field.description for field in schema.model_fields.values()), name
 
 
-def test_the_drivers_page_has_all_states_refusals_and_diagnostics_of_the_node():
-    given = {"side": "left", "part": "hand", "embodiment": "inspire", "device": "loopback"}
-    context = rclpy.Context()
-    rclpy.init(args=[], context=context)
-    overrides = [Parameter(name, value=value) for name, value in given.items()]
-    node = DriverNode("driver", context=context, parameter_overrides=overrides)
-    node.trigger_configure()
-    keys = {re.sub(r"_ms_(p50|p99|max|mean)$", "_ms_*", key) for key in node._report()[2]}
-    node.destroy_node()
-    rclpy.shutdown(context=context)
-    words = keys | {str(state) for state in State} | {str(status) for status in ChunkStatus} - {"accepted"}
-    page = (DOCS / "reference" / "drivers.md").read_text()
-    assert len(keys) > 10 and words - set(re.findall(r"(?<!`)`([^`\n]+)`", page)) == set()
+@pytest.fixture(scope="module")
+def keys():
+    """Keys of the diagnostics of each node."""
+    with graph.configured_nodes() as nodes:
+        reports = {
+            name: node._report() if name.endswith("driver") else node._diagnose()
+            for name, node in nodes.items()
+            if name != "camera"
+        }
+        return {
+            name: {re.sub(r"_ms_(p50|p99|max|mean)$", "_ms_*", key) for key in found[2]}
+            for name, found in reports.items()
+        }
+
+
+def words(page: str) -> set[str]:
+    """What stands in backticks."""
+    return set(re.findall(r"(?<!`)`([^`\n]+)`", (DOCS / "reference" / page).read_text()))
+
+
+def test_the_drivers_page_has_all_states_refusals_and_diagnostics_of_the_node(keys):
+    statuses = {str(state) for state in State} | {str(status) for status in ChunkStatus} - {"accepted"}
+    assert len(keys["arm driver"]) > 10 and (keys["arm driver"] | statuses) - words("drivers.md") == set()
+
+
+def test_the_page_of_policy_and_codec_has_all_refusals_and_diagnostics_of_the_nodes(keys):
+    statuses = {str(status) for kind in (ObservationStatus, PolicyStatus, ChunkCode, MessageStatus) for status in kind}
+    assert (keys["policy"] | keys["codec"] | statuses - {"ok"}) - words("policy_and_codec.md") == set()

@@ -27,7 +27,7 @@ SIDE, CAMERA = "left", "front"
 
 def topics() -> str:
     """One row a topic: type, who publishes it, who subscribes to it, quality of service."""
-    with _nodes() as nodes:
+    with configured_nodes() as nodes:
         used = _used(nodes)
     rows = ["| topic | type | from | to | QoS |", "|---|---|---|---|---|"]
     for topic, (kind, sources, sinks, qos) in sorted(used.items()):
@@ -36,7 +36,7 @@ def topics() -> str:
 
 
 @contextlib.contextmanager
-def _nodes() -> Iterator[dict[str, Node]]:
+def configured_nodes() -> Iterator[dict[str, Node]]:
     """The nodes of one side, configured, without discovery."""
     models = paths.workspace() / "models"
     part = {"side": SIDE, "device": "loopback"}
