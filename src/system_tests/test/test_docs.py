@@ -59,6 +59,13 @@ def test_links_to_files_lead_somewhere(page: Path):
     assert missing == []
 
 
+def test_pages_that_the_source_names_exist():
+    files = [file for file in ROOT.glob("src/*/*/**/*") if file.suffix in (".py", ".yaml") and "test" not in file.parts]
+    named = {page for file in [ROOT / "ws", *files] for page in re.findall(r"docs/[\w/]+\.md", file.read_text())}
+    assert named
+    assert [page for page in named if not (ROOT / page).exists()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDS[len(FRONT) :])
 def test_every_object_that_a_page_names_exists(page: Path):
     for module, name in OBJECT.findall(page.read_text()):
