@@ -117,7 +117,7 @@ def parse_yaml(raw: bytes | str, file: Path | str, error: type[FileError] = File
         text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
         _check_events(text)
         # A subclass of a safe loader: plain values only, no objects are built.
-        return yaml.load(text, Loader=_Loader)  # noqa: S506
+        return yaml.load(text, Loader=_Loader)
     except UnicodeDecodeError:
         raise error(file, "", "bytes that are not UTF-8", "YAML text") from None
     except (yaml.YAMLError, ValueError) as problem:  # ValueError: a date such as 2024-13-01

@@ -19,7 +19,7 @@ Side = Literal["left", "right"]
 
 
 class Strict(BaseModel):
-    """A part of the manifest; a field it does not know is an error."""
+    """A part of the manifest; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -135,7 +135,7 @@ class BaseManifest(Strict):
 class CodecManifest(BaseManifest):
     """A codec bundle: encoders and decoders of hands that share one latent space."""
 
-    kind: Literal["codec"] = Field("codec", description="what the bundle is")
+    kind: Literal["codec"] = Field("codec", description="what the bundle is")  # pyright: ignore[reportIncompatibleVariableOverride]
     codec: CodecContract = Field(description="what it promises")
 
     @property
@@ -155,7 +155,7 @@ class CodecManifest(BaseManifest):
 class PolicyManifest(BaseManifest):
     """A policy bundle: one network from observations to chunks of latent actions."""
 
-    kind: Literal["policy"] = Field("policy", description="what the bundle is")
+    kind: Literal["policy"] = Field("policy", description="what the bundle is")  # pyright: ignore[reportIncompatibleVariableOverride]
     policy: PolicyContract = Field(description="what it promises")
 
     @property

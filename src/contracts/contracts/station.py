@@ -25,6 +25,8 @@ SideName = Literal["left", "right"]
 
 
 class Schema(BaseModel):
+    """Base of all parts of a station; an unknown field is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
@@ -57,6 +59,8 @@ class Part(Schema):
 
 
 class Side(Schema):
+    """One arm with its hand, and where it stands."""
+
     arm: Part
     hand: Part
     base: Pose = Field(description="root link of the arm in the station frame")
@@ -70,6 +74,8 @@ class View(Schema):
 
 
 class Camera(Schema):
+    """A camera: its plug-in, image size and rate, and pose."""
+
     source: str = Field("", max_length=64, description="camera plug-in; empty: `simulated`, not in backend real")
     width: int = Field(320, ge=16, le=4096, description="pixels")
     height: int = Field(240, ge=16, le=4096, description="pixels")
@@ -117,8 +123,10 @@ class Inference(Schema):
 
 
 class Simulation(Schema):
-    port: int = Field(48800, ge=1024, le=65535, description="worlds that run at the same time need different ones")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="of where objects start")
+    """The simulated world."""
+
+    port: int = Field(default=48800, ge=1024, le=65535, description="each running world has its own")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of where objects start")
 
 
 class BagSettings(Schema):
@@ -134,6 +142,8 @@ class Record(BagSettings):
 
 
 class Station(Schema):
+    """Arms, hands, cameras, bundles and backend of one setup."""
+
     name: Name = Field(description="of the station")
     backend: Literal["sim", "emulated", "real"] = Field(
         "sim", description="emulated: the simulated robots behind their makers' wires, moved by the real drivers"

@@ -42,7 +42,22 @@ class Chain:
         rules = np.array([_rule(joint, joints) for joint in tree.joints]).reshape(-1, 5)
         axis = np.array([joint.axis for joint in tree.joints]).reshape(-1, 3)
         revolute = np.array([joint.kind == "revolute" for joint in tree.joints], dtype=bool)
-        return cls(links, parent, *matrices.swapaxes(0, 1), axis, revolute, rules[:, 0].astype(int), *rules[:, 1:].T)
+        constant, linear, quadratic = matrices.swapaxes(0, 1)
+        source, multiplier, offset, lower, upper = rules.T
+        return cls(
+            links,
+            parent,
+            constant,
+            linear,
+            quadratic,
+            axis,
+            revolute,
+            source.astype(int),
+            multiplier,
+            offset,
+            lower,
+            upper,
+        )
 
     def link_index(self, link: str) -> int:
         """Return the index of a link; raises KeyError naming the links that exist."""

@@ -94,20 +94,10 @@ class ArmIK:
             return q, IKStatus.OK
         return q, IKStatus.AT_LIMIT if limited else IKStatus.NOT_CONVERGED
 
-    def solve_path(
-        self, targets: np.ndarray, seed: np.ndarray, *, iterations: int = 30
-    ) -> tuple[np.ndarray, tuple[IKStatus, ...]]:
-        """Solve for targets (H, 4, 4) one after the other, each seeded by its predecessor: joints (H, n), statuses."""
-        path, statuses = [], []
-        for target in targets:
-            seed, status = self.solve(target, seed, iterations=iterations)
-            path.append(seed)
-            statuses.append(status)
-        return np.array(path).reshape(len(path), len(self._home)), tuple(statuses)
-
     def _error(self, q: np.ndarray, position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-        """What is left (6,) to position (3,) and rotation (3, 3), in the arm's root axes; leaves the Jacobian's
-        ingredients in the data.
+        """The pose error (6,) to position (3,) and rotation (3, 3), in the arm's root axes.
+
+        Pinocchio's data then holds what the Jacobian is computed from.
         """
         pin.computeJointJacobians(self._model, self._data, q)
         pose = pin.updateFramePlacement(self._model, self._data, self._frame)

@@ -104,7 +104,7 @@ def _fit(hand: Embodiment, points: np.ndarray, iterations: int) -> tuple[np.ndar
 
 
 def _step(
-    hand: Embodiment, q: np.ndarray, model: np.ndarray, jacobian: np.ndarray, error: np.ndarray, damping
+    hand: Embodiment, q: np.ndarray, model: np.ndarray, jacobian: np.ndarray, error: np.ndarray, damping: np.ndarray
 ) -> np.ndarray:
     """Joints after one damped step; joints that sit at a limit and want to leave it are held."""
     count = q.shape[1]

@@ -19,6 +19,11 @@ class TorchKinematics(nn.Module):
     finger has joints.
     """
 
+    _multiplier: Tensor
+    _offset: Tensor
+    _lower: Tensor
+    _upper: Tensor
+
     def __init__(self, embodiment: Embodiment) -> None:
         super().__init__()
         chain = embodiment.kinematics.chain

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +27,22 @@ class GroupedTips(nn.Module):
     Joints are padded to the J of the hand that has most; a padded joint moves nothing. Fingers a hand lacks are zero.
 
     Attributes:
-        names: of the hands. joint_mask: (H, J), finger_mask: (H, 5), true where there is a joint or finger.
+        names: Of the hands.
+        joint_mask: (H, J), true where there is a joint.
+        finger_mask: (H, 5), true where there is a finger.
     """
+
+    joint_mask: Tensor
+    finger_mask: Tensor
+    _source: Tensor
+    _rotation: Tensor
+    _shift: Tensor
+    _multiplier: Tensor
+    _offset: Tensor
+    _lower: Tensor
+    _upper: Tensor
+    _turns: Tensor
+    _end: Tensor
 
     def __init__(self, hands: Sequence[Embodiment]) -> None:
         super().__init__()
@@ -86,14 +101,16 @@ class _Reach(torch.autograd.Function):
     """`reach` with its gradient: a joint turns a tip by the cross product of its axis and the way to the tip."""
 
     @staticmethod
-    def forward(ctx, travel: Tensor, rotation: Tensor, shift: Tensor, turns: Tensor, end: Tensor) -> Tensor:
+    def forward(ctx: Any, travel: Tensor, rotation: Tensor, shift: Tensor, turns: Tensor, end: Tensor) -> Tensor:
         points, turned = reach(travel, rotation, shift, turns, end)
         ctx.save_for_backward(travel, rotation, turns, *turned)
         return points
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor, None, None, None, None]:
         travel, rotation, turns, *turned = ctx.saved_tensors
         angle = travel * turns
         sin, cos = torch.sin(angle), torch.cos(angle)

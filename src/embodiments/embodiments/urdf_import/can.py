@@ -44,7 +44,7 @@ class Can:
         self.thumb = np.array([finger == "thumb" for finger in hand.kinematics.tips])
         self.rotation = axes.rotation @ GRASP_ROTATION
         bases = base_positions(hand, axes.straight)[hand.fingers] @ axes.rotation
-        self.home = bases.mean(0) + [0.0, CAN_RADIUS_M + PALM_M, 0.008]
+        self.home = bases.mean(0) + np.array([0.0, CAN_RADIUS_M + PALM_M, 0.008])
         self.links = _between(hand)
         self.heights = self.polar(axes.straight, self.home)[2]  # where fingers are along the can, and should stay
         self.heights[self.thumb] = self.heights[hand.fingers[:2]].mean()

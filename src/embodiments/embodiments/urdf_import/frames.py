@@ -21,6 +21,7 @@ GRIPPER_ROTATION = np.array([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])
 REST = 0.02  # pull of joints that a search does not care about, m^2 per squared half range
 ADAPTER_M = 0.01  # least distance of the flange from the nearest joint
 SNAP_DEG = 5.0  # axes this close to those of the root link were meant to be them
+Direction = Sequence[float] | np.ndarray  # (3,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +108,14 @@ def _snapped(rotation: np.ndarray) -> np.ndarray:
     return rotation
 
 
-def _unit(vector: Sequence[float], hand: Hand, what: str) -> np.ndarray:
-    vector = np.asarray(vector, dtype=float)
+def _unit(direction: Direction, hand: Hand, what: str) -> np.ndarray:
+    vector = np.asarray(direction, dtype=float)
     length = float(np.linalg.norm(vector))
     if length < 1e-6:
         raise EmbodimentError(hand.source.file, what, vector.tolist(), f"a direction; give it with --{what}")
     return vector / length
 
 
-def _across(vector: Sequence[float], z: np.ndarray, hand: Hand, what: str) -> np.ndarray:
-    vector = np.asarray(vector, dtype=float)
+def _across(direction: Direction, z: np.ndarray, hand: Hand, what: str) -> np.ndarray:
+    vector = np.asarray(direction, dtype=float)
     return _unit(vector - (vector @ z) * z, hand, what)

@@ -78,6 +78,7 @@ def _rounded(values: np.ndarray, ranges: Sequence[tuple[float, float]]) -> list[
 
 
 def pose_text(transform: np.ndarray) -> str:
+    """Return a transform (4, 4) as the YAML of a pose: xyz in m, rpy in rad."""
     xyz, rpy = np.round(transform[:3, 3], 5) + 0.0, np.round(matrix_rpy(transform[:3, :3]), 8) + 0.0
     return _flow({"xyz": xyz.tolist(), "rpy": rpy.tolist()})
 

@@ -26,6 +26,7 @@ class Decoded:
 
     @property
     def refused(self) -> bool:
+        """Whether the decoder refused the latent."""
         return self.status is not DecodeStatus.OK
 
 
@@ -82,6 +83,6 @@ def _label(cell: np.ndarray) -> None:
 def _blurred(coverage: np.ndarray) -> np.ndarray:
     """Where the wall behind is in shadow, (H, W) in 0..1."""
     width = coverage.shape[1]
-    shift = np.float32([[1, 0, SHADOW_SHIFT[0] * width], [0, 1, SHADOW_SHIFT[1] * width]])
+    shift = np.array([[1, 0, SHADOW_SHIFT[0] * width], [0, 1, SHADOW_SHIFT[1] * width]], np.float32)
     moved = cv2.warpAffine(coverage, shift, (width, coverage.shape[0]))
     return cv2.GaussianBlur(moved, (0, 0), SHADOW_BLUR * width)

@@ -138,7 +138,7 @@ def _shrunk(frame: np.ndarray) -> np.ndarray:
 def _open(out: Path, rate_hz: float, shape: tuple[int, ...]) -> cv2.VideoWriter:
     out.parent.mkdir(parents=True, exist_ok=True)
     for codec in CODECS:
-        writer = cv2.VideoWriter(str(out), cv2.VideoWriter_fourcc(*codec), rate_hz, (shape[1], shape[0]))
+        writer = cv2.VideoWriter(str(out), cv2.VideoWriter.fourcc(*codec), rate_hz, (shape[1], shape[0]))
         if writer.isOpened():
             return writer
     raise GalleryError(f"video: found {out}, expected an .mp4 file that can be written")

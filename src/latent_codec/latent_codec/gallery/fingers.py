@@ -18,7 +18,7 @@ def links_of_fingers(hand: Embodiment) -> dict[str, str]:
     owners: dict[str, str] = {}
     for finger, tip in hand.tips.items():
         own = [link for link in _upwards(tip, parents) if link not in shared and link != hand.root]
-        owners.update(dict.fromkeys(own, finger))
+        owners.update((link, finger) for link in own)
     for link in parents:
         above = next((owners[at] for at in _upwards(link, parents) if at in owners), None)
         if above is not None:

@@ -77,13 +77,13 @@ class Gallery:
 
         Without shadows on the wall: compressed, they leave traces. Raises GalleryError, OSError.
         """
-        settings = settings or film.Settings()
-        places = film.places(len(PATH) - 1, settings)
-        decoded = self.decode(self.path(places, settings.straight_in))
-        views = frames(self._extents(decoded, every=max(1, settings.rate_hz // 3)))
-        stage = film.Stage.fit(self.hands, views, settings.width)
+        chosen = settings or film.Settings()
+        places = film.places(len(PATH) - 1, chosen)
+        decoded = self.decode(self.path(places, chosen.straight_in))
+        views = frames(self._extents(decoded, every=max(1, chosen.rate_hz // 3)))
+        stage = film.Stage.fit(self.hands, views, chosen.width)
         self.refused = count(decoded)
-        film.write(self._frames(stage, views, places, decoded), settings, video, animation)
+        film.write(self._frames(stage, views, places, decoded), chosen, video, animation)
 
     def path(self, places: np.ndarray, straight_in: str = "latent") -> np.ndarray:
         """Latents (F, N) at places (F,) on the path; its pieces are straight for the latent or the source's joints."""

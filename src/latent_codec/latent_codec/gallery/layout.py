@@ -85,11 +85,11 @@ def write_name(picture: np.ndarray, name: str, at: tuple[float, float], width: i
     """A hand's name centred above `at`, in up to `lines` lines where one is too wide, smaller if that is too wide."""
     spoken = name.replace("_", " ")
     fits = text.width(spoken, NAME, text.BOLD) <= width - 8
-    lines = [spoken] if fits else spoken.split(" ", lines - 1)
-    widest = max(text.width(line, NAME, text.BOLD) for line in lines)
+    parts = [spoken] if fits else spoken.split(" ", lines - 1)
+    widest = max(text.width(part, NAME, text.BOLD) for part in parts)
     size = NAME if widest <= width - 4 else int(NAME * (width - 4) / widest)
-    for index, line in enumerate(reversed(lines)):
-        text.write(picture, line, (at[0], at[1] - index * LINE), size, palette.INK, text.BOLD, align=0.5)
+    for index, part in enumerate(reversed(parts)):
+        text.write(picture, part, (at[0], at[1] - index * LINE), size, palette.INK, text.BOLD, align=0.5)
 
 
 def legend(picture: np.ndarray, at: tuple[float, float]) -> None:

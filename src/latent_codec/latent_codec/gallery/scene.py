@@ -47,8 +47,9 @@ class HandScene:
         Args:
             q: joints (n,), rad.
             size: width, height in pixels.
-            centre: (right, up) in m of the picture's centre; `height_m`: what the picture's height spans.
-            refused: in greys.
+            centre: (right, up) in m of the picture's centre.
+            height_m: what the picture's height spans.
+            refused: whether to draw in greys.
         """
         self._pose(q)
         self.model.geom_rgba[:] = palette.greyed(self._colours) if refused else self._colours
