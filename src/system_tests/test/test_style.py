@@ -12,11 +12,14 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ["src", ".ci"]
 TYPED = [
-    "node_kit/node_kit",
-    "camera_node/camera_node",
-    "device_emulators/device_emulators",
-    "episodes/episodes",
     "bringup/bringup",
+    "camera_node/camera_node",
+    "contracts/contracts",
+    "device_emulators/device_emulators",
+    "embodiments/embodiments",
+    "episodes/episodes",
+    "latent_codec/latent_codec/gallery",
+    "node_kit/node_kit",
 ]
 SHELL = ["ws", ".ci/run", ".ci/nightly", "requirements/lock"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
