@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 
 import numpy as np
 import pytest
 
 import embodiments
-from latent_codec.evaluation.oracle import Oracle, OracleError
-from latent_codec.evaluation.posesets import pose_set
+from latent_codec.evaluation.oracle import Oracle
+from latent_codec.evaluation.vectors import pose_set
 
 FAST = {"starts": 2, "library": 1024, "iterations": 15}
 
@@ -70,10 +69,3 @@ def test_new_limits_mean_a_new_oracle_and_new_postures_do_not(sets, oracle):
     assert oracle.key(sets["xhand"], dataclasses.replace(hand, postures={})) == key
     assert oracle.key(sets["xhand"], dataclasses.replace(hand, upper=hand.upper * 0.9)) != key
     assert Oracle(oracle.directory, settings={**FAST, "starts": 3}).key(sets["xhand"], hand) != key
-
-
-def test_without_torch_the_error_says_what_to_set_up(sets, oracle, monkeypatch):
-    monkeypatch.delitem(sys.modules, "latent_codec.evaluation.torch_oracle", raising=False)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(OracleError, match=r"^torch: found none, expected it .*; \./ws setup train$"):
-        oracle.best(sets["xhand"], embodiments.load("inspire"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from joint_space import JointSpace
 
 from latent_codec.codec import Codec
-from latent_codec.evaluation.joint_space import JointSpace
 from latent_codec.evaluation.measure import measure_space
 from latent_codec.evaluation.selfcheck import MOVES, SHARED_MOVES, SelfCheckError, self_check
 from latent_codec.evaluation.space import CodecSpace
@@ -45,14 +45,14 @@ def test_a_missing_column_is_named(means):
 
 
 def test_the_shipped_space_differs_from_its_own_networks_untrained(shipped):
-    untrained = pytest.importorskip("latent_codec.evaluation.onnx_untrained")
+    untrained = pytest.importorskip("latent_codec.evaluation.selfcheck")
     codec = Codec.load(shipped, ("inspire", "xhand", "xarm_gripper"))
     trained = measure_space(CodecSpace(codec), 40)["mean"]
     self_check(trained, measure_space(untrained.UntrainedSpace(codec), 40)["mean"])
 
 
 def test_an_exported_decoder_does_the_same_in_eager_torch(codec):
-    eager = pytest.importorskip("latent_codec.evaluation.torch_eager")
+    eager = pytest.importorskip("latent_codec.evaluation.speed")
     network = eager.EagerNetwork.of(codec, codec.manifest.codec.hands["inspire"].decoder)
     latent = np.random.default_rng(0).normal(size=(4, codec.latent_dim)).astype(np.float32)
     entry = codec.manifest.codec.hands["inspire"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from joint_space import JointSpace
 
 from latent_codec.codec import Codec
 from latent_codec.evaluation import probes, sharedness
 from latent_codec.evaluation.encoded import encode
-from latent_codec.evaluation.joint_space import JointSpace
-from latent_codec.evaluation.matched import best_of, match
 from latent_codec.evaluation.oracle import Oracle
+from latent_codec.evaluation.sharedness import best_of, match
 from latent_codec.evaluation.space import CodecSpace
 
 FAST = {"starts": 1, "library": 512, "iterations": 8}

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from joint_space import JointSpace
 
 import embodiments
 from latent_codec.evaluation.encoded import encode
-from latent_codec.evaluation.joint_space import JointSpace
 from latent_codec.evaluation.measure import measure_space
-from latent_codec.evaluation.pairs import self_and_cross_reconstruction
-from latent_codec.evaluation.posesets import pose_set
 from latent_codec.evaluation.table5 import COLUMNS, across, joint_unit, own
-from latent_codec.evaluation.vectors import common_fingers, compare, thumb_vectors
+from latent_codec.evaluation.vectors import common_fingers, compare, pose_set, thumb_vectors
+from latent_codec.training.ablation import self_and_cross_reconstruction
 from latent_codec.training.data import poses
 
 

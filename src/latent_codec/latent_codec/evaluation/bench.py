@@ -25,11 +25,9 @@ from contracts.files import write_atomic
 from latent_codec.codec import Codec
 from latent_codec.evaluation import admissibility
 from latent_codec.evaluation.measure import COUNT, measure_space, oracle_report, pairs_to_solve
-from latent_codec.evaluation.onnx_untrained import UntrainedSpace
 from latent_codec.evaluation.oracle import Oracle
 from latent_codec.evaluation.places import PlaceError, bundles
-from latent_codec.evaluation.posesets import SEED
-from latent_codec.evaluation.selfcheck import SelfCheckError, self_check
+from latent_codec.evaluation.selfcheck import SelfCheckError, UntrainedSpace, self_check
 from latent_codec.evaluation.space import CodecSpace
 from latent_codec.evaluation.speed import decode_speed
 from latent_codec.evaluation.tables import (
@@ -39,6 +37,7 @@ from latent_codec.evaluation.tables import (
     metrics_table,
     shared_table,
 )
+from latent_codec.evaluation.vectors import SEED
 from latent_codec.training.data.inputs import changed_hands
 
 __all__ = ["main", "metrics_table", "run"]

@@ -10,9 +10,8 @@ import numpy as np
 
 import embodiments
 from embodiments.registry import Embodiment
-from latent_codec.evaluation.posesets import SEED, PoseSet, pose_set
 from latent_codec.evaluation.space import LatentSpace
-from latent_codec.evaluation.vectors import from_thumb
+from latent_codec.evaluation.vectors import SEED, PoseSet, from_thumb, pose_set
 from latent_codec.training.data import poses
 
 

@@ -10,11 +10,10 @@ import embodiments
 from embodiments.registry import Embodiment
 from latent_codec.evaluation import sharedness, table5
 from latent_codec.evaluation.encoded import Encoded, encode, hand_pairs
-from latent_codec.evaluation.matched import Bests, best_of, match
 from latent_codec.evaluation.oracle import Best, Oracle
-from latent_codec.evaluation.posesets import SEED, PoseSet, pose_set
+from latent_codec.evaluation.sharedness import Bests, best_of, match
 from latent_codec.evaluation.space import LatentSpace
-from latent_codec.evaluation.vectors import Errors
+from latent_codec.evaluation.vectors import SEED, Errors, PoseSet, pose_set
 
 Row = dict[str, float]
 Report = dict[str, Row | dict[str, Row]]

@@ -14,18 +14,23 @@ from pathlib import Path
 import numpy as np
 
 from embodiments.registry import Embodiment
-from latent_codec.evaluation.posesets import SEED, PoseSet, generator, pose_set
-from latent_codec.evaluation.vectors import Errors, common_fingers, compare, thumb_vectors
+from latent_codec.evaluation.torch_oracle import FitSettings, fit
+from latent_codec.evaluation.vectors import (
+    SEED,
+    Errors,
+    PoseSet,
+    common_fingers,
+    compare,
+    generator,
+    pose_set,
+    thumb_vectors,
+)
 from latent_codec.training.data import array_cache
 
 CACHE = Path("out/cache/oracle")
 VERSION = 1  # raise it when the optimisation changes
 SAMPLES = 64
 SETTINGS = {"starts": 4, "library": 8192, "iterations": 20}
-
-
-class OracleError(RuntimeError):
-    """The oracle is not in the cache and cannot be computed here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,7 @@ class Oracle:
     settings: dict[str, int] = field(default_factory=lambda: dict(SETTINGS))
 
     def best(self, source: PoseSet, target: Embodiment) -> Best:
-        """The best of `target` for the poses of `source`. Raises OracleError where it needs torch and has none."""
+        """The best of `target` for the poses of `source`."""
         path, shape = self._path(source, target), (len(source.joints), len(target.joints))
         found = None if path is None else array_cache.load(path, {"joints": shape})
         if found is None:
@@ -99,12 +104,6 @@ class Oracle:
         return f"{source.hand.name}-{target.name}-{digest.hexdigest()[:16]}"
 
     def _compute(self, source: PoseSet, target: Embodiment) -> np.ndarray:
-        try:
-            from latent_codec.evaluation.torch_oracle import FitSettings, fit
-        except ModuleNotFoundError as error:
-            raise OracleError(
-                f"{error.name}: found none, expected it to compute the oracle; ./ws setup train"
-            ) from None
         fingers = common_fingers(source.hand, target)
         wanted = thumb_vectors(source.hand, source.joints, fingers)
         seed = int(generator(self.seed, target.name, "oracle").integers(2**31))

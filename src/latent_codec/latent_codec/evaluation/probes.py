@@ -1,13 +1,13 @@
-"""Classifiers that try to name the hand from its latent: what they can tell, a policy can tell too. Numpy alone."""
+"""Classifiers that try to name the hand from its latent: what they can tell, a policy can tell too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 RIDGE = 1e-4
-NEWTON_STEPS = 50
 HIDDEN = 64
 EPOCHS = 60
 BATCH = 256
@@ -28,42 +28,14 @@ def accuracy(probe: Callable[..., Predictor], latents: np.ndarray, train: np.nda
 
 def linear(x: np.ndarray, labels: np.ndarray, classes: int) -> Predictor:
     """Multinomial logistic regression on x (M, N), by Newton's method until the gradient vanishes."""
-    features = np.concatenate([x, np.ones((len(x), 1))], axis=1)
-    targets = np.eye(classes)[labels]
-    weights = np.zeros((features.shape[1], classes))
-    loss = _loss(features, targets, weights)
-    for _ in range(NEWTON_STEPS):
-        chances = _softmax(features @ weights)
-        gradient = features.T @ (chances - targets) / len(x) + RIDGE * weights
-        if np.abs(gradient).max() < 1e-6:
-            break
-        step = np.linalg.solve(_hessian(features, chances), gradient.T.ravel()).reshape(classes, -1).T
-        size = 1.0
-        while _loss(features, targets, weights - size * step) > loss and size > 1e-4:
-            size /= 2
-        weights = weights - size * step
-        loss = _loss(features, targets, weights)
-    return lambda z: np.argmax(np.concatenate([z, np.ones((len(z), 1))], axis=1) @ weights, axis=1)
+    model = LogisticRegression(C=1 / (RIDGE * len(x)), fit_intercept=False, solver="newton-cholesky", tol=1e-8)
+    model.fit(_with_ones(x), labels)
+    return lambda z: model.predict(_with_ones(z))
 
 
-def _loss(features: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
-    scores = features @ weights
-    top = scores.max(1)
-    likelihood = (scores * targets).sum(1) - top - np.log(np.exp(scores - top[:, None]).sum(1))
-    return float(RIDGE / 2 * (weights**2).sum() - likelihood.mean())
-
-
-def _hessian(features: np.ndarray, chances: np.ndarray) -> np.ndarray:
-    """(C * D, C * D) of the loss, classes outermost."""
-    size, classes = features.shape[1], chances.shape[1]
-    result = np.empty((classes, size, classes, size))
-    for first in range(classes):
-        for second in range(first, classes):
-            share = chances[:, first] * ((first == second) - chances[:, second])
-            block = features.T @ (features * share[:, None]) / len(features)
-            result[first, :, second] = block
-            result[second, :, first] = block
-    return result.reshape(classes * size, -1) + RIDGE * np.eye(classes * size)
+def _with_ones(x: np.ndarray) -> np.ndarray:
+    """The features with a constant one, whose weight is the offset; it is penalised as all weights are."""
+    return np.concatenate([x, np.ones((len(x), 1))], axis=1)
 
 
 def mlp(x: np.ndarray, labels: np.ndarray, classes: int) -> Predictor:

@@ -14,14 +14,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.stats import rankdata
 
 from latent_codec.evaluation import probes
 from latent_codec.evaluation.encoded import Encoded
-from latent_codec.evaluation.matched import Matched
-from latent_codec.evaluation.oracle import Best
-from latent_codec.evaluation.posesets import generator
-from latent_codec.evaluation.vectors import common_fingers, compare, thumb_vectors
+from latent_codec.evaluation.oracle import Best, Oracle
+from latent_codec.evaluation.vectors import common_fingers, compare, generator, thumb_vectors
+
+Bests = Mapping[tuple[str, str], Best]
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """The same R poses on H hands, a share of them from each hand.
+
+    Attributes:
+        hands: their names, in the order of `latents`.
+        latents: (H, R, N), each hand's encoding of its own version of pose r.
+        reachable: (H, R), whether hand h matches the pose within 2 degrees and 2 mm; true for the hand it comes from.
+    """
+
+    hands: tuple[str, ...]
+    latents: np.ndarray
+    reachable: np.ndarray
+
+
+def best_of(encoded: Encoded, oracle: Oracle) -> dict[tuple[str, str], Best]:
+    """The oracle of all pairs."""
+    return {pair: oracle.best(encoded.sets[pair[0]], encoded.hand(pair[1])) for pair in encoded.pairs()}
+
+
+def match(encoded: Encoded, bests: Bests, hands: Sequence[str]) -> Matched:
+    """The random poses of each of `hands`, matched on all of them."""
+    latents, reachable = [], []
+    for hand in hands:
+        parts = [_of(encoded, bests, source, hand) for source in hands]
+        latents.append(np.concatenate([part[0] for part in parts]))
+        reachable.append(np.concatenate([part[1] for part in parts]))
+    return Matched(tuple(hands), np.stack(latents), np.stack(reachable))
+
+
+def _of(encoded: Encoded, bests: Bests, source: str, hand: str) -> tuple[np.ndarray, np.ndarray]:
+    if source == hand:
+        return encoded.latents[hand], np.ones(len(encoded.latents[hand]), dtype=bool)
+    best = bests[source, hand]
+    return encoded.space.encode(hand, best.joints), best.reachable_rows
+
 
 GALLERY = 1000
 PROBE_LATENTS = 16000
@@ -102,12 +144,7 @@ def opening(encoded: Encoded, source: str, gripper: str) -> dict[str, float]:
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
     """Rank correlation of two samples (M,), ties sharing their mean rank; 0 where one does not vary."""
-    ranks = [_ranks(np.asarray(x)) for x in (a, b)]
+    ranks = [rankdata(np.round(values, 9)) for values in (a, b)]
     if any(np.ptp(rank) == 0 for rank in ranks):
         return 0.0
     return float(np.corrcoef(*ranks)[0, 1])
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    _, place, counts = np.unique(np.round(values, 9), return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[place.ravel()]

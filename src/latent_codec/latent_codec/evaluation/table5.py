@@ -23,8 +23,7 @@ import numpy as np
 
 from embodiments.registry import Embodiment
 from latent_codec.evaluation.encoded import Encoded
-from latent_codec.evaluation.posesets import generator
-from latent_codec.evaluation.vectors import Errors, common_fingers, compare, thumb_vectors
+from latent_codec.evaluation.vectors import Errors, common_fingers, compare, generator, thumb_vectors
 from latent_codec.training.data import poses
 
 COLUMNS = (

@@ -1,7 +1,11 @@
-"""Thumb-to-finger vectors of two hands compared: the currency of everything measured across hands."""
+"""The poses that spaces are measured on, and their thumb-to-finger vectors, which are compared across hands.
+
+The poses are the same for every space: those of a hand do not depend on which other hands there are.
+"""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,3 +58,31 @@ def compare(wanted: np.ndarray, found: np.ndarray) -> Errors:
     lengths = np.linalg.norm(wanted, axis=-1), np.linalg.norm(found, axis=-1)
     cosine = (wanted * found).sum(-1) / np.maximum(lengths[0] * lengths[1], _TINY**2)
     return Errors(np.degrees(np.arccos(np.clip(cosine, -1, 1))), 1e3 * np.abs(lengths[1] - lengths[0]))
+
+
+SEED = 12345
+PINCH_SHARE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class PoseSet:
+    """Random poses of one hand: `joints` (M, n), uniform within the limits, and which of them are pinches.
+
+    `pinch` are the rows of the decile whose finger closest to the thumb is closest, in any hand's measure its own.
+    """
+
+    hand: Embodiment
+    joints: np.ndarray
+    pinch: np.ndarray
+
+
+def pose_set(hand: Embodiment, count: int, seed: int = SEED) -> PoseSet:
+    """`count` poses of `hand`, a function of `seed` and the hand alone."""
+    joints = poses.uniform(hand, count, generator(seed, hand.name))
+    closest = np.linalg.norm(thumb_vectors(hand, joints, common_fingers(hand)), axis=-1).min(axis=1)
+    return PoseSet(hand, joints, np.argsort(closest, kind="stable")[: max(1, round(PINCH_SHARE * count))])
+
+
+def generator(seed: int, *words: str) -> np.random.Generator:
+    """Random numbers for what `words` name."""
+    return np.random.default_rng([seed, *(zlib.crc32(word.encode()) for word in words)])

@@ -24,8 +24,7 @@ from contracts import command_line
 from contracts.errors import FileError
 from contracts.files import write_atomic
 from contracts.results import wide_console
-from latent_codec.evaluation.pairs import self_and_cross_reconstruction
-from latent_codec.evaluation.torch_space import TorchSpace
+from latent_codec.evaluation.space import LatentSpace, TorchSpace
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
 from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.main import CONTINUES, build_recipe
@@ -100,6 +99,24 @@ def figures(recipe: Lad, seed: int, poses: int) -> dict[str, float]:
     scale = units(recipe)
     result = {f"SR {name}": value * scale[name] for name, value in own.items()}
     return result | {f"CR {source}->{to}": value * scale[to] for (source, to), value in crossed.items()}
+
+
+def self_and_cross_reconstruction(
+    space: LatentSpace, paired: Mapping[str, np.ndarray]
+) -> tuple[dict[str, float], dict[tuple[str, str], float]]:
+    """SR by hand and CR by ordered pair: mean over poses of the summed squared joint errors, in rad^2 (m^2).
+
+    Args:
+        paired: hand -> joints (M, n), row m of every hand the same pose. CR(i, j) decodes i's latents by j.
+    """
+    latents = {name: space.encode(name, joints) for name, joints in paired.items()}
+    errors = {
+        (source, target): float(((space.decode(target, latents[source]) - paired[target]) ** 2).sum(1).mean())
+        for source in paired
+        for target in paired
+    }
+    own = {source: value for (source, target), value in errors.items() if source == target}
+    return own, {pair: value for pair, value in errors.items() if pair[0] != pair[1]}
 
 
 def units(recipe: Lad) -> Mapping[str, float]:

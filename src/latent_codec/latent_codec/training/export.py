@@ -25,7 +25,7 @@ from contracts.bundle import (
 from embodiments import Embodiment
 from latent_codec.codec import Codec
 from latent_codec.evaluation.metrics import measure
-from latent_codec.evaluation.torch_space import TorchSpace
+from latent_codec.evaluation.space import TorchSpace
 from latent_codec.training.checkpoint import weights_digest
 from latent_codec.training.data import poses
 from latent_codec.training.data.density_fit import fit_for_space

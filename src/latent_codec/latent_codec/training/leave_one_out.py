@@ -27,7 +27,7 @@ from contracts.results import wide_console
 from latent_codec.codec import Codec
 from latent_codec.evaluation.bench import run
 from latent_codec.evaluation.measure import COUNT, mean_of
-from latent_codec.evaluation.oracle import Oracle, OracleError
+from latent_codec.evaluation.oracle import Oracle
 from latent_codec.training.add_hand import add_hand
 from latent_codec.training.add_hand.bundle import added_hands
 from latent_codec.training.add_hand.place import Arguments
@@ -43,7 +43,7 @@ ACROSS = (
     "reencoding_std",
     "reencoding_reachable_std",
 )
-ERRORS = (FileError, ExportError, TrainingError, OracleError, OSError)
+ERRORS = (FileError, ExportError, TrainingError, OSError)
 
 
 @dataclass(frozen=True)

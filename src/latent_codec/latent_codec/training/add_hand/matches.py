@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from embodiments import Embodiment
 from latent_codec.evaluation.oracle import CACHE, Oracle
-from latent_codec.evaluation.posesets import pose_set
+from latent_codec.evaluation.vectors import pose_set
 from latent_codec.training import losses
 from latent_codec.training.crosshand_settings import Settings
 from latent_codec.training.data.matched import SEED_OFFSET, SETTINGS

@@ -12,7 +12,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from latent_codec.evaluation.oracle import CACHE, Oracle
-from latent_codec.evaluation.posesets import pose_set
+from latent_codec.evaluation.vectors import pose_set
 from latent_codec.training.data.pools import fingertips, padded
 from latent_codec.training.group import FixedTensors, HandGroup
 
