@@ -27,8 +27,8 @@ setup(
         "latent_codec.recipes": [
             "crosshand = latent_codec.training.recipes.crosshand:Crosshand",
             "lad = latent_codec.training.recipes.lad:Lad",
-            "xl_vla_code = latent_codec.training.recipes.xl_vla_code:XlVlaCode",
-            "xl_vla_paper = latent_codec.training.recipes.xl_vla_paper:XlVlaPaper",
+            "xl_vla_code = latent_codec.training.recipes.xl_vla:XlVlaCode",
+            "xl_vla_paper = latent_codec.training.recipes.xl_vla:XlVlaPaper",
         ],
     },
 )

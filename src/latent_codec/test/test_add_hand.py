@@ -25,7 +25,7 @@ from latent_codec.training.add_hand.added import AddedHand
 from latent_codec.training.add_hand.frozen import load_frozen
 from latent_codec.training.add_hand.place import Arguments
 from latent_codec.training.config import TrainingConfig
-from latent_codec.training.crosshand_settings import Settings
+from latent_codec.training.crosshand_terms import Settings
 from latent_codec.training.data import poses
 from latent_codec.training.data.inputs import changed_hands
 from latent_codec.training.onnx_export import ExportError

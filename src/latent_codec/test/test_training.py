@@ -15,9 +15,8 @@ from latent_codec.codec import Codec
 from latent_codec.training import onnx_export
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, load_config
 from latent_codec.training.data import poses
-from latent_codec.training.data.anchors import latent_spread
 from latent_codec.training.data.inputs import changed_hands, input_hashes
-from latent_codec.training.data.pools import padded
+from latent_codec.training.data.pools import latent_spread, padded
 from latent_codec.training.grouped_mlp import Layout
 from latent_codec.training.main import build_recipe, main
 from latent_codec.training.model import Space

@@ -22,7 +22,7 @@ from latent_codec.training.add_hand.bundle import Provenance, added_hands, exten
 from latent_codec.training.add_hand.frozen import load_frozen
 from latent_codec.training.add_hand.place import Arguments, check_name, put, workplace
 from latent_codec.training.config import TrainingConfig
-from latent_codec.training.crosshand_settings import Settings
+from latent_codec.training.crosshand_terms import Settings
 from latent_codec.training.data.inputs import input_hash
 from latent_codec.training.onnx_export import ExportError
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint

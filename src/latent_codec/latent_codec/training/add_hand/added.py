@@ -15,16 +15,15 @@ from torch import Tensor, nn
 
 from embodiments import Embodiment
 from latent_codec.evaluation.oracle import CACHE
-from latent_codec.training import losses, pairs
+from latent_codec.training import crosshand_terms as terms
+from latent_codec.training import losses
 from latent_codec.training.add_hand.frozen import Frozen
 from latent_codec.training.add_hand.matches import AddedMatches, encoded
 from latent_codec.training.config import TrainingConfig
-from latent_codec.training.crosshand_settings import Settings
-from latent_codec.training.data.anchors import Anchors, centre, weighted_mean
-from latent_codec.training.data.pools import Pools, PoolSettings
+from latent_codec.training.crosshand_terms import Pairs, Settings, unit_error
+from latent_codec.training.data.pools import Anchors, Pools, PoolSettings, centre, weighted_mean
 from latent_codec.training.group import FixedTensors
 from latent_codec.training.model import Space
-from latent_codec.training.pairs import Pairs, unit_error
 
 POOL = 16384  # poses of each other hand to draw from
 OTHERS = 320  # poses of all other hands together that the new hand decodes in a step
@@ -113,7 +112,7 @@ class AddedHand(nn.Module):
             parts |= self.matches.terms(self.noise, rng)
             parts["distill"] = BEST * parts["distill"]
         known = torch.cat([shown.latents.detach().flatten(0, 1), shown.their_latents.flatten(0, 1)])
-        parts["smoothness"] = s.smoothness * pairs.squared_jerk(self.space, known, s.lines, rng)
+        parts["smoothness"] = s.smoothness * terms.squared_jerk(self.space, known, s.lines, rng)
         return torch.stack(list(parts.values())).sum(), parts
 
     def _shown(self, step: int, rng: np.random.Generator) -> Shown:
@@ -146,7 +145,7 @@ class AddedHand(nn.Module):
         s, theirs = self.settings, shown.their_latents
         anchor, target = shown.anchor_latents
         given = [shown.latents[0], theirs.flatten(0, 1), anchor[0], target.flatten(0, 1)]
-        decoded = self.space.decode(pairs.noisy(torch.cat(given), self.noise, rng)[None])
+        decoded = self.space.decode(terms.noisy(torch.cat(given), self.noise, rng)[None])
         own, crossed, own_anchor, their_anchor = decoded.split([len(part) for part in given], dim=1)
         found = self.group.tips(crossed)[0].unflatten(0, theirs.shape[:2])
         across = Pairs(shown.their_tips, found, self.common, self.share)
@@ -154,13 +153,13 @@ class AddedHand(nn.Module):
         again = self.space.encode(crossed, found.flatten(0, 1)[None])[0].unflatten(0, theirs.shape[:2])
         tied = torch.cat([own_anchor, their_anchor[0].unflatten(0, target.shape[:2])])
         error = unit_error(self.group, tied[None], shown.anchors[0][None])[0]
-        reach = pairs.within_reach(across, s) * self.real[:, None]
+        reach = terms.within_reach(across, s) * self.real[:, None]
         parts = {
             "reconstruction": OWN_JOINTS * s.reconstruction * unit_error(self.group, own, shown.joints).mean(),
             "anchor_joints": s.anchor_joints * weighted_mean(error, torch.cat(shown.speaks)),
-            "cycle": s.cycle * pairs.latent_error(again, theirs, reach),
+            "cycle": s.cycle * terms.latent_error(again, theirs, reach),
         }
-        one, other = pairs.vector_terms(same, s), pairs.vector_terms(across, s)
+        one, other = terms.vector_terms(same, s), terms.vector_terms(across, s)
         share = 1 / (1 + len(theirs))
         parts |= {name: share * one[name] + (1 - share) * other[name] for name in one}
         rows = self.real > 0
@@ -173,18 +172,18 @@ class AddedHand(nn.Module):
         """Terms of the new encoder, whose latents all other hands decode."""
         s, count = self.settings, len(self.frozen.group.names)
         tips, latents = shown.tips[0, :SHOWN], shown.latents[0, :SHOWN]
-        given = pairs.noisy(torch.cat([latents, shown.anchor_latents[0][0]]), self.noise, rng)
+        given = terms.noisy(torch.cat([latents, shown.anchor_latents[0][0]]), self.noise, rng)
         decoded = self.frozen.decode(given.expand(count, -1, -1))
         free, tied = decoded[:, : len(latents)], decoded[:, len(latents) :]
         found = self.frozen.group.tips(free)
         across = Pairs(tips.expand(count, -1, -1, -1), found, self.common, self.share)
         again = self.frozen.encode(free, found)
-        reach = pairs.within_reach(across, s) * self.real[:, None]
+        reach = terms.within_reach(across, s) * self.real[:, None]
         error = unit_error(self.frozen.group, tied, shown.anchors[1])
         return {
             "anchor_joints": s.anchor_joints * weighted_mean(error, shown.speaks[0]),
-            "cycle": s.cycle * pairs.latent_error(again, latents, reach),
-            **pairs.vector_terms(across, s),
+            "cycle": s.cycle * terms.latent_error(again, latents, reach),
+            **terms.vector_terms(across, s),
         }
 
     @staticmethod

@@ -13,11 +13,9 @@ from embodiments import Embodiment
 from latent_codec.evaluation.oracle import CACHE, Oracle
 from latent_codec.evaluation.vectors import pose_set
 from latent_codec.training import losses
-from latent_codec.training.crosshand_settings import Settings
-from latent_codec.training.data.matched import SEED_OFFSET, SETTINGS
-from latent_codec.training.data.pools import CHUNK, fingertips, padded
+from latent_codec.training.crosshand_terms import Pairs, Settings, matched_terms, noisy
+from latent_codec.training.data.pools import CHUNK, MATCHING, SEED_OFFSET, fingertips, padded
 from latent_codec.training.model import Space
-from latent_codec.training.pairs import Pairs, matched_terms, noisy
 
 
 class AddedMatches(nn.Module):
@@ -42,7 +40,7 @@ class AddedMatches(nn.Module):
         self.rows = group.of_kind("hand", "human")
         hands = [others[row] for row in self.rows]
         self._fix("common", (mine.finger_mask[:, 1:] & group.finger_mask[self.rows, 1:]).float()[:, None])  # (R, 1, 4)
-        oracle, seed = Oracle(cache, SEED_OFFSET + seed, SETTINGS), SEED_OFFSET + seed
+        oracle, seed = Oracle(cache, SEED_OFFSET + seed, MATCHING), SEED_OFFSET + seed
         own, theirs = pose_set(robot, self.count, seed), [pose_set(hand, self.count, seed) for hand in hands]
         # poses of the others, what they encode to, and the best of the new hand for them
         self._fix("tips,latents", *self._known([poses.joints for poses in theirs]))

@@ -25,14 +25,12 @@ import torch
 from torch import Tensor, nn
 
 from embodiments import Embodiment
-from latent_codec.training import losses, pairs
+from latent_codec.training import crosshand_terms as terms
+from latent_codec.training import losses
 from latent_codec.training.config import Strict, TrainingConfig
-from latent_codec.training.crosshand_settings import Settings
-from latent_codec.training.data.anchors import Anchors, latent_spread, weighted_mean
-from latent_codec.training.data.matched import MatchedPoses
-from latent_codec.training.data.pools import Pools, PoolSettings
+from latent_codec.training.crosshand_terms import Pairs, Settings
+from latent_codec.training.data.pools import Anchors, MatchedPoses, Pools, PoolSettings, latent_spread, weighted_mean
 from latent_codec.training.model import Space
-from latent_codec.training.pairs import Pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,17 +78,17 @@ class Crosshand(nn.Module):
         latents, anchor_latents = self.space.encode(joints, tips), self.space.encode(anchors)
         sources = self._sources(rng)
         decoded, again = self._decode(latents, tips, anchor_latents, sources, rng)
-        own = pairs.unit_error(self.group, decoded.joints[:, 0], joints)
-        tied = pairs.unit_error(self.group, again, anchors[:, None])
+        own = terms.unit_error(self.group, decoded.joints[:, 0], joints)
+        tied = terms.unit_error(self.group, again, anchors[:, None])
         parts = {
             "reconstruction": s.reconstruction * own.mean(),
             "anchor_joints": s.anchor_joints * weighted_mean(tied, speaks[sources]),
             "anchor_latent": s.anchor_latent * latent_spread(anchor_latents, speaks),
             "statistics": s.statistics * losses.unit_statistics(latents[self.hands]),
-            **pairs.vector_terms(decoded.pairs, s),
+            **terms.vector_terms(decoded.pairs, s),
             **self._sharing_terms(decoded),
             **self._matched_terms(rng),
-            "smoothness": s.smoothness * pairs.squared_jerk(self.space, latents.detach().flatten(0, 1), s.lines, rng),
+            "smoothness": s.smoothness * terms.squared_jerk(self.space, latents.detach().flatten(0, 1), s.lines, rng),
         }
         return torch.stack(list(parts.values())).sum(), parts
 
@@ -106,7 +104,7 @@ class Crosshand(nn.Module):
         """Decode noisy latents (H, B, N) and anchors (H, K, N) of the sources; the latter come back (H, S, K, J)."""
         size = latents.shape[1]
         given = torch.cat([latents, anchors], dim=1)[sources]
-        joints = self.space.decode(pairs.noisy(given, self.settings.latent_noise, rng).flatten(1, 2))
+        joints = self.space.decode(terms.noisy(given, self.settings.latent_noise, rng).flatten(1, 2))
         joints = joints.unflatten(1, given.shape[1:3])
         free = joints[:, :, :size]
         found = self.group.tips(free.flatten(1, 2)).unflatten(1, free.shape[1:3])
@@ -119,9 +117,9 @@ class Crosshand(nn.Module):
         again = self.space.encode(decoded.joints.flatten(1, 2), decoded.pairs.tips.flatten(1, 2))
         again = again.unflatten(1, decoded.joints.shape[1:3])
         real = self.real[:, None, None] * self.real[decoded.sources][..., None]
-        reach = pairs.within_reach(decoded.pairs, s) * real
+        reach = terms.within_reach(decoded.pairs, s) * real
         return {
-            "cycle": s.cycle * pairs.latent_error(again, decoded.latents, reach),
+            "cycle": s.cycle * terms.latent_error(again, decoded.latents, reach),
             "moments": s.moments * losses.moment_gap(again[rows].flatten(1, 2)),
         }
 
@@ -133,12 +131,12 @@ class Crosshand(nn.Module):
         match = self.matched.draw(s.matched_batch, rng)
         everyone = self.space.encode(match.joints, match.tips)
         source, latents = everyone[match.source], everyone[rows]
-        given = pairs.noisy(source.expand(len(everyone), -1, -1), s.latent_noise, rng)
+        given = terms.noisy(source.expand(len(everyone), -1, -1), s.latent_noise, rng)
         decoded = self.group.tips(self.space.decode(given))[rows]
         common = self._common(torch.full((len(everyone), 1), match.source))[rows, 0]
         best = Pairs(match.tips[match.source], match.tips[rows], common, source.new_ones(1, 1))
         return {
-            **pairs.matched_terms(source, latents, decoded, best, s),
+            **terms.matched_terms(source, latents, decoded, best, s),
             "matched_moments": s.moments * losses.moment_gap(latents),
         }
 

@@ -1,4 +1,8 @@
-"""What both forms of XL-VLA (arXiv 2603.10158) share: the networks and the losses L1, L2, L3."""
+"""XL-VLA (arXiv 2603.10158) as its paper describes it and as its public code trains it: losses L1, L2 and L3.
+
+The paper: uniform poses, latents drawn from a normal distribution, KL weight 1e-5. The code: pinch templates, no KL,
+deterministic latents, repeated fingers.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from embodiments import Embodiment
 from latent_codec.training.config import Strict, TrainingConfig
 from latent_codec.training.grouped_mlp import Layout
 from latent_codec.training.model import Space
-from latent_codec.training.recipes.pinch_templates import fill_matrix
+from latent_codec.training.recipes.pinch_templates import TemplateSettings, fill_matrix, make_templates
 
 NETWORK = Layout(widths=(64, 128, 64), activation="relu", norm="after")
 
@@ -126,3 +130,52 @@ def unit_and_length(vectors: Tensor) -> tuple[Tensor, Tensor]:
 def turns(values: Tensor, first: int, dim: int = 1) -> Tensor:
     """For each of H hands the rows of the `first`, ... (H - 1)th hand after it, in a circle, joined along `dim`."""
     return torch.cat([values.roll(-shift, 0) for shift in range(first, len(values))], dim=dim)
+
+
+class CodeSettings(XlVlaSettings):
+    """`template_noise`: normal noise on the templates drawn, in units of half of each joint's range."""
+
+    templates: TemplateSettings = TemplateSettings()
+    template_noise: float = Field(0.01, ge=0)
+
+
+class XlVlaCode(XlVla):
+    """Half of each batch is uniform, half are noisy templates. A four-fingered hand has its ring finger twice."""
+
+    Settings: ClassVar[type[Strict]] = CodeSettings
+    repeats_fingers = True
+
+    def __init__(self, hands: Sequence[Embodiment], config: TrainingConfig, settings: CodeSettings) -> None:
+        super().__init__(hands, config, settings)
+        made = make_templates(hands, self.group, settings.templates, np.random.default_rng(config.seed))
+        self.register_buffer("templates", made.unit, persistent=False)
+
+    def batch(self, rng: np.random.Generator) -> Tensor:
+        """Joints (H, B, J) of a step, -1 .. 1 between the limits, zero where padded."""
+        half = self.settings.batch // 2
+        hands, count, width = self.templates.shape
+        rows = torch.from_numpy(rng.integers(count, size=(hands, half)))
+        noise = torch.from_numpy(rng.standard_normal((hands, half, width), dtype=np.float32)).to(self.group.device)
+        drawn = self.templates[torch.arange(hands)[:, None], rows] + self.settings.template_noise * noise
+        drawn = drawn.clamp(-1, 1) * self.group.joint_mask[:, None]
+        return torch.cat([self.uniform(self.settings.batch - half, rng), drawn], dim=1)
+
+
+class PaperSettings(XlVlaSettings):
+    """`kl`: weight of the divergence from a standard normal distribution, summed over dimensions."""
+
+    kl: float = Field(1e-5, ge=0)
+
+
+class XlVlaPaper(XlVla):
+    """The encoders give mean and logarithm of the variance; at run time the latent is the mean."""
+
+    Settings: ClassVar[type[Strict]] = PaperSettings
+    statistics = 2
+
+    def latents(self, joints: Tensor, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Latents (H, B, N) drawn for joints (H, B, J), and L3."""
+        mean, log_variance = self.space.moments(joints).chunk(2, dim=-1)
+        noise = torch.from_numpy(rng.standard_normal(tuple(mean.shape), dtype=np.float32)).to(mean.device)
+        divergence = (mean.square() + log_variance.exp() - log_variance - 1).sum(-1).mean() / 2
+        return mean + (log_variance / 2).exp() * noise, {"kl": self.settings.kl * divergence}
