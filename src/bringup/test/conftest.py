@@ -10,7 +10,7 @@ from bringup_helpers import EmergencyStops
 
 from bringup import paths
 from node_kit.testing import free_port
-from simulation.shared_world import Board, Description
+from simulation.shared_world import Description, SharedWorldWriter
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def a_free_port() -> int:
 @pytest.fixture
 def taken_port(free_port: int) -> Iterator[int]:
     """Of a simulated world that is there already."""
-    world = Board(Description(parts={}, coordinates=0), free_port)
+    world = SharedWorldWriter(Description(parts={}, coordinates=0), free_port)
     yield free_port
     world.close()
 

@@ -69,7 +69,10 @@ def test_a_mistyped_argument_is_named(arguments: list[str], line: str) -> None:
         ({"seconds": "long"}, "arguments: seconds: found 'long', expected"),
         ({"servo.arm_rate": 3}, "arguments: servo.arm_rate: found an unknown field, expected 'arm_rate_hz'"),
         ({"backend": "real"}, "sides.left.arm.device: found nothing, expected the name of a plug-in"),
-        ({"backend": "emulated", "left_hand": "xhand"}, "left.hand.embodiment: found 'xhand', expected one that"),
+        (
+            {"backend": "emulated", "left_hand": "xhand"},
+            "left.hand.embodiment: found 'xhand', expected one with an emulator",
+        ),
         ({"port": 1}, "arguments: simulation.port: found 1, expected greater than or equal to 1024"),
     ],
 )

@@ -1,1 +1,1 @@
-"""MuJoCo world of a station: tasks, demonstrators, simulated devices and cameras, benchmark."""
+"""The MuJoCo world of a station: tasks, demonstrators, simulated devices and cameras, evaluation."""

@@ -1,4 +1,4 @@
-"""The simulated camera as a `camera_node` source: it looks at the world's board and renders in its own process."""
+"""The simulated camera as a `camera_node` source: reads the shared-memory world and renders in its own process."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from camera_node.source import Frame, SourceError, parse_options
 from contracts.station import load_station
 from simulation.realtime import TICK_S
 from simulation.render import Renderer
-from simulation.shared_world import View, WorldError
+from simulation.shared_world import SharedWorldReader, WorldError
 from simulation.tasks.pick_place import load_task
 from simulation.world import World
 
 
 class SimulatedCameraOptions(BaseModel):
-    """Which camera of which station."""
+    """Selects a camera of a station."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,18 +27,27 @@ class SimulatedCameraOptions(BaseModel):
 
 
 class SimulatedCamera:
-    """Frames of one camera of the world at the station's rate; a frame's stamp is the instant of the world in it."""
+    """Frames of one camera of the world at the station's rate, stamped with the time of the world's state.
 
-    always_changes = False  # a world at rest looks the same for ever
+    Args:
+        options: Those of SimulatedCameraOptions.
+    """
+
+    always_changes = False  # a world at rest gives equal frames
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = parse_options(SimulatedCameraOptions, options)
         self._renderer: Renderer | None = None
-        self._port, self._view = 0, None
+        self._port = 0
+        self._world: SharedWorldReader | None = None
         self.rate_hz = self.fovy_deg = 0.0
 
     def open(self) -> None:
-        """Build the same model as the world's and render once; raises SourceError."""
+        """Build the world's model and render once.
+
+        Raises:
+            SourceError: If the station has no such camera.
+        """
         station = load_station(self._options.station)
         camera = station.cameras.get(self._options.camera)
         if camera is None:
@@ -51,19 +60,23 @@ class SimulatedCamera:
         self._due_s = time.monotonic()
 
     def read(self) -> Frame | None:
-        """The next frame when it is due (waits at most one period); None while no world moves on."""
+        """The next frame at its time, after at most one period; None while no world runs.
+
+        Raises:
+            SourceError: If the world is that of another station.
+        """
         assert self._renderer is not None, "open() comes first"
         now_s = time.monotonic()
         period_s = 1.0 / self.rate_hz
         self._due_s = max(self._due_s + period_s, now_s - period_s)
         time.sleep(max(0.0, self._due_s - now_s))
         try:
-            # Of a world that has stopped there is no picture: its last one, once more, would be a frozen camera's.
-            self._view = self._view or View(self._port, 0.9 * period_s)
-            self._view.await_step(2.0 * TICK_S)  # its picture is then as new as one can be
-            stamp_ns, qpos = self._view.coordinates()
+            # A stopped world gives no frame: its last state again would be that of a frozen camera.
+            self._world = world = self._world or SharedWorldReader(self._port, 0.9 * period_s)
+            world.wait_for_step(2.0 * TICK_S)  # the state is then as new as possible
+            stamp_ns, qpos = world.coordinates()
         except WorldError:
-            self._view = None  # it may be another one when it is back
+            self._world = None  # the next one may be another world
             return None
         if qpos.shape != (self._renderer.nq,):
             raise SourceError(
@@ -72,7 +85,7 @@ class SimulatedCamera:
         return Frame(stamp_ns, self._renderer.render(qpos))
 
     def close(self) -> None:
-        """Look away and release the OpenGL context."""
+        """Release the world and the OpenGL context."""
         if self._renderer is not None:
             self._renderer.close()
-        self._renderer = self._view = None
+        self._renderer = self._world = None

@@ -3,8 +3,8 @@
 The path is the same for every hand because it moves the hand's grasp frame, and a posture is only a name; what
 differs between hands (where that frame sits, which joints a posture means) is embodiment data.
 
-A path never waits. A wait takes time but looks the same from begin to end: a policy that is asked again during it waits
-for ever. So fingers close and open evenly, and the arm goes on as soon as they are told to be there.
+A path has no waits. All observations during a wait are alike, so a policy that observes one would wait forever. Fingers
+therefore close and open at a constant speed, and the arm moves on when their command has reached its end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CLEAR_HEIGHT_M = 0.20  # of a grasp frame: from here on up, no finger reaches an
 
 @dataclass(frozen=True)
 class Waypoint:
-    """Be at `pose` (4x4, station <- grasp frame) with the hand in `posture` (n,), `duration_s` after the last one."""
+    """A `pose` (4, 4), station <- grasp frame, and hand `posture` (n,), `duration_s` after the previous one."""
 
     duration_s: float
     pose: np.ndarray
@@ -43,10 +43,11 @@ class Path:
 
     @property
     def duration_s(self) -> float:
+        """Duration of the path."""
         return sum(point.duration_s for point in self.waypoints)
 
     def sample(self, time_s: float) -> tuple[np.ndarray, np.ndarray]:
-        """(pose 4x4, posture (n,)) at `time_s`; holds the ends outside the path."""
+        """Pose (4, 4) and posture (n,) at `time_s`; before and after the path, those of its ends."""
         previous, elapsed = self.waypoints[0], self.waypoints[0].duration_s
         for point in self.waypoints[1:]:
             if time_s < elapsed + point.duration_s:
@@ -58,20 +59,28 @@ class Path:
 def demonstrate(
     world: World, task: PickPlace, side: str, start: Waypoint, home: np.ndarray, rng: np.random.Generator
 ) -> Path:
-    """The path that takes the can from where it stands to its tray, unless it is there, and the hand to `home` (3,).
+    """A path that brings the can to its tray, unless it is there, and the hand home.
 
-    Detours are random on purpose: a policy that only ever saw perfect approaches cannot correct its own.
+    Approaches are randomised: a policy trained on perfect approaches alone cannot correct its errors.
+
+    Args:
+        world: The world in its present state.
+        task: The task.
+        side: "left" or "right".
+        start: Where the hand is.
+        home: Position of the grasp frame at the end (3,), m, station frame.
+        rng: The random numbers.
     """
     hand = world.sides[side].hand
     opened, ready, closed = (hand.postures[name] for name in ("open", "pregrasp", "grasp"))
     can, _ = world.body_pose(task.can(side))
-    tray = task.tray_centre(side) + [0, 0, GRASP_HEIGHT_M + 0.004]
+    tray = task.tray_centre(side) + np.array([0, 0, GRASP_HEIGHT_M + 0.004])
     placed = np.abs((can - tray)[:2]).max() < task.tray_half_m
     can[2] = GRASP_HEIGHT_M
     back, up = np.array([-STANDOFF_M, 0, 0]), np.array([0, 0, LIFT_M])
     out = np.minimum(start.pose[:3, 3], [(can + back)[0], np.inf, np.inf])
     among_objects = start.pose[2, 3] < CLEAR_HEIGHT_M and out[0] < start.pose[0, 3]
-    moves = [(upright(out), ready)] if among_objects else []
+    moves: list[tuple[np.ndarray, np.ndarray]] = [(upright(out), ready)] if among_objects else []
     if not placed:
         aside = rng.uniform([-0.03, -0.03, -0.01], [0.02, 0.03, 0.03])
         moves += [
@@ -88,9 +97,9 @@ def demonstrate(
 
 
 def astray(world: World, task: PickPlace, side: str, rng: np.random.Generator) -> Waypoint:
-    """Where a hand may be after a mistake: anywhere it can stand without meeting the can, closed by any amount.
+    """A random start as after a failure: anywhere without contact with the can, closed by any amount.
 
-    A policy that only ever saw one pick after the other would not know how to begin again.
+    A policy trained on successful picks alone could not recover from a failure.
     """
     can, tray = world.body_pose(task.can(side))[0], task.tray_centre(side)
     position = rng.uniform([0.34, 0.20, GRASP_HEIGHT_M + 0.004], [0.52, 0.54, 0.25]) * [1, np.sign(tray[1]), 1]
@@ -110,7 +119,7 @@ def upright(position: np.ndarray) -> np.ndarray:
 
 
 def _timed(start: Waypoint, moves: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Waypoint]:
-    """Give every move the time its distance needs; a hand that closes or opens on the spot gets its own."""
+    """Waypoints with a duration by distance; that of a hand which closes or opens in place is FINGERS_S."""
     points = [start]
     for pose, posture in moves:
         distance = float(np.linalg.norm(pose[:3, 3] - points[-1].pose[:3, 3]))
@@ -120,7 +129,7 @@ def _timed(start: Waypoint, moves: Sequence[tuple[np.ndarray, np.ndarray]]) -> l
 
 
 def _between(start: Waypoint, end: Waypoint, fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Minimum-jerk interpolation of position, rotation along the geodesic; fingers move evenly."""
+    """Minimum-jerk interpolation of position and rotation (along the geodesic), linear interpolation of fingers."""
     s = fraction**3 * (10 - 15 * fraction + 6 * fraction**2)
     pose = np.eye(4)
     pose[:3, 3] = (1 - s) * start.pose[:3, 3] + s * end.pose[:3, 3]

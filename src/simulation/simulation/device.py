@@ -1,11 +1,11 @@
-"""The simulated arm, hand or gripper as a `hand_drivers` device plug-in: it reads and writes the world's board."""
+"""The simulated arm, hand or gripper as a `hand_drivers` device plug-in, on the shared-memory world."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from hand_drivers.device import DeviceError, DeviceSettings, JointSample
-from simulation.shared_world import View, WorldError
+from simulation.shared_world import SharedWorldReader, WorldError
 
 
 class SimulatedDevice:
@@ -15,20 +15,28 @@ class SimulatedDevice:
         self.joints = settings.embodiment.joints
         self._port = _port(settings.address)
         self._part = f"{settings.side}/{settings.part}"
-        self._view: View | None = None
+        self._world: SharedWorldReader | None = None
 
     def connect(self) -> None:
-        """Look for the world and agree on the joints; raises DeviceError naming its port or the joint."""
+        """Open the world and check the joints.
+
+        Raises:
+            DeviceError: If no world runs, or its joints are others.
+        """
         self.disconnect()
         try:
-            view = View(self._port)
-            view.expect(self._part, self.joints)
+            world = SharedWorldReader(self._port)
+            world.expect(self._part, self.joints)
         except WorldError as error:
             raise DeviceError(f"{self._part}: {error}") from error
-        self._view = view
+        self._world = world
 
     def read(self) -> JointSample:
-        """Newest state: position rad or m, velocity, effort Nm or N, each (n,); raises DeviceError."""
+        """Newest state: position rad or m, velocity, effort Nm or N, each (n,).
+
+        Raises:
+            DeviceError: If the world is stale.
+        """
         try:
             stamp_ns, (position, velocity, effort, _) = self._connected().read(self._part)
         except WorldError as error:
@@ -36,31 +44,35 @@ class SimulatedDevice:
         return JointSample(stamp_ns, position, velocity, effort)
 
     def write(self, position: np.ndarray) -> None:
-        """Set position targets (n,). Raises DeviceError."""
+        """Set position targets (n,).
+
+        Raises:
+            DeviceError: If the world is stale, or a target is not finite.
+        """
         try:
-            self._connected().tell(self._part, position)
+            self._connected().write_target(self._part, position)
         except WorldError as error:
             raise DeviceError(f"{self._part}: {error}") from error
 
     def stop(self) -> None:
-        """Hold where the device is now."""
+        """Hold the present position."""
         self.write(self.read().position)
 
     def fault(self) -> str | None:
-        """A simulated device has no faults of its own."""
+        """None: a simulated device has no faults."""
         return None
 
     def clear_fault(self) -> None:
-        """Nothing to clear."""
+        """Do nothing."""
 
     def disconnect(self) -> None:
-        """Look away; the world keeps holding the last target."""
-        self._view = None
+        """Release the world, which holds the last target."""
+        self._world = None
 
-    def _connected(self) -> View:
-        if self._view is None:
+    def _connected(self) -> SharedWorldReader:
+        if self._world is None:
             raise DeviceError(f"{self._part}: not connected")
-        return self._view
+        return self._world
 
 
 def _port(address: str) -> int:

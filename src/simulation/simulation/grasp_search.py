@@ -28,7 +28,7 @@ CLOSE_S, SETTLE_S = 0.45, 0.25
 
 @dataclass(frozen=True)
 class Trial:
-    """How one grasp went: did the can leave the table, how far it moved in the hand (m), how much it tilted (rad)."""
+    """Result of one grasp: whether the can left the table, its slip in the hand (m), and its tilt (rad)."""
 
     lifted: bool
     slip_m: float
@@ -36,7 +36,7 @@ class Trial:
 
     @property
     def cost(self) -> float:
-        """Lower is better; a can left on the table costs 1."""
+        """Lower is better; that of a can left on the table is 1."""
         return 1.0 if not self.lifted else min(0.9, self.slip_m / 0.05 + self.tilt_rad / 0.5)
 
 
@@ -53,7 +53,7 @@ class FloatingHand:
         self._can = self.data.joint(self.task.can(SIDE))
 
     def attempt(self, grasp_frame: np.ndarray, offset: np.ndarray, postures: dict[str, np.ndarray]) -> Trial:
-        """Approach along x with the can `offset` (2,) metres from where it is believed, close, lift."""
+        """Approach along x, close and lift; the can is `offset` (2,), m, from its assumed position."""
         self._start(grasp_frame, offset, postures["pregrasp"])
         ready, closed = postures["pregrasp"], postures["grasp"]
         self._move([-STANDOFF_M, 0, 0], [0, 0, 0], ready, ready, APPROACH_S)
@@ -80,7 +80,7 @@ class FloatingHand:
         attach(spec, self.hand, mount, np.eye(4), "hand/")
 
     def _start(self, grasp_frame: np.ndarray, offset: np.ndarray, posture: np.ndarray) -> None:
-        """Can at the origin of x and y plus `offset`; sliders measure the grasp frame's way to the can."""
+        """Place the can at `offset` from the origin; the sliders measure the distance of the grasp frame to the can."""
         mujoco.mj_resetData(self.model, self.data)
         placed = np.eye(4)
         placed[:3, 3] = [0, 0, GRASP_HEIGHT_M]

@@ -1,4 +1,4 @@
-"""The simulated world as a node: it only lets time run and reports; robots and cameras are other nodes."""
+"""The node of the simulated world: steps the physics and reports; robots and cameras are other nodes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from simulation.world import World
 
 
 class SimulationParameters(Parameters):
-    """Where the world's description lies."""
+    """Parameters of the simulation node."""
 
     station: str = Field(min_length=1, description="path of the station's YAML file")
 
 
 class SimulationNode(Lifecycle):
-    """Configure builds the world and takes the port, activate lets time run."""
+    """Steps the world in real time while active."""
 
     Parameters = SimulationParameters
     _running: RealTime | None = None
 
     def configure(self, parameters: SimulationParameters) -> None:
+        """Build the world and create its shared memory."""
         station = load_station(parameters.station)
         task = load_task(station.task, station.sides)
         world = World(station, task)
@@ -39,14 +40,17 @@ class SimulationNode(Lifecycle):
         self.keep(DiagnosticsPublisher(self, "simulation", self._report))
 
     def activate(self) -> None:
+        """Start the physics."""
         assert self._running is not None
         self._running.start()
 
     def deactivate(self) -> None:
+        """Stop the physics."""
         if self._running is not None:
             self._running.stop()
 
     def cleanup(self) -> None:
+        """Remove the shared memory."""
         if self._running is not None:
             self._running.close()
             self._running = None

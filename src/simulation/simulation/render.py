@@ -7,13 +7,20 @@ import numpy as np
 
 
 class RenderError(RuntimeError):
-    """This machine cannot render; one line."""
+    """This machine cannot render; the text is one line."""
 
 
 class Renderer:
-    """Renders one named camera of a model; to be used from the thread that created it (OpenGL contexts are).
+    """Renders one camera of a model; to be used in the thread that created it, as OpenGL requires.
 
-    Raises RenderError where there is no OpenGL to render with.
+    Args:
+        model: The model.
+        camera: Name of the camera in it.
+        width: Pixels.
+        height: Pixels.
+
+    Raises:
+        RenderError: Without offscreen OpenGL.
     """
 
     def __init__(self, model: mujoco.MjModel, camera: str, width: int, height: int) -> None:
@@ -24,10 +31,10 @@ class Renderer:
         model.vis.global_.offheight = max(height, model.vis.global_.offheight)
         try:
             self._renderer = mujoco.Renderer(model, height, width)
-        except Exception as error:  # each platform of OpenGL fails with an exception of its own
+        except Exception as error:  # the type depends on the OpenGL platform
             reason = " ".join(str(error).split())
             raise RenderError(f"EGL: found no offscreen rendering ({reason}), expected it to work") from error
-        self.render(self._data.qpos)  # the first frame can take a second: not later, when time counts
+        self.render(self._data.qpos)  # the first frame can take a second
 
     @property
     def nq(self) -> int:
@@ -35,7 +42,7 @@ class Renderer:
         return self._model.nq
 
     def render(self, qpos: np.ndarray) -> np.ndarray:
-        """(height, width, 3) uint8 rgb of the world in generalised positions `qpos` (nq,)."""
+        """Render the world with generalised positions `qpos` (nq,); returns (height, width, 3) uint8 RGB."""
         self._data.qpos[:] = qpos
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)

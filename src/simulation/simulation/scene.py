@@ -17,8 +17,8 @@ from embodiments.errors import EmbodimentError
 from embodiments.registry import Embodiment, load
 
 TIMESTEP_S = 0.002
-HIDDEN = 3  # geom group that is not rendered: a robot is seen by its visual shapes
-ROBOT, OBJECT, FIXED = 1, 2, 4  # contact groups: a robot touches objects and the table, never itself
+HIDDEN = 3  # geom group that is not rendered: collision shapes of robots
+ROBOT, OBJECT, FIXED = 1, 2, 4  # contact groups: a robot has contacts with objects and the table, not with itself
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ HAND_JOINT_DAMPING = 0.05
 
 @dataclass(frozen=True)
 class Mounted:
-    """One side of a station: its robots and where the arm stands (4x4, station <- arm root)."""
+    """One side of a station: its robots and the base (4, 4) of the arm, station <- arm root."""
 
     arm: Embodiment
     hand: Embodiment
@@ -49,7 +49,11 @@ class Mounted:
 
 
 def mounted(station: Station) -> dict[str, Mounted]:
-    """The robots of a station by side. Raises EmbodimentError, also for what no station can carry."""
+    """The robots of a station by side.
+
+    Raises:
+        EmbodimentError: For an unknown robot, or one of the wrong kind.
+    """
     return {
         side: Mounted(
             _of_kind(part.arm.embodiment, side, "arm"),
@@ -74,7 +78,15 @@ def build(
     add_objects: Callable[[mujoco.MjSpec], None] = lambda spec: None,
     timestep_s: float = TIMESTEP_S,
 ) -> mujoco.MjModel:
-    """Compile the world. Bodies and joints of a part carry the prefix ``<side>/<arm|hand>/``."""
+    """Compile the model of a world. Bodies and joints of a part have the prefix ``<side>/<arm|hand>/``.
+
+    Args:
+        sides: The robots by side.
+        table: The table.
+        cameras: The cameras by name.
+        add_objects: Adds the bodies of a task.
+        timestep_s: Time step of the physics, s.
+    """
     spec = _empty_world(timestep_s)
     _add_table(spec, table)
     for side, robots in sides.items():
@@ -88,7 +100,7 @@ def build(
 
 
 def attach(spec: mujoco.MjSpec, robot: Embodiment, parent: mujoco.MjsBody, pose: np.ndarray, prefix: str) -> None:
-    """Hang `robot` on `parent` at `pose` (4x4, parent <- root link) with its servos."""
+    """Attach a robot with its servos to `parent` at `pose` (4, 4), parent <- root link."""
     child = mujoco.MjSpec.from_string(robot.urdf)
     child.compiler.fusestatic = False  # fingertip frames are massless fixed links
     child.modelname = prefix.strip("/")
@@ -119,7 +131,7 @@ def _empty_world(timestep_s: float) -> mujoco.MjSpec:
 
 
 def _light(spec: mujoco.MjSpec) -> None:
-    """Cheap software rendering: no shadows, no multisampling, coarse curved shapes (1-2 ms a 320x240 frame)."""
+    """Settings for fast software rendering: no shadows, no multisampling, coarse curved shapes."""
     quality = spec.visual.quality
     quality.offsamples, quality.shadowsize = 0, 0
     quality.numslices, quality.numstacks, quality.numquads = 12, 6, 2
@@ -142,7 +154,7 @@ def _add_table(spec: mujoco.MjSpec, table: Table) -> None:
 
 
 def contact(kind: int, touches: int) -> dict[str, object]:
-    """Geom settings of a graspable contact: which group it is in, what it touches, friction and softness."""
+    """Settings of a graspable geom: its group, the groups it has contacts with, friction and softness."""
     return {
         "contype": kind,
         "conaffinity": touches,
@@ -156,21 +168,21 @@ def contact(kind: int, touches: int) -> dict[str, object]:
 def _set_materials(child: mujoco.MjSpec, robot: Embodiment) -> None:
     settings = contact(ROBOT, OBJECT | FIXED) if robot.kind != "arm" else contact(ROBOT, OBJECT)
     for geom in child.geoms:
-        if not geom.contype:  # a visual shape: seen, not touched
+        if not geom.contype:  # a visual shape, without contacts
             continue
         geom.group = HIDDEN
         for field, value in settings.items():
             setattr(geom, field, value)
     for body in child.bodies:
-        body.gravcomp = 1.0  # the controllers of real arms and hands compensate their own weight
+        body.gravcomp = 1.0  # as the controllers of real arms and hands do
 
 
 def _add_servos(child: mujoco.MjSpec, robot: Embodiment) -> None:
     servo = ACTUATION[robot.kind]
     for joint in child.joints:
         joint.armature = servo.armature if robot.kind != "gripper" else 0.05
-        # A second limit behind the servo's own, here the URDF's effort, is unknown to the implicit integrator: a wrist
-        # that is to stop then swings between the two ends of it for ever.
+        # The implicit integrator ignores a second force limit (the URDF's effort) behind that of the servo: a stopping
+        # wrist would oscillate between the ends of that limit.
         joint.actfrclimited = mujoco.mjtLimited.mjLIMITED_FALSE
         if robot.kind == "hand":
             joint.damping = [HAND_JOINT_DAMPING, 0.0, 0.0]
@@ -185,7 +197,7 @@ def _add_servos(child: mujoco.MjSpec, robot: Embodiment) -> None:
 
 
 def _add_camera(spec: mujoco.MjSpec, name: str, camera: Camera) -> None:
-    """MuJoCo cameras look along -z with x to the right; the station's z is up in the picture."""
+    """Add a camera. MuJoCo's look along -z with x to the right; the station's z is up in the image."""
     eye, target = np.asarray(camera.pose.xyz), np.asarray(camera.pose.look_at)
     back = (eye - target) / np.linalg.norm(eye - target)
     right = np.cross([0.0, 0.0, 1.0], back)

@@ -1,9 +1,9 @@
-"""The simulated world in shared memory: how it is, and what its robots are told. Nobody waits for anybody.
+"""The shared-memory world: states of the robots and their targets, without locks.
 
-A file of /dev/shm for each world of a user, by the station's `simulation.port`; no other user may open it. It begins
-with ``MAGIC | size of the description u32 | description``, JSON of `Description`. What follows are rings of slots with
-a count u64 before them: a writer fills the next slot, then counts it; a reader takes the newest, and again if meanwhile
-the ring has come round to it. All values are SI, in the embodiments' canonical joint order.
+Each world is a file in /dev/shm, by user and the station's `simulation.port`; other users cannot open it. It begins
+with ``MAGIC | size of the description u32 | description``, JSON of `Description`. Rings of slots follow, each with a
+count u64: a writer fills the next slot and then increments the count; a reader copies the newest slot, and again if the
+writer has reached it meanwhile. All values are in SI units, in the embodiments' canonical joint order.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from contracts.errors import problems
 
 SHM = Path("/dev/shm")
 MAGIC = b"CRH2"
-MAX_AGE_S = 0.15  # a world that has not moved on for so long says nothing any more; till then a busy machine is late
+MAX_AGE_S = 0.15  # age from which a world is stale; longer than usual scheduler stalls
 _BEGIN = struct.Struct("<4sI")
 _SLOTS = 4
 _ROWS = 4  # position, velocity, effort, target
 _READINGS = 8
-_LOOK_S = 2e-4  # between two looks whether the world has moved on
-_LINE = 64  # bytes: counts lie apart from what others write
-_LATEST_NS = 2**31 * 10**9  # what the stamp of a message can hold
+_POLL_S = 2e-4  # period at which a step is polled for
+_LINE = 64  # bytes of a cache line: counts and data of different writers do not share one
+_LATEST_NS = 2**31 * 10**9  # largest stamp of a message
 
 
 class WorldError(RuntimeError):
-    """The world is absent, stands still, is another one, or cannot be told this."""
+    """The world is missing, stale, or another one, or the target is invalid."""
 
 
 class Description(BaseModel):
-    """What a world consists of: the joints of each part (``left/arm``) and the size of its generalised positions."""
+    """The joints of each part of a world (``left/arm``) and the size of its generalised positions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,12 +48,16 @@ class Description(BaseModel):
 
     @property
     def joints(self) -> int:
-        """Of all parts together."""
+        """Number of joints of all parts."""
         return sum(map(len, self.parts.values()))
 
 
 def describe(data: bytes) -> Description:
-    """The description at the beginning of a world's memory. Raises WorldError for what no world writes."""
+    """Read the description at the beginning of a world's memory.
+
+    Raises:
+        WorldError: If the data is not a world.
+    """
     if len(data) < _BEGIN.size or data[:4] != MAGIC:
         raise WorldError(f"found {data[:4]!r} at the beginning of {len(data)} bytes, expected {MAGIC!r}")
     size = _BEGIN.unpack_from(data)[1]
@@ -68,12 +72,12 @@ def describe(data: bytes) -> Description:
 
 
 def file_of(port: int) -> Path:
-    """Where a world of this user's is."""
+    """The file of a world of this user."""
     return SHM / f"crosshand-{os.getuid()}-{port}"
 
 
 def taken(port: int) -> bool:
-    """Whether a world of this user's runs there."""
+    """Whether a world of this user runs at a port."""
     try:
         descriptor = os.open(file_of(port), os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
@@ -85,7 +89,7 @@ def taken(port: int) -> bool:
 
 
 def _locked(descriptor: int) -> bool:
-    """Lock a file until it is closed; False where another process has it."""
+    """Lock a file until it is closed; False if another process has locked it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -94,7 +98,7 @@ def _locked(descriptor: int) -> bool:
 
 
 class _Ring:
-    """Records of two times (ns) and `size` numbers, of which the newest counts; one writer, any number of readers."""
+    """A ring of records of two times (ns) and `size` numbers; one writer, any number of readers of the newest."""
 
     def __init__(self, memory: mmap.mmap, offset: int, size: int) -> None:
         self.count = np.ndarray(1, "<u8", memory, offset)
@@ -103,11 +107,11 @@ class _Ring:
 
     @staticmethod
     def bytes(size: int) -> int:
-        """What a ring takes."""
+        """Bytes of a ring."""
         return 2 * _LINE + -(-_SLOTS * 8 * size // _LINE) * _LINE
 
     def put(self, stamp_ns: int, at_ns: int, *values: np.ndarray) -> None:
-        """Write a record, its numbers one after the other."""
+        """Write a record; the numbers of all `values` are concatenated."""
         count = int(self.count[0]) + 1
         slot, begin = self._values[count % _SLOTS], 0
         for part in values:
@@ -131,7 +135,7 @@ class _Ring:
 
 
 class _Memory:
-    """The rings of a world: its states, and each part's targets."""
+    """The rings of a world: states, and targets of each part."""
 
     def __init__(self, memory: mmap.mmap, found: Description, text: int) -> None:
         offset = self._begin(text)
@@ -144,7 +148,7 @@ class _Memory:
 
     @classmethod
     def size(cls, found: Description, text: int) -> int:
-        """Bytes of a world whose description has so many."""
+        """Bytes of a world with a description of `text` bytes."""
         return cls._begin(text) + sum(map(_Ring.bytes, [cls._state(found), *map(len, found.parts.values())]))
 
     @staticmethod
@@ -156,8 +160,16 @@ class _Memory:
         return _ROWS * found.joints + found.coordinates
 
 
-class Board:
-    """The world's end: it shows its state and hears what its robots are told. Raises WorldError where one runs."""
+class SharedWorldWriter:
+    """The world's side of the shared memory: writes states and reads targets.
+
+    Args:
+        found: Description of the world.
+        port: Its port.
+
+    Raises:
+        WorldError: If another world runs at the port.
+    """
 
     def __init__(self, found: Description, port: int) -> None:
         self._file = file_of(port)
@@ -166,26 +178,32 @@ class Board:
         memory = mmap.mmap(self._descriptor, 0)
         memory[: _BEGIN.size + len(text)] = _BEGIN.pack(MAGIC, len(text)) + text
         self._memory = _Memory(memory, found, len(text))
-        self._heard = dict.fromkeys(found.parts, 0)
+        self._counts = dict.fromkeys(found.parts, 0)
 
-    def show(self, stamp_ns: int, robots: np.ndarray, qpos: np.ndarray) -> None:
-        """The world at `stamp_ns` (system time): robots (4, J) position, velocity, effort, target; qpos (nq,)."""
+    def write_state(self, stamp_ns: int, robots: np.ndarray, qpos: np.ndarray) -> None:
+        """Write the state of the world.
+
+        Args:
+            stamp_ns: System time, ns.
+            robots: Position, velocity, effort and target of all joints (4, J).
+            qpos: Generalised positions (nq,).
+        """
         self._memory.state.put(stamp_ns, time.monotonic_ns(), robots, qpos)
 
-    def told(self) -> Mapping[str, np.ndarray]:
-        """Position targets (n,) by part, of those that were told new ones. What is not finite is not passed on."""
+    def new_targets(self) -> Mapping[str, np.ndarray]:
+        """Position targets (n,) by part that are new since the last call; those that are not finite are dropped."""
         found = {}
         for part, ring in self._memory.targets.items():
             count = int(ring.count[0])
-            if count != self._heard[part]:
-                self._heard[part] = count
+            if count != self._counts[part]:
+                self._counts[part] = count
                 *_, target = ring.newest()
                 if np.isfinite(target).all():
                     found[part] = target
         return found
 
     def close(self) -> None:
-        """Take it away; who still looks at it sees a world that stands still."""
+        """Remove the file; for present readers the world becomes stale."""
         if self._descriptor >= 0:
             self._file.unlink(missing_ok=True)
             os.close(self._descriptor)
@@ -193,21 +211,25 @@ class Board:
 
 
 def _new_file(path: Path, port: int, size: int) -> int:
-    """A file of zeros at `path`, locked; who has opened what was there before keeps that."""
+    """Create a locked file of zeros at `path`; readers of a previous file keep that."""
     if taken(port):
         raise WorldError(f"another simulated world runs as {port} (station field simulation.port)")
-    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}-", dir=path.parent)  # for this user alone
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}-", dir=path.parent)  # accessible to this user only
     os.ftruncate(descriptor, size)
     _locked(descriptor)
     os.rename(name, path)
     return descriptor
 
 
-class View:
-    """The end of who looks at the world of a port, and tells its robots where to be.
+class SharedWorldReader:
+    """The devices' and cameras' side of the shared memory: reads states and writes targets.
 
-    Raises WorldError, as all its methods do, when there is none, or it stands still for longer than `max_age_s`, by
-    default MAX_AGE_S.
+    Args:
+        port: Port of the world.
+        max_age_s: Age from which the world is stale, s; MAX_AGE_S by default.
+
+    Raises:
+        WorldError: Here and in all methods, if there is no world or it is stale.
     """
 
     def __init__(self, port: int, max_age_s: float | None = None) -> None:
@@ -232,7 +254,11 @@ class View:
         self._newest()
 
     def expect(self, part: str, joints: tuple[str, ...]) -> None:
-        """Raises WorldError unless the world has this part, with these joints in this order."""
+        """Check that the world has a part with these joints, in this order.
+
+        Raises:
+            WorldError: If it has not.
+        """
         known = self.description.parts
         if part not in known:
             raise WorldError(f"no part {part!r}, expected one of {', '.join(known)}")
@@ -240,32 +266,36 @@ class View:
             raise WorldError(f"{part} has the joints {', '.join(known[part])}, not {', '.join(joints)}")
 
     def read(self, part: str) -> tuple[int, np.ndarray]:
-        """Stamp (ns, system time) and (4, n) position, velocity, effort, target of a part."""
+        """Stamp (system time, ns), and position, velocity, effort and target (4, n) of a part."""
         stamp_ns, values = self._newest()
         return stamp_ns, self._robots(values)[:, self._places[part]]
 
     def robots(self) -> np.ndarray:
-        """(4, J) position, velocity, effort, target of all parts in the order of the description."""
+        """Position, velocity, effort and target (4, J) of all parts, in the order of the description."""
         return self._robots(self._newest()[1])
 
     def coordinates(self) -> tuple[int, np.ndarray]:
-        """Stamp and generalised positions (nq,), for renderers."""
+        """Stamp (system time, ns) and generalised positions (nq,), for renderers."""
         stamp_ns, values = self._newest()
         return stamp_ns, values[_ROWS * self._joints :]
 
-    def await_step(self, timeout_s: float) -> None:
-        """Return once the world has moved on, or the time is over."""
+    def wait_for_step(self, timeout_s: float) -> None:
+        """Wait for the next state of the world, at most `timeout_s`."""
         ring, deadline_s = self._memory.state, time.monotonic() + timeout_s
         count = int(ring.count[0])
         while int(ring.count[0]) == count and time.monotonic() < deadline_s:
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
-    def tell(self, part: str, target: np.ndarray) -> None:
-        """Have a part's joints go to `target` (n,)."""
+    def write_target(self, part: str, target: np.ndarray) -> None:
+        """Set the position targets (n,) of a part.
+
+        Raises:
+            WorldError: If they are not finite, or the world is stale.
+        """
         target, count = np.asarray(target, float), len(self.description.parts[part])
         if target.shape != (count,) or not np.isfinite(target).all():
             raise WorldError(f"{part}: found targets {target.tolist()}, expected {count} finite numbers")
-        self._expect_motion(self._memory.state.since_ns())
+        self._expect_fresh(self._memory.state.since_ns())
         self._memory.targets[part].put(0, 0, target)
 
     def _robots(self, values: np.ndarray) -> np.ndarray:
@@ -273,13 +303,13 @@ class View:
 
     def _newest(self) -> tuple[int, np.ndarray]:
         stamp_ns, at_ns, values = self._memory.state.newest()
-        self._expect_motion(at_ns)
+        self._expect_fresh(at_ns)
         if not 0 <= stamp_ns < _LATEST_NS or not np.isfinite(values).all():
-            raise WorldError(f"the simulated world {self._port} shows a stamp or joints that none can have")
+            raise WorldError(f"the simulated world {self._port} has an impossible stamp or joint value")
         return stamp_ns, values
 
-    def _expect_motion(self, at_ns: int) -> None:
+    def _expect_fresh(self, at_ns: int) -> None:
         age_s = 1e-9 * (time.monotonic_ns() - at_ns)
         if not at_ns or age_s > self._max_age_s:
-            since = f"{age_s:.2f} s" if at_ns else "ever"
-            raise WorldError(f"the simulated world {self._port} has not moved on for {since}")
+            found = f"its state is {age_s:.2f} s old" if at_ns else "it has no state"
+            raise WorldError(f"the simulated world {self._port} is stale: {found}")

@@ -1,4 +1,4 @@
-"""Repeated attempts at a task: scatter the objects, watch both sides, score the round, begin again."""
+"""Repeated attempts at a task: scatter the objects, check both sides, score the round, start the next."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_RETURN_S = 6.0  # after this, a new round begins wherever the arms are
 
 @dataclass
 class Trials:
-    """Scores a world as it runs. A pick is one side's attempt in one round; its outcome is what physics shows."""
+    """Scores a running world. A pick is one side's attempt in one round; the physics decides on its success."""
 
     world: World
     task: Task
@@ -35,7 +35,7 @@ class Trials:
         self._start_s, self._ended_s = self.world.time_s, None
 
     def done(self, side: str) -> bool:
-        """Whether `side` has succeeded in this round (a success once seen stays)."""
+        """Whether `side` has succeeded in this round; a success is final."""
         return self._held[side] >= REST_CHECKS
 
     @property
@@ -44,7 +44,7 @@ class Trials:
         return self.world.time_s - self._start_s
 
     def update(self) -> bool:
-        """Look at the world, a few times a second; True when the round is over: everyone is done, or it is too late."""
+        """Check the world; returns whether the round is over: both sides have succeeded, or at the time limit."""
         for side in self.world.sides:
             if not self.done(side):
                 self._held[side] = self._held[side] + 1 if self.task.succeeded(self.world, side) else 0
@@ -59,8 +59,10 @@ class Trials:
         return result
 
     def advance(self) -> None:
-        """Keep trials going in a world that is never reset. Between two of them the objects lie where they belong, as
-        a person would tidy up, until the arms have gone home: the next object must not appear under a hand.
+        """Check a world that is not reset, and start the next round after the end of one.
+
+        In between, the objects are at their goals, as an operator would place them, until the arms are home: the next
+        object must not appear under a hand.
         """
         if self._ended_s is None:
             if self.update():
@@ -72,7 +74,7 @@ class Trials:
             self.begin()
 
     def _at_home(self, side: str) -> bool:
-        """By the grasp frame: that is what comes home, and on some hands the flange ends elsewhere than it began."""
+        """Whether the grasp frame is home; on some hands the flange returns to another position."""
         robots = self.world.sides[side]
         home = robots.base @ robots.arm.kinematics.forward(robots.arm.postures["home"], [robots.arm.flange])[0]
         grasp = (robots.hand.mount @ robots.hand.grasp_frame)[:3, 3]

@@ -17,7 +17,7 @@ EPOCH_NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Part:
-    """Where one robot's actuated joints lie in the model's arrays; all (n,), in the embodiment's joint order."""
+    """Indices (n,) of one robot's actuated joints in the model's arrays, in the embodiment's joint order."""
 
     joints: tuple[str, ...]
     position: np.ndarray
@@ -26,13 +26,13 @@ class Part:
 
     @classmethod
     def joined(cls, parts: Sequence[Part]) -> Part:
-        """Several as one."""
+        """Several parts as one."""
         arrays = [np.concatenate([getattr(p, name) for p in parts]) for name in ("position", "velocity", "actuator")]
         return cls(tuple(joint for part in parts for joint in part.joints), *arrays)
 
 
 class World:
-    """A compiled station. Not thread-safe: one thread steps it and answers for it."""
+    """A compiled station; to be used by one thread."""
 
     def __init__(self, station: Station, task: Task, timestep_s: float = TIMESTEP_S) -> None:
         self.sides: Mapping[str, Mounted] = mounted(station)
@@ -55,11 +55,11 @@ class World:
 
     @property
     def stamp_ns(self) -> int:
-        """Simulated time as a stamp, for those who do not run in real time; never 0."""
+        """Simulated time as a stamp, ns, for simulations faster than real time; never 0."""
         return EPOCH_NS + round(self.time_s * 1e9)
 
     def reset(self) -> None:
-        """Every robot at rest in its home posture, hands open, objects where the model has them."""
+        """Put every robot at rest in its home posture, hands open, and objects at their initial positions."""
         mujoco.mj_resetData(self.model, self.data)
         for side, robots in self.sides.items():
             self.place(f"{side}/arm", robots.arm.postures["home"])
@@ -67,7 +67,7 @@ class World:
         mujoco.mj_forward(self.model, self.data)
 
     def place(self, part: str, position: np.ndarray) -> None:
-        """Teleport a robot to joint `position` (n,) at rest, coupled joints included, and hold it there."""
+        """Put a robot at joint `position` (n,) at rest, including coupled joints, with this target."""
         index = self.parts[part]
         self.data.qpos[index.position] = position
         self.data.qvel[index.velocity] = 0.0
@@ -81,7 +81,7 @@ class World:
         return position, velocity, data.actuator_force.take(index.actuator)
 
     def robots(self) -> np.ndarray:
-        """(4, J) position, velocity, actuator effort and target of all parts; the next call fills the array again."""
+        """Position, velocity, actuator effort and target (4, J) of all parts; the array is reused by the next call."""
         data, every, found = self.data, self._every, self._robots
         np.take(data.qpos, every.position, out=found[0])
         np.take(data.qvel, every.velocity, out=found[1])
@@ -119,7 +119,7 @@ class World:
         return Part(joints, self.model.jnt_qposadr[ids], self.model.jnt_dofadr[ids], np.asarray(actuators))
 
     def _follow_couplings(self) -> None:
-        """Put mimic joints where their equality constraints want them (first joint = polynomial of the second)."""
+        """Set mimic joints according to their equality constraints (first joint = polynomial of the second)."""
         model, data = self.model, self.data
         for kind, follower, leader, factors in zip(
             model.eq_type, model.eq_obj1id, model.eq_obj2id, model.eq_data, strict=True

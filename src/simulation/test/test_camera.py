@@ -15,7 +15,7 @@ from camera_process import expect_report_of_mood
 from moods import MOODS, RATE_HZ
 
 from contracts.station import STATIONS, load_station
-from simulation.shared_world import Board, Description
+from simulation.shared_world import Description, SharedWorldWriter
 from simulation.tasks.pick_place import load_task
 from simulation.world import World
 
@@ -31,7 +31,7 @@ class StillWorld:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self._directory, self._nq = directory, nq
-        self._board = Board(Description(parts={}, coordinates=nq), self.port)
+        self._board = SharedWorldWriter(Description(parts={}, coordinates=nq), self.port)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -47,7 +47,7 @@ class StillWorld:
             if (self._directory / "stopped").exists():
                 continue
             stamp_ns = stamp_ns if (self._directory / "frozen").exists() else time.time_ns()
-            self._board.show(stamp_ns, np.zeros((4, 0)), np.zeros(self._nq))
+            self._board.write_state(stamp_ns, np.zeros((4, 0)), np.zeros(self._nq))
 
 
 @pytest.fixture

@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 
 from node_kit.testing import free_port, until
 from simulation import shared_world
-from simulation.shared_world import MAGIC, Board, Description, View, WorldError, describe, file_of, taken
+from simulation.shared_world import (
+    MAGIC,
+    Description,
+    SharedWorldReader,
+    SharedWorldWriter,
+    WorldError,
+    describe,
+    file_of,
+    taken,
+)
 
 FOUND = Description(parts={"left/arm": ("a", "b", "c"), "left/hand": ("d", "e")}, coordinates=7)
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
@@ -38,8 +47,8 @@ def port():
 
 @pytest.fixture
 def world(port):
-    world = Board(FOUND, port)
-    world.show(now, np.zeros((4, 5)), np.zeros(7))
+    world = SharedWorldWriter(FOUND, port)
+    world.write_state(now, np.zeros((4, 5)), np.zeros(7))
     yield world
     world.close()
 
@@ -47,11 +56,11 @@ def world(port):
 @given(st.lists(finite, min_size=27, max_size=27), st.integers(0, 2**31 * 10**9 - 1))
 def test_what_is_shown_is_seen(values, stamp):
     port = free_port()
-    world = Board(FOUND, port)
+    world = SharedWorldWriter(FOUND, port)
     try:
         robots, qpos = np.reshape(values[:20], (4, 5)), np.array(values[20:])
-        world.show(stamp, robots, qpos)
-        view = View(port)
+        world.write_state(stamp, robots, qpos)
+        view = SharedWorldReader(port)
         assert view.description == FOUND
         np.testing.assert_array_equal(view.robots(), robots)
         assert view.read("left/hand")[0] == view.coordinates()[0] == stamp
@@ -62,35 +71,35 @@ def test_what_is_shown_is_seen(values, stamp):
 
 
 def test_a_target_is_heard_once(world, port):
-    View(port).tell("left/hand", [1.0, 2.0])
-    (told,) = world.told().items()
+    SharedWorldReader(port).write_target("left/hand", [1.0, 2.0])
+    (told,) = world.new_targets().items()
     assert told[0] == "left/hand"
     np.testing.assert_array_equal(told[1], [1.0, 2.0])
-    assert world.told() == {}
+    assert world.new_targets() == {}
 
 
 def test_of_several_targets_the_newest_is_heard(world, port):
-    view = View(port)
+    view = SharedWorldReader(port)
     for value in range(9):
-        view.tell("left/arm", np.full(3, float(value)))
-    np.testing.assert_array_equal(world.told()["left/arm"], np.full(3, 8.0))
+        view.write_target("left/arm", np.full(3, float(value)))
+    np.testing.assert_array_equal(world.new_targets()["left/arm"], np.full(3, 8.0))
 
 
 @pytest.mark.parametrize("target", [[np.nan, 0.0], [np.inf, 0.0], [0.0], [0.0, 0.0, 0.0]])
 def test_targets_of_the_wrong_kind_never_reach_the_world(world, port, target):
     with pytest.raises(WorldError, match=r"left/hand: found targets .*, expected 2 finite numbers"):
-        View(port).tell("left/hand", target)
-    assert world.told() == {}
+        SharedWorldReader(port).write_target("left/hand", target)
+    assert world.new_targets() == {}
 
 
 def test_targets_that_something_else_damaged_are_not_passed_on(world, port):
-    view = View(port)
+    view = SharedWorldReader(port)
     view._memory.targets["left/hand"].put(0, 0, np.array([np.nan, 1.0]))
-    assert world.told() == {}
+    assert world.new_targets() == {}
 
 
 def test_a_view_expects_its_joints_by_name(world, port):
-    view = View(port)
+    view = SharedWorldReader(port)
     view.expect("left/arm", ("a", "b", "c"))
     with pytest.raises(WorldError, match="left/arm has the joints a, b, c, not a, c, b"):
         view.expect("left/arm", ("a", "c", "b"))
@@ -99,17 +108,17 @@ def test_a_view_expects_its_joints_by_name(world, port):
 
 
 def test_a_world_that_stands_still_says_nothing(world, port):
-    view = View(port)
+    view = SharedWorldReader(port)
     view._max_age_s = 0.05
     assert until(lambda: not _answers(view))
-    with pytest.raises(WorldError, match=rf"world {port} has not moved on for 0\.\d\d s"):
+    with pytest.raises(WorldError, match=rf"world {port} is stale: its state is 0\.\d\d s old"):
         view.robots()
-    with pytest.raises(WorldError, match="has not moved on"):
-        view.tell("left/hand", [0.0, 0.0])
-    assert until(lambda: world.show(now, np.zeros((4, 5)), np.zeros(7)) or _answers(view))
+    with pytest.raises(WorldError, match="is stale"):
+        view.write_target("left/hand", [0.0, 0.0])
+    assert until(lambda: world.write_state(now, np.zeros((4, 5)), np.zeros(7)) or _answers(view))
 
 
-def _answers(view: View) -> bool:
+def _answers(view: SharedWorldReader) -> bool:
     try:
         view.robots()
     except WorldError:
@@ -118,47 +127,47 @@ def _answers(view: View) -> bool:
 
 
 def test_a_world_that_never_moved_is_not_looked_at(port):
-    world = Board(FOUND, port)
-    with pytest.raises(WorldError, match=f"world {port} has not moved on for ever"):
-        View(port)
+    world = SharedWorldWriter(FOUND, port)
+    with pytest.raises(WorldError, match=f"world {port} is stale: it has no state"):
+        SharedWorldReader(port)
     world.close()
 
 
 def test_a_world_that_is_not_there_is_named(port):
     with pytest.raises(WorldError, match=f"no simulated world runs as {port}"):
-        View(port)
+        SharedWorldReader(port)
 
 
 def test_a_second_world_is_refused_while_the_first_runs(world, port):
     assert taken(port)
     with pytest.raises(WorldError, match=f"another simulated world runs as {port}"):
-        Board(FOUND, port)
+        SharedWorldWriter(FOUND, port)
     world.close()
     assert not taken(port)
-    Board(FOUND, port).close()
+    SharedWorldWriter(FOUND, port).close()
     assert not file_of(port).exists()
 
 
 def test_what_a_killed_world_leaves_is_in_nobodys_way(port):
-    world = f"world.Board(world.Description(parts={{}}, coordinates=1), {port})"
+    world = f"world.SharedWorldWriter(world.Description(parts={{}}, coordinates=1), {port})"
     code = f"import os; from simulation import shared_world as world; {world}; os._exit(7)"
     assert subprocess.run([sys.executable, "-c", code], timeout=30.0).returncode == 7
     assert file_of(port).exists() and not taken(port)
-    with pytest.raises(WorldError, match="has not moved on"):
-        View(port)
-    world = Board(FOUND, port)
-    world.show(now, np.ones((4, 5)), np.zeros(7))
-    assert View(port).robots().sum() == 20.0
+    with pytest.raises(WorldError, match="is stale"):
+        SharedWorldReader(port)
+    world = SharedWorldWriter(FOUND, port)
+    world.write_state(now, np.ones((4, 5)), np.zeros(7))
+    assert SharedWorldReader(port).robots().sum() == 20.0
     world.close()
 
 
 def test_a_view_of_a_world_that_ended_never_shows_the_next_one(world, port):
-    view = View(port)
+    view = SharedWorldReader(port)
     world.close()
-    other = Board(Description(parts={"left/arm": ("a",)}, coordinates=1), port)
-    other.show(now, np.ones((4, 1)), np.zeros(1))
-    assert View(port).robots().shape == (4, 1) and view.robots().shape == (4, 5)
-    other.show(now, np.full((4, 1), 9.0), np.zeros(1))
+    other = SharedWorldWriter(Description(parts={"left/arm": ("a",)}, coordinates=1), port)
+    other.write_state(now, np.ones((4, 1)), np.zeros(1))
+    assert SharedWorldReader(port).robots().shape == (4, 1) and view.robots().shape == (4, 5)
+    other.write_state(now, np.full((4, 1), 9.0), np.zeros(1))
     assert not view.robots().any()
     other.close()
 
@@ -171,7 +180,7 @@ def test_a_link_is_not_followed(port, tmp_path):
     file_of(port).symlink_to(tmp_path / "elsewhere")
     try:
         with pytest.raises(WorldError, match=f"no simulated world runs as {port}"):
-            View(port)
+            SharedWorldReader(port)
     finally:
         file_of(port).unlink()
 
@@ -185,11 +194,11 @@ def test_a_state_is_whole_while_the_world_moves_on(world, port):
         value = 0.0
         while not end.is_set():
             value += 1.0
-            world.show(now, np.full((4, 5), value), np.full(7, value))
+            world.write_state(now, np.full((4, 5), value), np.full(7, value))
 
     writer = threading.Thread(target=write)
     writer.start()
-    view, seen, deadline = View(port), set(), time.monotonic() + 20.0
+    view, seen, deadline = SharedWorldReader(port), set(), time.monotonic() + 20.0
     try:
         while len(seen) < 200 and time.monotonic() < deadline:
             (value,) = set(view._newest()[1])
@@ -202,9 +211,9 @@ def test_a_state_is_whole_while_the_world_moves_on(world, port):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_joints_that_no_world_has_are_refused(world, port, value):
-    view = View(port)
-    world.show(now, np.full((4, 5), value), np.zeros(7))
-    with pytest.raises(WorldError, match="a stamp or joints that none can have"):
+    view = SharedWorldReader(port)
+    world.write_state(now, np.full((4, 5), value), np.zeros(7))
+    with pytest.raises(WorldError, match="an impossible stamp or joint value"):
         view.read("left/arm")
 
 
@@ -230,10 +239,10 @@ def test_a_description_of_more_than_there_is_is_refused(port):
 
 
 def test_waiting_for_a_step_ends_when_the_world_moves_on_or_time_is_over(world, port):
-    view = View(port)
-    view.await_step(0.0)
-    mover = threading.Timer(0.05, world.show, (now + 1, np.zeros((4, 5)), np.zeros(7)))
+    view = SharedWorldReader(port)
+    view.wait_for_step(0.0)
+    mover = threading.Timer(0.05, world.write_state, (now + 1, np.zeros((4, 5)), np.zeros(7)))
     mover.start()
-    view.await_step(10.0)
+    view.wait_for_step(10.0)
     assert view.coordinates()[0] == now + 1
     mover.join()

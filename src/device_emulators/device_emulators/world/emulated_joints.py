@@ -8,7 +8,7 @@ import numpy as np
 
 from device_emulators.lag import JointsError
 from embodiments.registry import Embodiment
-from simulation.shared_world import View, WorldError
+from simulation.shared_world import SharedWorldReader, WorldError
 
 
 class WorldJoints:
@@ -40,7 +40,7 @@ class WorldJoints:
         self._writing = threading.Lock()
         self._frozen: np.ndarray | None = None
         try:
-            self._view = View(port)
+            self._view = SharedWorldReader(port)
             self._view.expect(part, robot.joints)
         except WorldError as error:
             raise JointsError(str(error)) from error
@@ -88,6 +88,6 @@ class WorldJoints:
         joints[self._order] = values / self._scale + self._zero
         try:
             with self._writing:  # a device has several threads, but a part of the world may have one writer only
-                self._view.tell(self._part, joints)
+                self._view.write_target(self._part, joints)
         except WorldError as error:
             raise JointsError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Tasks: which objects stand on the table, where an episode starts, and when it has succeeded, read off the physics."""
+"""Tasks: the objects on the table, the start of an episode, and its success, from the state of the physics."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ if TYPE_CHECKING:
 
 
 class Task(Protocol):
-    """What the world, the demonstrator and the evaluation need to know of a task."""
+    """A task, as used by the world and the evaluation."""
 
-    name: str
-    time_limit_s: float
+    @property
+    def name(self) -> str:
+        """Name of the task."""
+        ...
+
+    @property
+    def time_limit_s(self) -> float:
+        """Time limit of an episode, s."""
+        ...
 
     def add_objects(self, spec: mujoco.MjSpec) -> None:
         """Add the task's bodies to the world."""
@@ -28,15 +35,16 @@ class Task(Protocol):
         """Put every object at a random start."""
 
     def tidy(self, world: World, side: str) -> None:
-        """Put the object of `side` where it belongs, as a person would after a failure."""
+        """Put the object of `side` at its goal, as an operator would after a failure."""
 
     def succeeded(self, world: World, side: str) -> bool:
-        """Whether `side` has done its part, at this instant."""
+        """Whether `side` has succeeded in the present state."""
+        ...
 
 
 @dataclass(frozen=True)
 class PickPlace:
-    """Each arm moves its own can into its own tray. Lengths in metres, station frame; y is mirrored for the right."""
+    """Each arm moves its can into its tray. Lengths in m, station frame; y is mirrored for the right side."""
 
     name: str = "pick_place"
     sides: tuple[str, ...] = ("left", "right")
@@ -67,7 +75,7 @@ class PickPlace:
             self._add_can(spec, side)
 
     def scatter(self, world: World, rng: np.random.Generator) -> None:
-        """Cans upright, uniform in their start squares, at any yaw."""
+        """Place the cans upright, uniformly in their start squares, at any yaw."""
         for side in self.sides:
             offset = rng.uniform(-self.start_half_m, self.start_half_m, 2)
             centre = np.array([self.start_xy[0], _sign(side) * self.start_xy[1]]) + offset
@@ -76,12 +84,12 @@ class PickPlace:
         mujoco.mj_forward(world.model, world.data)
 
     def tidy(self, world: World, side: str) -> None:
-        """The can upright in the middle of its tray."""
+        """Place the can upright in the middle of its tray."""
         self._stand(world, side, self.tray_centre(side)[:2], 0.0)
         mujoco.mj_forward(world.model, world.data)
 
     def succeeded(self, world: World, side: str) -> bool:
-        """The can is inside the tray and at rest, the hand is open and does not touch it."""
+        """Whether the can is at rest in the tray, and the hand is open and not in contact with it."""
         position, _ = world.body_pose(self.can(side))
         speed = np.abs(world.data.joint(self.can(side)).qvel[:3]).max()
         inside = np.abs(position[:2] - self.tray_centre(side)[:2]).max() < self.tray_half_m
@@ -112,7 +120,7 @@ class PickPlace:
             rgba=[0.80, 0.12, 0.10, 1],
             **contact(OBJECT, ROBOT | FIXED | OBJECT),
         )
-        body.add_geom(  # a lid of another colour: the top is what a camera above sees best
+        body.add_geom(  # a lid of another colour, as a camera above sees mainly the top
             type=mujoco.mjtGeom.mjGEOM_CYLINDER,
             size=[self.can_radius_m * 0.8, 0.001, 0],
             pos=[0, 0, self.can_half_height_m + 0.001],
@@ -140,7 +148,7 @@ class PickPlace:
 
 
 def closure(world: World, side: str) -> float:
-    """How far a hand is from its open towards its grasp posture: 0 open, 1 closed."""
+    """Closure of a hand between its open (0) and its grasp posture (1)."""
     hand = world.sides[side].hand
     travel = hand.postures["grasp"] - hand.postures["open"]
     position = world.read(f"{side}/hand")[0]
@@ -155,7 +163,11 @@ TASKS = {"pick_place": PickPlace}
 
 
 def load_task(name: str, sides: Iterable[str] = ("left", "right")) -> Task:
-    """The task called `name`; raises ValueError that lists the known ones."""
+    """The task called `name`.
+
+    Raises:
+        ValueError: If there is none, listing the tasks.
+    """
     if name not in TASKS:
         raise ValueError(f"task {name!r}: expected one of {', '.join(sorted(TASKS))}")
     return TASKS[name](sides=tuple(sides))

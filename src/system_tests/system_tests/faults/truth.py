@@ -11,7 +11,7 @@ import numpy as np
 
 from contracts.station import Station
 from simulation.scene import ACTUATION, HAND_JOINT_DAMPING, mounted
-from simulation.shared_world import View, WorldError
+from simulation.shared_world import SharedWorldReader, WorldError
 from system_tests.faults.motion import Track, commanded
 
 PERIOD_S = 0.005
@@ -38,7 +38,7 @@ class Truth:
         friction = {"hand": HAND_JOINT_DAMPING}
         lags = {kind: (one.damping + friction.get(kind, 0.0)) / one.stiffness for kind, one in ACTUATION.items()}
         self.lag_s = np.array([lags[kind] for kind in kinds])
-        self._view = View(station.simulation.port)
+        self._view = SharedWorldReader(station.simulation.port)
         self._samples: deque[tuple[float, np.ndarray]] = deque(maxlen=KEPT)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="truth", daemon=True)

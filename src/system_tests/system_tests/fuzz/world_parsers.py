@@ -10,7 +10,7 @@ from random import Random
 
 import numpy as np
 
-from simulation.shared_world import MAGIC, Board, Description, WorldError, describe
+from simulation.shared_world import MAGIC, Description, SharedWorldWriter, WorldError, describe
 from system_tests.fuzz.outcome import ACCEPTED, Wrong
 from system_tests.fuzz.parsing import Connection, Target
 
@@ -38,7 +38,9 @@ def world_and_board():
 
     world = World(station_with_hands(DEFAULT_STATION, "inspire", "ability", "pick_place"), load_task("pick_place"))
     parts = {name: part.joints for name, part in world.parts.items()}
-    board = Board(Description(parts=parts, coordinates=world.model.nq), os.getpid() << 16)  # no port of a station's
+    board = SharedWorldWriter(
+        Description(parts=parts, coordinates=world.model.nq), os.getpid() << 16
+    )  # no port of a station's
     atexit.register(board.close)
     return world, board
 
@@ -84,7 +86,7 @@ def told_targets() -> Connection:
 
     def feed(data: bytes) -> str:
         board._memory.targets[PART].put(0, 0, np.frombuffer(sealed_targets(data), "<f8"))
-        told = board.told()
+        told = board.new_targets()
         for part, target in told.items():
             world.write(part, target)
         if not np.isfinite(world.data.ctrl).all():
