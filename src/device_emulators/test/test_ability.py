@@ -134,7 +134,7 @@ def test_a_status_stops_the_driver_until_it_is_gone_and_reset(bench):
     driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.faults.code = 0x21
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
     assert "status 0x21" in driver.reason and not driver.reset()[0]
     bench.faults.code = 0
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING

@@ -117,7 +117,7 @@ def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
     driver = Driver(bench.device, motion_limits(bench.embodiment), stepped())
     driver.start()
     bench.faults.code = 1
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
     assert "right_hand_thumb_0_joint: overcurrent (35 and 45 °C)" in driver.reason and not driver.reset()[0]
     bench.faults.code = 0
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING

@@ -177,7 +177,7 @@ def test_targets_that_are_refused_without_a_fault_are_no_measurement(bench):
 def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench):
     driver = started(bench.device, ROBOT)
     bench.hand.clearable, bench.faults.code = False, OVER_TEMPERATURE
-    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     assert driver.reason == "index motor 2: over temperature" and not driver.reset()[0]
     bench.hand.clearable = True
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING

@@ -147,7 +147,7 @@ def test_the_hand_s_own_error_is_named_stops_and_is_cleared_by_a_reset_only(benc
     bench.faults.code = 0b101
     assert ticked_until(driver, lambda: driver.state is State.STOPPED)
     assert "pinky: stall, overcurrent" in driver.reason
-    assert ticked_until(driver, lambda: driver.standing)
+    assert ticked_until(driver, lambda: driver.at_rest)
     assert driver.reset()[0]
     assert driver.state is State.HOLDING and bench.faults.code == 0
 
@@ -156,7 +156,7 @@ def test_a_hand_whose_error_went_by_itself_takes_targets_again_after_the_reset(b
     """The library remembers the error until it is cleared, and sends none."""
     driver = started(bench.device, ROBOT)
     bench.faults.code = 2
-    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     bench.faults.code = 0
     assert until(lambda: bench.device.fault() is None)
     assert driver.state is State.STOPPED and driver.reset()[0]
@@ -171,7 +171,7 @@ def test_an_error_that_stays_keeps_it_stopped(bench):
         address == inspire.CLEAR_ERROR or write(address, data)
     )
     bench.faults.code = 2
-    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     done, why = driver.reset()
     assert not done and "over-temperature" in why and driver.state is State.STOPPED
 

@@ -77,7 +77,7 @@ def test_a_gripper_that_is_not_active_is_not_activated_unasked(inactive):
 
 def test_asked_to_it_activates_with_a_reset_and_not_before(inactive):
     driver = started(inactive.make(activate=True), ROBOT)
-    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     assert driver.reason == "not activated" and inactive.gripper.activations == 0
     assert driver.reset() == (False, "activating: the fingers open and close")
     assert ticked_until(driver, lambda: driver.reset()[0])
@@ -104,7 +104,7 @@ def test_a_gripper_that_was_without_power_is_not_activated_by_a_target(inactive)
 def test_a_fault_that_only_activation_clears_is_cleared_by_it(bench):
     driver = started(bench.make(activate=True), ROBOT)
     bench.faults.code = 0x0E
-    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     assert ticked_until(driver, lambda: driver.reset()[0])
     assert bench.gripper.activations == 1 and driver.counts.lost == 0
     driver.end()
@@ -124,7 +124,7 @@ def test_answers_that_stop_or_break_are_no_measurement(bench, fault):
 def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench):
     driver = started(bench.device, ROBOT)
     bench.faults.code = 0x0E
-    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     assert driver.reason == "fault 0x0e: overcurrent" and not driver.reset()[0]
     bench.faults.code = 0
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING

@@ -285,7 +285,7 @@ def test_targets_that_are_no_numbers_are_not_sent(bench, wrong):
 
 def test_a_controller_that_leaves_stops_the_driver_until_it_is_back_and_reset(bench, driver):
     bench.faults.refuse = True
-    assert ticks_to(driver, State.STOPPED) and until(lambda: driver.tick(time.monotonic_ns()) or driver.standing)
+    assert ticks_to(driver, State.STOPPED) and until(lambda: driver.tick(time.monotonic_ns()) or driver.at_rest)
     assert driver.reason == f"controller {CONTROLLER} has no subscription"
     assert driver.reset() == (False, driver.reason)
     bench.faults.refuse = False

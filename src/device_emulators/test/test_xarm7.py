@@ -112,7 +112,7 @@ def test_an_error_of_the_box_is_named_stops_and_is_cleared_by_a_reset_only(bench
     driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.faults.code = 31
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
     assert driver.reason == "error 31: collision (current)"
     targets = bench.box.targets
     for _ in range(20):
@@ -127,7 +127,7 @@ def test_an_error_that_somebody_clears_at_the_box_needs_a_reset_which_enables_it
     driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.faults.code = 31
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
     bench.faults.code = 0
     for _ in range(20):
         driver.tick(time.monotonic_ns())
@@ -139,7 +139,7 @@ def test_a_box_that_somebody_stops_is_a_fault_until_a_reset(bench):
     driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.box.state = xarm.STOPPED
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
     assert driver.reason == "the box was stopped: not ready to move"
     bench.box.state = xarm.READY  # and who starts it there moves nothing
     targets = bench.box.targets
@@ -189,7 +189,7 @@ def test_a_pressed_emergency_stop_cannot_be_cleared(bench):
     bench.box.answer = lambda function, payload, answer=bench.box.answer: (
         b"\x02\0" if function == 15 else answer(function, payload)
     )
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
     done, why = driver.reset()
     assert not done and "emergency stop of the control box" in why
 
@@ -259,7 +259,7 @@ def test_a_gripper_s_error_stops_it_until_a_reset(bench, gripper):
     driver = Driver(gripper, motion_limits(robot), stepped())
     driver.start()
     bench.box.gripper.faults.code = 11
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.standing))
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
     assert driver.reason == "gripper error 11"
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
     assert bench.box.gripper.faults.code == 0

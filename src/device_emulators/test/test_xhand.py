@@ -173,7 +173,7 @@ def test_what_a_hand_tells_that_does_not_move_is_what_it_measures(bench):
 def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench, code, text):
     driver = started(bench.device, ROBOT)
     bench.faults.code = code
-    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.standing)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     assert driver.reason == text and not driver.reset()[0]
     bench.faults.code = 0
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING

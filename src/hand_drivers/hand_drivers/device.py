@@ -1,4 +1,4 @@
-"""The seam to hardware: what a driver asks of an arm, hand or gripper.
+"""The interface to hardware: what a driver needs of an arm, hand or gripper.
 
 A plug-in registers a factory ``(DeviceSettings) -> Device`` under the entry-point group ``hand_drivers.devices``.
 """
@@ -21,13 +21,19 @@ GROUP = "hand_drivers.devices"
 
 
 class DeviceError(RuntimeError):
-    """The device cannot be reached or does not answer; the text names address or joint."""
+    """The device cannot be reached or does not respond; the text names address or joint."""
 
 
 @dataclass(frozen=True)
 class JointSample:
-    """A measured joint state: stamp of the measurement (int ns, system time), arrays (n,) in rad, rad/s, Nm
-    (m, m/s, N for prismatic joints)."""
+    """A measured joint state.
+
+    Attributes:
+        stamp_ns: Time of the measurement, system time.
+        position: (n,) rad, m for prismatic joints.
+        velocity: (n,) rad/s or m/s.
+        effort: (n,) Nm or N.
+    """
 
     stamp_ns: int
     position: np.ndarray
@@ -37,8 +43,16 @@ class JointSample:
 
 @dataclass(frozen=True)
 class DeviceSettings:
-    """What a plug-in is made from; ``options`` is its own, checked by its own schema, and ``rt_priority``
-    that of the servo thread, for those threads of a vendor's library that it waits for."""
+    """What a plug-in makes its device from.
+
+    Attributes:
+        embodiment: The robot.
+        side: Side of the station.
+        part: "arm" or "hand".
+        address: Where the device is, in the plug-in's own terms.
+        options: The plug-in's own options, which its own schema checks.
+        rt_priority: Real-time priority of the servo thread, for threads of a vendor's library that it waits for.
+    """
 
     embodiment: Embodiment
     side: str
@@ -51,10 +65,10 @@ class DeviceSettings:
 class Device(Protocol):
     """A position-controlled device with ``joints`` in the order of its embodiment.
 
-    All calls come from one thread at a time. ``read``, ``fault`` and ``write`` are called at the servo rate and must be
-    bounded well below its period: a plug-in for a slow bus keeps the bus in a thread of its own. Any call may raise
-    DeviceError. When that goes on for longer than the device timeout, or at once when anything else is raised, the
-    device is lost: the driver reconnects it, and moves it again only after a reset.
+    All calls come from one thread at a time. ``read``, ``fault`` and ``write`` are called at the servo rate and must
+    take much less than its period: a plug-in for a slow bus keeps the bus in a thread of its own. Any call may raise
+    DeviceError. When it does for longer than the device timeout, or at once when anything else is raised, the device is
+    lost: the driver reconnects it, and moves it again only after a reset.
     """
 
     joints: tuple[str, ...]
@@ -63,26 +77,27 @@ class Device(Protocol):
         """Open the connection and enable the device, without motion; bounded in time."""
 
     def read(self) -> JointSample:
-        """Newest measured state."""
+        """Return the newest measured state."""
+        ...
 
     def write(self, position: np.ndarray) -> None:
         """Set the position targets (n,)."""
 
     def stop(self) -> None:
-        """Bring the device to its defined stop: it holds where it is, or as its vendor recommends."""
+        """Stop the device: it holds its position, or does what its vendor recommends."""
 
     def fault(self) -> str | None:
-        """The device's own fault in words, None while there is none."""
+        """Return the device's own fault as text, None while there is none."""
 
     def clear_fault(self) -> None:
-        """Try to clear the fault; ``fault`` tells whether it went."""
+        """Try to clear the fault; ``fault`` then returns whether it remains."""
 
     def disconnect(self) -> None:
-        """Close the connection; harmless when there is none."""
+        """Close the connection, if there is one."""
 
 
-SLACK = 0.1  # rad; as far from its target as gravity leaves a joint of an arm, or a finger stays that holds something
-FARTHEST = 100.0  # rad or m: no joint of a robot is farther from its zero, and a command would start from there
+SLACK = 0.1  # rad; how far gravity keeps a joint of an arm, or an object a finger, from its target
+FARTHEST = 100.0  # rad or m; no joint of a robot is farther from zero, and the first command is the measured position
 Factory = Callable[[DeviceSettings], Device]
 Answered = TypeVar("Answered")
 
@@ -97,7 +112,11 @@ Kind = TypeVar("Kind", bound=Options)
 
 
 def checked(sample: JointSample, count: int) -> JointSample:
-    """The sample if each of its arrays is (count,) and finite, and a robot can be there; else raises DeviceError."""
+    """Return the sample if each of its arrays is (count,), finite and below FARTHEST.
+
+    Raises:
+        DeviceError: it is not.
+    """
     for name, values, limit in (
         ("positions", sample.position, FARTHEST),
         ("velocities", sample.velocity, inf),
@@ -111,22 +130,33 @@ def checked(sample: JointSample, count: int) -> JointSample:
 
 
 def patiently(ask: Callable[[], Answered], times: int = 5) -> Answered:
-    """The answer to a question that moves nothing. While a robot is taken over its answers may come late, so one that
-    fails is asked again; raises what the last one raised."""
+    """Return the response to a request that moves nothing, with retries: at the start responses may come late.
+
+    Args:
+        ask: The request. Its last error is raised.
+        times: Most requests.
+    """
     for _ in range(times - 1):
         with suppress(Exception):  # of any vendor's library
             return ask()
     return ask()
 
 
-def targets_to_hold(told: np.ndarray, measured: np.ndarray, slack: float = SLACK) -> np.ndarray:
-    """Targets (n,) of a device that stops: those it was told, but within `slack` of where it is. An arm does not sink
-    and a hand does not drop what it holds, and a joint that is kept from its target does not jump there when freed."""
-    return measured + np.clip(told - measured, -slack, slack)
+def targets_to_hold(commanded: np.ndarray, measured: np.ndarray, slack: float = SLACK) -> np.ndarray:
+    """Return the targets (n,) of a device that stops: its last ones, but within `slack` of the measured position.
+
+    An arm does not sink and a hand does not drop an object, and a joint that is kept from its target does not jump
+    there when it is free again.
+    """
+    return measured + np.clip(commanded - measured, -slack, slack)
 
 
 def read_options(kind: type[Kind], settings: DeviceSettings) -> Kind:
-    """The options in `settings`. Raises DeviceError that names the first wrong one, what was found and expected."""
+    """Return the options in `settings`.
+
+    Raises:
+        DeviceError: names the first wrong one, what was found and expected.
+    """
     try:
         return kind.model_validate(dict(settings.options))
     except ValidationError as error:

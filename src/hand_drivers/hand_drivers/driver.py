@@ -1,6 +1,6 @@
-"""The driver of one device, without ROS and without a clock: time is given, so that anyone can step it.
+"""The driver of one device, without ROS and without a clock: the caller passes the time.
 
-``tick`` reads the device, decides where the robot has to be now, passes that through the motion guard and writes it.
+``tick`` reads the device, samples the running chunk, passes the target through the motion guard and writes it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from hand_drivers.state_machine import Mode
 from hand_drivers.status import ChunkStatus, Counts, State
 from hand_drivers.trace import CommandTrace
 
-_CATCH_UP_S = 0.5  # a joint that will be there so soon follows
-_LET_GO_S = 1.0  # longest time to wait for whoever is talking to the device
-_OUTSIDE = 0.25  # share of a joint's range that it may be outside when it is taken over
-_LAGGING, _LAGGING_S = 0.5, 0.5  # share of `max_following_error` that is too much too, for so long
+_CATCH_UP_S = 0.5  # a joint that reaches its command within this time, at its present velocity, follows it
+_RELEASE_S = 1.0  # longest time to wait for another thread that uses the device
+_OUTSIDE = 0.25  # how far outside of its limits a joint may be at the start, as a share of its range
+_LAGGING, _LAGGING_S = 0.5, 0.5  # share of `max_following_error` that is a fault after this time
 
 
 class Driver:
     """One device, its motion guard and its stops.
 
-    ``tick`` and ``reconnect`` may each block for as long as the device does and belong to threads of their own; the
-    rest takes microseconds (``reset``: a few answers of the device). Locks are taken in the order wire, mode.
+    ``tick`` and ``reconnect`` may block for as long as the device does, so each has a thread of its own; the other
+    methods take microseconds (``reset``: a few responses of the device). Locks are taken in the order wire, mode.
     """
 
     def __init__(self, device: Device, limits: MotionLimits, settings: DriverSettings) -> None:
@@ -38,7 +38,7 @@ class Driver:
         self.counts, self.refusal = Counts(), ""  # why the last refused chunk was refused
         self.sample: JointSample | None = None  # newest measurement
         self.command: MotionState | None = None  # newest command
-        self.fault = ""  # what the device itself stopped for, its own fault or its loss, until it is reset
+        self.fault = ""  # fault or loss of the device, until it is reset
         self.faults = 0  # how many there were
         self._mode = Mode()
         self._wire = threading.RLock()
@@ -48,29 +48,33 @@ class Driver:
         self.audit = LimitMonitor(limits, self._dt)
         self.trace = CommandTrace()
         self._at_stop = False
-        self._faulty = False  # whether it told a fault since it was enabled
-        self._commanded_ns: int | None = None  # when it was last commanded, None right after it was taken over
-        self._lagging_ns: int | None = None  # since when a joint is behind its command by _LAGGING, None while none is
-        self._silent_ns: int | None = None  # since when the device does not answer, None while it does
+        self._faulty = False  # whether the device reported a fault since it was enabled
+        self._commanded_ns: int | None = None  # time of the last command, None after the start
+        self._lagging_ns: int | None = None  # since when a following error is above _LAGGING
+        self._silent_ns: int | None = None  # since when the device does not respond
 
     @property
     def state(self) -> State:
-        """What the driver does."""
+        """Present state."""
         return self._mode.state
 
     @property
     def reason(self) -> str:
-        """Why it holds, is stopped or lost; "" while it follows a chunk."""
+        """Why the driver holds, is stopped or lost; empty while it follows a chunk."""
         return self._mode.reason
 
     @property
-    def standing(self) -> bool:
+    def at_rest(self) -> bool:
         """Whether no motion is commanded."""
         command = self.command
         return command is None or not command.moving or not self._mode.connected
 
     def start(self) -> None:
-        """Connect and take over the device where it stands, holding. Raises DeviceError."""
+        """Connect the device and hold it at its measured position.
+
+        Raises:
+            DeviceError: the device cannot be connected, or reports impossible positions.
+        """
         with self._wire:
             self.device.connect()
             try:
@@ -81,13 +85,13 @@ class Driver:
             self._mode.start()
 
     def retire(self) -> None:
-        """Brake, to be ended once ``standing``."""
+        """Brake; the caller calls ``end`` once the driver is ``at_rest``."""
         self._mode.retire()
 
     def end(self) -> None:
-        """Stop the device and let go of it (brake first: ``retire``, then tick until ``standing``)."""
+        """Stop and disconnect the device (brake first: ``retire``, then tick until ``at_rest``)."""
         self._mode.end()
-        if not self._wire.acquire(timeout=_LET_GO_S):  # a reconnection has it, and lets go of the device itself
+        if not self._wire.acquire(timeout=_RELEASE_S):  # a reconnection is under way, and disconnects
             return
         try:
             _quietly(self.device.stop)
@@ -96,10 +100,12 @@ class Driver:
             self._wire.release()
 
     def accept_chunk(self, chunk: Chunk, now_ns: int, wall_ns: int | None = None) -> ChunkStatus:
-        """Follow ``chunk`` in place of the rest of the current one.
+        """Follow a chunk in place of the rest of the running one, if it may be followed.
 
-        ``now_ns`` is on the axis of ``tick``, ``wall_ns`` on that of the stamp where the two differ: on a monotonic
-        axis motion goes on evenly when the system clock is set.
+        Args:
+            chunk: The chunk, its stamp in system time.
+            now_ns: Now, on the time axis of ``tick``. A monotonic axis keeps motion even when the system clock is set.
+            wall_ns: Now, in system time, where that is another axis.
         """
         wall_ns = now_ns if wall_ns is None else wall_ns
         with self._mode.lock:
@@ -118,30 +124,34 @@ class Driver:
         return status
 
     def refuse(self, status: ChunkStatus) -> ChunkStatus:
-        """Count a chunk that was refused, here or on its way here."""
+        """Count a chunk that was refused, by the driver or by the reader of the message."""
         self.counts.refused += 1
         self.refusal = str(status)
         return status
 
     def estop(self, asserted: bool = True) -> None:
-        """Take the value of the emergency stop: asserted it latches, released it only permits a reset."""
+        """Set the emergency stop: asserted, it latches; released, it only permits a reset."""
         self._mode.estop(asserted)
 
     def stop(self, reason: str) -> None:
-        """Brake and latch, with a cause that is gone at once."""
+        """Brake and latch for a reason that does not persist: a reset is permitted at once."""
         self._mode.latch(reason)
 
     def reset(self) -> tuple[bool, str]:
-        """Leave the latch, holding where the robot stands, if the cause is gone; else (False, why not)."""
-        refusal = self._mode.reset_refusal(self.standing)  # at once: a reconnection may have the wire for seconds
-        if not refusal and not self._wire.acquire(timeout=_LET_GO_S):
+        """Leave the latch and hold, if the cause is gone.
+
+        Returns:
+            Whether it did, and "holding" or why not.
+        """
+        refusal = self._mode.reset_refusal(self.at_rest)  # first: a reconnection may keep the wire for seconds
+        if not refusal and not self._wire.acquire(timeout=_RELEASE_S):
             refusal = "the device does not answer"
         if refusal:
             return False, refusal
         try:
-            refusal = self._mode.reset_refusal(self.standing) or self._clear_device()
-            self.fault = self.fault if refusal else ""  # before it holds again: what comes then is news
-            refusal = refusal or self._mode.reset(self.standing)
+            refusal = self._mode.reset_refusal(self.at_rest) or self._clear_device()
+            self.fault = self.fault if refusal else ""  # before it holds again: a fault after that is a new one
+            refusal = refusal or self._mode.reset(self.at_rest)
         except Exception as error:  # as in `tick`
             self._lose(error)
             refusal = str(error)
@@ -150,7 +160,7 @@ class Driver:
         return not refusal, refusal or "holding"
 
     def tick(self, now_ns: int) -> None:
-        """One period: read, decide, guard, write. Losing the device is a state, not an exception."""
+        """Run one period: read, decide, guard, write. A lost device is a state, not an exception."""
         if not self._mode.connected:
             return
         try:
@@ -160,11 +170,11 @@ class Driver:
                     self._silent_ns = None
         except DeviceError as error:
             self._miss(error, now_ns)
-        except Exception as error:  # a plug-in's own fault: a loop that dies could not even stop the device
+        except Exception as error:  # an error in a plug-in must not end the loop, which stops the device
             self._lose(error)
 
     def reconnect(self) -> bool:
-        """Try once to get a lost device back; it then is stopped and waits for a reset."""
+        """Try once to reconnect a lost device, which then is stopped until a reset; returns False when it failed."""
         try:
             with self._wire:
                 if self.state is State.LOST:
@@ -172,18 +182,18 @@ class Driver:
                     self.device.connect()
                     self._take_over()
                     self._mode.regain()
-                if self.state is State.INACTIVE:  # ended meanwhile
+                if self.state is State.INACTIVE:  # `end` was called meanwhile
                     _quietly(self.device.disconnect)
-        except Exception as error:  # not back yet, whatever the plug-in calls it
+        except Exception as error:  # of any type, from a plug-in
             self._mode.stay_lost(_words(error))
             return False
         return True
 
     def _exchange(self, now_ns: int) -> None:
         self.sample = checked(self.device.read(), self._joints)
-        told = self.device.fault()
-        self._faulty |= told is not None
-        fault = told or self._behind(now_ns)
+        reported = self.device.fault()
+        self._faulty |= reported is not None
+        fault = reported or self._following_fault(now_ns)
         if fault:
             if not self.fault:
                 self._note(fault)
@@ -194,12 +204,12 @@ class Driver:
             self._at_stop = False
             self.trace.writing(now_ns)
             self.device.write(self.command.position)
-        elif not self._at_stop:  # at rest: handed to the device once, then left alone
+        elif not self._at_stop:  # at rest: the device's own stop, once
             self.device.stop()
             self._at_stop = True
 
-    def _behind(self, now_ns: int) -> str:
-        """Which joint does not follow its command, and by how far; "" if all do."""
+    def _following_fault(self, now_ns: int) -> str:
+        """The joint that does not follow its command, and its following error, as text; empty if all follow."""
         limit, since_ns, self._lagging_ns = self.settings.max_following_error, self._lagging_ns, None
         if not limit or not self._mode.movable:
             return ""
@@ -229,7 +239,7 @@ class Driver:
             return command
 
     def _take_over(self) -> None:
-        """Start from where the robot is measured, at rest."""
+        """Start at rest at the measured position."""
         self.sample = patiently(self._plausible_reading)
         self.command, self._at_stop = MotionState.at_rest(self.sample.position), False
         self.audit.start(self.command.position)
@@ -237,8 +247,11 @@ class Driver:
         self._faulty = False
 
     def _plausible_reading(self) -> JointSample:
-        """A robot can be outside its limits, but not by far; it would be commanded to where this says. Raises
-        DeviceError."""
+        """Return a measurement that is not far outside of the limits, as the first command will be this position.
+
+        Raises:
+            DeviceError: it is far outside.
+        """
         sample = checked(self.device.read(), self._joints)
         margin = _OUTSIDE * (self.limits.upper - self.limits.lower)
         lower, upper = self.limits.lower - margin, self.limits.upper + margin
@@ -248,9 +261,9 @@ class Driver:
         return sample
 
     def _clear_device(self) -> str:
-        """Clear the device's fault and take it over again; returns the fault that stays, "" if none.
+        """Clear the device's fault and start from rest; returns a fault that remains, else an empty text.
 
-        One that went by itself too: a device may move again only once it is enabled anew.
+        A fault that went away is cleared, too: a device may move only after it is enabled again.
         """
         if self._faulty or self.device.fault() is not None:
             self.device.clear_fault()
@@ -260,13 +273,13 @@ class Driver:
         return fault or ""
 
     def _miss(self, error: DeviceError, now_ns: int) -> None:
-        """No answer in this period, so no command either; lost once that has gone on for too long.
+        """Count a period without response, and so without command; after the device timeout, the device is lost.
 
-        Counted from the first period without an answer, not from the last with one: while the whole machine stands
-        still nobody asks, and the device is not to blame.
+        The timeout counts from the first period without a response, not from the last response: during a scheduler
+        stall there are no requests, which is no fault of the device.
         """
         self.counts.missed += 1
-        self._at_stop = False  # what was handed to it may not have arrived
+        self._at_stop = False  # the stop may not have arrived
         self._silent_ns = now_ns if self._silent_ns is None else self._silent_ns
         if now_ns - self._silent_ns >= self.settings.device_timeout_s * SECOND:
             self._lose(error)
@@ -287,13 +300,13 @@ def _words(error: Exception) -> str:
 
 
 def _lag(commanded: float, measured: float, velocity: float) -> float:
-    """How far a joint is from its command; 0 if it is on its way there."""
+    """The following error of a joint; 0 if it is on its way to its command."""
     gap = commanded - measured
     nearing = velocity if gap > 0.0 else -velocity
     return abs(gap) if nearing * _CATCH_UP_S < abs(gap) else 0.0
 
 
 def _quietly(step: Callable[[], None]) -> None:
-    """Run a step at the end of a connection that may be gone already."""
+    """Run a step that ends a connection, which may be lost already."""
     with contextlib.suppress(Exception):
         step()

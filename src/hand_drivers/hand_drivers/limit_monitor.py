@@ -1,4 +1,4 @@
-"""What was really commanded, counted apart from the guard that is to keep it within the limits."""
+"""A check of the commands that were sent, independent of the guard that keeps them within the limits."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _ROUNDING = 1e-6  # share of a limit: differences of positions carry the roundin
 class LimitMonitor:
     """Speed and acceleration of the positions commanded one after the other, as shares of their limits.
 
-    `outside` counts commands beyond a limit. A position that starts outside, as a hand pressed beyond its range may
-    be measured, counts from the first command on that moves it further out.
+    `outside` counts commands beyond a limit. A start outside, such as a hand pressed beyond its range, does not count,
+    but a command that moves farther out does.
     """
 
     def __init__(self, limits: MotionLimits, dt: float) -> None:
@@ -24,7 +24,7 @@ class LimitMonitor:
         self.start(limits.lower)
 
     def start(self, position: np.ndarray) -> None:
-        """The robot was taken over standing at `position` (n,)."""
+        """Start at rest at `position` (n,)."""
         self._position, self._velocity = position.tolist(), [0.0] * position.size
         self._lower = np.minimum(self._limits.lower, position).tolist()
         self._upper = np.maximum(self._limits.upper, position).tolist()
@@ -38,7 +38,7 @@ class LimitMonitor:
             velocity = (now - then) / dt
             speed = max(speed, abs(velocity) / fastest)
             acceleration = max(acceleration, abs(velocity - was) / dt / hardest)
-            beyond = beyond or not lower <= now <= upper  # not so for NaN either
+            beyond = beyond or not lower <= now <= upper  # false for NaN, too
             velocities.append(velocity)
         self.outside += beyond or max(speed, acceleration) > 1.0 + _ROUNDING
         self._peaks = max(self._peaks[0], speed), max(self._peaks[1], acceleration)

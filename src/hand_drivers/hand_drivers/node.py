@@ -65,7 +65,7 @@ class DriverNode(Lifecycle):
     _runtime: Runtime | None = None
 
     def configure(self, parameters: DriverParameters) -> None:
-        """Load the robot and its plug-in; the device itself is connected at activation."""
+        """Load the robot and its plug-in; activation connects the device."""
         robot = settings.load_robot(parameters.embodiment, parameters.side, parameters.part)
         device = settings.make_device(parameters.device, parameters.device_settings(robot))
         limits = settings.motion_limits(robot, parameters.velocity_scaling)
@@ -81,7 +81,7 @@ class DriverNode(Lifecycle):
         self.keep(DiagnosticsPublisher(self, name, self._report))
 
     def activate(self) -> None:
-        """Connect the device and hold it where it stands."""
+        """Connect the device and hold it at its position."""
         if self._in_real_time:
             scheduling.schedule_in_real_time(scheduling.HELPER_PRIORITY, inherited=True)
         self._runtime.start()
@@ -92,7 +92,7 @@ class DriverNode(Lifecycle):
             self._runtime.stop()
 
     def cleanup(self) -> None:
-        """Forget the device."""
+        """Release the device."""
         self._runtime = None
 
     def _connect_topics(self, prefix: str) -> None:

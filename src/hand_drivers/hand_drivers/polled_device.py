@@ -1,4 +1,4 @@
-"""A device behind a slow wire, asked in a thread of its own: a hand on RS-485 never keeps a servo loop waiting."""
+"""A polled device: a thread of its own exchanges data with a slow wire, so that the servo loop never waits for it."""
 
 from __future__ import annotations
 
@@ -14,25 +14,31 @@ from pydantic import Field
 
 from hand_drivers.device import SLACK, DeviceError, JointSample, Options, targets_to_hold
 
-JOIN_S = 1.0  # a thread that hangs in its vendor's library for longer is left behind
+JOIN_S = 1.0  # longest time to wait for a thread that hangs in a vendor's library
 CLEAR_S = 1.0
-PERIOD_S = 0.01  # a wire is asked so often, and at once for a new target; no more, which would only burn a processor
+PERIOD_S = 0.01  # between two exchanges; a new target starts one at once
 
 
 class BusOptions(Options):
     """Options of every device behind a slow wire."""
 
-    answer_s: float = Field(0.04, gt=0, le=2, description="longest time to wait for one answer")
+    answer_s: float = Field(0.04, gt=0, le=2, description="longest time to wait for one response")
     max_age_s: float = Field(
         0.1, gt=0, le=2, description="an older measurement is none: the driver counts a miss in each period"
     )
-    connect_s: float = Field(3.0, gt=0, le=60, description="longest time to connect and to hear a first answer")
+    connect_s: float = Field(3.0, gt=0, le=60, description="longest time until the first response")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a device says: when it was measured (ns, system time), position (n,), velocity (n,) if it measures one, and
-    its own fault in words."""
+    """A response of a device.
+
+    Attributes:
+        stamp_ns: Time of the measurement, system time.
+        position: (n,) rad or m.
+        velocity: (n,) per second, None where the device does not measure it.
+        fault: The device's own fault as text.
+    """
 
     stamp_ns: int
     position: np.ndarray
@@ -41,25 +47,35 @@ class Answer:
 
 
 class Wire(Protocol):
-    """One connection. All calls come from one thread: open, exchanges, close. Any may raise anything: `open` that there
-    is no connection, `exchange` that an answer was missed."""
+    """One connection. All calls come from one thread: open, exchanges, close.
+
+    Any call may raise anything: `open` when there is no connection, `exchange` when a response did not come.
+    """
 
     def open(self) -> None:
         """Connect and enable the device, without motion."""
 
     def exchange(self, target: np.ndarray | None) -> Answer:
-        """Send the target (n,), None where there is no new one, and ask where the device is; bounded in time."""
+        """Send the target (n,), None where there is no new one, and return the response; bounded in time."""
+        ...
 
     def clear(self) -> None:
-        """Try to clear the device's fault; the next answer tells whether it went."""
+        """Try to clear the device's fault; the next response says whether it remains."""
 
     def close(self) -> None:
         """Close what was opened, if anything was."""
 
 
 class BusDevice:
-    """A `Device` over wires that `make_wire` makes, one for each connection; `name` is for errors, `slack` is how far
-    from where it is a stopped joint may be told to be, in its own unit."""
+    """A `Device` on a polled wire.
+
+    Args:
+        name: For errors.
+        joints: Names in the order of the wire's arrays.
+        make_wire: Makes a wire for each connection.
+        options: Times.
+        slack: How far the target of a stopped joint may be from its position, in its own unit.
+    """
 
     def __init__(
         self,
@@ -72,22 +88,22 @@ class BusDevice:
         self.joints = joints
         self._name, self._make_wire, self._options, self._slack = name, make_wire, options, slack
         self._connection: _Connection | None = None
-        self._told: np.ndarray | None = None  # the last target of this connection
+        self._target: np.ndarray | None = None  # the last target of this connection
 
     def connect(self) -> None:
-        """Open the wire and wait for a first answer. Raises DeviceError."""
+        """Open the wire and wait for the first response. Raises DeviceError."""
         self.disconnect()
         connection = _Connection(self._name, self._make_wire())
         error = connection.start(self._options.connect_s)
         if error:
             raise DeviceError(f"{self._name}: {error}")
-        self._connection, self._told = connection, None
+        self._connection, self._target = connection, None
 
     def read(self) -> JointSample:
         """Newest measured state; effort is 0. Raises DeviceError when it is too old."""
         sample, age_s, error = self._running().newest()
         if age_s > self._options.max_age_s:
-            self._running().drop()  # what has waited for so long may be all that a reconnection would send
+            self._running().drop()  # a reconnection must not start with an old target
             raise DeviceError(f"{self._name}: {error or f'no answer for {age_s:.2f} s'}")
         return sample
 
@@ -96,23 +112,23 @@ class BusDevice:
         if not np.isfinite(position).all():
             raise DeviceError(f"{self._name}: found targets {np.asarray(position).tolist()}, expected finite numbers")
         self._running().send(position)
-        self._told = np.array(position, dtype=float)
+        self._target = np.array(position, dtype=float)
 
     def stop(self) -> None:
-        """Hold where the device is, and what it holds."""
+        """Hold the position, and an object in the hand."""
         measured = self.read().position
-        self.write(measured if self._told is None else targets_to_hold(self._told, measured, self._slack))
+        self.write(measured if self._target is None else targets_to_hold(self._target, measured, self._slack))
 
     def fault(self) -> str | None:
-        """The fault that the newest answer told."""
+        """The fault of the newest response."""
         return self._connection.fault if self._connection is not None else None
 
     def clear_fault(self) -> None:
-        """Have it cleared in the device's thread, and wait for the answer after that."""
+        """Clear the fault in the device's thread, and wait for the next response."""
         self._running().clear(CLEAR_S)
 
     def disconnect(self) -> None:
-        """Stop asking and close the wire, after a target that waits has gone out."""
+        """Send a target that is still waiting, and close the wire."""
         if self._connection is not None:
             self._connection.end()
             self._connection = None
@@ -124,7 +140,7 @@ class BusDevice:
 
 
 class _Connection:
-    """The thread that asks one wire again and again, and what it found last."""
+    """The thread that polls one wire, and its newest response."""
 
     def __init__(self, name: str, wire: Wire) -> None:
         self._wire = wire
@@ -137,7 +153,7 @@ class _Connection:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self, timeout_s: float) -> str:
-        """Open the wire and wait for a first answer; returns why there is none, "" when there is one."""
+        """Open the wire and wait for the first response; returns why there is none, else an empty text."""
         self._thread.start()
         deadline = time.monotonic() + timeout_s
         while self._newest is None and self._thread.is_alive() and time.monotonic() < deadline:
@@ -154,13 +170,13 @@ class _Connection:
             return sample, time.monotonic() - then, self._error
 
     def send(self, target: np.ndarray) -> None:
-        """Replace the target that goes out next."""
+        """Set the target of the next exchange."""
         with self._lock:
             self._target = np.array(target, dtype=float)
         self._wake.set()
 
     def drop(self) -> None:
-        """Forget a target that has not gone out."""
+        """Discard a target that was not sent."""
         with self._lock:
             self._target = None
 
@@ -173,7 +189,7 @@ class _Connection:
             time.sleep(0.005)
 
     def end(self) -> None:
-        """End the thread; it closes its wire itself, whenever its vendor's library lets it."""
+        """End the thread, which closes its wire as soon as the vendor's library returns."""
         self._end.set()
         self._wake.set()
         self._thread.join(JOIN_S)
@@ -189,11 +205,11 @@ class _Connection:
         except Exception as error:  # of any vendor's library
             self._error = error
         finally:
-            with contextlib.suppress(Exception):  # what is broken may fail to close, too
+            with contextlib.suppress(Exception):  # a lost connection may fail to close
                 self._wire.close()
 
     def _exchange(self) -> bool:
-        """One round of question and answer; whether there was an answer."""
+        """Run one request and response; returns whether there was a response."""
         clearing = self._clearing
         with self._lock:
             target, self._target = self._target, None
@@ -201,7 +217,7 @@ class _Connection:
             if clearing:
                 self._wire.clear()
             sample, fault = self._read(self._wire.exchange(target))
-        except Exception as error:  # of any vendor's library; `read` tells it to the driver
+        except Exception as error:  # of any vendor's library; `read` raises it in the driver's thread
             with self._lock:
                 self._error = error
                 self._target = target if self._target is None else self._target  # it may not have arrived
@@ -213,7 +229,7 @@ class _Connection:
         return True
 
     def _read(self, answer: Answer) -> tuple[JointSample, str | None]:
-        """The answer as a sample; a velocity that is not measured is that since the last answer."""
+        """The response as a sample; a velocity that is not measured is that since the last response."""
         velocity = answer.velocity
         if velocity is None:
             velocity = np.zeros_like(answer.position)

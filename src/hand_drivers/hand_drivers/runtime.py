@@ -13,17 +13,22 @@ from hand_drivers.status import State
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.2, 5.0
 _BRAKING_MARGIN_S = 0.3
-_END_S = 2.0  # a middleware that hangs for longer is left behind
+_END_S = 2.0  # longest time to wait for a middleware that hangs
 
 
 class Runtime:
-    """Runs ``driver`` as its settings say, and hands its newest sample to ``publish``, each sample once.
+    """Runs a driver as its settings say.
 
-    At the beginning of every step ``take(now_ns)`` may hand the driver what came for it. ``phase`` is the servo loop's.
-    ``on_fault`` is called once for each fault of the device, within a period of publishing.
-    Publishing has its own thread so that a slow middleware never delays a command. It begins right after a step, when
-    it is longest until the next one: threads of one interpreter wait for each other. The reconnection has its own so
+    Publishing has its own thread, so that a slow middleware never delays a command. It starts right after a step, when
+    the next one is farthest away: threads of one interpreter wait for each other. Reconnecting has its own thread, so
     that a device that hangs never delays the end of the loop.
+
+    Args:
+        driver: The driver.
+        publish: Called with the newest sample, once for each.
+        on_fault: Called once for each fault of the device, within a period of publishing.
+        take: Called with the time at the start of each step, to pass received commands to the driver.
+        phase: Phase of the servo loop.
     """
 
     def __init__(
@@ -52,7 +57,11 @@ class Runtime:
         self._reconnector: threading.Thread | None = None
 
     def start(self) -> None:
-        """Connect the device and start. Raises DeviceError when it cannot be connected."""
+        """Connect the device and start.
+
+        Raises:
+            DeviceError: it cannot be connected.
+        """
         self.driver.start()
         self._end.clear()
         self._publishing = True
@@ -62,11 +71,11 @@ class Runtime:
             thread.start()
 
     def stop(self) -> None:
-        """Brake to rest within the limits, stop the device, let go of it; bounded in time, and harmless twice."""
+        """Brake to rest within the limits, stop and disconnect the device; bounded in time, and may be called twice."""
         self._end.set()
         if self.servo.running:
             self.driver.retire()
-            self._wait_until_standing()
+            self._wait_until_at_rest()
         self.servo.stop()
         if self._publisher is not None:
             self._publishing = False
@@ -78,16 +87,16 @@ class Runtime:
             self._reconnector = None
             self.driver.end()
 
-    def _wait_until_standing(self) -> None:
+    def _wait_until_at_rest(self) -> None:
         limits = self.driver.limits
         deadline = time.monotonic() + float((limits.velocity / limits.acceleration).max()) + _BRAKING_MARGIN_S
-        while not self.driver.standing and time.monotonic() < deadline:
+        while not self.driver.at_rest and time.monotonic() < deadline:
             time.sleep(1.0 / self.driver.settings.rate_hz)
 
     def _step(self, now_ns: int) -> None:
         try:
             self._take(now_ns)
-        except Exception as error:  # a loop that dies could not even stop the device
+        except Exception as error:  # the loop must go on, to stop the device
             self.driver.stop(f"no command can be taken: {type(error).__name__}: {error}")
         self.driver.tick(now_ns)
         if now_ns >= self._publish_ns:
@@ -100,7 +109,7 @@ class Runtime:
             self._due.clear()
             try:
                 self._publish_newest()
-            except Exception as error:  # whoever moves a robot has to see it
+            except Exception as error:  # without its state, nothing may move the robot
                 self.driver.stop(f"no state can be published: {type(error).__name__}: {error}")
 
     def _publish_newest(self) -> None:
@@ -108,7 +117,7 @@ class Runtime:
             self._faults = self.driver.faults
             self._on_fault(self.driver.fault)
         sample = self.driver.sample
-        # A device that repeats itself, or is lost, has nothing new to say: an old state is never given out again.
+        # A sample is published once: a device that repeats it, or is lost, has no new state.
         if sample is not None and sample.stamp_ns != self._published_ns:
             self._published_ns = sample.stamp_ns
             self._publish(sample)

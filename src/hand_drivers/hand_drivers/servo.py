@@ -1,4 +1,4 @@
-"""The servo loop: a thread that steps something at absolute deadlines, and knows how well it does."""
+"""The servo loop: a thread that calls a function at absolute deadlines, and measures its own timing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contracts.latency import LatencyTrace
 from node_kit.scheduling import precise_timers, schedule_in_real_time
 
 PERIOD_EDGES = (0.5, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.5, 2.0)  # of the histogram of the period, in periods
-LONG_GAP_S = 0.05  # between two steps: the robot had no new target for so long
+LONG_GAP_S = 0.05  # between two steps; the robot has no new target meanwhile
 
 
 class ServoLoop:

@@ -50,7 +50,12 @@ class DriverSettings(ServoSettings):
 
 
 def load_robot(embodiment: str, side: str, part: PartName) -> Embodiment:
-    """The embodiment named, on its side. Raises EmbodimentError; ValueError when it is no such part."""
+    """Return the embodiment of that name, on its side.
+
+    Raises:
+        EmbodimentError: there is none.
+        ValueError: it is not an arm, or not a hand.
+    """
     found = registry.load(embodiment, side)
     kinds = ("arm",) if part == "arm" else ("hand", "gripper")
     if found.kind not in kinds:
@@ -60,13 +65,18 @@ def load_robot(embodiment: str, side: str, part: PartName) -> Embodiment:
 
 
 def motion_limits(robot: Embodiment, velocity_scaling: float = 1.0) -> MotionLimits:
-    """The limits of the robot, velocity and acceleration times ``velocity_scaling``."""
+    """Return the limits of the robot, velocity and acceleration times ``velocity_scaling``."""
     velocity, acceleration = robot.velocity * velocity_scaling, robot.acceleration * velocity_scaling
     return MotionLimits(robot.lower, robot.upper, velocity, acceleration)
 
 
 def make_device(plugin: str, settings: DeviceSettings) -> Device:
-    """The device of the plug-in named, not connected. Raises PluginError, DeviceError, ValueError."""
+    """Return a device of the plug-in of that name, not connected.
+
+    Raises:
+        PluginError: there is no such plug-in.
+        DeviceError: wrong options, or joints that are not those of the embodiment.
+    """
     device = plugins.load(GROUP, plugin)(settings)
     expected = settings.embodiment.joints
     if tuple(device.joints) != tuple(expected):
@@ -75,7 +85,11 @@ def make_device(plugin: str, settings: DeviceSettings) -> Device:
 
 
 def options(text: str) -> dict[str, Any]:
-    """The JSON object in ``text``. Raises ValueError saying what is there instead."""
+    """Return the JSON object in ``text``.
+
+    Raises:
+        ValueError: it is something else.
+    """
     try:
         found = json.loads(text)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""The state of a driver and the only ways from one to another.
+"""The state machine of a driver.
 
-HOLDING and TRACKING come and go with chunks. STOPPED and LOST are a latch: nothing but a reset leads out of it, and
-only once its cause is gone. Letting go of the device and taking it over again does not either.
+Chunks switch between HOLDING and TRACKING. STOPPED and LOST are latched: only a reset leaves them, and only once the
+cause is gone. Disconnecting and connecting the device does not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Mode:
         self.state = State.INACTIVE
         self.reason = ""
         self._loss = ""
-        self._asked = ""  # why it is to be stopped once it starts
+        self._asked = ""  # reason to be stopped after the next start
         self.estop_asserted = False
 
     @property
@@ -37,7 +37,7 @@ class Mode:
         return self.state not in (State.INACTIVE, State.LOST)
 
     def start(self) -> None:
-        """The device was taken over; it holds, or is stopped if a stop came before."""
+        """Enter HOLDING after the device was connected, or STOPPED if a stop came before."""
         with self.lock:
             asked, self._asked = "emergency stop" if self.estop_asserted else self._asked, ""
             self._enter(State.HOLDING, "no command yet")
@@ -45,28 +45,31 @@ class Mode:
                 self._enter(State.STOPPED, asked)
 
     def retire(self) -> None:
-        """Brake, to be let go. That is no latch: a stop that was there before, or comes meanwhile, stays one."""
+        """Brake before the device is disconnected. This is no latch; a stop before or meanwhile remains one."""
         with self.lock:
             if self.movable:
                 self._enter(State.STOPPED, _RETIRED)
 
     def end(self) -> None:
-        """The device is let go. What it was stopped or lost for, it starts stopped for."""
+        """Enter INACTIVE. A latched reason is kept for the next start."""
         with self.lock:
             if self.state in _LATCHED and self.reason != _RETIRED:
                 self._asked = self.reason
             self._enter(State.INACTIVE, "")
 
     def track(self) -> None:
-        """A chunk was accepted."""
+        """Enter TRACKING: a chunk was accepted."""
         self._enter(State.TRACKING, "")
 
     def hold(self, reason: str) -> None:
-        """There is nothing left to follow."""
+        """Enter HOLDING: there is no chunk to follow."""
         self._enter(State.HOLDING, reason)
 
     def latch(self, reason: str) -> None:
-        """Stop until reset; the first reason stays, a lost device stays lost, an inactive one starts stopped."""
+        """Enter STOPPED until reset.
+
+        The first reason stays; a lost device stays lost; an inactive one will start stopped.
+        """
         with self.lock:
             if self.movable:
                 self._enter(State.STOPPED, reason)
@@ -74,14 +77,14 @@ class Mode:
                 self._asked = self._asked or reason
 
     def estop(self, asserted: bool) -> None:
-        """Take the value of the emergency stop: asserted it latches, released it only permits a reset."""
+        """Set the emergency stop: asserted, it latches; released, it only permits a reset."""
         with self.lock:
             self.estop_asserted = asserted
             if asserted:
                 self.latch("emergency stop")
 
     def lose(self, reason: str) -> bool:
-        """The device does not answer. Returns whether that is news."""
+        """Enter LOST: the device does not respond. Returns whether it was connected before."""
         with self.lock:
             news = self.connected
             if news:
@@ -90,27 +93,27 @@ class Mode:
             return news
 
     def stay_lost(self, reason: str) -> None:
-        """It could not be reconnected: `reason` follows the one it was lost for, if it is another."""
+        """Note why a reconnection failed: `reason` follows that of the loss, if it is another."""
         with self.lock:
             if self.state is State.LOST:
                 self.reason = self._loss if reason == self._loss else f"{self._loss}; not back: {reason}"
 
     def regain(self) -> None:
-        """The device is back; it waits for a reset all the same."""
+        """Enter STOPPED: the device is reconnected, and needs a reset."""
         with self.lock:
             if self.state is State.LOST:
                 self._enter(State.STOPPED, "the device was lost and is back")
 
-    def reset(self, standing: bool) -> str:
-        """Leave the latch if its cause is gone; returns why not, "" when done."""
+    def reset(self, at_rest: bool) -> str:
+        """Leave the latch if its cause is gone; returns why not, else an empty text."""
         with self.lock:
-            refusal = self.reset_refusal(standing)
+            refusal = self.reset_refusal(at_rest)
             if not refusal:
                 self._enter(State.HOLDING, "reset")
             return refusal
 
-    def reset_refusal(self, standing: bool) -> str:
-        """Why a reset would be refused now, "" if it would not."""
+    def reset_refusal(self, at_rest: bool) -> str:
+        """Return why a reset would be refused now, else an empty text."""
         with self.lock:
             if self.movable or self.reason == _RETIRED:
                 return "not stopped"
@@ -118,7 +121,7 @@ class Mode:
                 return f"the device is {self.state}: {self.reason}"
             if self.estop_asserted:
                 return "the emergency stop is still asserted"
-            return "" if standing else "still braking"
+            return "" if at_rest else "still braking"
 
     def _enter(self, state: State, reason: str) -> None:
         with self.lock:

@@ -1,4 +1,4 @@
-"""The words of a driver: its states, what becomes of a chunk, and its counts."""
+"""States of a driver, results of chunks, and counts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 
 class State(str, enum.Enum):
-    """What the driver does."""
+    """State of a driver."""
 
     INACTIVE = "inactive"  # not started: the device is not touched
-    HOLDING = "holding"  # stands where it is, or brakes to it; the next good chunk moves it
+    HOLDING = "holding"  # at rest, or braking to it; the next accepted chunk starts motion
     TRACKING = "tracking"  # follows a chunk
-    STOPPED = "stopped"  # emergency stop or fault: brakes, then stands until reset
+    STOPPED = "stopped"  # emergency stop or fault: braking, then at rest until reset
     LOST = "lost"  # the device does not answer; reset once it is back
 
     def __str__(self) -> str:
@@ -20,7 +20,7 @@ class State(str, enum.Enum):
 
 
 class ChunkStatus(str, enum.Enum):
-    """What became of a chunk."""
+    """Whether a chunk was accepted, or why it was refused."""
 
     ACCEPTED = "accepted"
     NOT_READY = "not_ready"  # the driver is inactive, stopped or lost
@@ -30,7 +30,7 @@ class ChunkStatus(str, enum.Enum):
     NOT_ASCENDING = "not_ascending"
     STALE = "stale"
     FROM_FUTURE = "from_future"
-    SUPERSEDED = "superseded"  # older than the one being followed
+    SUPERSEDED = "superseded"  # older than the running one
 
     def __str__(self) -> str:
         return self.value
@@ -42,8 +42,8 @@ class Counts:
 
     Attributes:
         chunks, refused: chunks accepted and refused.
-        limited: periods in which the guard held a joint back from its target.
-        held: how often motion was held for want of a chunk.
+        limited: periods in which the guard kept a joint from its target.
+        held: how often the command timeout ended a motion.
         missed: periods in which the device did not answer. lost: how often it was lost for that.
     """
 

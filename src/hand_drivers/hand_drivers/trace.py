@@ -1,4 +1,4 @@
-"""How long a chunk takes from its arrival to the first write that acts on it."""
+"""Latency of a chunk from its arrival to the first write that executes it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class _Passing:
 
 
 class CommandTrace:
-    """Two durations of every chunk that is acted on, in ms, and the ends of its hops in the driver.
+    """Two durations of every chunk that is executed, in ms, and the ends of its hops in the driver.
 
     ``whole``: from arrival to the call of ``write``. A servo loop takes the newest chunk at its next step, so this
     holds a wait of up to a period. ``overhead``: the same from the beginning of that step on, which is what the
     software costs.
 
-    Chunks that nobody announced with ``arrived`` are not traced; the driver alone, stepped by hand, has no clock. The
-    driver calls ``accepted`` and ``sampled`` under one lock. A chunk replaced before it was acted on counts not at all.
+    Chunks without a call of ``arrived`` are not traced; nor are chunks that were superseded before they were executed.
+    The driver calls ``accepted`` and ``sampled`` under one lock.
     """
 
     def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
@@ -39,7 +39,7 @@ class CommandTrace:
         self.whole, self.overhead, self.hops = LatencyTrace(), LatencyTrace(), HopLog(DRIVER)
 
     def arrived(self, ago_ns: int = 0, stamp_ns: int | None = None, age_ns: int = 0) -> None:
-        """The chunk that is now to be judged came so long ago.
+        """Note the arrival of the chunk that the driver checks next.
 
         Args:
             ago_ns: time since its arrival.
@@ -51,16 +51,16 @@ class CommandTrace:
         self._judged = _Passing(arrived_ns, arrived_ns, stamp_ns, now_ns - age_ns)
 
     def accepted(self) -> None:
-        """It is followed from now on."""
+        """Note that the chunk is followed from now on."""
         judged, self._judged = self._judged, None
         self._followed = judged and replace(judged, accepted_ns=self._clock())
 
     def sampled(self) -> None:
-        """The target of this period was taken from the newest chunk."""
+        """Note that the target of this period is from the newest chunk."""
         self._sampled, self._followed = self._followed, None
 
     def writing(self, period_ns: int) -> None:
-        """The target is handed to the device; the period began at ``period_ns``."""
+        """Note the write of the target; the period began at ``period_ns``."""
         chunk, self._sampled = self._sampled, None
         if chunk is None:
             return

@@ -63,7 +63,7 @@ def bench(device, limits) -> Bench:
 
 def moving(bench: Bench) -> Bench:
     bench.follow([np.ones(3)] * 5, 0.3)
-    assert not bench.driver.standing and bench.driver.state is State.TRACKING
+    assert not bench.driver.at_rest and bench.driver.state is State.TRACKING
     return bench
 
 
@@ -189,7 +189,7 @@ def test_a_command_timeout_decelerates_and_holds_though_points_are_left(bench):
     moving(bench)
     bench.run(1.0)
     assert (bench.driver.state, bench.driver.reason) == (State.HOLDING, "command timeout")
-    assert bench.driver.standing and bench.driver.counts.held == 1
+    assert bench.driver.at_rest and bench.driver.counts.held == 1
     bench.assert_motion_within_limits()
     assert np.ptp(bench.device.written[-50:], axis=0) == pytest.approx(np.zeros(3))
 
@@ -226,7 +226,7 @@ def test_the_emergency_stop_brakes_within_limits_and_latches(bench):
     moving(bench).driver.estop()
     assert bench.send([np.ones(3)]) is ChunkStatus.NOT_READY
     bench.run(0.5)
-    assert bench.driver.state is State.STOPPED and bench.driver.standing
+    assert bench.driver.state is State.STOPPED and bench.driver.at_rest
     bench.assert_motion_within_limits()
     written = len(bench.device.written)
     bench.run(0.5)
@@ -371,7 +371,7 @@ def test_a_reset_while_a_device_is_being_reconnected_is_refused_at_once_and_does
 
 def test_the_end_does_not_wait_for_a_reconnection_which_lets_go_of_the_device(reconnecting, monkeypatch):
     bench, hanging, thread = reconnecting
-    monkeypatch.setattr("hand_drivers.driver._LET_GO_S", 0.05)
+    monkeypatch.setattr("hand_drivers.driver._RELEASE_S", 0.05)
     ending = threading.Thread(target=bench.driver.end)
     ending.start()
     ending.join(10.0)
@@ -559,7 +559,7 @@ def test_a_stop_before_or_during_deactivation_outlasts_it_until_a_reset(bench, e
 def test_a_driver_that_is_being_deactivated_is_not_reset_into_motion(bench):
     moving(bench).driver.retire()
     bench.run(0.5)
-    assert bench.driver.standing and bench.driver.reset() == (False, "not stopped")
+    assert bench.driver.at_rest and bench.driver.reset() == (False, "not stopped")
 
 
 EVENTS = st.one_of(
@@ -574,7 +574,7 @@ def test_no_sequence_of_events_moves_the_device_beyond_a_limit_or_out_of_a_stop(
     driver = bench.driver
     for event, periods in events:
         stopped = driver.state in (State.STOPPED, State.LOST)
-        at_rest, before = driver.standing, bench.device.position.copy()
+        at_rest, before = driver.at_rest, bench.device.position.copy()
         _apply(bench, event)
         if stopped and event[0] != "reset":
             assert driver.state in (State.STOPPED, State.LOST)

@@ -58,7 +58,7 @@ def test_a_sample_is_not_published_again_while_the_device_is_lost(runtime, devic
 def test_the_end_brakes_to_rest_then_stops_and_disconnects(runtime, device, limits):
     chunk = time.monotonic_ns()
     runtime.driver.accept_chunk(Chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)])), chunk)
-    assert until(lambda: not runtime.driver.standing)
+    assert until(lambda: not runtime.driver.at_rest)
     runtime.stop()
     path = np.array([*device.runs[0], device.position])  # what was written, then the stop
     assert (np.abs(np.diff(path, 2, axis=0)) / 0.01**2 <= limits.acceleration + 1e-9).all()
@@ -86,9 +86,9 @@ def test_a_loop_that_cannot_take_commands_brakes_and_says_why(device, limits, pu
     runtime.start()
     chunk = time.monotonic_ns()
     runtime.driver.accept_chunk(Chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)])), chunk)
-    assert until(lambda: not runtime.driver.standing)
+    assert until(lambda: not runtime.driver.at_rest)
     broken.append("yes")
-    assert until(lambda: runtime.driver.state is State.STOPPED and runtime.driver.standing)
+    assert until(lambda: runtime.driver.state is State.STOPPED and runtime.driver.at_rest)
     assert runtime.driver.reason == "no command can be taken: ValueError: no such handle" and runtime.servo.running
     runtime.stop()
 
@@ -108,7 +108,7 @@ def test_a_fault_that_is_back_right_after_a_reset_is_told_again(device, limits):
     runtime = Runtime(driver, lambda sample: None, on_fault=told.append)
     runtime.start()
     device.trouble = "joint 3 is hot"
-    assert until(lambda: told == ["joint 3 is hot"] and driver.standing)
+    assert until(lambda: told == ["joint 3 is hot"] and driver.at_rest)
     with driver._wire:  # neither a step nor a publication comes in between
         assert driver.reset()[0]
         device.trouble = "joint 3 is hot"
