@@ -46,15 +46,15 @@ def parse_arrays(
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """One array. numpy allocates what the header promises, so that must be what the member has."""
+    """One array. numpy allocates what the header declares, so that must be the size of the member."""
     with archive.open(member) as stream:
         version = np.lib.format.read_magic(stream)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         shape, _, dtype = read_header[version](stream)
-        promised = dtype.itemsize
+        declared = dtype.itemsize
         for size in shape:
-            promised *= size
-        if dtype.hasobject or min(shape, default=0) < 0 or stream.tell() + promised != member.file_size:
+            declared *= size
+        if dtype.hasobject or min(shape, default=0) < 0 or stream.tell() + declared != member.file_size:
             raise ValueError(f"{member.filename}: {dtype} {shape} in {member.file_size} bytes")
         stream.seek(0)
         return np.lib.format.read_array(stream, allow_pickle=False)

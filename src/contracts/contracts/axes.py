@@ -37,8 +37,8 @@ def pose_to_wrist(pose: np.ndarray) -> np.ndarray:
 def wrist_to_pose(wrist: np.ndarray) -> np.ndarray:
     """Wrist vectors (..., 9) to homogeneous poses (..., 4, 4), by Gram-Schmidt.
 
-    Columns that define no rotation (too short, or nearly parallel) give a pose of NaN, so that the caller's check for
-    finite values refuses it; they are never replaced by a rotation nobody asked for.
+    Columns that define no rotation (too short, or nearly parallel) give a pose of NaN, which the caller's check for
+    finite values refuses. They are never replaced by another rotation.
     """
     wrist = np.asarray(wrist, dtype=float)
     if wrist.shape[-1:] != (WRIST_SIZE,):

@@ -109,7 +109,11 @@ def write_manifest(directory: Path | str, manifest: Manifest) -> Path:
 
 
 def describe_file(path: Path | str) -> FileEntry:
-    """Return the size and the hash of a file, for the manifest. Raises BundleError where it cannot be read."""
+    """Return the size and the hash of a file, for the manifest.
+
+    Raises:
+        BundleError: The file cannot be read.
+    """
     content = read_bytes(path, MAX_FILE_BYTES, BundleError)
     return FileEntry(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
@@ -120,6 +124,6 @@ def content_id(name: str, content: bytes) -> str:
 
 
 def bundle_sha256(directory: Path | str) -> str:
-    """Return the hash of the manifest, which stands for the whole bundle because it holds the hash of each file."""
+    """Return the hash of the manifest, which identifies the whole bundle: it contains the hash of each file."""
     content = read_bytes(Path(directory) / MANIFEST_NAME, MAX_MANIFEST_BYTES, BundleError)
     return hashlib.sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""Files that anybody may have written: bounded reading, YAML of plain values, and writing in one step."""
+"""Files of unknown origin: bounded reading, YAML of plain values, and atomic writing."""
 
 from __future__ import annotations
 

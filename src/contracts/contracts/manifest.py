@@ -1,4 +1,4 @@
-"""The schema of `manifest.yaml`: a codec's or a policy's, told apart by `kind`."""
+"""The schema of `manifest.yaml`: a codec's or a policy's, discriminated by `kind`."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class HandEntry(Strict):
 
 
 class CodecContract(Strict):
-    """What a codec bundle promises."""
+    """The contract of a codec bundle."""
 
     latent_dim: int = Field(ge=1, le=256, description="N")
     hands: dict[str, HandEntry] = Field(min_length=1, description="by name of the embodiment")
 
 
 class ObservationContract(Strict):
-    """What a policy must be shown: cameras name -> (height, width) of the prepared image; oldest admissible age."""
+    """The observations that a policy needs."""
 
     cameras: dict[str, tuple[int, int]] = Field(
         min_length=1, description="name -> height, width of the image given to the network"
@@ -74,7 +74,7 @@ class ObservationContract(Strict):
 
 
 class PolicyContract(Strict):
-    """What a policy bundle promises. Point i of a chunk is at the observation's stamp + (i + 1) * period_s."""
+    """The contract of a policy bundle. Point i of a chunk is at the observation's stamp + (i + 1) * period_s."""
 
     model: FileName = Field(description="ONNX file")
     sides: tuple[Side, ...] = Field(min_length=1, description="that it moves")

@@ -1,4 +1,4 @@
-"""The one way to open a network: from verified bytes, with the inputs and outputs that its bundle promises."""
+"""The one way to open a network: from verified bytes, with the inputs and outputs of its bundle's contract."""
 
 from __future__ import annotations
 

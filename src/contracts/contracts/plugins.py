@@ -11,14 +11,14 @@ class PluginError(LookupError):
 
 
 def names(group: str) -> tuple[str, ...]:
-    """Sorted names registered under ``group``."""
+    """Return the sorted names registered under ``group``."""
     return tuple(sorted({entry.name for entry in entry_points(group=group)}))
 
 
 def load(group: str, name: str) -> Any:
     """Import and return the object registered as ``name`` under ``group``.
 
-    Only the plug-in asked for is imported, so a missing vendor library troubles nobody else.
+    Only the plug-in asked for is imported, so a missing vendor library affects no other plug-in.
 
     Raises:
         PluginError: unknown name, or the plug-in's module cannot be imported.

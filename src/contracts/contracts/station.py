@@ -59,7 +59,7 @@ class Part(Schema):
 
 
 class Side(Schema):
-    """One arm with its hand, and where it stands."""
+    """One arm with its hand, and the pose of its base."""
 
     arm: Part
     hand: Part
@@ -67,7 +67,7 @@ class Side(Schema):
 
 
 class View(Schema):
-    """Where a camera stands and what it looks at (station frame, metres); its up is the station's z."""
+    """Position of a camera and the point it looks at, in the station frame; the image's up is the station's z."""
 
     xyz: Vector3 = Field(description="position, m")
     look_at: Vector3 = Field(description="point in the middle of the image, m")
@@ -86,14 +86,14 @@ class Camera(Schema):
 
 
 class Table(Schema):
-    """A box the robots stand on: `xyz` is the centre of its top surface, `size` its full extents."""
+    """The box that the robots are mounted on: `xyz` is the centre of its top surface, `size` its full extents."""
 
     xyz: Vector3 = Field(default=(0.45, 0.0, 0.0), description="centre of the top surface, m")
     size: Vector3 = Field(default=(1.3, 1.7, 0.04), description="extents, m")
 
 
 class Scene(Schema):
-    """What stands around the robots; objects and trays belong to the task and not to the station."""
+    """Fixed surroundings of the robots; objects and trays belong to the task."""
 
     table: Table = Table()
 
@@ -136,7 +136,7 @@ class BagSettings(Schema):
 
 
 class Record(BagSettings):
-    """What a station records of itself."""
+    """Whether and where runs are recorded."""
 
     enabled: bool = Field(default=True, description="record each run")
 
@@ -162,17 +162,24 @@ class Station(Schema):
 
     @property
     def simulated(self) -> bool:
-        """Whether a simulated world stands in for the robots."""
+        """Whether the robots are simulated."""
         return self.backend != "real"
 
 
 def station_names() -> tuple[str, ...]:
-    """The shipped stations."""
+    """Return the names of the shipped stations, sorted."""
     return tuple(sorted(file.stem for file in STATIONS.glob("*.yaml")))
 
 
 def station_file(path_or_name: str) -> Path:
-    """The file of a station given by path (`lab.yaml`) or by the name of a shipped one (`dual_xarm7`); FileError."""
+    """Return the file of a station.
+
+    Args:
+        path_or_name: A path (`lab.yaml`), or the name of a shipped station (`dual_xarm7`).
+
+    Raises:
+        FileError: No shipped station has this name.
+    """
     if "/" in path_or_name or path_or_name.endswith((".yaml", ".yml")):
         return Path(path_or_name).expanduser()
     if path_or_name not in station_names():
@@ -181,12 +188,26 @@ def station_file(path_or_name: str) -> Path:
 
 
 def load_station(path: str | Path) -> Station:
-    """The station described by the YAML file at `path`; FileError (one line) when it is not one."""
+    """Return the station in a YAML file.
+
+    Raises:
+        FileError: The file cannot be read, or a field is wrong.
+    """
     return validate(Station, read_mapping(path), path)
 
 
 def station_with_hands(path_or_name: str, left: str, right: str, task: str) -> Station:
-    """The station of a file, or a shipped one by its name, with `left` and `right` hands and `task`."""
+    """Return a station with other hands and another task.
+
+    Args:
+        path_or_name: As in `station_file`.
+        left: Name of the left hand.
+        right: Name of the right hand.
+        task: Name of the task.
+
+    Raises:
+        FileError: There is no such station, or a field is wrong.
+    """
     station = load_station(station_file(path_or_name))
     hands = {"left": left, "right": right}
     sides = {

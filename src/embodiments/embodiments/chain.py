@@ -60,7 +60,11 @@ class Chain:
         )
 
     def link_index(self, link: str) -> int:
-        """Return the index of a link; raises KeyError naming the links that exist."""
+        """Return the index of a link.
+
+        Raises:
+            KeyError: There is no such link; the message lists those that exist.
+        """
         try:
             return self.links.index(link)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Checks that a robot's YAML and its URDF tell the same story."""
+"""Checks that a robot's YAML and its URDF agree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _SLACK = 1e-6
 
 
 def check_links(data: EmbodimentData, tree: Tree, file: str) -> None:
-    """Raise EmbodimentError unless joints, tips and flange of `data` exist in the URDF, every actuated joint once."""
+    """Check that joints, tips and flange exist in the URDF, and that each actuated joint is listed once.
+
+    Raises:
+        EmbodimentError: They do not.
+    """
     listed = [joint.name for joint in data.joints]
     if sorted(listed) != sorted(tree.actuated):
         raise EmbodimentError(
@@ -30,7 +34,11 @@ def check_links(data: EmbodimentData, tree: Tree, file: str) -> None:
 
 
 def joint_limits(data: EmbodimentData, tree: Tree, file: str) -> tuple[np.ndarray, ...]:
-    """Return lower, upper, velocity, acceleration (n,); raises EmbodimentError if wider than the URDF's limits."""
+    """Return lower, upper, velocity and acceleration limits, each (n,), in rad and s (m for prismatic joints).
+
+    Raises:
+        EmbodimentError: A range is wider than the URDF's.
+    """
     mechanical = {joint.name: (joint.lower, joint.upper) for joint in tree.joints}
     rows = []
     for index, joint in enumerate(data.joints):
@@ -45,7 +53,11 @@ def joint_limits(data: EmbodimentData, tree: Tree, file: str) -> tuple[np.ndarra
 
 
 def posture(name: str, values: Sequence[float], limits: tuple[np.ndarray, ...], file: str) -> np.ndarray:
-    """Return a posture (n,) as a read-only array; raises EmbodimentError for a wrong length or values out of limits."""
+    """Return a posture (n,) as a read-only array.
+
+    Raises:
+        EmbodimentError: Wrong length, or values out of limits.
+    """
     lower, upper = limits[:2]
     if len(values) != len(lower):
         raise EmbodimentError(file, f"postures.{name}", list(values), f"{len(lower)} numbers, one a joint")

@@ -38,11 +38,12 @@ class ArmIK:
     """Solves for the pose of a hand's grasp frame, given in the station frame.
 
     Args:
-        arm, hand: the embodiments of one side.
+        arm: The arm.
+        hand: The hand on the same side.
         base: (4, 4) station frame -> arm root.
-        damping: least damping of the least squares; it grows with the error, which is calm far away and exact close by.
-        pull: share of the way to the home posture that the null space moves in each step.
-        step: largest change of any joint in a step, rad.
+        damping: Least damping of the least squares; it grows with the error: smooth far from the target, exact near it.
+        pull: Share of the way to the home posture that the null space moves in each step.
+        step: Largest change of any joint in a step, rad.
     """
 
     def __init__(
@@ -73,9 +74,16 @@ class ArmIK:
         return self._base @ self._data.oMf[self._frame].homogeneous
 
     def solve(self, target: np.ndarray, seed: np.ndarray, *, iterations: int = 30) -> tuple[np.ndarray, IKStatus]:
-        """Return joints (n,) that bring the grasp frame to `target` (4, 4), starting from `seed` (n,), and the status.
+        """Find joints that bring the grasp frame to a pose.
 
-        A target or seed that is not finite gives the seed (or home) back with NOT_FINITE.
+        Args:
+            target: (4, 4) pose of the grasp frame in the station frame.
+            seed: (n,) joints to start from, rad.
+            iterations: Most steps.
+
+        Returns:
+            Joints (n,) in rad, finite and within limits, and the status. If target or seed is not finite: the seed (or
+            home) and NOT_FINITE.
         """
         q = np.asarray(seed, dtype=float)
         if not np.isfinite(q).all():

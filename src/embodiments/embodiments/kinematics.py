@@ -34,7 +34,9 @@ class Kinematics:
     def forward(self, q: np.ndarray, links: Sequence[str]) -> np.ndarray:
         """Return poses (..., len(links), 4, 4) of `links` in the root frame, from joints `q` (..., n).
 
-        Raises KeyError for a link that does not exist and ValueError for a wrong number of joints.
+        Raises:
+            KeyError: A link does not exist.
+            ValueError: Wrong number of joints.
         """
         q = np.asarray(q, dtype=float)
         if q.shape[-1:] != (len(self.joints),):

@@ -25,7 +25,9 @@ _SETTLED = 1e-12  # m2 by which the sum of squares changes when a pose is done
 def landmarks(hand: Embodiment, q: np.ndarray) -> np.ndarray:
     """Return the landmarks (..., 21, 3) in the hand's root frame (m) at joints `q` (..., n).
 
-    Raises EmbodimentError for a hand without links of those names and ValueError for a wrong number of joints.
+    Raises:
+        EmbodimentError: The hand has no links of those names.
+        ValueError: Wrong number of joints.
     """
     _check_links(hand)
     return hand.kinematics.forward(q, LANDMARKS)[..., :3, 3]
@@ -48,11 +50,20 @@ def points_and_jacobian(hand: Embodiment, q: np.ndarray, links: tuple[str, ...])
 
 
 def fit(hand: Embodiment, points: np.ndarray, iterations: int = 15) -> tuple[np.ndarray, np.ndarray]:
-    """Return joints (M, n) within limits and the residual (M,): RMS distance of the landmarks, in the points' m.
+    """Fit a hand's joints to measured landmarks, by damped least squares from the posture `open`, within limits.
 
-    `points` (M, 21, 3) may come from a hand of any size in any pose: scale, rotation and translation are estimated
-    for each pose. The joints are a damped least-squares solution (projected on the limits) that starts at `open`.
-    Raises EmbodimentError for a hand without landmarks and ValueError for points that are no finite, spread-out hand.
+    Args:
+        hand: A hand whose links have the names of LANDMARKS.
+        points: (M, 21, 3) in m, of a hand of any size in any pose: scale, rotation and translation are estimated for
+            each pose.
+        iterations: Most steps.
+
+    Returns:
+        Joints (M, n) in rad and the residuals (M,), the RMS distance of the landmarks in m.
+
+    Raises:
+        EmbodimentError: The hand has no landmarks.
+        ValueError: Points of another shape, not finite, or all in one place.
     """
     _check_links(hand)
     points = np.asarray(points, dtype=float)
@@ -106,7 +117,7 @@ def _fit(hand: Embodiment, points: np.ndarray, iterations: int) -> tuple[np.ndar
 def _step(
     hand: Embodiment, q: np.ndarray, model: np.ndarray, jacobian: np.ndarray, error: np.ndarray, damping: np.ndarray
 ) -> np.ndarray:
-    """Joints after one damped step; joints that sit at a limit and want to leave it are held."""
+    """Joints after one damped step; joints at a limit that would leave it are held."""
     count = q.shape[1]
     whole = np.concatenate((jacobian, _pose_columns(model)), axis=-1).reshape(len(q), -1, count + 7)
     gradient = (error.reshape(len(q), 1, -1) @ whole)[:, 0]

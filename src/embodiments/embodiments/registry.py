@@ -1,4 +1,4 @@
-"""Looks robots up by name and hands them out checked: `load("inspire", "left")`.
+"""Robots by name, checked: `load("inspire", "left")`.
 
 Beside the robots of this package there are those of the folders that the environment variable `CROSSHAND_EMBODIMENTS`
 lists, separated like `PATH`; `./ws` sets it to `robots/` of the workspace. A name is one robot: two of it are refused.
@@ -78,7 +78,15 @@ def names(kind: str | None = None) -> tuple[str, ...]:
 
 
 def load(name: str, side: str = "right") -> Embodiment:
-    """Return a known embodiment. Raises EmbodimentError; for an unknown name it lists the known ones."""
+    """Return a known embodiment.
+
+    Args:
+        name: Name of the robot, as listed by `names`.
+        side: "left" or "right"; left hands, grippers and handed arms are mirror images.
+
+    Raises:
+        EmbodimentError: The name is unknown (the message lists the known ones) or used twice, or the files are wrong.
+    """
     known = names()
     if name not in known:
         raise EmbodimentError(f"embodiment '{name}'", "name", name, f"one of {', '.join(known)}")
@@ -90,12 +98,16 @@ def load(name: str, side: str = "right") -> Embodiment:
 
 @lru_cache(maxsize=64)
 def _load(path: Path, changed_ns: int, side: str) -> Embodiment:
-    """The robot of a file as it was at `changed_ns`: a file that is written anew is read anew."""
+    """The robot of a file, cached until the file changes."""
     return load_file(path, side)
 
 
 def load_file(path: str | Path, side: str = "right") -> Embodiment:
-    """Return the embodiment described by a YAML file and the URDF beside it. Raises EmbodimentError."""
+    """Return the embodiment described by a YAML file and the URDF beside it.
+
+    Raises:
+        EmbodimentError: A file cannot be read, a field is wrong, or the two files contradict each other.
+    """
     path = Path(path)
     if side not in SIDES:
         raise EmbodimentError(str(path), "side", side, f"one of {', '.join(SIDES)}")

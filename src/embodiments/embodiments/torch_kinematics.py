@@ -43,7 +43,9 @@ class TorchKinematics(nn.Module):
     def forward(self, q: Tensor, links: Sequence[str]) -> Tensor:
         """Return poses (B, len(links), 4, 4) of `links` in the root frame from joints (B, n) in rad.
 
-        Raises KeyError for a link that does not exist and ValueError for a wrong shape.
+        Raises:
+            KeyError: A link does not exist.
+            ValueError: Wrong shape of `q`.
         """
         plan = self._plan(links)
         frames = self._frames(q, plan)
@@ -75,7 +77,7 @@ class TorchKinematics(nn.Module):
         return torch.minimum(torch.maximum(positions, self._lower), self._upper)
 
     def _frames(self, q: Tensor, plan: Plan) -> Tensor:
-        """Poses (L, B, 3, 4) of the moving frames that the plan's links hang on."""
+        """Poses (L, B, 3, 4) of the moving frames that carry the plan's links."""
         positions = self._positions(q)
         sin, cos = torch.sin(positions), torch.cos(positions)
         root = torch.eye(3, 4, dtype=q.dtype, device=q.device).expand(1, q.shape[0], 3, 4)

@@ -33,7 +33,11 @@ class Plan:
 
 
 def make_plan(chain: Chain, links: Sequence[str]) -> Plan:
-    """Plan the poses of `links`; raises KeyError for one that does not exist."""
+    """Plan the poses of `links`.
+
+    Raises:
+        KeyError: A link does not exist.
+    """
     wanted = [chain.link_index(link) for link in links]
     anchors = {link: _anchor(chain, link) for link in (0, *chain.needed(wanted))}
     moving = [link for link in anchors if link > 0 and _moves(chain, link)]
@@ -53,7 +57,10 @@ def serial(chain: Chain, link: str) -> tuple[list[int], np.ndarray, np.ndarray]:
     """The way from the root to `link` as one serial chain, joints about or along their own z.
 
     Returns the D moving joints, the constants (D, 4, 4) from each joint's frame (first: the root) to the next, and the
-    position (4,) of the link in the last joint's frame. Raises KeyError for a link that does not exist.
+    position (4,) of the link in the last joint's frame.
+
+    Raises:
+        KeyError: The link does not exist.
     """
     index = chain.link_index(link)
     anchor, end = _anchor(chain, index)

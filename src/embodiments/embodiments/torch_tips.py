@@ -60,7 +60,11 @@ class GroupedTips(nn.Module):
             self.register_buffer(f"_{name}", _stack(packed, name), persistent=False)
 
     def forward(self, q: Tensor) -> Tensor:
-        """Fingertips (H, M, 5, 3) in m from joints (H, M, J) in rad (m for prismatic joints)."""
+        """Return fingertips (H, M, 5, 3) in m from joints (H, M, J) in rad (m for prismatic joints).
+
+        Raises:
+            ValueError: Wrong shape of `q`.
+        """
         hands, rows, width = q.shape
         if (hands, width) != tuple(self.joint_mask.shape):
             raise ValueError(
@@ -79,10 +83,17 @@ class GroupedTips(nn.Module):
 
 
 def reach(travel: Tensor, rotation: Tensor, shift: Tensor, turns: Tensor, end: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Tips (C, 3, M) of C chains of D joints at `travel` (D, C, M), and the turned points (C, 3, M) at each joint.
+    """Compute the tips of C chains of D joints for M postures.
 
-    `rotation` (D, C, 3, 3) and `shift` (D, C, 3, 1) lead from joint to joint, `turns` (D, C, 1) is 1 for a revolute
-    joint and 0 for a prismatic one, `end` (C, 3, 1) is the tip in the last joint's frame.
+    Args:
+        travel: (D, C, M) joint positions, rad (m for prismatic joints).
+        rotation: (D, C, 3, 3) from joint to joint.
+        shift: (D, C, 3, 1) from joint to joint, m.
+        turns: (D, C, 1), 1 for a revolute joint, 0 for a prismatic one.
+        end: (C, 3, 1) tip in the last joint's frame, m.
+
+    Returns:
+        The tips (C, 3, M), and the points (C, 3, M) after the rotation of each joint.
     """
     points = end.expand(-1, -1, travel.shape[2])
     angle = travel * turns
@@ -140,7 +151,7 @@ class _Chain:
     end: np.ndarray
 
     def padded(self, depth: int) -> _Chain:
-        """The same with joints that do nothing at the tip's end."""
+        """The same, padded at the tip with joints that change nothing."""
         extra = depth - len(self.source)
         fill = {"rotation": np.eye(3), "turns": 1.0}
         parts = {}

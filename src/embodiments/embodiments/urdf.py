@@ -27,7 +27,15 @@ class Tree:
 
 
 def parse(text: str, source: str = "urdf") -> Tree:
-    """Parse URDF `text`; `source` names it in errors. Raises EmbodimentError on anything that is not one clean tree."""
+    """Return the kinematic tree of a URDF.
+
+    Args:
+        text: XML.
+        source: The file's name, for messages.
+
+    Raises:
+        EmbodimentError: Not a URDF, or not one tree of known joints.
+    """
     robot = parse_robot(text, source)
     links = _unique((read_attribute(e, "name", source, "link") for e in robot.findall("link")), source, "link")
     joints = [read_joint(e, source) for e in robot.findall("joint")]
@@ -39,7 +47,7 @@ def parse(text: str, source: str = "urdf") -> Tree:
 
 
 def without_geometry(text: str) -> str:
-    """Return the URDF reduced to its kinematics, for libraries that know fewer shapes than URDF 1.2 has."""
+    """Return the URDF reduced to its kinematics, for libraries without the shapes of URDF 1.2."""
     robot = parse_robot(text)
     robot.attrib.pop("version", None)
     for link in robot.findall("link"):
@@ -81,7 +89,7 @@ def _check_mimics(joints: list[Joint], source: str) -> None:
 
 
 def _sorted(joints: list[Joint], links: tuple[str, ...], source: str) -> tuple[str, tuple[Joint, ...]]:
-    """Depth-first from the one root; whatever is not reached hangs on a cycle."""
+    """Depth-first from the one root; joints that are not reached are part of a cycle."""
     children = {joint.child for joint in joints}
     roots = [link for link in links if link not in children]
     if len(roots) != 1:

@@ -39,7 +39,11 @@ class Joint:
 
 
 def read_attribute(element: ElementTree.Element, key: str, source: str, field: str) -> str:
-    """Return a required attribute; raises EmbodimentError where it is missing or empty."""
+    """Return a required attribute.
+
+    Raises:
+        EmbodimentError: It is missing or empty.
+    """
     value = element.get(key)
     if not value:
         raise EmbodimentError(source, field, element.attrib, f"attribute '{key}' of <{element.tag}>")
@@ -57,7 +61,11 @@ def _numbers(value: str | None, count: int, default: str, source: str, field: st
 
 
 def read_joint(element: ElementTree.Element, source: str) -> Joint:
-    """Return the joint a <joint> element describes; raises EmbodimentError. `source` names the file in errors."""
+    """Return the joint of a <joint> element; `source` is the file's name, for messages.
+
+    Raises:
+        EmbodimentError: An attribute is missing or wrong.
+    """
     name = read_attribute(element, "name", source, "joint")
     field = f"joint {name}"
     kind = element.get("type", "")

@@ -1,4 +1,4 @@
-"""The XML of a URDF, from anybody: bounded in size, elements and depth, without document types and entities."""
+"""The XML of a URDF of unknown origin: bounded in size, elements and depth, without document types and entities."""
 
 from __future__ import annotations
 

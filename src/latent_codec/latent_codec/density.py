@@ -1,9 +1,9 @@
-"""How likely a latent is under what a decoder was trained on: a Gaussian mixture, scored in numpy in microseconds.
+"""How likely a latent is under a decoder's training data: a Gaussian mixture, scored in numpy in microseconds.
 
-The score of a latent is the logarithm of how much likelier the mixture makes it than a background: the largest of the
-one Gaussian with the mixture's mean and covariance, that Gaussian two and four times as wide, and a constant.
-A bare density would be lowest at the rim of what is valid and let pass all that is near the middle; the ratio asks
-instead whether a latent lies on the space's own thin sheets, wherever that is (the test of Neyman and Pearson).
+The score is a log likelihood ratio (Neyman and Pearson, 1933): the mixture against a background, which is the largest
+of the Gaussian with the mixture's mean and covariance, that Gaussian two and four times as wide, and a constant.
+The density alone would be lowest at the rim of the valid latents and would accept all that is near their mean; the
+ratio measures whether a latent lies on the thin sheets that valid latents form, wherever they are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,16 @@ class Density:
     """K Gaussians in N dimensions: `weights` (K,), `means` (K, N), `covariances` (K, N, N), in units of the latent."""
 
     def __init__(self, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> None:
-        """Raises LinAlgError where a covariance is not positive definite."""
+        """Precompute what scoring needs.
+
+        Args:
+            weights: (K,), above 0, sum 1.
+            means: (K, N).
+            covariances: (K, N, N).
+
+        Raises:
+            LinAlgError: A covariance is not positive definite.
+        """
         self.weights, self.means, self.covariances = (np.array(a, np.float32) for a in (weights, means, covariances))
         weights, means, covariances = (a.astype(float) for a in (self.weights, self.means, self.covariances))
         self.mean = weights @ means
@@ -48,11 +57,15 @@ class Density:
 
     @property
     def latent_dim(self) -> int:
-        """N."""
+        """N, the dimensions of a latent."""
         return self.means.shape[1]
 
     def score(self, latents: np.ndarray) -> np.ndarray:
-        """Scores (B,) of finite latents (B, N), finite and the higher the likelier. Raises ValueError."""
+        """Return the scores (B,) of latents (B, N): finite, higher is likelier.
+
+        Raises:
+            ValueError: Latents of another shape, or not finite.
+        """
         latents = np.asarray(latents, dtype=float)
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
             raise ValueError(f"latents: found shape {latents.shape}, expected (B, {self.latent_dim})")
@@ -75,14 +88,23 @@ class Density:
         return top + np.log(np.exp(inside).sum(axis=1)) - np.maximum(outside, self._floor)
 
     def to_bytes(self) -> bytes:
-        """As an .npz file of three float32 arrays; equal densities give equal bytes."""
+        """Return an .npz file of three float32 arrays; equal densities give equal bytes."""
         buffer = io.BytesIO()
         np.savez(buffer, **{name: getattr(self, name) for name in ARRAYS})
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes, path: Path | str, latent_dim: int) -> Density:
-        """Read what `to_bytes` made; `path` is for messages. Raises BundleError for whatever is not a density."""
+        """Return the density that `to_bytes` wrote.
+
+        Args:
+            content: The .npz file.
+            path: Where it is from, for messages.
+            latent_dim: N that it must have.
+
+        Raises:
+            BundleError: It is not a density, or larger than MAX_BYTES, packed or unpacked.
+        """
         found = parse_arrays(content, path, MAX_BYTES, BundleError)
         if set(found) != set(ARRAYS):
             raise BundleError(path, "arrays", ", ".join(sorted(found)), ", ".join(sorted(ARRAYS)))
@@ -101,7 +123,9 @@ class Density:
                 return cls(weights, means, covariances)
         except np.linalg.LinAlgError:
             pass
-        raise BundleError(path, "covariances", "a matrix that is none", "symmetric, positive definite matrices")
+        raise BundleError(
+            path, "covariances", "a matrix that is not a covariance", "symmetric, positive definite matrices"
+        )
 
 
 def _whitening(covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from embodiments.urdf_import.search import minimise
 # Flange axes <- grasp frame; the same for every hand, so that directions between fingertips can be compared.
 GRASP_ROTATION = np.array([[0, 0, -1], [0.5**0.5, 0.5**0.5, 0], [0.5**0.5, -(0.5**0.5), 0]])
 GRIPPER_ROTATION = np.array([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])
-REST = 0.02  # pull of joints that a search does not care about, m^2 per squared half range
+REST = 0.02  # pull towards rest of joints without effect, m^2 per squared half range
 ADAPTER_M = 0.01  # least distance of the flange from the nearest joint
 SNAP_DEG = 5.0  # axes this close to those of the root link were meant to be them
 Direction = Sequence[float] | np.ndarray  # (3,)
@@ -39,7 +39,16 @@ class Axes:
 
 
 def find_axes(hand: Hand, kind: str, given: Mapping[str, Sequence[float]]) -> Axes:
-    """Directions of a hand; `given` may hold "forward" and "palm" in root axes. Raises EmbodimentError."""
+    """Estimate the directions of a hand.
+
+    Args:
+        hand: The hand.
+        kind: "hand" or "gripper".
+        given: "forward" and "palm" in root axes, where they are known.
+
+    Raises:
+        EmbodimentError: The geometry defines no direction.
+    """
     straight, forward = hand.rest, given.get("forward")
     for _ in range(1 if forward is not None else 2):
         z = _unit(forward if forward is not None else pointing(hand, straight), hand, "forward")

@@ -34,7 +34,11 @@ class Hand:
 
 
 def prepare(source: Source, urdf: str) -> Hand:
-    """Kinematics of a URDF that was read. Raises EmbodimentError for a fingertip that no joint moves."""
+    """Return the kinematics of a URDF that was read.
+
+    Raises:
+        EmbodimentError: No joint moves one of the fingertips.
+    """
     limits = {joint.name: (joint.lower, joint.upper) for joint in source.tree.joints}
     lower, upper = np.array([limits[name] for name in source.actuated]).T
     bases = _bases(source)

@@ -1,4 +1,4 @@
-"""A URDF and the names of its fingertips -> an embodiment: everything else is found, said, and can be overruled."""
+"""An embodiment from a URDF and the names of its fingertips: everything else is estimated, reported, and can be set."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REACH_M = (0.02, 0.8)  # from the root to a fingertip; beyond it, the URDF is no
 
 @dataclass(frozen=True)
 class Options:
-    """What the user knows better. Directions in root axes; poses flange -> root and root -> grasp frame."""
+    """What the user sets instead of the estimate: directions in root axes, poses flange -> root -> grasp frame."""
 
     kind: str = "hand"
     side: str | None = None
@@ -56,7 +56,17 @@ class Intake:
 
 
 def take_in(urdf: Path, name: str, tips: Tips, options: Options | None = None) -> Intake:
-    """Make an embodiment of a URDF. Raises EmbodimentError with one line: file, field, found, expected."""
+    """Make an embodiment of a URDF.
+
+    Args:
+        urdf: The file.
+        name: Name of the new robot.
+        tips: Finger -> link and point in it, m; at least thumb and index.
+        options: What is not to be estimated.
+
+    Raises:
+        EmbodimentError: The URDF or an argument cannot be used.
+    """
     options = options or Options()
     _check_arguments(name, tips, options)
     tips = {finger: tips[finger] for finger in FINGERS if finger in tips}
@@ -76,7 +86,20 @@ def take_in(urdf: Path, name: str, tips: Tips, options: Options | None = None) -
 
 
 def write(intake: Intake, folder: Path, *, replace: bool = False) -> Path:
-    """Put the two files into a registry folder and return the YAML. Raises EmbodimentError for a name that is taken."""
+    """Write the two files into a registry folder.
+
+    Args:
+        intake: The new robot.
+        folder: Folder of the registry; created if necessary.
+        replace: Whether a robot of the same name in this folder is replaced.
+
+    Returns:
+        The path of the YAML file.
+
+    Raises:
+        EmbodimentError: The name is taken.
+        OSError: A file cannot be written.
+    """
     target = folder / f"{intake.name}.yaml"
     taken = DATA / target.name if (DATA / target.name).exists() else target
     if taken.exists() and (taken != target or not replace):
@@ -127,7 +150,7 @@ def _check_size(hand: Hand) -> None:
 
 
 def _checked(name: str, description: str, urdf: str) -> Embodiment:
-    """What a registry would hand out; both sides have to load."""
+    """The robot as the registry will load it; both sides are loaded."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.yaml"
         path.write_text(description, encoding="utf-8")

@@ -43,7 +43,7 @@ def box_inertial(size: np.ndarray) -> tuple[float, float]:
 
 
 def inertial_element(mass: float, centre: np.ndarray, moment: float) -> ElementTree.Element:
-    """An <inertial> that no simulator refuses."""
+    """Return an <inertial> that all simulators accept."""
     element = ElementTree.Element("inertial")
     ElementTree.SubElement(element, "origin", xyz=" ".join(f"{value:.6g}" for value in centre), rpy="0 0 0")
     ElementTree.SubElement(element, "mass", value=f"{max(mass, 0.005):.4g}")

@@ -1,4 +1,4 @@
-"""Reads anybody's URDF and keeps what kinematics needs: bounded, no DTD, no entities, one tree, plain joints."""
+"""Reads a URDF of unknown origin and keeps what kinematics needs: one tree, plain joints."""
 
 from __future__ import annotations
 
@@ -41,7 +41,16 @@ class Source:
 
 
 def read_source(path: Path, tips: Tips, frozen: Mapping[str, float] | None = None) -> Source:
-    """Read and check a URDF; `frozen` joints become fixed at a position. Raises EmbodimentError."""
+    """Read and check a URDF.
+
+    Args:
+        path: The file.
+        tips: Finger -> link and point in it, m.
+        frozen: Joint -> position, rad (m for prismatic joints): joints that become fixed.
+
+    Raises:
+        EmbodimentError: The file cannot be used.
+    """
     file, notes = str(path), list[str]()
     robot = parse_robot(read_text(path), file)
     notes += _rename_world(robot)

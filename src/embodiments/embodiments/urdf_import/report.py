@@ -1,4 +1,4 @@
-"""What was found about a new hand, line by line, for its owner to compare with the hand on the desk."""
+"""What was estimated for a new hand, line by line, to compare with the real hand."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def cleaned_urdf(hand: Hand, axes: Axes, name: str) -> str:
 
 
 def palm_link(hand: Hand) -> str:
-    """The link most fingers hang on."""
+    """The link that carries most fingers."""
     above = {joint.child: joint.parent for joint in hand.source.tree.joints}
     parents = [above[link] for link in hand.bases.values()]
     return max(dict.fromkeys(parents), key=parents.count)
@@ -90,7 +90,7 @@ def _box(link: ElementTree.Element, hand: Hand, axes: Axes) -> tuple[float, np.n
 
 
 def _leads_on(hand: Hand, joint: Joint, wanted: set[str]) -> bool:
-    """Whether anything that moves, or a fingertip, hangs on a joint."""
+    """Whether a joint carries a moving joint or a fingertip."""
     todo = [joint.child]
     while todo:
         link = todo.pop()

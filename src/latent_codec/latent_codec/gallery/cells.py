@@ -1,4 +1,4 @@
-"""Cells: what a decoder makes of a latent, drawn, with a soft shadow behind and a word if it was refused."""
+"""Cells: a decoded latent, drawn with a soft shadow, and labelled if the decoder refused it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The film: where on the path a frame is, how the hands stand on it, and how it is written."""
+"""The film: position of each frame on the path, layout of the hands, and the files."""
 
 from __future__ import annotations
 
@@ -107,7 +107,18 @@ def timeline(picture: np.ndarray, path: Sequence[str], place: float) -> None:
 
 
 def write(pictures: Iterable[np.ndarray], settings: Settings, video: Path | None, animation: Path | None) -> None:
-    """Write frames (H, W, 3) RGB as a video, as an animated picture, or both. Raises GalleryError, OSError."""
+    """Write a video, an animated picture, or both.
+
+    Args:
+        pictures: Frames (H, W, 3) uint8 RGB.
+        settings: Frames a second.
+        video: The .mp4 file.
+        animation: The .webp or .gif file.
+
+    Raises:
+        GalleryError: OpenCV cannot write such a file.
+        OSError: A folder cannot be created.
+    """
     writer, kept = None, []
     if animation and not hasattr(cv2, "Animation"):
         raise GalleryError(f"animation: found OpenCV {cv2.__version__}, expected 4.11 or later")

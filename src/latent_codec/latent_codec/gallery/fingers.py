@@ -45,7 +45,7 @@ def _shared(tips: Mapping[str, str], parents: Mapping[str, str]) -> set[str]:
 
 
 def _upwards(link: str, parents: Mapping[str, str]) -> Iterator[str]:
-    """`link` and what it hangs on, up to the root."""
+    """`link` and its parents, up to the root."""
     at: str | None = link
     while at is not None:
         yield at

@@ -1,4 +1,4 @@
-"""All hands of a bundle on one wall: decodes the same latents with every hand's decoder and draws what comes out."""
+"""All hands of a bundle in one picture: the same latents, decoded by each hand's decoder and drawn."""
 
 from __future__ import annotations
 
@@ -66,7 +66,12 @@ class Gallery:
         return layout.compose(shelf, self.hands, rows, self._notes())
 
     def picture(self, out: Path, max_width: int = layout.MAX_WIDTH) -> None:
-        """Write the grid. Raises GalleryError, OSError."""
+        """Write the grid as a .png file.
+
+        Raises:
+            GalleryError: The file cannot be written.
+            OSError: Its folder cannot be created.
+        """
         out.parent.mkdir(parents=True, exist_ok=True)
         picture = cv2.cvtColor(self.grid(max_width), cv2.COLOR_RGB2BGR)
         if out.suffix != ".png" or not cv2.imwrite(str(out), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
@@ -75,7 +80,11 @@ class Gallery:
     def film(self, video: Path | None, animation: Path | None, settings: film.Settings | None = None) -> None:
         """Write the path open - pinch - power - point - open of all hands at once.
 
-        Without shadows on the wall: compressed, they leave traces. Raises GalleryError, OSError.
+        Without shadows on the wall, which leave traces after compression.
+
+        Raises:
+            GalleryError: A file cannot be written.
+            OSError: A folder cannot be created.
         """
         chosen = settings or film.Settings()
         places = film.places(len(PATH) - 1, chosen)

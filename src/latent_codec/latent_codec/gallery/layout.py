@@ -39,7 +39,7 @@ class Shelf:
 
 
 def scale_to_fit(views: Sequence[Frame], pixels: int) -> float:
-    """The largest scale, in pixels a metre, at which the cells stand beside each other in `pixels`."""
+    """The largest scale, in pixels a metre, at which the cells fit beside each other in `pixels`."""
     room = pixels - GAP * len(views) - len(views)  # a pixel a cell for rounding
     return min(MAX_SCALE, room / sum(view.width_m for view in views))
 
@@ -72,7 +72,7 @@ def paste(picture: np.ndarray, cell: np.ndarray, left: int, top: int) -> None:
 
 
 def blank(width: int, height: int) -> np.ndarray:
-    """White picture (H, W, 3), sizes even as video codecs want them."""
+    """White picture (H, W, 3), of even size, which video codecs require."""
     return np.full((height + height % 2, width + width % 2, 3), 255, dtype=np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""MuJoCo with offscreen rendering, or one line that says why not."""
+"""MuJoCo with offscreen rendering."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ class GalleryError(RuntimeError):
 
 
 def import_mujoco() -> ModuleType:
-    """MuJoCo, imported now: what only encodes and decodes does not need it. Raises GalleryError."""
+    """Import MuJoCo, which encoding and decoding do not need.
+
+    Raises:
+        GalleryError: It is not installed.
+    """
     os.environ.setdefault("MUJOCO_GL", "egl")
     try:
         return importlib.import_module("mujoco")
@@ -23,7 +27,11 @@ def import_mujoco() -> ModuleType:
 
 
 def check_rendering() -> None:
-    """Make an OpenGL context and release it. Raises GalleryError."""
+    """Make an OpenGL context and release it.
+
+    Raises:
+        GalleryError: There is no offscreen rendering.
+    """
     mujoco = import_mujoco()
     try:
         context = mujoco.GLContext(16, 16)

@@ -157,7 +157,7 @@ def _light(mujoco: ModuleType, spec) -> None:  # noqa: ANN001
 
 
 def _colours(model, hand: Embodiment) -> np.ndarray:  # noqa: ANN001
-    """Colours (geoms, 4) by finger; a hand's own colours only tell dark parts from light ones."""
+    """Colours (geoms, 4) by finger; of a hand's own colours only dark and light are kept."""
     owners = links_of_fingers(hand)
     model.geom_matid[:] = -1
     light = model.geom_rgba[:, :3].mean(axis=1)
