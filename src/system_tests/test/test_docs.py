@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from bringup import paths
+from contracts.station import Station
 from system_tests.reference import schemas
+from system_tests.reference.workspace import GROUPS
 
 pytestmark = pytest.mark.graph
 
@@ -25,6 +27,7 @@ IDS = [str(page.relative_to(ROOT)) for page in [*FRONT, *PAGES]]
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 # `package.module:object` or `package.module:Class.method`, in backticks or tables
 OBJECT = re.compile(r"`([a-z_]+(?:\.[a-z_0-9]+)+):([A-Za-z_][A-Za-z_0-9.]*)`")
+MODULE = re.compile(r"`([a-z_]+)\.([a-z_0-9.]+)`")
 PACKAGES = {path.parent.name for path in ROOT.glob("src/*/package.xml")}
 OPTIONAL = {"torch", "onnx", "lightning", "lightning_fabric"}
 
@@ -71,6 +74,14 @@ def test_every_object_that_a_page_names_exists(page: Path):
     for module, name in OBJECT.findall(page.read_text()):
         assert module.split(".")[0] in PACKAGES, f"{module}:{name}"
         assert exists(module, name), f"{module}:{name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS[len(FRONT) :])
+def test_every_module_that_a_page_names_exists(page: Path):
+    others = {*GROUPS, *re.findall(r"`([^`]+)`", schemas.nested(Station))}  # entry points, fields of a station
+    for package, rest in MODULE.findall(page.read_text()):
+        if package in PACKAGES and f"{package}.{rest}" not in others:
+            assert exists(package, rest) or exists(f"{package}.{rest}", "__name__"), f"{package}.{rest}"
 
 
 def exists(module: str, name: str) -> bool:
