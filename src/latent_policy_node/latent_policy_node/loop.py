@@ -77,10 +77,15 @@ class LoopSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Decision:
-    """What one step came to. chunks: side -> Chunk, empty unless status is "ok"; "idle": nothing new to act on.
+    """The result of one step.
 
-    ``inferred_ns`` is when inference ended, on the clock given to `step`; ``state_stamps_ns`` tell of each side which
-    state went with the image.
+    Attributes:
+        status: "ok", "idle" (no new image is due), or why the observation or the inference was refused.
+        stamp_ns: Stamp of the image.
+        chunks: Side -> chunk; empty unless the status is "ok".
+        inference_ms: Duration of the inference.
+        inferred_ns: When the inference ended, on the clock given to `step`.
+        state_stamps_ns: Side -> stamp of the state that was used with the image.
     """
 
     status: str
@@ -92,10 +97,11 @@ class Decision:
 
 
 class PolicyLoop:
-    """Keeps the newest observation and the last chunks. Observations may come from another thread than `step`.
+    """The newest observation, the running chunks, and the step from one to the other.
 
-    A chunk follows from its image and states, the chunk before it, and when inference ended, which is when its first
-    point is due. So a recording gives the same chunks again.
+    Observations may come from another thread than the calls of `step`. A chunk depends on its image and states, the
+    chunk before it, and when the inference ended, which is when its first point is due: a recording gives the same
+    chunks again.
     """
 
     def __init__(self, policy: Policy, settings: LoopSettings) -> None:
@@ -110,7 +116,7 @@ class PolicyLoop:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all observations and chunks."""
+        """Discard all observations and chunks."""
         with self._lock:
             self._frame: Frame | None = None
             self._frame_status = ObservationStatus.OK
@@ -119,13 +125,13 @@ class PolicyLoop:
             self._chunks: dict[str, Chunk] = {}
 
     def observe_image(self, stamp_ns: int, image: np.ndarray) -> ObservationStatus:
-        """Take a camera frame (H, W, 3) uint8 rgb; the newest replaces the one before."""
+        """Store a camera frame (H, W, 3) uint8 rgb in place of the one before; returns whether its stamp advances."""
         with self._lock:
             self._frame, self._frame_status = follow(self._frame, stamp_ns, image, self._wrists())
             return self._frame_status
 
     def observe_state(self, side: str, stamp_ns: int, vector: np.ndarray) -> None:
-        """Take one side's latent state (axes,). States of the past are dropped when a clock was set back."""
+        """Store one side's latent state (axes,); older ones are discarded when a clock was set back."""
         with self._lock:
             history = self._states[side]
             if history and stamp_ns < history[-1].stamp_ns:
@@ -133,7 +139,11 @@ class PolicyLoop:
             history.append(State(stamp_ns, np.array(vector, dtype=float)))
 
     def step(self, clock: Callable[[], int] = time.time_ns) -> Decision:
-        """Act on the newest frame if it is fit to be acted on and due. `clock` gives ns of system time."""
+        """Infer a chunk from the newest observation, if it passes the checks and is due.
+
+        Args:
+            clock: Returns system time in ns.
+        """
         with self._lock:
             frame, frame_status = self._frame, self._frame_status
             states = {side: state_at(history, frame.stamp_ns if frame else 0) for side, history in self._states.items()}
@@ -174,18 +184,18 @@ class PolicyLoop:
 
     def _act(self, frame: Frame, states: Mapping[str, State], clock: Callable[[], int]) -> Decision:
         camera = next(iter(self.policy.cameras))
-        told, prefix = self._told(frame.stamp_ns, states)
+        given, prefix = self._given(frame.stamp_ns, states)
         stamps_ns = {side: state.stamp_ns for side, state in states.items()}
         observation = Observation(
             stamp_ns=frame.stamp_ns,
             images={camera: frame.image},
-            state=told,
+            state=given,
             state_stamp_ns=stamps_ns,
             prefix=prefix,
         )
         began = time.perf_counter()
-        # Always the same noise would make the policy a fixed function of what it sees: where nothing moves (a hand
-        # closed on an object), it would answer the same for ever instead of sooner or later choosing to go on.
+        # With the same noise each time, the policy would be a fixed function of the observation: at rest (a hand closed
+        # on an object) it would repeat the same chunk for ever.
         actions, status = self.policy.infer(observation, self.policy.noise(self._rng(frame.stamp_ns)))
         inference_ms = 1e3 * (time.perf_counter() - began)
         now_ns, fade = clock(), self.settings.crossfade_s
@@ -198,10 +208,10 @@ class PolicyLoop:
         return Decision(str(status), frame.stamp_ns, sent, inference_ms, now_ns, stamps_ns)
 
     def _sent(self, chunks: Mapping[str, Chunk], now_ns: int) -> dict[str, Chunk]:
-        """The beginnings of chunks, which are published.
+        """The first points of chunks, up to the publish horizon.
 
         Drivers brake once the observation is as old as their command timeout, so points far ahead are never reached;
-        but decoding them costs time before the first one moves anything.
+        but decoding them takes time before the first one is executed.
         """
         end_ns = now_ns + round(self.settings.publish_horizon_s * SECOND)
         return {side: chunk.until(end_ns) for side, chunk in chunks.items()}
@@ -210,7 +220,7 @@ class PolicyLoop:
         """Noise depends on the image's stamp, not on how many inferences came before."""
         return np.random.default_rng([self.settings.seed, abs(stamp_ns)])
 
-    def _told(self, stamp_ns: int, states: Mapping[str, State]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    def _given(self, stamp_ns: int, states: Mapping[str, State]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """What the policy is given of the robots: state and action prefix, by side.
 
         The action prefix holds the points of the chunk of `stamp_ns` that the robots follow whatever is decided now:
@@ -220,7 +230,7 @@ class PolicyLoop:
         measured = {side: state.vector for side, state in states.items()}
         due_ns = after(stamp_ns, self.policy.times_s[: self.policy.prefix_points])
         due_ns = due_ns[due_ns <= stamp_ns + round(self.settings.crossfade_s * SECOND)]
-        told, prefix = {}, {}
+        given, prefix = {}, {}
         for side, vector in measured.items():
             chunk = self._chunks.get(side)
             if not self.policy.prefix_points or chunk is None or not chunk.stamp_ns <= stamp_ns <= chunk.end_ns:
@@ -228,12 +238,12 @@ class PolicyLoop:
             here = chunk.at(stamp_ns)[0]
             if np.linalg.norm((vector - here)[:3]) > self.settings.max_following_error_m:
                 return measured, {}
-            told[side] = np.concatenate([vector[:WRIST_SIZE], here[WRIST_SIZE:]])
+            given[side] = np.concatenate([vector[:WRIST_SIZE], here[WRIST_SIZE:]])
             prefix[side] = chunk.sample(due_ns)
-        return told, prefix
+        return given, prefix
 
     def _running(self, side: str, state: State, now_ns: int) -> Chunk:
-        """What the robot follows now: the last chunk while it lasts, else it stands where it was seen."""
+        """The chunk that the robot follows now; after its end the robot is at rest where it was measured."""
         chunk = self._chunks.get(side)
         if chunk is None or not chunk.stamp_ns <= now_ns <= chunk.end_ns:
             return hold(state.vector, state.stamp_ns)

@@ -61,7 +61,11 @@ class PolicyNode(Lifecycle):
         self._loop: PolicyLoop | None = None
 
     def configure(self, parameters: PolicyParameters) -> None:
-        """Load and verify the bundle, infer once. Raises BundleError, also when the latent space is another one."""
+        """Load and verify the bundle, and run one inference.
+
+        Raises:
+            BundleError: The bundle is damaged, has another latent space than the codecs, or permits only newer images.
+        """
         policy = Policy.load(parameters.bundle, parameters.threads, tuple(parameters.providers))
         if parameters.latent_space and parameters.latent_space != policy.latent_space:
             path = policy.directory / MANIFEST_NAME
@@ -93,17 +97,17 @@ class PolicyNode(Lifecycle):
         self.keep(DiagnosticsPublisher(self, "policy", self._diagnose))
 
     def activate(self) -> None:
-        """Start the inference thread with nothing remembered."""
+        """Discard what was received before, and start the inference thread."""
         assert self._loop is not None
         self._loop.reset()
         self._end.clear()
-        self._images.deliver()  # images of before count for nothing
+        self._images.deliver()  # discards images of before
         self._reason = "no_image"
         self._thread = threading.Thread(target=self._infer, name="inference", daemon=True)
         self._thread.start()
 
     def deactivate(self) -> None:
-        """Stop the inference thread; drivers then run into their command timeout and hold."""
+        """Stop the inference thread; the command timeout of the drivers then ends the motion."""
         self._end.set()
         if self._thread is not None:
             self._images.wake()
@@ -112,7 +116,7 @@ class PolicyNode(Lifecycle):
         self._reason = "inactive"
 
     def cleanup(self) -> None:
-        """Let go of the bundle."""
+        """Release the bundle."""
         self._loop = None
         self._reason = "not configured"
 
@@ -138,7 +142,7 @@ class PolicyNode(Lifecycle):
             self._refuse(str(status))
 
     def _infer(self) -> None:
-        """The inference thread: it sleeps until an image comes. An unforeseen error ends it, and so ends motion."""
+        """The inference thread: one step for each image. An unexpected error ends the thread, and so the motion."""
         loop = self._loop
         assert loop is not None
         try:
@@ -149,14 +153,14 @@ class PolicyNode(Lifecycle):
                 self._received_ns = None
                 self._images.deliver()
                 if self._received_ns is not None:
-                    self._look()
+                    self._poll_states()
                     self._conclude(loop.step(), self._received_ns)
-        except Exception as error:  # reported in diagnostics; silence makes the drivers hold
+        except Exception as error:  # reported in diagnostics; without chunks the drivers hold
             self._fault = f"{type(error).__name__}: {error}"
             log.error(self, f"inference stopped: {self._fault}")
 
-    def _look(self) -> None:
-        """At the states that have come: they count together with an image, and wake nobody before."""
+    def _poll_states(self) -> None:
+        """Deliver the states that have come; they are needed only together with an image."""
         for inbox in self._polled:
             inbox.deliver()
 
@@ -173,7 +177,7 @@ class PolicyNode(Lifecycle):
             self._reason = ""
 
     def _publish(self, decision: Decision) -> int:
-        """Publish the chunks; returns when that began, ns of system time."""
+        """Publish the chunks; returns when that started, ns of system time."""
         axes, space = self._policy.axes, self._policy.latent_space
         made = {
             side: messages.joint_trajectory(axes, chunk.stamp_ns, chunk.times_s, chunk.points, space)

@@ -1,6 +1,6 @@
-"""Is this observation fit to act on? Pure functions from what was seen and when to a status.
+"""Checks of an observation before it is acted on: pure functions that return a status.
 
-Each default is safe: what is old, repeated, out of order or missing is refused and named.
+Images and states that are stale, frozen, out of order or missing are refused, with a status that names the reason.
 """
 
 from __future__ import annotations
@@ -42,8 +42,11 @@ _IMAGE = {
 class Frame:
     """The newest camera frame.
 
-    `repeats` counts how many frames in a row before it had the same pixels, `wrists` (sides, 3) is where the wrists
-    were (m) at the first of them.
+    Attributes:
+        stamp_ns: Acquisition time, system time.
+        image: (H, W, 3) uint8 rgb.
+        wrists: (sides, 3) wrist positions, m, at the first of the frames with these pixels.
+        repeats: Frames in a row before this one that had the same pixels.
     """
 
     stamp_ns: int
@@ -63,9 +66,15 @@ class State:
 def follow(
     previous: Frame | None, stamp_ns: int, image: np.ndarray, wrists: np.ndarray
 ) -> tuple[Frame, ObservationStatus]:
-    """The next frame after `previous`, with wrists (sides, 3) now; refused if its stamp does not advance.
+    """Return the frame after `previous`, and whether its stamp advances.
 
-    The stamp is remembered even then: after a clock was set back one frame is lost, not all.
+    A frame whose stamp does not advance is returned, too: after a clock was set back, one frame is refused, not all.
+
+    Args:
+        previous: The frame before, None for the first.
+        stamp_ns: Stamp of the image.
+        image: (H, W, 3) uint8 rgb.
+        wrists: (sides, 3) wrist positions now, m.
     """
     if previous is None:
         return Frame(stamp_ns, image, wrists), ObservationStatus.OK
@@ -78,17 +87,22 @@ def follow(
 
 
 def check_age(frame: Frame | None, now_ns: int, max_age_s: float) -> ObservationStatus:
-    """Age of the newest frame."""
+    """Return whether there is a frame, and a fresh one."""
     if frame is None:
         return ObservationStatus.NO_IMAGE
     return _IMAGE[freshness(frame.stamp_ns, now_ns, max_age_s)]
 
 
 def check_frozen(frame: Frame, wrists: np.ndarray, frozen_frames: int, motion_m: float) -> ObservationStatus:
-    """Whether the camera repeats itself: frozen_frames repetitions while a wrist moved by motion_m or more.
+    """Return whether the camera is frozen: it repeats its pixels while a wrist moves.
 
-    A rendered world at rest gives equal frames for ever and is not frozen; where the sensor is noisy, motion_m 0
-    refuses repetition as such. frozen_frames 0 turns the check off.
+    A rendered world at rest gives equal frames for ever, and is not frozen.
+
+    Args:
+        frame: The newest frame.
+        wrists: (sides, 3) wrist positions now, m.
+        frozen_frames: Repetitions that count as frozen; 0 turns the check off.
+        motion_m: Motion of a wrist meanwhile that is needed; 0 for noisy sensors, which never repeat their pixels.
     """
     moved = np.linalg.norm(wrists - frame.wrists, axis=-1)
     if frozen_frames and frame.repeats >= frozen_frames and np.any(moved >= motion_m):
@@ -97,13 +111,13 @@ def check_frozen(frame: Frame, wrists: np.ndarray, frozen_frames: int, motion_m:
 
 
 def state_at(history: Sequence[State], stamp_ns: int) -> State | None:
-    """The newest state (history oldest first) not newer than the stamp, as in training; else the oldest one."""
+    """Return the newest state up to the stamp, as in training, else the oldest one; `history` is oldest first."""
     older = [state for state in history if state.stamp_ns <= stamp_ns]
     return older[-1] if older else (history[0] if history else None)
 
 
 def check_states(states: Mapping[str, State | None], stamp_ns: int, max_age_s: float) -> ObservationStatus:
-    """Whether each side's state belongs to the image's stamp: at most max_age_s apart, either way."""
+    """Return whether each side's state is finite and at most `max_age_s` older or newer than the image's stamp."""
     for state in states.values():
         if state is None:
             return ObservationStatus.NO_STATE

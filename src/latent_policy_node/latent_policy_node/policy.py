@@ -21,7 +21,7 @@ INPUTS = ("image", "state", "noise", "plan", "planned")
 
 
 class PolicyStatus(str, Enum):
-    """Why there is a chunk, or none."""
+    """Why an inference was refused, or OK."""
 
     OK = "ok"
     INPUT_SHAPE = "input_shape"
@@ -34,11 +34,16 @@ class PolicyStatus(str, Enum):
 
 @dataclass(frozen=True)
 class Observation:
-    """What the policy sees. images: camera -> (H, W, 3) uint8 rgb of any size; state: side -> (axes,), raw units.
+    """Inputs of the policy.
 
-    prefix: side -> (K, axes), the action prefix: the first K points of the new chunk as the robots follow them already,
-    from which it goes on; K as `Policy.prefix_points` or less, the same on both sides. Then the state of a hand is what
-    it was commanded. Empty: they follow nothing, and the state is what was measured.
+    Attributes:
+        stamp_ns: Stamp of the image.
+        images: Camera -> (H, W, 3) uint8 rgb of any size.
+        state: Side -> (axes,) raw units.
+        state_stamp_ns: Side -> stamp of the state.
+        prefix: Side -> (K, axes), the action prefix: the first K points of the new chunk, which the robots follow
+            already; K is at most `Policy.prefix_points` and the same on both sides. The state of a hand is then what it
+            was commanded. Empty: the robots follow no chunk, and the state is measured.
     """
 
     stamp_ns: int
@@ -68,34 +73,38 @@ class Policy:
 
     @classmethod
     def load(cls, bundle: Path | str, threads: int = 1, providers: tuple[str, ...] = CPU) -> Policy:
-        """Verify the whole bundle and load it. Raises BundleError."""
+        """Verify the whole bundle and load it.
+
+        Raises:
+            BundleError: The bundle is damaged, or not one of a policy with one camera.
+        """
         directory = Path(bundle)
         manifest = load_manifest(directory, "policy")
         return cls(directory, manifest, _session(directory, manifest, threads, providers))
 
     @property
     def times_s(self) -> np.ndarray:
-        """Times (horizon,) of a chunk's points in seconds after the observation's stamp."""
+        """Times (horizon,) of a chunk's points, in seconds after the observation's stamp."""
         return self.period_s * np.arange(1, self.horizon + 1)
 
     def noise(self, rng: np.random.Generator) -> np.ndarray:
-        """A draw of the noise (1, horizon, sides * axes) that sampling starts from."""
+        """Draw the noise (1, horizon, sides * axes) that sampling starts from."""
         shape = (1, self.horizon, len(self.sides) * len(self.axes))
         return rng.standard_normal(shape, dtype=np.float32)
 
     def prepare(self, image: np.ndarray, camera: str | None = None) -> np.ndarray:
-        """An image (H, W, 3) uint8 in the size the network was trained with; the converter calls the same function."""
+        """Return an image (H, W, 3) uint8 in the size of the network's input; datasets are converted by this, too."""
         return resize_area(image, self.cameras[camera or next(iter(self.cameras))])
 
     def infer(
         self, observation: Observation, noise: np.ndarray | None = None
     ) -> tuple[dict[str, np.ndarray], PolicyStatus]:
-        """Chunk {side: (horizon, axes)} in raw latent units; empty unless the status is OK."""
+        """Return the points of a chunk, side -> (horizon, axes) in raw latent units; empty unless the status is OK."""
         state, status = self._state(observation)
         camera = next(iter(self.cameras))
         image = observation.images.get(camera)
         if image is None or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            status = PolicyStatus.INPUT_SHAPE
+            return {}, PolicyStatus.INPUT_SHAPE
         prefix, count, prefix_status = self._prefix(observation)
         status = prefix_status if status is PolicyStatus.OK else status
         if status is not PolicyStatus.OK:
@@ -111,7 +120,7 @@ class Policy:
         return dict(zip(self.sides, parts, strict=True)), PolicyStatus.OK
 
     def warm_up(self) -> PolicyStatus:
-        """One inference on a grey image, so that the first real one is not the slow one."""
+        """Run one inference on a grey image, since the first one is slow."""
         images = {name: np.full((*size, 3), 128, np.uint8) for name, size in self.cameras.items()}
         state = {side: np.zeros(len(self.axes)) for side in self.sides}
         return self.infer(Observation(0, images, state, dict.fromkeys(self.sides, 0)))[1]
