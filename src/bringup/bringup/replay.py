@@ -27,7 +27,7 @@ from contracts.bundle import BundleError
 from contracts.chunk import Chunk
 from contracts.servo import PARTS
 from embodiments.errors import EmbodimentError
-from episodes.bag import EpisodeReader
+from episodes.bag import EpisodeReader, naming
 from episodes.messages import IMAGE
 from episodes.metadata import EpisodeError
 from latent_codec.codec import Codec
@@ -114,7 +114,7 @@ class Report:
 def replay(bag: Path, policy: Path, codec: Path) -> Report:
     """Replay a bag of the product's recorder with these bundles. Raises EpisodeError, BundleError, EmbodimentError."""
     report = Report()
-    with EpisodeReader(bag) as reader:
+    with naming(bag), EpisodeReader(bag) as reader:
         sides = read_sides(reader, codec)
         for name, side in sides.items():
             _replay_states(name, side, report)
@@ -127,7 +127,7 @@ def read_sides(reader: EpisodeReader, codec: Path) -> dict[str, Side]:
     """All but the images of a bag, by side."""
     about = reader.metadata
     if about is None:
-        raise EpisodeError(f"{reader.path}: no metadata of an episode, expected a bag of the product's recorder")
+        raise EpisodeError(reader.path, "metadata.yaml", None, "what the episode is about, as the recorder writes it")
     robots = {
         side: tuple(embodiments.load(name, side) for name in (parts.arm, parts.hand))
         for side, parts in about.embodiments.items()
@@ -139,7 +139,7 @@ def read_sides(reader: EpisodeReader, codec: Path) -> dict[str, Side]:
     wanted = {f"/{name}/{topic}": (side, topic) for name, side in sides.items() for topic in TOPICS}
     missing = [topic for topic in wanted if topic not in reader.topics or not reader.topics[topic].count]
     if missing:
-        raise EpisodeError(f"{reader.path}: missing {', '.join(missing)}")
+        raise EpisodeError(reader.path, "topics", f"no messages on {', '.join(missing)}", "some on each")
     for record in reader.records(set(wanted)):
         side, topic = wanted[record.topic]
         side.take(topic, record.decode())
@@ -188,8 +188,10 @@ def _codec_loop(side: Side) -> tuple[CodecLoop, dict[str, deque[State]]]:
 def _replay_policy(reader: EpisodeReader, sides: dict[str, Side], policy: Policy, report: Report) -> None:
     loop = PolicyLoop(policy, LoopSettings())
     decided = set.intersection(*(set(side.actions) for side in sides.values()))
+    seen: set[int] = set()
     for stamp_ns, pixels in _images(reader, reader.camera_topic(next(iter(policy.cameras))), decided):
         sent = {name: side.actions[stamp_ns] for name, side in sides.items()}
+        seen.add(stamp_ns)
         loop.observe_image(stamp_ns, pixels)
         for name, side in sides.items():
             used_ns = side.used.get(stamp_ns)
@@ -202,8 +204,9 @@ def _replay_policy(reader: EpisodeReader, sides: dict[str, Side], policy: Policy
             same = name in decision.chunks and _equal_chunks(decision.chunks[name], chunk)
             report.compare(f"{name} latent actions", stamp_ns, same, "" if decision.chunks else decision.status)
     for name, side in sides.items():
-        for stamp_ns in sorted(set(side.actions) - decided):
-            report.compare(f"{name} latent actions", stamp_ns, False, "the other side has none")
+        for stamp_ns in sorted(set(side.actions) - seen):
+            reason = "its image is not recorded" if stamp_ns in decided else "the other side has none"
+            report.compare(f"{name} latent actions", stamp_ns, False, reason)
 
 
 def _images(reader: EpisodeReader, topic: str, stamps: set[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -217,7 +220,7 @@ def _images(reader: EpisodeReader, topic: str, stamps: set[int]) -> Iterator[tup
 def _sound(read: tuple[Any, MessageStatus], topic: str) -> Any:
     values, status = read
     if status is not MessageStatus.OK:
-        raise EpisodeError(f"{topic}: found a message that is {status}")
+        raise EpisodeError("", topic, str(status), "a sound message")
     return values
 
 

@@ -75,5 +75,18 @@ def test_a_bag_without_what_decisions_were_made_from_is_refused(bag: Path, tmp_p
         return None if topic == "/right/observation" else record.raw
 
     partial = copy(bag, tmp_path / "bag", omit)
-    with pytest.raises(EpisodeError, match="missing /right/observation"):
+    with pytest.raises(EpisodeError, match="no messages on /right/observation"):
         replay(partial, MODELS / "policy", MODELS / "codec")
+
+
+def test_a_decision_whose_image_was_lost_is_not_reproduced(bag: Path, tmp_path: Path) -> None:
+    images = {topic for topic in EpisodeReader(bag).topics if topic.endswith("image_raw")}
+    policy, codec = MODELS / "policy", MODELS / "codec"
+
+    def omit(topic: str, number: int, record: Any) -> Any:
+        return None if topic in images and number > 30 else record.raw
+
+    report = replay(copy(bag, tmp_path / "bag", omit), policy, codec)
+    assert report.differences[-1].endswith("its image is not recorded")
+    assert not report.complete and report.reproduced["left latent actions"] > 5
+    assert report.reproduced["left arm commands"] == report.recorded["left arm commands"]
