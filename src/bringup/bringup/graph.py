@@ -149,6 +149,9 @@ def _codec(station: Station, side: str) -> NodeDescription:
 
 def _policy(station: Station) -> NodeDescription:
     parameters = {"bundle": station.policy, **_set(station.inference)}
+    # What drivers never reach is not decoded.
+    if "command_timeout_s" in _set(station.servo):
+        parameters["publish_horizon_s"] = station.servo.command_timeout_s
     return NodeDescription("policy", "latent_policy_node", "policy_node", parameters, POLICY)
 
 

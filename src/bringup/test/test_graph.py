@@ -155,6 +155,12 @@ def test_the_policy_computes_where_the_station_says() -> None:
     assert described(**given)["policy"].parameters["providers"] == wanted
 
 
+def test_chunks_reach_as_far_as_the_drivers_follow_them() -> None:
+    assert "publish_horizon_s" not in described()["policy"].parameters  # both defaults are the same
+    given = station.parse_arguments(["servo.command_timeout_s:=0.4"])
+    assert described(**given)["policy"].parameters["publish_horizon_s"] == 0.4
+
+
 @pytest.mark.parametrize("name", station_names())
 @pytest.mark.parametrize("backend", ["sim", "emulated"])
 def test_no_parameter_of_the_graph_repeats_the_default_of_its_node(name: str, backend: str) -> None:

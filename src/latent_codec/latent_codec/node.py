@@ -23,7 +23,7 @@ from contracts.hops import CODEC, HopLog
 from contracts.latency import LatencyTrace
 from embodiments.transforms import pose
 from latent_codec.codec import Codec
-from latent_codec.loop import CodecLoop, CodecSettings
+from latent_codec.loop import PARTS, CodecLoop, CodecSettings
 from latent_codec.side import SideCodec
 from node_kit import diagnostics, lifecycle, log, messages, parameters, qos, scheduling
 from node_kit import main as node_main
@@ -162,12 +162,12 @@ class CodecNode(lifecycle.Lifecycle):
             self.trace.add(1e3 * (time.perf_counter() - started))
 
     def _publish_commands(self, commands: Mapping[str, Chunk], received_ns: int) -> None:
-        made = {
-            part: messages.joint_trajectory(self.robots[part].joints, chunk.stamp_ns, chunk.times_s, chunk.points)
-            for part, chunk in commands.items()
-        }
-        self.hops.add(commands["arm"].stamp_ns, received_ns, time.time_ns())
-        for part, command in made.items():
+        """The arm's first: it waits least for the next step of its servo loop."""
+        for part in PARTS:
+            chunk = commands[part]
+            command = messages.joint_trajectory(self.robots[part].joints, chunk.stamp_ns, chunk.times_s, chunk.points)
+            if part == PARTS[0]:
+                self.hops.add(chunk.stamp_ns, received_ns, time.time_ns())
             self._commands[part].publish(command)
 
     def _print_refusal(self) -> None:

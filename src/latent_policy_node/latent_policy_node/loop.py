@@ -16,6 +16,7 @@ from contracts.axes import WRIST_SIZE
 from contracts.bundle import BundleError
 from contracts.chunk import SECOND, Chunk, after, hold
 from contracts.manifest import MANIFEST_NAME
+from contracts.servo import ServoSettings
 from latent_policy_node.chunking import blend
 from latent_policy_node.observation_checks import (
     Frame,
@@ -66,11 +67,11 @@ class LoopSettings(BaseModel):
         "without an action prefix",
     )
     publish_horizon_s: float = Field(
-        default=0.3,
+        default=ServoSettings.model_fields["command_timeout_s"].default,
         gt=0,
         le=10,
-        description="how far from now a published chunk reaches, at least the drivers' command timeout; points beyond "
-        "are left out",
+        description="how far after its observation a published chunk reaches, no less than the drivers' command "
+        "timeout; points beyond are left out",
     )
     seed: int = Field(default=0, ge=0, description="with an image's stamp, seed of the noise of its chunk")
 
@@ -204,17 +205,18 @@ class PolicyLoop:
             new = Chunk(frame.stamp_ns, self.policy.times_s, points)
             chunks[side] = blend(self._running(side, states[side], now_ns), new, now_ns, fade)
         self._chunks = chunks or self._chunks
-        sent = self._sent(chunks, now_ns)
+        sent = {side: self._sent(chunk) for side, chunk in chunks.items()}
         return Decision(str(status), frame.stamp_ns, sent, inference_ms, now_ns, stamps_ns)
 
-    def _sent(self, chunks: Mapping[str, Chunk], now_ns: int) -> dict[str, Chunk]:
-        """The first points of chunks, up to the publish horizon.
+    def _sent(self, chunk: Chunk) -> Chunk:
+        """The first points of a chunk, up to the one at the publish horizon or the next beyond it.
 
         Drivers brake once the observation is as old as their command timeout, so points far ahead are never reached;
         but decoding them takes time before the first one is executed.
         """
-        end_ns = now_ns + round(self.settings.publish_horizon_s * SECOND)
-        return {side: chunk.until(end_ns) for side, chunk in chunks.items()}
+        end_ns = chunk.stamp_ns + round(self.settings.publish_horizon_s * SECOND)
+        beyond = chunk.times_ns[chunk.times_ns >= end_ns]
+        return chunk.until(int(beyond[0])) if len(beyond) else chunk
 
     def _rng(self, stamp_ns: int) -> np.random.Generator:
         """Noise depends on the image's stamp, not on how many inferences came before."""

@@ -246,3 +246,10 @@ def test_an_action_prefix_that_is_not_finite_is_refused(planner: Path) -> None:
     prefix = dict.fromkeys(("left", "right"), np.full((2, len(AXES)), np.nan))
     seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, {}, prefix)
     assert Policy.load(planner).infer(seen)[1] is PolicyStatus.INPUT_NOT_FINITE
+
+
+@pytest.mark.parametrize(("horizon_s", "last_s"), [(0.2, 0.2), (0.15, 0.2), (0.01, 0.1), (9.0, 0.8)])
+def test_a_published_chunk_ends_with_the_first_point_at_the_horizon_or_beyond(bundle, horizon_s, last_s) -> None:
+    bench = Bench(bundle, publish_horizon_s=horizon_s)
+    bench.see()
+    assert bench.step().chunks["left"].times_s[-1] == pytest.approx(last_s)
