@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -61,12 +62,14 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """Give the path of a new file beside `path`, for a writer that wants one; put it in place of `path` at the end.
 
     A reader of `path` finds the old file or the new one, whole. When the body raises, the new file is removed and
-    `path` stays as it was. Creates the folder.
+    `path` stays as it was. Creates the folder. A symbolic link stays, the file behind it is replaced.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: The file cannot be written, or is not a regular file.
     """
-    path = Path(path)
+    path = Path(path).resolve()
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EEXIST, "exists and is not a regular file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:

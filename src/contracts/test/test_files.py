@@ -96,11 +96,20 @@ def test_failed_write_leaves_the_old_file_and_no_partial_one(tmp_path: Path) -> 
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 
 
-def test_write_onto_a_folder_fails_and_leaves_no_partial_file(tmp_path: Path) -> None:
-    (tmp_path / "file" / "inside").mkdir(parents=True)
-    with pytest.raises(OSError, match="directory"):
-        write_atomic(tmp_path / "file", b"content")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+def test_write_onto_a_folder_or_fifo_fails_and_leaves_no_partial_file(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("folder", "fifo"):
+        with pytest.raises(OSError, match="exists and is not a regular file"):
+            write_atomic(tmp_path / name, b"content")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "folder"]
+
+
+def test_write_through_a_link_replaces_the_file_behind_it(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data" / "file")
+    write_atomic(tmp_path / "link", b"content")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "data" / "file").read_bytes() == b"content"
 
 
 def yaml_refusal(tmp_path: Path, text: str | bytes) -> str:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from contracts.files import write_atomic
 from episodes.bag import EpisodeReader, naming
 from episodes.convert import find_bags
 from episodes.metadata import EpisodeError, EpisodeMetadata
@@ -90,7 +91,7 @@ def command(
             print(text)
             return
         if json_file:
-            Path(json_file).write_text(text + "\n", "utf-8")
+            write_atomic(json_file, text + "\n")
     except (EpisodeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from contracts import results
 from contracts.bundle import BundleError, bundle_sha256
+from contracts.files import write_atomic
 from contracts.latency import LatencyTrace
 from latent_policy_node.policy import Observation, Policy, PolicyStatus
 
@@ -74,8 +75,7 @@ def run(
     results.TableConsole().print(table)
     results.write(markdown, "policy", results.command_line("./ws bench policy"), [table])
     if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps(figures, indent=2) + "\n")
+        write_atomic(report, json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from rich.progress import track
 
 from contracts import results
 from contracts.bundle import MANIFEST_NAME, BundleError, bundle_sha256
+from contracts.files import write_atomic
 from contracts.station import DEFAULT_STATION, station_with_hands
 from latent_codec.codec import Codec
 from latent_policy_node.loop import LoopSettings, PolicyLoop
@@ -139,7 +140,7 @@ def run(
     )
     results.write_row(markdown, *_row(result))
     if report is not None:
-        report.write_text(json.dumps(result, indent=2) + "\n")
+        write_atomic(report, json.dumps(result, indent=2) + "\n")
 
 
 def _row(result: dict[str, Any]) -> tuple[str, str, list[str], list[object]]:

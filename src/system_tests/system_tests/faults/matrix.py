@@ -20,6 +20,7 @@ from rich.table import Table
 from bringup.session import FAILURES, INTERRUPTED, REFUSALS
 from bringup.supervisor import NodeDiedError, StoppedError
 from contracts import results
+from contracts.files import write_atomic
 from contracts.results import wide_console
 from device_emulators.addresses import absent
 from simulation.shared_world import WorldError
@@ -52,9 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unplayed = left_out(wanted)
     failed, unjudged = verdict(rows.values(), options.excuse)
     if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
         report = {"rows": [asdict(row) for row in rows.values()], "not_judged": unjudged, "left_out": unplayed}
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+        write_atomic(options.json, json.dumps(report, indent=1) + "\n")
     for fault, missing in unplayed.items():
         console.print(f"left out: {fault}: {' and '.join(missing)} not installed", soft_wrap=True, highlight=False)
     passed = f"{len(rows) - len(failed) - len(unjudged)} of {len(rows)} rows passed"

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contracts import results
+from contracts.files import write_atomic
 from system_tests.fuzz import dds_parsers, own_parsers, plug_ins, plug_wires
 from system_tests.fuzz.codec_node import fuzz_codec
 from system_tests.fuzz.driver_core import fuzz_core
@@ -51,8 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json is not None:
         outcomes = {"targets": targets, "callbacks": callbacks}
         report = {"seed": options.seed} | {key: [one.report() for one in of] for key, of in outcomes.items()}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        write_atomic(options.json, json.dumps(report, indent=2, allow_nan=False) + "\n")
     return 0 if all(outcome.ok for outcome in (*targets, *callbacks)) else 1
 
 

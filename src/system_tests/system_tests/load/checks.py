@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from contracts.files import write_atomic
 from contracts.results import TableConsole
 
 
@@ -63,6 +64,5 @@ def console() -> TableConsole:
 def write(path: Path | None, figures: Mapping[str, Any], checks: Iterable[Check]) -> None:
     """The figures and the checks as JSON; no path, no file."""
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = {**figures, "checks": [asdict(check) for check in checks]}
-        path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        write_atomic(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
