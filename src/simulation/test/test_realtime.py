@@ -12,7 +12,7 @@ from simulation.realtime import RealTime
 from simulation.shared_world import WorldError
 from simulation.trials import Trials
 
-pytestmark = pytest.mark.graph
+pytestmark = [pytest.mark.graph, pytest.mark.usefixtures("late_world")]
 
 
 @pytest.fixture(scope="module")
