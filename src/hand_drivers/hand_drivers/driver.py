@@ -109,15 +109,16 @@ class Driver:
         """
         wall_ns = now_ns if wall_ns is None else wall_ns
         with self._mode.lock:
-            if not self._mode.movable:
+            command = self.command
+            if command is None or not self._mode.movable:
                 return self.refuse(ChunkStatus.NOT_READY)
             status = self._commands.judge(chunk, wall_ns, self.state is State.TRACKING)
             if status is not ChunkStatus.ACCEPTED:
                 return self.refuse(status)
             if self.state is State.HOLDING:
-                self._commands.ramp_up(now_ns, self.command.position)
+                self._commands.ramp_up(now_ns, command.position)
             since_ns = now_ns if self._commanded_ns is None else min(self._commanded_ns, now_ns)
-            self._commands.follow(chunk, now_ns, wall_ns, self.command.position, since_ns)
+            self._commands.follow(chunk, now_ns, wall_ns, command.position, since_ns)
             self._mode.track()
             self.counts.chunks += 1
             self.trace.accepted()
@@ -190,33 +191,35 @@ class Driver:
         return True
 
     def _exchange(self, now_ns: int) -> None:
-        self.sample = checked(self.device.read(), self._joints)
-        reported = self.device.fault()
+        before, sample = self.command, checked(self.device.read(), self._joints)
+        assert before is not None, "the first command is set when the device is connected"
+        self.sample, reported = sample, self.device.fault()
         self._faulty |= reported is not None
-        fault = reported or self._following_fault(now_ns)
+        fault = reported or self._following_fault(before, sample, now_ns)
         if fault:
             if not self.fault:
                 self._note(fault)
             self._mode.latch(fault)
-        self.command, self._commanded_ns = self._next(now_ns), now_ns
-        self.audit.add(self.command.position)
-        if self.state is not State.STOPPED or self.command.moving:
+        command = self._next(before, now_ns)
+        self.command, self._commanded_ns = command, now_ns
+        self.audit.add(command.position)
+        if self.state is not State.STOPPED or command.moving:
             self._at_stop = False
             self.trace.writing(now_ns)
-            self.device.write(self.command.position)
+            self.device.write(command.position)
         elif not self._at_stop:  # at rest: the device's own stop, once
             self.device.stop()
             self._at_stop = True
 
-    def _following_fault(self, now_ns: int) -> str:
+    def _following_fault(self, command: MotionState, sample: JointSample, now_ns: int) -> str:
         """The joint that does not follow its command, and its following error, as text; empty if all follow."""
         limit, since_ns, self._lagging_ns = self.settings.max_following_error, self._lagging_ns, None
         if not limit or not self._mode.movable:
             return ""
-        commanded, measured = self.command.position.tolist(), self.sample.position.tolist()
+        commanded, measured = command.position.tolist(), sample.position.tolist()
         if max(map(abs, map(sub, commanded, measured))) <= _LAGGING * limit:  # as nearly always
             return ""
-        behind = list(map(_lag, commanded, measured, self.sample.velocity.tolist()))
+        behind = list(map(_lag, commanded, measured, sample.velocity.tolist()))
         worst = max(behind)
         if worst <= _LAGGING * limit:
             return ""
@@ -225,24 +228,24 @@ class Driver:
             return ""
         return f"{self.device.joints[behind.index(worst)]} does not follow: {worst:.2f} off"
 
-    def _next(self, now_ns: int) -> MotionState:
+    def _next(self, before: MotionState, now_ns: int) -> MotionState:
         with self._mode.lock:
             if self.state is State.TRACKING and self._commands.expired(now_ns):
                 self._mode.hold("command timeout")
                 self.counts.held += 1
             if self.state is not State.TRACKING:
-                return brake(self.command, self.limits, self._dt)
+                return brake(before, self.limits, self._dt)
             self.trace.sampled()
             target, velocity = self._commands.target(now_ns)
-            command, status = guard(target, self.command, self.limits, self._dt, velocity)
+            command, status = guard(target, before, self.limits, self._dt, velocity)
             self.counts.limited += status is not GuardStatus.OK
             return command
 
     def _take_over(self) -> None:
         """Start at rest at the measured position."""
-        self.sample = patiently(self._plausible_reading)
-        self.command, self._at_stop = MotionState.at_rest(self.sample.position), False
-        self.audit.start(self.command.position)
+        self.sample = sample = patiently(self._plausible_reading)
+        self.command, self._at_stop = MotionState.at_rest(sample.position), False
+        self.audit.start(sample.position)
         self._silent_ns = self._lagging_ns = self._commanded_ns = None
         self._faulty = False
 

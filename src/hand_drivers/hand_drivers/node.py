@@ -84,6 +84,7 @@ class DriverNode(Lifecycle):
         """Connect the device and hold it at its position."""
         if self._in_real_time:
             scheduling.schedule_in_real_time(scheduling.HELPER_PRIORITY, inherited=True)
+        assert self._runtime is not None, "activate comes after configure"
         self._runtime.start()
 
     def deactivate(self) -> None:
@@ -132,8 +133,8 @@ class DriverNode(Lifecycle):
             self._begin_figures()
 
     def _begin_figures(self) -> None:
-        """With the first chunk the graph is up: how even the loop ran while others started says nothing of its work."""
-        if self._driver.counts.chunks == 1:
+        """Reset the figures of the servo loop at the first chunk: other nodes start before, and disturb its timing."""
+        if self._runtime is not None and self._driver.counts.chunks == 1:
             self._runtime.servo.forget()
 
     def _on_estop(self, message: Bool) -> None:
@@ -158,6 +159,7 @@ class DriverNode(Lifecycle):
         self._publisher.publish(messages.joint_state(self._joints, sample.stamp_ns, *values))
 
     def _report(self) -> diagnostics.Report:
+        assert self._runtime is not None, "diagnostics end at cleanup"
         driver, counts, servo = self._driver, self._driver.counts, self._runtime.servo
         state, reason = driver.state, driver.reason
         self._log(state, reason)

@@ -166,6 +166,7 @@ class _Connection:
     def newest(self) -> tuple[JointSample, float, Exception | None]:
         """The last sample, its age in s, and the error since."""
         with self._lock:
+            assert self._newest is not None, "`start` has waited for it"
             then, sample = self._newest
             return sample, time.monotonic() - then, self._error
 

@@ -18,6 +18,7 @@ TYPED = [
     "device_emulators/device_emulators",
     "embodiments/embodiments",
     "episodes/episodes",
+    "hand_drivers/hand_drivers",
     "latent_codec/latent_codec/gallery",
     "node_kit/node_kit",
 ]
