@@ -72,7 +72,7 @@ def figures(hop_ms: float, **others: float) -> dict[str, dict[str, dict[str, flo
 
 
 def missed_hops(found: dict[str, dict[str, dict[str, float]]], told: dict[str, float]) -> list[str]:
-    return [check.what for check in timing.judge_hops(found, told) if not check.ok]
+    return [check.what for check in timing.judge_way(found) + timing.judge_sum(found, told) if not check.ok]
 
 
 def test_a_way_that_is_too_long_or_does_not_add_up_is_named() -> None:

@@ -121,13 +121,18 @@ def told_ms(statuses: Mapping[str, Status]) -> dict[str, float]:
     return {part: sum(means) / len(means) for part, means in told.items()}
 
 
-def judge_hops(parts: Mapping[str, Mapping[str, Quantiles]], told: Mapping[str, float]) -> list[Check]:
-    """The limits on the way of a chunk, and whether the hops add up to what the drivers tell of the whole."""
+def judge_way(parts: Mapping[str, Mapping[str, Quantiles]]) -> list[Check]:
+    """The limits on the way of a chunk to an arm."""
     way = parts.get("arm", {}).get("whole_without_inference", {})
-    checks = [
+    return [
         at_most(f"arm: image stamp to first write without inference, {name}", way.get(name), limit, "ms")
         for name, limit in WAY_MS.items()
     ]
+
+
+def judge_sum(parts: Mapping[str, Mapping[str, Quantiles]], told: Mapping[str, float]) -> list[Check]:
+    """Whether the hops of the joined chunks add up to what the drivers tell of the whole, of all chunks."""
+    checks = []
     for part in ("arm", "hand"):
         whole = told.get(part)
         added = sum(parts[part][hop]["mean"] for hop in HOPS) if part in parts else None
