@@ -326,7 +326,7 @@ run_tests() {
     rm -f "$ROOT"/build/*/pytest.xml
     if [[ $tier == fast ]]; then
         reports=(fast)
-        run_group env -C "$ROOT" python -m pytest -q -n auto -m "not graph and not system" \
+        run_group env -C "$ROOT" python -m pytest -q -n logical -m "not graph and not system" \
             --junitxml "$ROOT/build/fast/pytest.xml" "${@/#/src/}" || status=$?
     else
         mapfile -t reports < <(packages_of_tier "$tier" "$@")
