@@ -88,7 +88,7 @@ def stages(
 
 def _training_settings(config: PolicyConfig, codec: Path, dataset: Path) -> dict[str, Any]:
     settings = config.model_dump(mode="json", exclude={"evaluate"})
-    # The space, not the bundle: a codec that gains a hand speaks the same space.
+    # The space, not the bundle: a codec that gains a hand keeps its space.
     return settings | {"latent_space": load_manifest(codec, "codec").latent_space, "dataset": str(dataset)}
 
 

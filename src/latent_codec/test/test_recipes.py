@@ -163,7 +163,7 @@ def test_a_four_fingered_hand_has_its_ring_finger_twice_only_where_published():
     tips = group.tips(torch.rand(1, 5, group.joint_mask.shape[1]))
     twice, once = ThumbVectors(group.finger_mask, True), ThumbVectors(group.finger_mask, False)
     torch.testing.assert_close(twice(tips)[:, 3], twice(tips)[:, 2])
-    assert twice.speaks.sum() == 4 and once.speaks.sum() == 3
+    assert twice.defined.sum() == 4 and once.defined.sum() == 3
 
 
 def test_equal_hands_have_no_cross_error_where_decoding_is_perfect():

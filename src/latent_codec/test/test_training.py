@@ -177,15 +177,15 @@ def test_a_gripper_stays_open_until_pregrasp_and_cannot_tell_how_near_that_is():
     shares = np.linspace(0, 1, 21)
     joints, still = poses.closing(hand, shares), shares < poses.PREGRASP_SHARE
     np.testing.assert_array_equal(joints[still], np.broadcast_to(hand.postures["open"], joints[still].shape))
-    np.testing.assert_array_equal(poses.tells(hand, shares), ~still)
+    np.testing.assert_array_equal(poses.is_unambiguous(hand, shares), ~still)
     assert (np.abs(np.diff(joints[~still], axis=0)) > 0).all()
-    assert poses.tells(embodiments.load("inspire"), shares).all()
+    assert poses.is_unambiguous(embodiments.load("inspire"), shares).all()
 
 
 def test_only_hands_that_speak_are_pulled_together():
     latents = torch.tensor([[[1.0], [3.0]], [[1.0], [5.0]], [[9.0], [7.0]]])  # three hands, two anchors
-    speaks = torch.tensor([[1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
-    assert latent_spread(latents, speaks) == pytest.approx((0 + 0 + 4 + 0 + 4) / 5)
+    defined = torch.tensor([[1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
+    assert latent_spread(latents, defined) == pytest.approx((0 + 0 + 4 + 0 + 4) / 5)
 
 
 def test_shares_of_closing_stay_between_open_and_grasp_and_meet_the_postures():

@@ -12,11 +12,12 @@ from onnx import numpy_helper
 from policy_toy import SPACE, TINY, demonstrations
 
 from contracts.bundle import MANIFEST_NAME, BundleError
+from latent_codec.training.onnx_export import ExportError
 from latent_policy_node.bench import measure
 from latent_policy_node.policy import Observation, Policy, PolicyStatus
 from latent_policy_node.training import export as exporting
 from latent_policy_node.training.config import PolicyConfig
-from latent_policy_node.training.export import ExportError, Origin, Sampler, export
+from latent_policy_node.training.export import Origin, Sampler, export
 from latent_policy_node.training.trainer import Trainer
 
 pytestmark = pytest.mark.graph

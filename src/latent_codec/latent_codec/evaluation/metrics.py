@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from pydantic import JsonValue
 
@@ -27,14 +29,14 @@ def anchors(space: LatentSpace) -> dict[str, float | dict[str, float]]:
     own = {name: _worst(space, hand, hand, postures) for name, hand in robots.items()}
     cross = {name: max(_worst(space, s, hand, SHARES) for s in robots.values()) for name, hand in robots.items()}
     latents = np.stack([space.encode(name, poses.closing(hand, SHARES)) for name, hand in robots.items()])
-    speaks = np.stack([poses.tells(hand, SHARES) for hand in robots.values()])[..., None]
-    most, least = (end(latents, axis=0, where=speaks, initial=start) for end, start in ((np.max, -1e9), (np.min, 1e9)))
-    gap = (most - least)[speaks.any(axis=0)[:, 0]].max()
+    defined = np.stack([poses.is_unambiguous(hand, SHARES) for hand in robots.values()])[..., None]
+    most, least = (end(latents, axis=0, where=defined, initial=start) for end, start in ((np.max, -1e9), (np.min, 1e9)))
+    gap = (most - least)[np.any(defined, axis=(0, 2))].max()
     return {"own_joint": own, "cross_joint": cross, "latent_gap": float(gap)}
 
 
 def _worst(space: LatentSpace, source: Embodiment, target: Embodiment, shares: np.ndarray) -> float:
-    shares = shares[poses.tells(source, shares)]
+    shares = shares[poses.is_unambiguous(source, shares)]
     latent = space.encode(source.name, poses.closing(source, shares))
     return float(np.abs(space.decode(target.name, latent) - poses.closing(target, shares)).max())
 
@@ -48,4 +50,5 @@ def measure(codec: Codec, count: int = 2000, seed: int = SEED) -> Metrics:
     The oracle and what is read against it are left out: `bench` measures them.
     """
     space = CodecSpace(codec)
-    return {"poses": count, **measure_space(space, count, seed), "anchors": anchors(space)}
+    metrics: dict[str, Any] = {"poses": count, **measure_space(space, count, seed), "anchors": anchors(space)}
+    return metrics

@@ -56,7 +56,7 @@ class Best:
     @property
     def reachable_rows(self) -> np.ndarray:
         """Poses (M,) of which the target can match every finger so."""
-        return self.reachable.all(axis=1)
+        return np.all(self.reachable, axis=1)
 
 
 @dataclass(eq=False)

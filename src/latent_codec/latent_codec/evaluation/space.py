@@ -32,7 +32,7 @@ class LatentSpace(Protocol):
 
 
 class CodecSpace:
-    """A loaded bundle: the networks that run, without the refusal of latents that nobody sends.
+    """A loaded bundle: the networks that run, without the check that a latent is admissible.
 
     Measuring goes through noise and straight lines in latent space, where the decoder must be smooth, and through
     latents of other hands; whether a latent may be executed is another question, which `Codec.decode` answers.

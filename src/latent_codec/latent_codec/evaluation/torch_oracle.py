@@ -120,7 +120,7 @@ def _polar(vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _levenberg_marquardt(problem: _Problem, u: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
-    """Refined u (M, n) in [-1, 1] and costs (M,); joints at a limit that the step would leave stand still."""
+    """Refined u (M, n) in [-1, 1] and costs (M,); joints at a limit that the step would leave are held."""
     damping = torch.full((len(u), 1), 1e-2)
     cost = problem.residuals(problem.hand.vectors(u)).square().sum(1)
     for _ in range(iterations):

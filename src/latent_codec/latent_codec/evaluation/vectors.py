@@ -44,8 +44,9 @@ class Errors:
 
     def mean(self, where: np.ndarray | None = None) -> tuple[float, float]:
         """Means over all or over the cases `where` ((M,) rows, or an (M, F) mask); NaN where there are none."""
-        chosen = (self.direction, self.distance) if where is None else (self.direction[where], self.distance[where])
-        return tuple(float(values.mean()) if values.size else float("nan") for values in chosen)
+        chosen = [values if where is None else values[where] for values in (self.direction, self.distance)]
+        direction, distance = (float(values.mean()) if values.size else float("nan") for values in chosen)
+        return direction, distance
 
     @property
     def reached(self) -> np.ndarray:

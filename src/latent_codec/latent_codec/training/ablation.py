@@ -107,6 +107,7 @@ def self_and_cross_reconstruction(
     """SR by hand and CR by ordered pair: mean over poses of the summed squared joint errors, in rad^2 (m^2).
 
     Args:
+        space: What encodes and decodes.
         paired: hand -> joints (M, n), row m of every hand the same pose. CR(i, j) decodes i's latents by j.
     """
     latents = {name: space.encode(name, joints) for name, joints in paired.items()}

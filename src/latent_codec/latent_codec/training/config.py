@@ -34,18 +34,18 @@ class TrainingConfig(Strict):
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     recipe: str
     hands: tuple[str, ...] = Field(min_length=1)
-    latent_dim: int = Field(16, ge=1, le=256)
-    seed: int = Field(0, ge=0)
+    latent_dim: int = Field(default=16, ge=1, le=256)
+    seed: int = Field(default=0, ge=0)
     steps: int = Field(ge=1)
-    learning_rate: float = Field(3e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
     schedule: Literal["cosine", "constant"] = "cosine"
-    warmup_steps: int = Field(200, ge=0)
-    clip_norm: float | None = Field(5.0, gt=0)
-    coarse_share: float = Field(0.0, ge=0, le=1)
-    checkpoint_every: int = Field(500, ge=1)
-    threads: int = Field(1, ge=1)
-    evaluation_poses: int = Field(2000, ge=10)
+    warmup_steps: int = Field(default=200, ge=0)
+    clip_norm: float | None = Field(default=5.0, gt=0)
+    coarse_share: float = Field(default=0.0, ge=0, le=1)
+    checkpoint_every: int = Field(default=500, ge=1)
+    threads: int = Field(default=1, ge=1)
+    evaluation_poses: int = Field(default=2000, ge=10)
     settings: dict[str, Any] = {}
 
     @field_validator("hands")

@@ -85,7 +85,8 @@ class _Gathered(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        total = ctx.fabric.all_reduce(gradients[0].contiguous(), reduce_op="sum")
+        own = torch.clone(gradients[0], memory_format=torch.contiguous_format)  # it is summed in place
+        total = ctx.fabric.all_reduce(own, reduce_op="sum")
         return total.chunk(ctx.count, dim=1)[ctx.index], None, None, None
 
 
@@ -94,7 +95,8 @@ def average_gradients(fabric: Fabric, parameters: Iterable[Tensor]) -> None:
     if fabric.world_size == 1:
         return
     gradients = [value.grad for value in parameters if value.grad is not None]
-    mean = fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean")
+    mean = torch.cat([gradient.flatten() for gradient in gradients])
+    fabric.all_reduce(mean, reduce_op="mean")
     for gradient, values in zip(gradients, mean.split([gradient.numel() for gradient in gradients]), strict=True):
         gradient.copy_(values.view_as(gradient))
 

@@ -23,6 +23,9 @@ class HandGroup(nn.Module):
         middle, half_range: (H, 1, J) of the limits in rad (m for prismatic joints); 0 and 1 where padded.
     """
 
+    middle: Tensor
+    half_range: Tensor
+
     def __init__(self, hands: Sequence[Embodiment]) -> None:
         super().__init__()
         self.hands = tuple(hands)

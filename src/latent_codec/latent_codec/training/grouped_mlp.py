@@ -23,7 +23,7 @@ class Layout(Strict):
     activation: Literal["gelu", "relu"] = "gelu"
     norm: Literal["after", "before", "none"] = "after"
     skip: bool = False
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class GroupedLinear(nn.Module):
@@ -36,6 +36,7 @@ class GroupedLinear(nn.Module):
         self.bias = nn.Parameter((2 * torch.rand(len(fan_in), 1, outputs) - 1) * bound)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(H, M, inputs) to (H, M, outputs)."""
         return torch.baddbmm(self.bias, x, self.weight)
 
     def member(
@@ -43,7 +44,7 @@ class GroupedLinear(nn.Module):
     ) -> nn.Linear:
         """The layer of one hand alone, between those inputs and outputs that are not padding."""
         weight = self.weight[row][inputs][:, outputs].detach()
-        layer = nn.Linear(*weight.shape)
+        layer = nn.Linear(weight.shape[0], weight.shape[1])
         layer.weight.data, layer.bias.data = weight.T.contiguous(), self.bias[row, 0, outputs].detach().clone()
         return layer
 
@@ -57,6 +58,7 @@ class GroupedNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(hands, 1, width))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(H, M, width) to the same shape."""
         # hand by hand: the fused operation with scale and shift takes a third of the time of one for all without them
         hands = zip(x.unbind(), self.weight.unbind(), self.bias.unbind(), strict=True)
         return torch.stack([nn.functional.layer_norm(rows, rows.shape[-1:], w[0], b[0]) for rows, w, b in hands])
@@ -76,6 +78,7 @@ class SkipMLP(nn.Module):
         self.blocks, self.skip = blocks, skip
 
     def forward(self, x: Tensor) -> Tensor:
+        """(M, inputs) to (M, outputs)."""
         return self.blocks(x) if self.skip is None else self.blocks(x) + self.skip(x)
 
 

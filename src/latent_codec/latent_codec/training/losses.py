@@ -26,12 +26,12 @@ def nearness(vectors: Tensor, decay: float) -> Tensor:
 
 
 def unit_statistics(latent: Tensor) -> Tensor:
-    """Distance of mean and variance of each dimension of latents (H, M, N) from 0 and 1, of each hand by itself."""
+    """Distance of mean and variance of each dimension of latents (H, M, N) from 0 and 1, of each hand separately."""
     return latent.mean(1).square().mean() + (latent.var(1) - 1).square().mean()
 
 
 def moment_gap(latents: Tensor) -> Tensor:
-    """How far apart the first two moments of latents (H, M, N) of H hands are: what tells hands apart in a crowd."""
+    """How far apart the first two moments of latents (H, M, N) of H hands are, by which hands could be told apart."""
     mean = latents.mean(1, keepdim=True)
     centred = latents - mean
     covariance = centred.transpose(1, 2) @ centred / latents.shape[1]

@@ -21,6 +21,8 @@ OVERSHOOT = 1.05  # lets tanh reach the limits at a finite input; the runtime cl
 class Features(nn.Module):
     """What an encoder sees of a pose: normalised joints, and with `tips` also the fingertips that the joints imply."""
 
+    mask: Tensor
+
     def __init__(self, group: HandGroup, tips: bool) -> None:
         super().__init__()
         self.group, self.with_tips = group, tips
@@ -41,7 +43,7 @@ class Features(nn.Module):
         return torch.cat([unit, points * self.mask[:, None, unit.shape[2] :]], dim=2)
 
     def alone(self, row: int) -> Features:
-        """The same for one hand by itself."""
+        """The same for one hand alone."""
         return Features(HandGroup([self.group.hands[row]]), self.with_tips)
 
 
@@ -109,6 +111,8 @@ class Space(nn.Module):
 
 class Encoder(nn.Module):
     """Joints (M, n) of one hand in rad to latents (M, N)."""
+
+    known: Tensor
 
     def __init__(self, features: Features, mlp: SkipMLP) -> None:
         super().__init__()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,7 +20,7 @@ OPSET = 18
 
 
 class ExportError(RuntimeError):
-    """A bundle that is refused to be written; one line."""
+    """Networks that must not be shipped; one line with what was found and expected."""
 
 
 def export_network(network: nn.Module, example: Tensor, wanted: Tensor, source: str, target: str, path: Path) -> float:
@@ -26,25 +28,27 @@ def export_network(network: nn.Module, example: Tensor, wanted: Tensor, source: 
 
     `wanted` is what the trained space, in which the hands are evaluated together, makes of `example`.
     """
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports that torchvision, unused here, is absent
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            network,
-            (example[:3],),
-            input_names=[source],
-            output_names=[target],
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-        program.save(str(path), external_data=False)
-    strip(path)
+    batch = torch.export.Dim("batch", min=1)
+    write_graph(network, (example[:3],), [source], target, path, dynamic_shapes=({0: batch},), opset_version=OPSET)
     error = parity(path, source, target, example, wanted)
     if not error <= PARITY:
         raise ExportError(f"{path.name}: parity: found a difference of {error:.2e}, expected at most {PARITY:.0e}")
     return error
+
+
+def write_graph(
+    network: nn.Module, inputs: tuple[Tensor, ...], names: Sequence[str], output: str, path: Path, **options: Any
+) -> None:
+    """Trace a network with `inputs`, called `names`, into one ONNX file; `options` are those of torch.onnx.export."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports that torchvision, unused here, is absent
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            network, inputs, input_names=list(names), output_names=[output], dynamo=True, verbose=False, **options
+        )
+    assert program is not None
+    program.save(str(path), external_data=False)
+    strip(path)
 
 
 def strip(path: Path) -> None:

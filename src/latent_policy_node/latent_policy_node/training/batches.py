@@ -15,8 +15,14 @@ from latent_policy_node.training.config import AugmentConfig
 
 @dataclass(frozen=True)
 class Batch:
-    """images (B, h, w, 3) uint8; the rest in raw units: state (B, 2 * axes), chunk (B, points, 2 * axes), and plan
-    (B, plan, 2 * axes), of which the first planned (B,) points count.
+    """A batch in raw units.
+
+    Attributes:
+        images: (B, h, w, 3) uint8.
+        state: (B, 2 * axes).
+        chunk: (B, points, 2 * axes).
+        plan: (B, plan, 2 * axes), of which the first planned (B,) points count.
+        planned: (B,).
     """
 
     images: np.ndarray
@@ -29,9 +35,9 @@ class Batch:
 class Sampler:
     """Draws augmented batches from the frames of the given episodes.
 
-    `points` are the frames ahead to predict, of which up to the first `plan` are told. Where there is a plan, the state
-    says of a hand where it was told to be; where there is none, where it is (see PolicyNetwork). Of each batch, `rows`
-    are returned; what is drawn for the others does not depend on them.
+    `points` are the frames ahead to predict, of which up to the first `plan` are given as the action prefix. With a
+    plan, the state of a hand is what was commanded; without one, what was measured (see PolicyNetwork). Of each batch,
+    `rows` are returned; what is drawn does not depend on them.
     """
 
     def __init__(
@@ -90,10 +96,10 @@ class Sampler:
         return shift(images, self.augment.shift_px, moves)
 
     def _displacement(self, chunk: np.ndarray) -> np.ndarray:
-        """By how much (B, 2 * axes) what the network is told of each plan is off.
+        """By how much (B, 2 * axes) the plan that the network gets is off.
 
         What follows has to lead back to the demonstration, not go on beside it. Half of the hands are off towards what
-        a hand does elsewhere; else one that has half opened by mistake is told so ever after, and stays.
+        a hand does elsewhere; else one that has half opened by mistake stays so.
         """
         size, first = len(chunk), chunk[:, 0]
         share = self.rng.uniform(0, self.augment.plan_other, (size, 2)) * (self.rng.random((size, 2)) < 0.5)

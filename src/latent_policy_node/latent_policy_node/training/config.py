@@ -20,85 +20,94 @@ class EncoderConfig(_Section):
 
     channels: tuple[int, ...] = (16, 32, 64)
     strides: tuple[int, ...] = (2, 2, 1)
-    keypoints: int = Field(48, ge=4, le=256)
-    features: int = Field(192, ge=16, le=1024)
+    keypoints: int = Field(default=48, ge=4, le=256)
+    features: int = Field(default=192, ge=16, le=1024)
 
 
 class ModelConfig(_Section):
     """The network that predicts a clean chunk from a noisy one and an observation."""
 
     encoder: EncoderConfig = EncoderConfig()
-    horizon: int = Field(16, ge=4, le=64, multiple_of=4)
-    plan: int = Field(4, ge=1, le=16, description="points of the running chunk that the network may be told")
+    horizon: int = Field(default=16, ge=4, le=64, multiple_of=4)
+    plan: int = Field(default=4, ge=1, le=16, description="points of the running chunk that the network may be told")
     unet_channels: tuple[int, ...] = (96, 192)
-    kernel: int = Field(3, ge=3, le=7)
-    condition: int = Field(256, ge=32, le=1024)
-    far_points: tuple[int, ...] = Field((20, 24, 32, 40, 48), description="frames ahead of the auxiliary task")
-    diffusion_steps: int = Field(100, ge=10, le=1000)
-    inference_steps: int = Field(8, ge=1, le=50)
+    kernel: int = Field(default=3, ge=3, le=7)
+    condition: int = Field(default=256, ge=32, le=1024)
+    far_points: tuple[int, ...] = Field(default=(20, 24, 32, 40, 48), description="frames ahead of the auxiliary task")
+    diffusion_steps: int = Field(default=100, ge=10, le=1000)
+    inference_steps: int = Field(default=8, ge=1, le=50)
 
 
 class LossConfig(_Section):
     """Weights of the squared error of normalised action dimensions."""
 
-    position: float = Field(4.0, ge=0)
-    rotation: float = Field(2.0, ge=0)
-    latent: float = Field(0.5, ge=0)
-    auxiliary: float = Field(0.5, ge=0)
+    position: float = Field(default=4.0, ge=0)
+    rotation: float = Field(default=2.0, ge=0)
+    latent: float = Field(default=0.5, ge=0)
+    auxiliary: float = Field(default=0.5, ge=0)
 
 
 class AugmentConfig(_Section):
     """Random changes of a training sample; every figure is a maximum, 0 turns it off."""
 
-    mirror: float = Field(0.5, ge=0, le=1, description="probability of reflecting the whole station left <-> right")
-    side_mix: float = Field(0.0, ge=0, le=1, description="probability of joining halves of two episodes")
-    image_left: Literal["left", "right"] = Field("right", description="the side seen in the image's left half")
-    plan_other: float = Field(
-        0.2, ge=0, le=1, description="how far the plan of a hand may be off, of the way to what it does elsewhere"
+    mirror: float = Field(
+        default=0.5, ge=0, le=1, description="probability of reflecting the whole station left <-> right"
     )
-    shift_px: int = Field(0, ge=0, le=16)
-    brightness: float = Field(0.12, ge=0, le=1)
-    contrast: float = Field(0.15, ge=0, le=1)
-    colour: float = Field(0.06, ge=0, le=1)
-    noise: float = Field(0.01, ge=0, le=1, description="standard deviation of pixel noise, of full scale")
-    state_position_m: float = Field(0.005, ge=0, le=0.1, description="noise of the wrist position in the state")
-    state_rotation: float = Field(0.02, ge=0, le=0.5, description="noise of the 6-D rotation in the state")
-    state_latent: float = Field(0.05, ge=0, le=1, description="noise of z in the state")
+    side_mix: float = Field(default=0.0, ge=0, le=1, description="probability of joining halves of two episodes")
+    image_left: Literal["left", "right"] = Field(default="right", description="the side seen in the image's left half")
+    plan_other: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="how far the plan of a hand may be off, of the way to what it does elsewhere",
+    )
+    shift_px: int = Field(default=0, ge=0, le=16)
+    brightness: float = Field(default=0.12, ge=0, le=1)
+    contrast: float = Field(default=0.15, ge=0, le=1)
+    colour: float = Field(default=0.06, ge=0, le=1)
+    noise: float = Field(default=0.01, ge=0, le=1, description="standard deviation of pixel noise, of full scale")
+    state_position_m: float = Field(default=0.005, ge=0, le=0.1, description="noise of the wrist position in the state")
+    state_rotation: float = Field(default=0.02, ge=0, le=0.5, description="noise of the 6-D rotation in the state")
+    state_latent: float = Field(default=0.05, ge=0, le=1, description="noise of z in the state")
 
 
 class TrainConfig(_Section):
     """Optimisation."""
 
-    steps: int = Field(10000, ge=1)
-    max_minutes: float | None = Field(None, gt=0, description="ends the schedule earlier, at this much training time")
-    batch: int = Field(64, ge=1)
-    draws: int = Field(4, ge=1, le=32, description="noise draws for each encoded observation")
-    learning_rate: float = Field(8e-4, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    warmup: int = Field(300, ge=0)
-    ema_decay: float = Field(0.998, ge=0, lt=1)
-    threads: int = Field(2, ge=1, le=64)
+    steps: int = Field(default=10000, ge=1)
+    max_minutes: float | None = Field(
+        default=None, gt=0, description="ends the schedule earlier, at this much training time"
+    )
+    batch: int = Field(default=64, ge=1)
+    draws: int = Field(default=4, ge=1, le=32, description="noise draws for each encoded observation")
+    learning_rate: float = Field(default=8e-4, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    warmup: int = Field(default=300, ge=0)
+    ema_decay: float = Field(default=0.998, ge=0, lt=1)
+    threads: int = Field(default=2, ge=1, le=64)
     bf16: bool = True
     seed: int = 0
-    holdout: float = Field(0.05, gt=0, lt=0.9, description="fraction of episodes of each pair kept for validation")
-    validate_minutes: float = Field(3.0, gt=0)
-    checkpoint_minutes: float = Field(3.0, gt=0)
+    holdout: float = Field(
+        default=0.05, gt=0, lt=0.9, description="fraction of episodes of each pair kept for validation"
+    )
+    validate_minutes: float = Field(default=3.0, gt=0)
+    checkpoint_minutes: float = Field(default=3.0, gt=0)
 
 
 class CollectConfig(_Section):
     """Demonstrations: pairs are `left:right` hands; episodes counts each pair."""
 
     pairs: tuple[str, ...] = ("inspire:ability", "ability:inspire", "xarm_gripper:xarm_gripper")
-    episodes: int = Field(150, ge=1, description="of each pair; unsuccessful ones are not trained from")
+    episodes: int = Field(default=150, ge=1, description="of each pair; unsuccessful ones are not trained from")
     seed: int = 1000
-    workers: int = Field(2, ge=1)
+    workers: int = Field(default=2, ge=1)
 
 
 class EvaluateConfig(_Section):
     """Rollouts of the exported bundle in the simulation; pairs are `left:right` hands."""
 
     pairs: tuple[str, ...] = ("inspire:ability", "ability:inspire", "inspire:xarm_gripper")
-    episodes: int = Field(30, ge=0)
+    episodes: int = Field(default=30, ge=0)
     seed: int = 7
 
 
@@ -108,8 +117,8 @@ class PolicyConfig(_Section):
     name: str = "pick_place"
     task: str = "pick_place"
     camera: str = "front"
-    image_width: int = Field(160, ge=16, le=1024)
-    image_height: int = Field(90, ge=16, le=1024)
+    image_width: int = Field(default=160, ge=16, le=1024)
+    image_height: int = Field(default=90, ge=16, le=1024)
     collect: CollectConfig = CollectConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()

@@ -7,6 +7,7 @@ Squared-cosine schedule (arXiv 2102.09672), the network predicts the clean sampl
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ def ddim_coefficients(power: Tensor, schedule: list[int]) -> list[tuple[float, f
     """For each step of the schedule (a, b) with next = a * predicted_clean + b * current; the last is (1, 0)."""
     levels = [float(power[step]) for step in schedule] + [1.0]
     coefficients = []
-    for here, after in zip(levels[:-1], levels[1:], strict=True):
+    for here, after in pairwise(levels):
         b = math.sqrt((1 - after) / (1 - here))
         coefficients.append((math.sqrt(after) - b * math.sqrt(here), b))
     return coefficients

@@ -25,6 +25,8 @@ class SpatialSoftmax(nn.Module):
     mantissa a coordinate would be wrong by a quarter of a pixel.
     """
 
+    grid: Tensor
+
     def __init__(self, height: int, width: int, channels: int) -> None:
         super().__init__()
         self.register_buffer("grid", coordinate_grid(height, width).reshape(2, -1).T.contiguous(), persistent=False)
@@ -49,6 +51,8 @@ def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 class ImageEncoder(nn.Module):
     """(B, 3, H, W) in [-1, 1] -> (B, features)."""
 
+    grid: Tensor
+
     def __init__(self, config: EncoderConfig, height: int, width: int) -> None:
         super().__init__()
         widths = (5, *config.channels)
@@ -62,6 +66,7 @@ class ImageEncoder(nn.Module):
         self.project = nn.Linear(3 * config.keypoints, config.features)
 
     def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) to (B, features)."""
         grid = self.grid.to(image.dtype).expand(image.shape[0], -1, -1, -1)
         keypoints = self.softmax(self.heads(self.trunk(torch.cat([image, grid], dim=1))))
         with torch.autocast(device_type=image.device.type, enabled=False):

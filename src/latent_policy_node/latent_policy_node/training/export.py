@@ -25,20 +25,15 @@ from contracts.bundle import (
     write_manifest,
 )
 from contracts.onnx_session import open_session
-from latent_codec.training.onnx_export import strip
+from latent_codec.training.onnx_export import PARITY, ExportError, write_graph
 from latent_policy_node.policy import INPUTS
 from latent_policy_node.training.model import PolicyNetwork
 from latent_policy_node.training.normalise import Normaliser
 from latent_policy_node.training.photometric import scale_image
 
 MODEL_FILE = "policy.onnx"
-PARITY = 1e-4
 STATE_BOUND = 1.5
 MAX_BUNDLE_BYTES = 20 << 20
-
-
-class ExportError(RuntimeError):
-    """A network that must not be shipped; the message says what was found and what was expected."""
 
 
 class Sampler(nn.Module):
@@ -47,6 +42,9 @@ class Sampler(nn.Module):
     State and plan are clipped to 1.5 times their range in the demonstrations, where the network knows what they mean.
     """
 
+    centre: Tensor
+    scale: Tensor
+
     def __init__(self, network: PolicyNetwork, scale: Normaliser) -> None:
         super().__init__()
         self.network, self.bound = network, scale.bound
@@ -54,6 +52,7 @@ class Sampler(nn.Module):
         self.register_buffer("scale", torch.from_numpy(scale.scale))
 
     def forward(self, image: Tensor, state: Tensor, noise: Tensor, plan: Tensor, planned: Tensor) -> Tensor:
+        """Inputs as INPUTS names them to actions (1, horizon, dims) in raw units."""
         seen = self.network.observe(scale_image(image), self._scaled(state), self._scaled(plan), planned)
         return self.network.sample(seen, noise, self.bound) * self.scale + self.centre
 
@@ -111,18 +110,7 @@ def example(sampler: Sampler, size: tuple[int, int], seed: int) -> tuple[Tensor,
 
 def write_onnx(sampler: Sampler, size: tuple[int, int], path: Path) -> None:
     """Trace the sampler, all denoising steps unrolled, into one file."""
-    program = torch.onnx.export(
-        sampler.eval(),
-        example(sampler, size, 0),
-        dynamo=True,
-        input_names=list(INPUTS),
-        output_names=["action"],
-        external_data=False,
-        optimize=True,
-        verbose=False,
-    )
-    program.save(str(path), external_data=False)
-    strip(path)
+    write_graph(sampler.eval(), example(sampler, size, 0), INPUTS, "action", path, optimize=True)
 
 
 def parity(sampler: Sampler, size: tuple[int, int], path: Path, trials: int = 5) -> float:

@@ -20,7 +20,7 @@ NEAR_POINTS = 4.0
 class Observed(NamedTuple):
     """What the denoiser needs of an observation and of the plan.
 
-    condition (B, c); state (B, dims); going (B, horizon, dims): the plan, then its last point for ever, or the state
+    condition (B, c); state (B, dims); going (B, horizon, dims): the plan, then its last point repeated, or the state
     where there is no plan; known (B, horizon, 1): 1 at the points of the plan.
     """
 
@@ -37,11 +37,11 @@ class Observed(NamedTuple):
 class PolicyNetwork(nn.Module):
     """Predicts the clean chunk.
 
-    It is told the plan, the first points of the chunk that the robots already follow, and continues it (training-time
-    action conditioning, arXiv 2512.05964). One observation alone cannot tell how long the robot has already waited: a
-    policy that saw no more would begin each short wait of a demonstration anew, for ever. With a plan, the state says
-    of a hand where it was told to be, not where it is: fingers that an object stops lag behind, each hand's by its own
-    amount, and what they report is what an unseen hand differs most in.
+    It gets the plan (action prefix), the first points of the chunk that the robots follow, and continues it
+    (training-time action conditioning, arXiv 2512.05964). From one observation alone it is not known how long the robot
+    has already waited: a policy without a plan would repeat each short wait of a demonstration without end. With a
+    plan, the state of a hand is what was commanded, not what was measured: fingers that an object stops lag behind,
+    each hand's by its own amount, and in what they report an unseen hand differs most.
 
     State and plan have a short way to the output: each point of a chunk is a learned share of where the robot is
     going, plus what the network adds. Otherwise most of a short training goes into learning to copy it. State and
@@ -50,6 +50,8 @@ class PolicyNetwork(nn.Module):
     Shapes: image (B, 3, H, W) in [-1, 1]; state (B, dims), plan (B, config.plan, dims) of which the first planned (B,)
     points count, and chunks (B, horizon, dims), normalised; dims counts both sides, left first.
     """
+
+    power: Tensor
 
     def __init__(self, config: ModelConfig, dims: int, height: int, width: int) -> None:
         super().__init__()

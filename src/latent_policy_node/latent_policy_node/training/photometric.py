@@ -20,7 +20,7 @@ def scale_image(image: Tensor) -> Tensor:
 class Relight:
     """Random contrast, brightness, colour balance and pixel noise.
 
-    Pixel noise is cut at a random place from one long strip made beforehand: drawing it anew took a sixth of the
+    Pixel noise is cut at a random place from one long strip made beforehand: drawing it each time took a sixth of the
     training time.
     """
 

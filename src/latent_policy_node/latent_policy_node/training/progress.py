@@ -38,7 +38,7 @@ class TrainingProgress:
         self._bar.stop()
 
     def __call__(self, kind: str, values: Mapping[str, float]) -> None:
-        """Hear of a step or a validation."""
+        """Show a step or a validation."""
         if kind == "validation":
             self.console.print(
                 f"step {values['step']:.0f}  held-out wrist {values['wrist_mm']:.1f} mm"

@@ -19,22 +19,17 @@ from contracts.errors import FileError
 from contracts.files import write_atomic
 from latent_codec.codec import Codec
 from latent_codec.training.devices import DevicesError, make_fabric
+from latent_codec.training.onnx_export import ExportError
 from latent_policy_node.dataset import DatasetError, load
 from latent_policy_node.demonstrations import Demonstrations
 from latent_policy_node.training.config import PolicyConfig, default_config, load_config
-from latent_policy_node.training.export import ExportError, Origin, Sampler, export
+from latent_policy_node.training.export import Origin, Sampler, export
 from latent_policy_node.training.progress import TrainingProgress
 from latent_policy_node.training.trainer import Trainer
 
 DEFAULT = default_config()
 HELD_OUT = ("wrist_mm", "wrist_mm_p90", "wrist_deg", "latent")
-ERRORS = (
-    FileError,
-    DatasetError,
-    ExportError,
-    DevicesError,
-    OSError,
-)  # FileError: bundles, configurations, checkpoints
+ERRORS = (FileError, ExportError, DevicesError, OSError)  # FileError: bundles, configurations, checkpoints
 CONTINUES = "the same command continues at the last checkpoint"
 
 
@@ -104,7 +99,7 @@ def write_bundle(trainer: Trainer, codec: Path, out: Path, console: Console) -> 
         options={"task": config.task, "denoising_steps": config.model.inference_steps},
     )
     size = (config.image_height, config.image_width)
-    manifest = export(Sampler(trainer.average, trainer.scale), size, origin, out)
+    manifest = export(Sampler(trainer.average.cpu(), trainer.scale), size, origin, out)
     console.print(
         f"wrote {out}: {manifest.id}, {manifest.files['policy.onnx'].bytes / 1e6:.1f} MB, "
         f"ONNX within {manifest.metrics['onnx_parity']:.1e} of PyTorch",

@@ -137,7 +137,9 @@ class Trainer:
         average_gradients(self.fabric, self.network.parameters())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
-        return float(self.fabric.all_reduce(loss.detach()))
+        mean = loss.detach()
+        self.fabric.all_reduce(mean)  # in place
+        return float(mean)
 
     def _loss(self, seen: Observed, chunk: Tensor) -> Tensor:
         """Error of the predicted clean chunk over several noise draws of each encoded observation."""

@@ -6,6 +6,8 @@ onnxruntime runs as one fused operator, and two resolutions.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +24,7 @@ class FilmBlock(nn.Module):
         self.skip = nn.Conv1d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(B, inputs, H) and condition (B, c) to (B, outputs, H)."""
         scale, shift = self.film(condition).unsqueeze(-1).chunk(2, dim=1)
         hidden = nn.functional.silu(self.norms[0](self.first(x)))
         hidden = hidden * (1 + scale) + shift
@@ -35,7 +38,7 @@ class UNet1d(nn.Module):
     def __init__(self, inputs: int, dims: int, channels: tuple[int, ...], condition: int, kernel: int) -> None:
         super().__init__()
         widths = (inputs, *channels)
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.down = nn.ModuleList([FilmBlock(a, b, condition, kernel) for a, b in pairs])
         self.shrink = nn.ModuleList([nn.Conv1d(b, b, 3, stride=2, padding=1) for _, b in pairs])
         top = channels[-1]
@@ -47,6 +50,7 @@ class UNet1d(nn.Module):
         self.output = nn.Conv1d(channels[0], dims, 1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(B, inputs, horizon) and condition (B, c) to (B, dims, horizon)."""
         skips = []
         for block, shrink in zip(self.down, self.shrink, strict=True):
             x = block(x, condition)

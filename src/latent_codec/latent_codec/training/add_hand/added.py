@@ -1,4 +1,4 @@
-"""How one hand joins a space that stands still: the terms of `crosshand`, as far as they concern the new hand.
+"""Train one hand into a space that does not change: the terms of `crosshand` that concern the new hand.
 
 The others' poses are decoded by the new decoder and the new hand's by theirs; gradients reach the new networks alone.
 """
@@ -28,7 +28,7 @@ from latent_codec.training.model import Space
 POOL = 16384  # poses of each other hand to draw from
 OTHERS = 320  # poses of all other hands together that the new hand decodes in a step
 SHOWN = 48  # poses of the new hand that each other hand decodes in a step
-# Nobody makes room in the space for a hand that joins it, and it has a quarter of the time: by so much its own joints,
+# The space does not adapt to a hand that is added, which has a quarter of the time: by so much its own joints,
 # and the best that each hand can do for poses of the other, count for more than where all are trained together.
 OWN_JOINTS, BEST = 4.0, 3.5
 
@@ -48,11 +48,18 @@ class Shown:
     their_latents: Tensor
     anchors: tuple[Tensor, Tensor]
     anchor_latents: tuple[Tensor, Tensor]
-    speaks: tuple[Tensor, Tensor]
+    defined: tuple[Tensor, Tensor]
 
 
 class AddedHand(nn.Module):
     """A recipe as the trainer takes it, whose `space` holds the new hand only."""
+
+    common: Tensor
+    share: Tensor
+    real: Tensor
+    centre: Tensor
+    scale: Tensor
+    noise: Tensor
 
     Settings = Settings
 
@@ -126,7 +133,7 @@ class AddedHand(nn.Module):
             their_latents.append(self.latents[index][hands, rows])
             their_tips.append(self.pools.tips[index][hands, rows])
         drawn = [anchors.draw(np.random.default_rng([self.seed, step, 1])) for anchors in self.anchors]
-        (mine, theirs), speaks = zip(*drawn, strict=True)
+        (mine, theirs), defined = zip(*drawn, strict=True)
         with torch.no_grad():
             target = self.frozen.encode(theirs)
         return Shown(
@@ -137,7 +144,7 @@ class AddedHand(nn.Module):
             their_latents=torch.cat(their_latents, dim=1),
             anchors=(mine, theirs),
             anchor_latents=(self.space.encode(mine), target),
-            speaks=speaks,
+            defined=defined,
         )
 
     def _decoding(self, shown: Shown, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -156,7 +163,7 @@ class AddedHand(nn.Module):
         reach = terms.within_reach(across, s) * self.real[:, None]
         parts = {
             "reconstruction": OWN_JOINTS * s.reconstruction * unit_error(self.group, own, shown.joints).mean(),
-            "anchor_joints": s.anchor_joints * weighted_mean(error, torch.cat(shown.speaks)),
+            "anchor_joints": s.anchor_joints * weighted_mean(error, torch.cat(shown.defined)),
             "cycle": s.cycle * terms.latent_error(again, theirs, reach),
         }
         one, other = terms.vector_terms(same, s), terms.vector_terms(across, s)
@@ -181,7 +188,7 @@ class AddedHand(nn.Module):
         reach = terms.within_reach(across, s) * self.real[:, None]
         error = unit_error(self.frozen.group, tied, shown.anchors[1])
         return {
-            "anchor_joints": s.anchor_joints * weighted_mean(error, shown.speaks[0]),
+            "anchor_joints": s.anchor_joints * weighted_mean(error, shown.defined[0]),
             "cycle": s.cycle * terms.latent_error(again, latents, reach),
             **terms.vector_terms(across, s),
         }
@@ -189,6 +196,6 @@ class AddedHand(nn.Module):
     @staticmethod
     def _anchor_error(shown: Shown) -> Tensor:
         """Mean square of the distances of the new hand's anchors from the others' mean, where both speak."""
-        (latents, theirs), (speaks, others) = shown.anchor_latents, shown.speaks
-        both = speaks * (others.sum(0) > 0)
+        (latents, theirs), (defined, others) = shown.anchor_latents, shown.defined
+        both = defined * (others.sum(0) > 0)
         return weighted_mean((latents - centre(theirs, others)).square(), both[..., None])

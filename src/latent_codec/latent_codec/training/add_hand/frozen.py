@@ -1,4 +1,4 @@
-"""A shipped latent space as networks in torch that stand still, read from its ONNX files."""
+"""A shipped latent space as torch networks that are not trained, read from its ONNX files."""
 
 from __future__ import annotations
 

@@ -24,6 +24,16 @@ class AddedMatches(nn.Module):
     `spaces`: that of the new hand alone, and the frozen one of `others`. Grippers are not matched.
     """
 
+    common: Tensor
+    tips: Tensor
+    latents: Tensor
+    best: Tensor
+    best_tips: Tensor
+    own: Tensor
+    own_tips: Tensor
+    answer_tips: Tensor
+    answers: Tensor
+
     def __init__(
         self,
         robot: Embodiment,

@@ -46,7 +46,7 @@ def check_name(arguments: Arguments) -> None:
     """A robot that exists is only overwritten by --replace, and only one that was added."""
     own = arguments.robots / f"{arguments.name}.yaml"
     if (registry.DATA / own.name).exists() or (own.exists() and not arguments.replace):
-        hint = "" if not own.exists() else f"; without --urdf, {own} is taken as it is; --replace makes it anew"
+        hint = "" if not own.exists() else f"; without --urdf, {own} is taken as it is; --replace makes it again"
         raise EmbodimentError("arguments", "name", arguments.name, f"a name that no robot has yet{hint}")
 
 

@@ -30,7 +30,7 @@ class Synthetic(Strict):
     """Poses drawn from the prior. `families`: the shares of its families of poses."""
 
     kind: Literal["synthetic"] = "synthetic"
-    share: float = Field(1.0, gt=0)
+    share: float = Field(default=1.0, gt=0)
     families: Families = Families()
 
 
@@ -38,7 +38,7 @@ class PoseFile(Strict):
     """Poses of a file, each at most once where it holds enough. A relative path starts at the working directory."""
 
     kind: Literal["file"]
-    share: float = Field(1.0, gt=0)
+    share: float = Field(default=1.0, gt=0)
     path: Path
 
 

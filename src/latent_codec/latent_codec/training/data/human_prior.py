@@ -36,10 +36,10 @@ _STEPS = 12
 class Families(Strict):
     """Shares of the families of poses; they need not sum to one."""
 
-    open: float = Field(0.1, ge=0)
-    free: float = Field(0.35, ge=0)
-    pinch: float = Field(0.35, ge=0)
-    power: float = Field(0.2, ge=0)
+    open: float = Field(default=0.1, ge=0)
+    free: float = Field(default=0.35, ge=0)
+    pinch: float = Field(default=0.35, ge=0)
+    power: float = Field(default=0.2, ge=0)
 
 
 def sample(hand: Embodiment, count: int, families: Families, rng: np.random.Generator) -> np.ndarray:

@@ -31,7 +31,7 @@ def hand_poses(hand: Embodiment, count: int, rng: np.random.Generator) -> np.nda
 
 
 def valid(encode: Encode, robots: Sequence[Embodiment], count: int, seed: int) -> dict[str, np.ndarray]:
-    """hand -> latents (count, N) that a policy may send: poses of that hand, encoded.
+    """Latents (count, N) by hand that a policy may send: poses of that hand, encoded.
 
     Half of them are on the straight line between the latents of two poses of a motion .3 s apart, where one chunk
     hands over to the next. A third each is exact, has the noise of the training, has the error of a policy.

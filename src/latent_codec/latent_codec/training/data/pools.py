@@ -101,8 +101,8 @@ class Anchors:
         """Joints (H, K, J), and 1 where the latent of a hand means that share, 0 where it could be another (H, K)."""
         shares = poses.closing_shares(self._count, rng)
         joints = self._group.pad([torch.tensor(poses.closing(hand, shares)) for hand in self._hands]).float()
-        speaks = torch.tensor(np.stack([poses.tells(hand, shares) for hand in self._hands])).float()
-        return joints.to(self._group.device), speaks.to(self._group.device)
+        defined = torch.tensor(np.stack([poses.is_unambiguous(hand, shares) for hand in self._hands])).float()
+        return joints.to(self._group.device), defined.to(self._group.device)
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
@@ -111,14 +111,14 @@ def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     return (weights * values).sum() / weights.sum().clamp(min=1)
 
 
-def latent_spread(latents: Tensor, speaks: Tensor) -> Tensor:
+def latent_spread(latents: Tensor, defined: Tensor) -> Tensor:
     """Mean square of distances of latents (H, K, N) of the same anchors from their mean, where hands speak (H, K)."""
-    return weighted_mean((latents - centre(latents, speaks)).square(), speaks[..., None])
+    return weighted_mean((latents - centre(latents, defined)).square(), defined[..., None])
 
 
-def centre(latents: Tensor, speaks: Tensor) -> Tensor:
+def centre(latents: Tensor, defined: Tensor) -> Tensor:
     """Mean (K, N) of latents (H, K, N) over the hands that speak (H, K)."""
-    weights = speaks[..., None]
+    weights = defined[..., None]
     return (weights * latents).sum(0) / weights.sum(0).clamp(min=1)
 
 

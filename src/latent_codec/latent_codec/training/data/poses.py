@@ -64,7 +64,7 @@ def closing(hand: Embodiment, shares: np.ndarray) -> np.ndarray:
     return opened + first * (ready - opened) + second * (closed - ready)
 
 
-def tells(hand: Embodiment, shares: np.ndarray) -> np.ndarray:
+def is_unambiguous(hand: Embodiment, shares: np.ndarray) -> np.ndarray:
     """Whether (M,) the hand closed by shares (M,) can be told from itself at others.
 
     One that opens fully to take something, as grippers do, is the same from open to pregrasp, and stands for pregrasp.

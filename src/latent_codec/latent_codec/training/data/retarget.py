@@ -47,14 +47,14 @@ _CHUNK = 1000
 class RetargetSettings(Strict):
     """How human poses are made and retargeted; the module says what the fields mean."""
 
-    sources: tuple[Source, ...] = Field((Synthetic(),), min_length=1)
+    sources: tuple[Source, ...] = Field(default=(Synthetic(),), min_length=1)
     scale: Literal["reach", "span"] = "reach"
-    scales: dict[str, Annotated[float, Field(gt=0)]] = {}
-    rest: float = Field(0.002, gt=0)
-    emphasis: float = Field(0.0, ge=0)
-    width: float = Field(0.085, gt=0)
-    scout: int = Field(8, ge=0)
-    iterations: int = Field(15, ge=1)
+    scales: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    rest: float = Field(default=0.002, gt=0)
+    emphasis: float = Field(default=0.0, ge=0)
+    width: float = Field(default=0.085, gt=0)
+    scout: int = Field(default=8, ge=0)
+    iterations: int = Field(default=15, ge=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,7 +114,7 @@ def _linearise(problem: Problem, q: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _groups(owns: Tensor) -> list[list[int]]:
-    """Fingers whose derivatives may be taken in one pass: all where no joint moves two, else each by itself."""
+    """Fingers whose derivatives may be taken in one pass: all where no joint moves two, else each alone."""
     if int(owns.sum(1).max()) <= 1:
         return [list(range(len(FINGERS)))]
     return [[finger] for finger in range(len(FINGERS))]

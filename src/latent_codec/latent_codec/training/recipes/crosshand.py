@@ -50,6 +50,9 @@ class Decoded:
 class Crosshand(nn.Module):
     """See the module. Batches and noise of step k come from random numbers of (seed, k) alone."""
 
+    real: Tensor
+    gripper: Tensor
+
     Settings: ClassVar[type[Strict]] = Settings
 
     def __init__(self, hands: Sequence[Embodiment], config: TrainingConfig, settings: Settings) -> None:
@@ -74,7 +77,7 @@ class Crosshand(nn.Module):
         """Loss and parts of one step."""
         s, rng = self.settings, np.random.default_rng([self.seed, step])
         joints, tips = self.pools.batch(s.batch, rng)
-        anchors, speaks = self.anchors.draw(rng)
+        anchors, defined = self.anchors.draw(rng)
         latents, anchor_latents = self.space.encode(joints, tips), self.space.encode(anchors)
         sources = self._sources(rng)
         decoded, again = self._decode(latents, tips, anchor_latents, sources, rng)
@@ -82,8 +85,8 @@ class Crosshand(nn.Module):
         tied = terms.unit_error(self.group, again, anchors[:, None])
         parts = {
             "reconstruction": s.reconstruction * own.mean(),
-            "anchor_joints": s.anchor_joints * weighted_mean(tied, speaks[sources]),
-            "anchor_latent": s.anchor_latent * latent_spread(anchor_latents, speaks),
+            "anchor_joints": s.anchor_joints * weighted_mean(tied, defined[sources]),
+            "anchor_latent": s.anchor_latent * latent_spread(anchor_latents, defined),
             "statistics": s.statistics * losses.unit_statistics(latents[self.hands]),
             **terms.vector_terms(decoded.pairs, s),
             **self._sharing_terms(decoded),

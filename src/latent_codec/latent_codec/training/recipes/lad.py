@@ -35,16 +35,16 @@ class Settings(Strict):
     encoder: Layout = NETWORK
     decoder: Layout = NETWORK
     human: str = "human"
-    pairs: int = Field(16384, ge=2)
+    pairs: int = Field(default=16384, ge=2)
     retarget: RetargetSettings = RetargetSettings()
-    batch: int = Field(16384, ge=2)
-    encoder_steps: int = Field(5000, ge=1)
+    batch: int = Field(default=16384, ge=2)
+    encoder_steps: int = Field(default=5000, ge=1)
     temperature: tuple[float, float] = (0.25, 0.16)
     annealing: bool = True
     both_directions: bool = False
     fine_tuning: bool = True
-    fine_tuning_rate: float = Field(1e-5, gt=0)
-    contrastive: float = Field(0.1, ge=0)
+    fine_tuning_rate: float = Field(default=1e-5, gt=0)
+    contrastive: float = Field(default=0.1, ge=0)
 
     @model_validator(mode="after")
     def _enough_pairs(self) -> Settings:
@@ -55,6 +55,9 @@ class Settings(Strict):
 
 class Lad(nn.Module):
     """See the module. The poses of step k come from random numbers of (seed, k) alone."""
+
+    unit: Tensor
+    features: Tensor
 
     Settings: ClassVar[type[Strict]] = Settings
 
@@ -98,7 +101,7 @@ class Lad(nn.Module):
         return first * (last / first) ** share if self.settings.annealing else first
 
     def _latents(self, rows: Tensor) -> Tensor:
-        """Latents (H, B, N) for the decoders; encoders that stand still have no dropout."""
+        """Latents (H, B, N) for the decoders; encoders that are not trained have no dropout."""
         self.space.encoders.train(self.settings.fine_tuning)
         with torch.set_grad_enabled(self.settings.fine_tuning):
             return self.space.encode_features(self.features[:, rows])

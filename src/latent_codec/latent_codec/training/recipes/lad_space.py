@@ -43,6 +43,9 @@ class LocalTransforms(nn.Module):
 class LadFeatures(Features):
     """Normalised joints of hands, widths 0 .. 1 of grippers, local transforms of humans; padded with zeros."""
 
+    mask: Tensor
+    gripper: Tensor
+
     def __init__(self, group: HandGroup) -> None:
         super().__init__(group, tips=False)
         self.humans = nn.ModuleDict({str(row): LocalTransforms(group.hands[row]) for row in group.of_kind("human")})
@@ -64,7 +67,7 @@ class LadFeatures(Features):
         return torch.stack(rows)
 
     def alone(self, row: int) -> LadFeatures:
-        """The same for one hand by itself."""
+        """The same for one hand alone."""
         return LadFeatures(HandGroup([self.group.hands[row]]))
 
 
@@ -72,6 +75,7 @@ class Unit(nn.Module):
     """Latents (..., N) of length one."""
 
     def forward(self, latents: Tensor) -> Tensor:
+        """Latents (..., N) scaled to length one."""
         return nn.functional.normalize(latents, dim=-1)
 
 

@@ -25,12 +25,12 @@ from latent_codec.training.group import HandGroup
 class TemplateSettings(Strict):
     """Published numbers. `point` in m from the flange: 7 cm to the palm's side, 8 cm back; noise in m."""
 
-    count: int = Field(2048, ge=4)
+    count: int = Field(default=2048, ge=4)
     arm: str = "xarm7"
     point: tuple[float, float, float] = (0.0, 0.07, -0.08)
-    tip_noise: float = Field(0.01, ge=0)
-    iterations: int = Field(100, ge=0)
-    learning_rate: float = Field(0.05, gt=0)
+    tip_noise: float = Field(default=0.01, ge=0)
+    iterations: int = Field(default=100, ge=0)
+    learning_rate: float = Field(default=0.05, gt=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,8 @@ class Templates:
 
 class ArmTips(nn.Module):
     """Fingertips (H, M, 5, 3) in the base frame (m) of the arm that each hand is mounted on."""
+
+    frames: Tensor
 
     def __init__(self, hands: Sequence[Embodiment], group: HandGroup, arm: Embodiment) -> None:
         super().__init__()

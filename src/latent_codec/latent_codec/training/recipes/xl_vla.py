@@ -28,7 +28,7 @@ class XlVlaSettings(Strict):
 
     encoder: Layout = NETWORK
     decoder: Layout = NETWORK
-    batch: int = Field(1024, ge=2)
+    batch: int = Field(default=1024, ge=2)
     reconstruction: float = 1.0
     distance: float = 2000.0
     direction: float = 5.0
@@ -90,9 +90,9 @@ class XlVla(nn.Module):
         s = self.settings
         with torch.no_grad():
             own, own_length = unit_and_length(self.vectors(self.group.tips(joints)))
-            weight = torch.exp(-s.decay * own_length) * self.vectors.speaks
+            weight = torch.exp(-s.decay * own_length) * self.vectors.defined
         wanted, wanted_length = turns(own, 1, dim=-1), turns(own_length, 1, dim=-1)
-        weight = turns(weight, 1, dim=-1) * self.vectors.speaks
+        weight = turns(weight, 1, dim=-1) * self.vectors.defined
         weight = weight / (self.vectors.pairs * joints.shape[1])
         found, found_length = unit_and_length(self.vectors(self.group.tips(crossed)))
         cosine = (wanted * found).sum(2, keepdim=True)
@@ -105,18 +105,22 @@ class XlVla(nn.Module):
 class ThumbVectors(nn.Module):
     """Thumb-to-finger vectors (H, 4, 3, M) of tips (H, M, 5, 3); the poses come last, which is the tips' own layout.
 
-    `speaks` (H, 4, 1, 1) is 1 for a finger that counts; `pairs`: ordered hand pairs times fingers that both have.
+    `defined` (H, 4, 1, 1) is 1 for a finger that counts; `pairs`: ordered hand pairs times fingers that both have.
     """
+
+    matrix: Tensor
+    defined: Tensor
 
     def __init__(self, finger_mask: Tensor, repeat: bool) -> None:
         super().__init__()
         fill = fill_matrix(finger_mask)
         self.register_buffer("matrix", fill[:, 1:] - fill[:, :1], persistent=False)
-        speaks = torch.ones(len(fill), 4) if repeat else finger_mask[:, 1:].float()
-        self.register_buffer("speaks", speaks[:, :, None, None], persistent=False)
-        self.pairs = max(1.0, float((speaks @ speaks.T).sum() - speaks.sum()))
+        defined = torch.ones(len(fill), 4) if repeat else finger_mask[:, 1:].float()
+        self.register_buffer("defined", defined[:, :, None, None], persistent=False)
+        self.pairs = max(1.0, float((defined @ defined.T).sum() - defined.sum()))
 
     def forward(self, tips: Tensor) -> Tensor:
+        """Tips (H, M, 5, 3) to vectors (H, 4, 3, M)."""
         fingers = tips.permute(0, 2, 3, 1)
         return torch.bmm(self.matrix, fingers.flatten(2)).unflatten(2, fingers.shape[2:])
 
@@ -136,11 +140,13 @@ class CodeSettings(XlVlaSettings):
     """`template_noise`: normal noise on the templates drawn, in units of half of each joint's range."""
 
     templates: TemplateSettings = TemplateSettings()
-    template_noise: float = Field(0.01, ge=0)
+    template_noise: float = Field(default=0.01, ge=0)
 
 
 class XlVlaCode(XlVla):
     """Half of each batch is uniform, half are noisy templates. A four-fingered hand has its ring finger twice."""
+
+    templates: Tensor
 
     Settings: ClassVar[type[Strict]] = CodeSettings
     repeats_fingers = True
@@ -164,7 +170,7 @@ class XlVlaCode(XlVla):
 class PaperSettings(XlVlaSettings):
     """`kl`: weight of the divergence from a standard normal distribution, summed over dimensions."""
 
-    kl: float = Field(1e-5, ge=0)
+    kl: float = Field(default=1e-5, ge=0)
 
 
 class XlVlaPaper(XlVla):
