@@ -122,13 +122,13 @@ def test_a_part_of_the_matrix_keeps_the_graph_it_needs():
     assert list(chosen(groups(), lambda fault: False)) == []
 
 
-def row(fault: str, observed: str = "", stood_ms: float | None = 0.0, resumed: bool = False) -> Row:
+def row(fault: str, observed: str = "", stall_ms: float | None = 0.0, resumed: bool = False) -> Row:
     """A row that passed, or that failed with what was observed."""
-    return Row(fault, "", observed, None, None, None, None, 0.0, 0.0, resumed, not observed, stood_ms)
+    return Row(fault, "", observed, None, None, None, None, 0.0, 0.0, resumed, not observed, stall_ms)
 
 
 def test_a_row_is_not_judged_where_the_machine_stood_still():
-    passed = [row("a", stood_ms=300.0), row("b"), row("c")]
+    passed = [row("a", stall_ms=300.0), row("b"), row("c")]
     late, cut = row("late", "commands stopped late", 150.0), row("cut", "broke off", 90.0)
     assert verdict([*passed, late, cut], 100.0) == (["cut"], ["late"])
     assert verdict([*passed, late, cut], float("inf")) == (["late", "cut"], [])
@@ -137,7 +137,7 @@ def test_a_row_is_not_judged_where_the_machine_stood_still():
 
 def test_what_guards_people_is_judged_however_late_the_machine_is():
     passed = [row("a"), row("b"), row("c")]
-    wild, again = row("wild", f"2 {OUTSIDE}", 900.0), row("again", "moved again by itself", 900.0, resumed=True)
+    wild, again = row("wild", f"2 {OUTSIDE}", 900.0), row("again", "moved again without a reset", 900.0, resumed=True)
     assert verdict([*passed, wild, again], 100.0) == (["wild", "again"], [])
 
 
@@ -156,8 +156,7 @@ def test_three_thirds_of_the_matrix_are_all_of_it():
 
 @pytest.mark.parametrize("text", ["4/3", "0/3", "1", "a/b"])
 def test_a_part_that_is_none_is_refused(text, capsys):
-    with pytest.raises(SystemExit):
-        main(["--part", text])
+    assert main(["--part", text]) == 2
     assert f"found {text!r}, expected N/M" in capsys.readouterr().err
 
 

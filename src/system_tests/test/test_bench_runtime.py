@@ -93,7 +93,7 @@ def test_the_whole_is_the_mean_of_what_both_drivers_of_a_part_told() -> None:
         name: Status(name, values={"age_after_write_ms_mean": mean})
         for name, mean in (("driver/left/arm", "10"), ("driver/right/arm", "14"), ("driver/left/hand", "20"))
     }
-    assert timing.told_ms(statuses) == {"arm": 12.0, "hand": 20.0}
+    assert timing.reported_ms(statuses) == {"arm": 12.0, "hand": 20.0}
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=10))

@@ -1,4 +1,4 @@
-"""The long run: growth, pauses and lost chunks are found where they are, and nowhere else."""
+"""The long run: growth, stalls and lost chunks are found where they are, and nowhere else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bringup.monitor import Status
 from hand_drivers.servo import ServoLoop
-from system_tests.load import accounting, pauses, soak, usage
+from system_tests.load import accounting, soak, stalls, usage
 from system_tests.load.interruptions import Interruptions
 from system_tests.load.usage import Sample, Usage
 
@@ -171,19 +171,19 @@ def test_a_gap_over_50_ms_fails(longest: str, gaps: int, ok: bool) -> None:
 @pytest.mark.parametrize(("excused", "ok"), [(1, False), (2, True)])
 def test_only_gaps_that_are_all_excused_are_not_judged(excused: int, ok: bool) -> None:
     check = soak.streaks(arm(gaps=2), {ARM: excused})[0]
-    assert check.ok is ok and f"{excused} of them while the machine stood still" in check.found
+    assert check.ok is ok and f"{excused} of them during scheduler stalls" in check.found
 
 
 class Run:
     """A run second by second: what the machine and the drivers did, and when a person came."""
 
     def __init__(self, excuse_ms: float = 50.0) -> None:
-        self.second, self.stood_ms, self.resets = 0, 0.0, []
-        self.found = Interruptions(excuse_ms, lambda: self.stood_ms, lambda: self.resets.append(self.second))
+        self.second, self.stall_ms, self.resets = 0, 0.0, []
+        self.found = Interruptions(excuse_ms, lambda: self.stall_ms, lambda: self.resets.append(self.second))
 
-    def goes_on(self, seconds: int = 1, stood_ms: float | None = 0.0, **reported: Any) -> None:
+    def goes_on(self, seconds: int = 1, stall_ms: float | None = 0.0, **reported: Any) -> None:
         for _ in range(seconds):
-            self.stood_ms = stood_ms
+            self.stall_ms = stall_ms
             self.found.observe(float(self.second), arm(**reported))
             self.second += 1
 
@@ -191,7 +191,7 @@ class Run:
 def test_gaps_are_excused_only_while_the_machine_stalls() -> None:
     run = Run()
     run.goes_on(5, gaps=3)
-    run.goes_on(stood_ms=80.0, gaps=3)
+    run.goes_on(stall_ms=80.0, gaps=3)
     run.goes_on(gaps=5)  # reported a second later
     run.goes_on(5, gaps=5)
     run.goes_on(5, gaps=6)
@@ -200,25 +200,25 @@ def test_gaps_are_excused_only_while_the_machine_stalls() -> None:
 
 def test_gaps_before_a_driver_begins_its_figures_anew_excuse_none_after() -> None:
     run = Run()
-    run.goes_on(3, stood_ms=80.0, gaps=3)
+    run.goes_on(3, stall_ms=80.0, gaps=3)
     run.goes_on(9, gaps=0)
     run.goes_on(9, gaps=2)
     assert run.found.gaps == {ARM: 0}
 
 
-@pytest.mark.parametrize("stood_ms", [49.0, None])
-def test_neither_a_short_pause_nor_one_that_is_not_known_excuses_anything(stood_ms: float | None) -> None:
+@pytest.mark.parametrize("stall_ms", [49.0, None])
+def test_neither_a_short_pause_nor_one_that_is_not_known_excuses_anything(stall_ms: float | None) -> None:
     run = Run()
     run.goes_on(gaps=0)
-    run.goes_on(3, stood_ms=stood_ms, gaps=1)
-    run.goes_on(60, stood_ms=stood_ms, message="stopped")
+    run.goes_on(3, stall_ms=stall_ms, gaps=1)
+    run.goes_on(60, stall_ms=stall_ms, message="stopped")
     assert (run.found.gaps.get(ARM, 0), run.found.stops, run.resets) == (0, 0, [])
 
 
 def test_robots_that_the_machine_stopped_are_reset_until_they_stand_ready() -> None:
     run = Run()
     run.goes_on(10)
-    run.goes_on(stood_ms=300.0, message="lost")
+    run.goes_on(stall_ms=300.0, message="lost")
     run.goes_on(30, message="stopped")
     run.goes_on(100)
     assert run.found.stops == 1 and len(run.resets) == 2 and 11 <= run.resets[0] <= 15
@@ -228,14 +228,14 @@ def test_robots_that_stop_by_themselves_stay_so() -> None:
     run = Run()
     run.goes_on(10)
     run.goes_on(5, message="stopped")
-    run.goes_on(stood_ms=300.0, message="stopped")  # too late to be the reason
+    run.goes_on(stall_ms=300.0, message="stopped")  # too late to be the reason
     run.goes_on(60, message="stopped")
     assert run.found.stops == 0 and run.resets == []
 
 
 def test_nothing_is_excused_unless_asked() -> None:
     run = Run(math.inf)
-    run.goes_on(stood_ms=5000.0, gaps=9, message="stopped")
+    run.goes_on(stall_ms=5000.0, gaps=9, message="stopped")
     run.goes_on(60, gaps=9, message="stopped")
     assert run.found.gaps.get(ARM, 0) == 0 and run.resets == []
 
@@ -264,14 +264,14 @@ def test_a_pause_of_the_machine_is_told_apart_from_one_of_the_graph() -> None:
     for loop in loops:
         loop.real_time = loop.pinned = True
     loops[-1].longest_ms = 118.0
-    assert pauses.longest_ms(loops) == 108.0
+    assert stalls.longest_ms(loops) == 108.0
     loops[0].real_time = False  # then any other program may have kept it
-    assert pauses.longest_ms(loops) is None
+    assert stalls.longest_ms(loops) is None
 
 
 @pytest.mark.graph
 def test_what_keeps_a_processor_from_running_is_measured() -> None:
-    with pauses.Pauses() as found:
+    with stalls.SchedulerStalls() as found:
         if found.longest_ms() is None:
             pytest.skip("no real-time priority here")
         watcher = found._watcher.pid
@@ -279,13 +279,13 @@ def test_what_keeps_a_processor_from_running_is_measured() -> None:
         time.sleep(0.3)
         os.kill(watcher, signal.SIGCONT)
         assert found.longest_ms() >= 250.0
-    assert found.longest_ms() >= 250.0 and f"{found.longest_ms():.1f} ms" in pauses.words(found.longest_ms())
+    assert found.longest_ms() >= 250.0 and f"{found.longest_ms():.1f} ms" in stalls.words(found.longest_ms())
 
 
 @pytest.mark.graph
 def test_a_watcher_that_is_gone_knows_nothing() -> None:
-    with pauses.Pauses() as found:
+    with stalls.SchedulerStalls() as found:
         found._watcher.kill()
         found._watcher.wait()
         assert found.longest_ms() is None
-    assert "not known" in pauses.words(found.longest_ms())
+    assert "unknown" in stalls.words(found.longest_ms())

@@ -1,1 +1,1 @@
-"""Breaks a running graph in every way there is, and sees what it does; `./ws bench faults`."""
+"""Injects faults into a running graph and judges its reaction; `./ws bench faults`."""

@@ -1,4 +1,4 @@
-"""What is done to a running graph, where that takes more than one line."""
+"""Actions on a running graph that take more than one line."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ APART_NS = 20_000_000  # two chunks
 
 
 def again(trial: Trial, ago: int) -> None:
-    """Each chunk is followed by the one that came `ago` chunks before it (0: itself), as if those had come every 20 ms:
-    on a slow machine an older one would be refused as too late, whatever its order.
+    """Publish after each chunk the one `ago` chunks before it (0: itself), stamped as if chunks came every 20 ms.
+
+    With its own stamp, an old chunk would be refused as stale on a slow machine, whatever its order.
     """
     for topic in trial.injector.latent_topics:
         past: list[JointTrajectory] = []
@@ -27,50 +28,59 @@ def again(trial: Trial, ago: int) -> None:
             if len(past) > ago:
                 older = copy.deepcopy(past[-1 - ago])
                 older.header.stamp = messages.to_stamp(messages.stamp_ns(message.header) - ago * APART_NS)
-                trial.injector.tell(topic, older)
+                trial.injector.publish(topic, older)
                 del past[: -ago or None]
 
         trial.injector.on_chunk(topic, react)
 
 
 def set_clock(trial: Trial, offset_s: float) -> None:
+    """Set the graph's system clock, relative to that of the machine."""
     trial.injector.quiet()
     trial.clock.set(offset_s)
 
 
 def starve(trial: Trial) -> None:
+    """Take the CPUs away for 10 s."""
     with Starvation():
         time.sleep(10.0)
 
 
 def stop_each(trial: Trial) -> None:
+    """Call ~/stop of every driver."""
     for driver in trial.drivers:
         trial.injector.call(f"/{driver}/stop")
 
 
 def lose_a_hand(trial: Trial) -> None:
+    """Make the left hand a lost device."""
     trial.injector.device_fault("left/hand", "silent 1")
     time.sleep(1.5)
 
 
 def find_the_hand(trial: Trial) -> None:
+    """End the left hand's fault, and release the emergency stop."""
     trial.injector.device_fault("left/hand", "silent 0")
     release_stop(trial)
 
 
 def release_stop(trial: Trial) -> None:
+    """Release the emergency stop."""
     trial.injector.estop(False)
 
 
 def halt_policy(trial: Trial) -> None:
+    """Stop the policy's process."""
     trial.signal("policy", signal.SIGSTOP)
     time.sleep(1.0)
 
 
 def estop(trial: Trial) -> None:
+    """Assert the emergency stop."""
     trial.injector.estop(True)
 
 
 def estop_and_go_on(trial: Trial) -> None:
+    """Assert the emergency stop, and let the policy's process continue."""
     estop(trial)
     trial.signal("policy", signal.SIGCONT)

@@ -1,6 +1,6 @@
-"""A graph without its world, under a supervisor in a process of its own: so that this process can be killed.
+"""A graph without its world under a supervisor in a separate process, which can be killed.
 
-`python -m system_tests.faults.apart RUN_DIRECTORY` runs the nodes of the station there until it is ended.
+`python -m system_tests.faults.apart RUN_DIRECTORY` runs the nodes of the station there until it is stopped.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from bringup.session import Session
 from bringup.supervisor import StoppedError, Supervisor
 from contracts.station import load_station
 
-GONE_S = 6.0  # drivers brake and let go of their devices, for 5 s at most
+GONE_S = 6.0  # drivers brake and release their devices within 5 s
 
 
 class Apart:
-    """The other process; `kill` ends it as nobody can handle."""
+    """The process of the supervisor."""
 
     def __init__(self, session: Session) -> None:
         self._process = subprocess.Popen([sys.executable, "-m", "system_tests.faults.apart", str(session.run.path)])
         self._nodes: list[Path] = []
 
     def kill(self) -> None:
-        """SIGKILL, once."""
+        """Send SIGKILL, once."""
         if self._process.poll() is None:
             self._nodes = children(self._process.pid)
             self._process.kill()
             self._process.wait()
 
     def left(self) -> list[Path]:
-        """Which of its nodes are still there, after time enough for them to end."""
+        """Nodes that still run after GONE_S."""
         deadline = time.monotonic() + GONE_S
         while (there := [node for node in self._nodes if node.exists()]) and time.monotonic() < deadline:
             time.sleep(0.01)

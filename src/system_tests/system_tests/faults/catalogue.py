@@ -1,4 +1,4 @@
-"""Every fault of the matrix: how it begins and ends, what must happen, and what diagnostics must say of it."""
+"""The faults of the matrix: start and end, expected reaction, expected diagnostics."""
 
 from __future__ import annotations
 
@@ -94,10 +94,14 @@ BEFORE_START = Fault(
 
 @dataclass(frozen=True)
 class Group:
-    """Faults that one graph goes through, started with these arguments.
+    """Faults of one run of a graph.
 
-    `stopped`: emergency stop before the start; `apart`: the world runs outside, so that the supervisor can be killed.
-    Where one of the modules that it `needs` is not installed, it is left out.
+    Attributes:
+        arguments: Arguments of the station.
+        faults: The faults, in order.
+        stopped: Whether the emergency stop is asserted before the start.
+        apart: Whether the world runs outside, so that the supervisor can be killed.
+        needs: Modules without which the group is skipped.
     """
 
     arguments: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""One thing wrong in a message that was real."""
+"""Changes that make a real message invalid in one respect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from node_kit import messages
 
 
 def with_number(joint: int, number: float) -> Callable[[JointTrajectory], None]:
-    """One number of the third point replaced."""
+    """Replace one number of the third point."""
 
     def change(message: JointTrajectory) -> None:
         message.points[min(2, len(message.points) - 1)].positions[joint] = number
@@ -19,7 +19,7 @@ def with_number(joint: int, number: float) -> Callable[[JointTrajectory], None]:
 
 
 def moved(axis: str, by: float) -> Callable[[JointTrajectory], None]:
-    """All points moved along one axis."""
+    """Move all points along one axis."""
 
     def change(message: JointTrajectory) -> None:
         place = message.joint_names.index(axis)
@@ -30,7 +30,7 @@ def moved(axis: str, by: float) -> Callable[[JointTrajectory], None]:
 
 
 def stamped(by_s: float) -> Callable[[JointTrajectory], None]:
-    """The stamp so much later."""
+    """Shift the stamp."""
 
     def change(message: JointTrajectory) -> None:
         stamp = messages.stamp_ns(message.header) + round(by_s * messages.SECOND)
@@ -40,32 +40,32 @@ def stamped(by_s: float) -> Callable[[JointTrajectory], None]:
 
 
 def other_space(message: JointTrajectory) -> None:
-    """Another latent space."""
+    """Set another latent space."""
     message.header.frame_id = "other_space@000000000000"
 
 
 def truncated_names(message: JointTrajectory) -> None:
-    """One name too few."""
+    """Remove the last name."""
     message.joint_names = message.joint_names[:-1]
 
 
 def truncated_points(message: JointTrajectory) -> None:
-    """One number too few in each point."""
+    """Remove the last number of each point."""
     for point in message.points:
         point.positions = point.positions[:-1]
 
 
 def backwards(message: JointTrajectory) -> None:
-    """Times that descend."""
+    """Reverse the points, so that the times descend."""
     message.points = message.points[::-1]
 
 
 def renamed(message: JointTrajectory) -> None:
-    """The joints of some other robot."""
+    """Set the names of another robot."""
     message.joint_names = [f"other_{name}" for name in message.joint_names]
 
 
 def wild(message: JointTrajectory) -> None:
-    """Targets that jump from one end of the world to the other."""
+    """Make the targets jump by 6 rad between points."""
     for index, point in enumerate(message.points):
         point.positions = [(-3.0 if index % 2 else 3.0) + 0.1 * value for value in point.positions]

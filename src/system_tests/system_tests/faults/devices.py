@@ -1,4 +1,4 @@
-"""The faults of emulated devices, by the way they are spoken with."""
+"""The faults of emulated devices, by protocol."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ STOPPED, LOST = "stopped", "lost"
 
 
 def of_device(part: str, name: str, code: int, tcp: bool = False) -> list[Fault]:
-    """The faults of a device that answers questions on a line of its own and has its error `code`.
+    """The faults of a device with requests and responses on its own line, and an error `code`.
 
-    A pseudo terminal cannot refuse a connection. TCP frames of an xArm have no checksum: not each changed byte shows.
+    A pseudo terminal cannot refuse a connection. TCP frames of an xArm have no checksum, so that not every changed byte
+    is detected.
     """
     refuses = [device(part, "refuse 1", Expected.STOPS, LOST, name=f"{name} refuses connections")] if tcp else []
     return [
@@ -25,8 +26,9 @@ def of_device(part: str, name: str, code: int, tcp: bool = False) -> list[Fault]
 
 
 def of_xarm_gripper(part: str, code: int) -> list[Fault]:
-    """The faults of an xArm's gripper. Its words go through the arm's box, whose error 19 says that there are none;
-    what befalls the box itself is the arm's fault.
+    """The faults of an xArm's gripper, which is connected through the arm's box; faults of the box are the arm's.
+
+    The box reports error 19 if the gripper does not respond.
     """
     name, error = "xarm_gripper", f"gripper error {code}"
     return [
@@ -37,8 +39,14 @@ def of_xarm_gripper(part: str, code: int) -> list[Fault]:
 
 
 def of_dds_device(part: str, name: str, code: int, error: str, damage: str) -> list[Fault]:
-    """The faults of a device that says over DDS how it is, unasked: no connection can be refused, and DDS drops what is
-    cut. `error` is its error `code` in words, `damage` what is said of a message with a flipped bit.
+    """The faults of a device that publishes its state over DDS; there are no connections, and DDS drops cut messages.
+
+    Args:
+        part: Part of the station.
+        name: Name of the device.
+        code: An error code.
+        error: The diagnostic text of the code.
+        damage: The diagnostic text for a message with a flipped bit.
     """
     return [
         device(part, "silent 1", Expected.STOPS, LOST, "no message", name=f"{name} is silent"),
@@ -55,7 +63,7 @@ TIMED_OUT = device(
 
 
 def _stuck(part: str, name: str) -> Fault:
-    """An arm that does not follow is noticed, once its command is far enough away; a hand may be holding something."""
+    """A device whose joints do not move: detected by the following error of an arm; a hand may hold an object."""
     name = f"{name} does not move"
     if part.endswith("/arm"):
         return device(part, "frozen 1", Expected.NOTICED, "does not follow", name=name)

@@ -1,4 +1,4 @@
-"""What a fault is, and how those that are alike are made: frozen and killed processes, forged messages, devices."""
+"""A fault, and the kinds of faults: frozen and killed processes, forged messages, faults of devices."""
 
 from __future__ import annotations
 
@@ -19,28 +19,36 @@ Act = Callable[[Trial], None]
 
 
 class Expected(str, Enum):
-    """What must happen."""
+    """The expected reaction."""
 
-    STOPS = "all stop and stay stopped until a person resets"
-    NOTICED = "all stop once diagnostics name it, and stay stopped until a person resets"
-    HOLDS = "all stop while it lasts, and go on afterwards"
-    ENDS = "all stop, and the graph ends"
-    GOES_ON = "the work goes on"
-    BOUNDED = "whatever moves keeps to its limits, and the work goes on afterwards"
+    STOPS = "all robots stop and stay stopped until an operator resets them"
+    NOTICED = "all robots stop when diagnostics report it, and stay stopped until an operator resets them"
+    HOLDS = "all robots hold during the fault, and continue afterwards"
+    ENDS = "all robots stop, and the graph ends"
+    GOES_ON = "the work continues"
+    BOUNDED = "all motion stays within its limits, and the work continues afterwards"
 
     def __str__(self) -> str:
         return self.value
 
 
 def nothing(trial: Trial) -> None:
-    """No act."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`reported`: each of these texts must stand in the diagnostics while the fault lasts; `lasts_s` how long it does.
+    """One fault.
 
-    `prepare` brings the graph into the state in which the fault is to meet it; `moving`: the robots move then.
+    Attributes:
+        name: Name of the fault.
+        expected: Expected reaction.
+        begin: Starts the fault.
+        end: Ends it.
+        reported: Texts that must be in the diagnostics during the fault.
+        lasts_s: Duration, s.
+        prepare: Brings the graph into the state in which the fault starts.
+        moving: Whether the robots move then.
     """
 
     name: str
@@ -60,22 +68,27 @@ def frozen(node: str, expected: Expected, *reported: str, lasts_s: float = 1.5) 
 
 
 def killed(node: str) -> Fault:
-    """A process that is gone."""
+    """A process that is killed."""
     return Fault(f"{node} killed", Expected.ENDS, partial(Trial.signal, node=node, number=signal.SIGKILL))
 
 
 def device(part: str, setting: str, expected: Expected, *reported: str, name: str) -> Fault:
-    """A fault of an emulated device, as its emulator has it."""
+    """A fault of an emulated device, by the setting of its emulator."""
     kind = setting.split()[0]
-    begin = lambda trial: trial.injector.device_fault(part, setting)  # noqa: E731
-    end = lambda trial: trial.injector.device_fault(part, f"{kind} 0")  # noqa: E731
+
+    def begin(trial: Trial) -> None:
+        trial.injector.device_fault(part, setting)
+
+    def end(trial: Trial) -> None:
+        trial.injector.device_fault(part, f"{kind} 0")
+
     return Fault(name, expected, begin, end, reported)
 
 
 def forged(
     name: str, change: Callable[[JointTrajectory], None], *reported: str, commands: bool = False, **other: object
 ) -> Fault:
-    """A policy (or, with `commands`, codecs) that says something wrong: it is silenced, and its last words changed."""
+    """Invalid messages of the policy (with `commands`, of the codecs): it is frozen, and its last messages changed."""
     silenced = ("left_codec", "right_codec") if commands else ("policy",)
 
     def begin(trial: Trial) -> None:
@@ -92,14 +105,14 @@ def forged(
 
 
 def pictures(name: str, ahead_s: float, frozen: bool, *reported: str) -> Fault:
-    """A camera whose pictures are wrong: the node is silenced, and what it showed last goes on, with other stamps."""
+    """Invalid images: the camera is frozen, and its last images are published with other stamps."""
 
     def begin(trial: Trial) -> None:
         trial.signal("front_camera", signal.SIGSTOP)
         images = list(trial.injector.images)[-1:] if frozen else list(trial.injector.images)
 
         def show(count: int) -> None:
-            trial.injector.show(images[count % len(images)], time.time_ns() + round(ahead_s * messages.SECOND))
+            trial.injector.publish_image(images[count % len(images)], time.time_ns() + round(ahead_s * messages.SECOND))
 
         trial.injector.stream(FRAME_S, show)
 

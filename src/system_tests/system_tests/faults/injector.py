@@ -1,6 +1,6 @@
-"""The hand that breaks things in a running graph: false messages, device faults, the stop, and the person who resets.
+"""Injects faults into a running graph: forged messages, device faults, the emergency stop; and resets the drivers.
 
-It hears what the graph says, so that what it forges is a real message with one thing wrong.
+It subscribes to the graph's messages, so that a forged message is a real one with one change.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import rclpy
@@ -32,7 +33,7 @@ KEPT_IMAGES = 10
 
 
 class Injector:
-    """A node that spins in a thread of its own from construction to `close`."""
+    """A node that spins in its own thread from construction to `close`."""
 
     def __init__(self, station: Station) -> None:
         self._context = Context()
@@ -53,25 +54,25 @@ class Injector:
 
     @property
     def latent_topics(self) -> list[str]:
-        """Where the policy speaks."""
+        """Topics of the policy's chunks."""
         return [f"/{side}/latent_action" for side in SIDES]
 
     @property
     def command_topics(self) -> list[str]:
-        """Where the codecs speak."""
+        """Topics of the codecs' chunks."""
         return [f"/{side}/{part}/command" for side in SIDES for part in PARTS]
 
-    def tell(self, topic: str, message: Any) -> None:
+    def publish(self, topic: str, message: Any) -> None:
         """Publish one message on a topic of the graph."""
         self._publishers[topic].publish(message)
 
     def device_fault(self, part: str, setting: str) -> None:
         """Set a fault of an emulated device: "left/hand", "silent 1"."""
-        self.tell("/emulators/fault", String(data=f"{part} {setting}"))
+        self.publish("/emulators/fault", String(data=f"{part} {setting}"))
 
     def estop(self, asserted: bool) -> None:
         """Assert or release the emergency stop."""
-        self.tell("/estop", Bool(data=asserted))
+        self.publish("/estop", Bool(data=asserted))
 
     def stream(self, period_s: float, step: Callable[[int], None]) -> None:
         """Call `step(i)` every `period_s` from another thread, until `quiet`."""
@@ -91,32 +92,36 @@ class Injector:
         self._listeners[topic] = react
 
     def quiet(self) -> None:
-        """Forge nothing any more."""
+        """Stop forging messages."""
         self._listeners.clear()
         self._quiet.set()
         if self._stream is not None:
             self._stream.join(2.0)
         self._stream = None
-        self.chunks.clear()  # not before: the stream forges from them
+        self.chunks.clear()  # last, as the stream uses them
 
     def wait_for_chunks(self, topics: Iterable[str]) -> None:
-        """Until one of each topic was heard since `quiet`. Raises TimeoutError."""
+        """Wait until a message of each topic was received since `quiet`.
+
+        Raises:
+            TimeoutError: If one is missing.
+        """
         deadline = time.monotonic() + ANSWER_S
         while missing := [topic for topic in topics if topic not in self.chunks]:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{missing[0]}: nothing heard for {ANSWER_S:g} s")
+                raise TimeoutError(f"{missing[0]}: no message for {ANSWER_S:g} s")
             time.sleep(0.005)
 
     def forge(self, topics: Iterable[str], change: Callable[[JointTrajectory], None]) -> None:
-        """Publish the newest chunk of each topic, as new as if made now, with `change` made to it."""
+        """Publish the newest chunk of each topic with the present time as its stamp, and changed by `change`."""
         for topic in topics:
             message = copy.deepcopy(self.chunks[topic])
             message.header.stamp = messages.to_stamp(time.time_ns())
             change(message)
-            self.tell(topic, message)
+            self.publish(topic, message)
 
     def call(self, service: str) -> tuple[bool, str]:
-        """Call a Trigger service: (success, message)."""
+        """Call a Trigger service; returns (success, message)."""
         client = self._node.create_client(Trigger, service)
         try:
             if not client.wait_for_service(ANSWER_S):
@@ -124,14 +129,15 @@ class Injector:
             call, deadline = client.call_async(Trigger.Request()), time.monotonic() + ANSWER_S
             while not call.done() and time.monotonic() < deadline:
                 time.sleep(0.005)
-            return (call.result().success, call.result().message) if call.done() else (False, "no answer")
+            response = call.result() if call.done() else None
+            return (False, "no response") if response is None else (response.success, response.message)
         finally:
             self._node.destroy_client(client)
 
     def release(self, drivers: Iterable[str]) -> Mapping[str, str]:
-        """Release the stop and reset all drivers; the refusals of those that stay stopped, by driver."""
+        """Release the emergency stop and reset all drivers; returns the refusals by driver."""
         self.estop(False)
-        deadline, refusals = time.monotonic() + RESET_S, dict.fromkeys(drivers, "not asked")
+        deadline, refusals = time.monotonic() + RESET_S, dict.fromkeys(drivers, "not requested")
         while refusals and time.monotonic() < deadline:
             for driver in list(refusals):
                 done, refusals[driver] = self.call(f"/{driver}/reset")
@@ -141,7 +147,7 @@ class Injector:
         return refusals
 
     def close(self) -> None:
-        """Leave the graph."""
+        """Destroy the node."""
         self.quiet()
         self._executor.shutdown(timeout_sec=1.0)
         self._thread.join(1.0)
@@ -152,22 +158,24 @@ class Injector:
         node, kept = self._node, qos.LATCHED
         for topic in (*self.latent_topics, *self.command_topics):
             self._publishers[topic] = node.create_publisher(JointTrajectory, topic, qos.COMMAND)
-            hear = lambda message, topic=topic: self._hear(topic, message)  # noqa: E731
-            node.create_subscription(JointTrajectory, topic, hear, qos.COMMAND)
+            node.create_subscription(JointTrajectory, topic, partial(self._receive, topic), qos.COMMAND)
         self._publishers[self._camera] = node.create_publisher(Image, self._camera, qos.IMAGE)
         self._publishers["/emulators/fault"] = node.create_publisher(String, "/emulators/fault", 10)
         self._publishers["/estop"] = node.create_publisher(Bool, "/estop", kept)
-        node.create_subscription(Image, self._camera, lambda image: self.images.append(image), qos.IMAGE)
+        node.create_subscription(Image, self._camera, self._receive_image, qos.IMAGE)
 
-    def show(self, image: Image, stamp_ns: int) -> None:
-        """Publish a picture as if the camera had taken it at `stamp_ns`."""
+    def publish_image(self, image: Image, stamp_ns: int) -> None:
+        """Publish an image with another stamp, ns."""
         message = Image(height=image.height, width=image.width, encoding=image.encoding, step=image.step)
         message.header.frame_id, message.header.stamp = image.header.frame_id, messages.to_stamp(stamp_ns)
         message.data = image.data
-        self.tell(self._camera, message)
+        self.publish(self._camera, message)
 
-    def _hear(self, topic: str, message: JointTrajectory) -> None:
-        """What is newer than all before comes from the graph; the rest are this node's own forgeries."""
+    def _receive_image(self, image: Image) -> None:
+        self.images.append(image)
+
+    def _receive(self, topic: str, message: JointTrajectory) -> None:
+        """Keep a chunk of the graph, which is newer than all before; others are this node's own forgeries."""
         newest = self.chunks.get(topic)
         if self._stream is not None:
             return

@@ -1,4 +1,4 @@
-"""One fault of a running graph from its beginning to its end, and what became of it."""
+"""Runs one fault on a running graph and judges the reaction."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from system_tests.faults.fault import Expected, Fault
 from system_tests.faults.trial import Trial
 from system_tests.faults.truth import Truth
 
-LIMIT_S = 0.3  # from a fault to standstill, and what braking takes
-STAYS_S = 1.0  # after a fault is gone, before anyone resets
+LIMIT_S = 0.3  # from a fault to rest, in addition to the braking time
+STAYS_S = 1.0  # time after the end of a fault in which nothing may move before the reset
 NAMED_S = 3.0
 OUTSIDE = "commands outside a limit"
 STOPPING = (Expected.STOPS, Expected.NOTICED, Expected.HOLDS, Expected.ENDS)
@@ -22,31 +22,39 @@ LATCHED = (Expected.STOPS, Expected.NOTICED)
 
 @dataclass(frozen=True)
 class Row:
-    """One fault. Speeds and accelerations are the largest of all turning joints from the fault on, rad/s and rad/s^2;
-    times count from the fault, where it is NOTICED from then.
+    """The result of one fault. Times count from the fault, or from its detection if that is expected.
 
-    `commands_stood_s` until the commands that reach the robots stand still, allowed: .3 s and the braking of the
-    fastest joint at its limit. `standstill_s` until all joints rest then, allowed: also what the simulated servos take
-    to follow. Both None where nothing had to stop, or nothing stopped. `resumed`: something was
-    commanded to move before it was to. `machine_stood_still_ms` while it was played, None where that is not known.
+    Attributes:
+        fault: Name of the fault.
+        expected: Expected reaction.
+        observed: Problems, and the states of the drivers.
+        standstill_s: Time until all joints are at rest; None if no stop was expected, or none happened.
+        commands_at_rest_s: Time until the commands are at rest; None likewise.
+        allowed_s: Limit of `commands_at_rest_s`: LIMIT_S, and the braking time of the fastest joint.
+        settling_s: Time that the simulated servos take to follow, added to the limit of `standstill_s`.
+        max_speed: Largest speed of all rotating joints from the fault on, rad/s.
+        max_acceleration: Their largest acceleration, rad/s^2.
+        resumed: Whether a motion was commanded too early.
+        passed: Whether the reaction was the expected one.
+        scheduler_stall_ms: Longest scheduler stall during the fault; None if unknown.
     """
 
     fault: str
     expected: str
     observed: str
     standstill_s: float | None
-    commands_stood_s: float | None
+    commands_at_rest_s: float | None
     allowed_s: float | None
     settling_s: float | None
     max_speed: float
     max_acceleration: float
     resumed: bool
     passed: bool
-    machine_stood_still_ms: float | None = None
+    scheduler_stall_ms: float | None = None
 
 
 def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
-    """One fault from its beginning to the end of it, and the robots at work again where that is expected."""
+    """Run one fault and judge the reaction; afterwards the robots are at work again, if that is expected."""
     if fault.moving:
         running.begin_work()
     fault.prepare(running)
@@ -71,25 +79,25 @@ def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     resumed = stop.resumed or _recover(running, fault, problems)
     outside = _outside(running) - outside
     problems += [f"{outside} {OUTSIDE}"] if outside else []
-    problems += ["moved again by itself"] if resumed else []
+    problems += ["moved again without a reset"] if resumed else []
     speed, acceleration = _peaks(running, joints, began)
-    times = (stop.standstill_s, stop.commands_stood_s, stop.allowed_s, stop.settling_s)
+    times = (stop.standstill_s, stop.commands_at_rest_s, stop.allowed_s, stop.settling_s)
     text = "; ".join([*problems, observed])
     return Row(fault.name, str(fault.expected), text, *times, speed, acceleration, resumed, not problems)
 
 
 def _wait_for_rest(running: Trial, until_s: float) -> None:
-    """Let a fault last until the joints are at rest, or that monotonic time."""
+    """Wait until the joints are at rest, or until a monotonic time."""
     while time.monotonic() < until_s and motion.standstill_s(running.truth.tracks()[0], time.monotonic() - 0.2) is None:
         time.sleep(0.1)
 
 
 @dataclass(frozen=True)
 class Stop:
-    """How a stop went; see `Row`."""
+    """Figures of a stop; see `Row`."""
 
     standstill_s: float | None = None
-    commands_stood_s: float | None = None
+    commands_at_rest_s: float | None = None
     allowed_s: float | None = None
     settling_s: float | None = None
     resumed: bool = False
@@ -97,7 +105,7 @@ class Stop:
 
 
 def _stop(running: Trial, joints: motion.Track, commands: motion.Track, since: float, limit_s: float) -> Stop:
-    """How the robots stopped, which they had to."""
+    """Judge a stop of the robots."""
     peaks, truth = motion.peak_velocity(joints, since), running.truth
     allowed = limit_s + float((peaks / truth.acceleration).max())
     settling = float((truth.lag_s * np.log(np.maximum(peaks / truth.rest, 1.0))).max())
@@ -119,13 +127,13 @@ def _stop(running: Trial, joints: motion.Track, commands: motion.Track, since: f
 
 
 def _last(truth: Truth, track: motion.Track, at_s: float) -> str:
-    """The joint that kept the others waiting."""
+    """The joint that came to rest last."""
     index = motion.last_to_rest(track, at_s)
     return "none had moved" if index is None else truth.names[index]
 
 
 def _recover(running: Trial, fault: Fault, problems: list[str]) -> bool:
-    """Back to work as it is expected; returns whether something moved before it was to."""
+    """Return to work as expected; returns whether a motion was commanded too early."""
     if fault.expected is Expected.ENDS:
         problems += [] if running.ended() else ["the graph did not end"]
         return False
@@ -143,7 +151,7 @@ def _recover(running: Trial, fault: Fault, problems: list[str]) -> bool:
 
 
 def _unnamed(running: Trial, fault: Fault) -> list[str]:
-    """Which of the texts of a fault no status shows, after time enough for a report."""
+    """Texts of a fault that no status contains within NAMED_S."""
     deadline, missing = time.monotonic() + NAMED_S, list(fault.reported)
     while missing and time.monotonic() < deadline:
         said = " ".join(f"{s.message} {' '.join(s.values.values())}" for s in running.statuses().values())
@@ -153,7 +161,7 @@ def _unnamed(running: Trial, fault: Fault) -> list[str]:
 
 
 def _outside(running: Trial) -> int:
-    """Commands outside a limit so far, by the drivers' audits."""
+    """Number of commands outside a limit so far, from the drivers' limit monitors."""
     return sum(int(status.number("outside_limits") or 0) for status in running.statuses().values())
 
 

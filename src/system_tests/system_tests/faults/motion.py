@@ -1,4 +1,4 @@
-"""What recorded joints did: when they came to rest, how fast they went, whether they moved again. Pure functions."""
+"""Analysis of recorded joint motion: time to rest, peak velocities, later motion. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SMOOTH_S = 0.03  # accelerations are slopes of velocity over this time: shorter ones are noise of contacts
-WINDOW_S = 0.01  # targets come in steps: their speed is that over this time
-JUMP_S = 4.0  # what goes in one instant as far as it may creep in this time, has jumped
+SMOOTH_S = 0.03  # time over which accelerations are computed; shorter changes are noise of contacts
+WINDOW_S = 0.01  # time over which the velocity of targets, which change in steps, is computed
+JUMP_S = 4.0  # a step longer than the motion at the rest threshold in this time is a jump
 
 
 @dataclass(frozen=True)
 class Track:
-    """Joints over time: `times_s` (T,) monotonic and ascending, `velocities` (T, J) per s, `rest` (J,).
+    """Motion of J joints.
 
-    A joint slower than its entry of `rest` counts as standing.
+    Attributes:
+        times_s: Monotonic ascending times (T,), s.
+        velocities: (T, J), per s.
+        rest: Velocities (J,) below which a joint counts as at rest.
     """
 
     times_s: np.ndarray
@@ -23,29 +26,25 @@ class Track:
     rest: np.ndarray
 
     def part(self, start_s: float, end_s: float = np.inf) -> Track:
-        """What happened from `start_s` to `end_s`."""
+        """The part from `start_s` to `end_s`."""
         rows = (self.times_s >= start_s) & (self.times_s < end_s)
         return Track(self.times_s[rows], self.velocities[rows], self.rest)
 
     @property
     def moving(self) -> np.ndarray:
-        """Whether any joint moved, (T,)."""
-        return (np.abs(self.velocities) > self.rest).any(axis=1)
+        """Whether any joint moves (T,)."""
+        return np.any(np.abs(self.velocities) > self.rest, axis=1)
 
 
 def commanded(times_s: np.ndarray, targets: np.ndarray, rest: np.ndarray) -> Track:
-    """The motion of targets (T, J): how far they went within the last `WINDOW_S`, or since the sample before where that
-    is longer ago, per s.
-    """
+    """The motion of targets (T, J): velocities over the last WINDOW_S, or since an earlier previous sample."""
     past = np.minimum(np.searchsorted(times_s, times_s - WINDOW_S), np.maximum(np.arange(len(times_s)) - 1, 0))
     spans_s = np.maximum(times_s - times_s[past], WINDOW_S)
     return Track(times_s, (targets - targets[past]) / spans_s[:, None], rest)
 
 
 def standstill_s(track: Track, since_s: float, still_s: float = 0.1) -> float | None:
-    """Seconds from `since_s` until all joints stood for the first time, for `still_s` at least; None when they did
-    not.
-    """
+    """Time from `since_s` until all joints are at rest for `still_s`, s; None if they never are."""
     after = track.part(since_s)
     moving, times = after.moving, after.times_s
     begin = None
@@ -60,10 +59,10 @@ def standstill_s(track: Track, since_s: float, still_s: float = 0.1) -> float | 
 
 
 def rest_s(track: Track, since_s: float, within_s: float) -> float | None:
-    """Seconds from `since_s` until commands stood and, for all of `within_s`, stayed; None when they never stood.
+    """Time from `since_s` until commands are at rest, and stay so until `within_s`, s; None if they never are.
 
-    Robots that had no command when a fault began pause, and may go on until it reaches them: that is no rest yet. What
-    moves later than `within_s` is found by `moved_after`.
+    A robot without a command at the start of a fault may move again until the fault reaches it, which is not a rest.
+    Motion after `within_s` is found by `moved_after`.
     """
     found = standstill_s(track, since_s)
     while found is not None and moved_after(track, since_s + found, since_s + within_s):
@@ -75,16 +74,14 @@ def rest_s(track: Track, since_s: float, within_s: float) -> float | None:
 
 
 def last_to_rest(track: Track, at_s: float) -> int | None:
-    """The joint that was the fastest of those that moved last before `at_s`; None where none did."""
+    """The fastest joint of those that moved last before `at_s`; None if none moved."""
     before = track.part(-np.inf, at_s)
     moving = np.flatnonzero(before.moving)
     return int((np.abs(before.velocities[moving[-1]]) / track.rest).argmax()) if moving.size else None
 
 
 def moved_after(track: Track, start_s: float, end_s: float = np.inf, least_s: float = 0.05) -> bool:
-    """Whether a joint moved for `least_s` without a pause between `start_s` and `end_s`, or jumped: a shiver is no
-    motion.
-    """
+    """Whether a joint moved for `least_s` without interruption between `start_s` and `end_s`, or jumped."""
     within = track.part(start_s, end_s)
     if jumped(within):
         return True
@@ -97,19 +94,19 @@ def moved_after(track: Track, start_s: float, end_s: float = np.inf, least_s: fl
 
 
 def jumped(track: Track) -> bool:
-    """Whether a joint went farther within `WINDOW_S`, or between two samples, than it may creep in `JUMP_S`."""
+    """Whether a joint moved farther in WINDOW_S, or between two samples, than at its rest threshold in JUMP_S."""
     ways = np.abs(track.velocities[1:]) * np.maximum(np.diff(track.times_s), WINDOW_S)[:, None]
     return bool((ways > JUMP_S * track.rest).any())
 
 
 def peak_velocity(track: Track, since_s: float) -> np.ndarray:
-    """Largest speed of each joint (J,) from `since_s` on; zeros where nothing was recorded."""
+    """Largest speed of each joint (J,) from `since_s` on; zeros without samples."""
     after = track.part(since_s)
     return np.abs(after.velocities).max(axis=0, initial=0.0)
 
 
 def peak_acceleration(track: Track, since_s: float) -> np.ndarray:
-    """Largest slope of the velocity of each joint (J,) over `SMOOTH_S`, per s^2, from `since_s` on."""
+    """Largest acceleration of each joint (J,) over SMOOTH_S, per s^2, from `since_s` on."""
     after = track.part(since_s)
     peak, first = np.zeros(len(track.rest)), 0
     for last, now in enumerate(after.times_s):

@@ -1,4 +1,4 @@
-"""A machine that has no time: more busy processes than processors, all as urgent as the graph's."""
+"""CPU starvation: more busy processes than processors, with the priority of the graph's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PER_CPU = 4
 
 
 class Starvation:
-    """As a context manager: `PER_CPU` busy processes for each processor."""
+    """Runs PER_CPU busy processes for each processor; a context manager."""
 
     def __enter__(self) -> Starvation:
         count = PER_CPU * (os.cpu_count() or 1)

@@ -1,4 +1,4 @@
-"""A running graph under test: brought up, watched from outside, broken, and brought back by a person's reset."""
+"""A running graph under test: brought up, observed from outside, with faults, and reset as by an operator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from system_tests.faults.injector import Injector
 from system_tests.faults.truth import Truth
 
 CLOCK = Path(__file__).parent / "clock"
-MOVING = 6.0  # times the speed at which a joint counts as standing
+MOVING = 6.0  # multiple of the rest threshold from which a joint counts as moving
 MOVES_S = 40.0
 RESETS = 3
 NEWS_S = 2.5
@@ -30,11 +30,11 @@ POLL_S = 0.005
 
 
 class TrialError(RuntimeError):
-    """The graph under test did not do what a trial starts from."""
+    """The graph under test did not reach the state in which a trial starts."""
 
 
 class Trial:
-    """One run of a graph; `apart` is the process that supervises all but the world, where that runs outside."""
+    """One run of a graph; `apart` is the process that supervises all but the world, if that runs outside."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Trial:
         self._apart.kill()
 
     def ended(self) -> bool:
-        """Whether the graph's end was noticed: by the supervisor, or, if that is gone, by each of its nodes."""
+        """Whether the graph has ended: as the supervisor reports, or, if that was killed, all its nodes."""
         return bool(self.supervisor.died) if self._apart is None else not self._apart.left()
 
     def signal(self, node: str, number: int) -> None:
@@ -67,7 +67,7 @@ class Trial:
         return self.supervisor.monitor.snapshot()
 
     def driver_states(self) -> dict[str, str]:
-        """Driver -> state and reason, as last reported."""
+        """State and reason of each driver, as last reported."""
         return {
             name.removeprefix("driver/"): f"{status.message}: {status.values.get('reason', '')}".rstrip(": ")
             for name, status in self.statuses().items()
@@ -75,8 +75,10 @@ class Trial:
         }
 
     def begin_work(self) -> None:
-        """Until the robots move as they do at work; what stopped them while nothing was broken, such as a device that
-        was late while all else started, a person would reset. Raises TrialError.
+        """Wait until the robots move; a stop before any fault, as of a slow device at the start, is reset.
+
+        Raises:
+            TrialError: If they do not move.
         """
         for _ in range(RESETS):
             try:
@@ -84,13 +86,15 @@ class Trial:
             except TrialError:
                 if not self._all_stopped():
                     raise
-            with suppress(TrialError):  # a device that is not back yet
+            with suppress(TrialError):  # a device that is not reconnected yet
                 self.release()
         return self.wait_until_moving()
 
     def wait_until_moving(self) -> None:
-        """Until the robots move as they do at work; raises TrialError when they do not, and what `Supervisor.check`
-        does.
+        """Wait until the robots move.
+
+        Raises:
+            TrialError: If they do not move. Exceptions of `Supervisor.check` pass through.
         """
         began, wanted = time.monotonic(), len(self.injector.latent_topics)
         while self.truth.speed() < MOVING or len(self.injector.chunks) < wanted or not self.injector.images:
@@ -101,18 +105,21 @@ class Trial:
             time.sleep(POLL_S)
 
     def _all_stopped(self) -> bool:
-        """Whether all drivers wait for a person."""
+        """Whether all drivers wait for a reset."""
         states = self.driver_states().values()
         return bool(states) and all(state.startswith(State.STOPPED) for state in states)
 
     def wait_for_reports(self) -> None:
-        """Until all that run have reported once more, so that diagnostics speak of now; bounded."""
+        """Wait until all nodes have reported once more, so that the diagnostics are fresh; in bounded time."""
         self.supervisor.monitor.wait_for_news(self.statuses(), time.monotonic(), NEWS_S)
 
     def release(self) -> None:
-        """What a person does, again where a device was lost meanwhile; raises TrialError for drivers that stay
-        stopped.
+        """Release the emergency stop and reset all drivers, with retries if a device was lost meanwhile.
+
+        Raises:
+            TrialError: If a driver stays stopped.
         """
+        refusals: Mapping[str, str] = {}
         for _ in range(RESETS):
             refusals = self.injector.release(self.drivers)
             if not refusals:
@@ -129,16 +136,18 @@ class Clock:
             self._offset = mmap.mmap(stream.fileno(), 8)
 
     def set(self, offset_s: float) -> None:
-        """Set it to be so much ahead of this process's clock."""
+        """Set its offset to this process's clock."""
         self._offset[:8] = struct.pack("<q", round(offset_s * 1e9))
 
 
 @contextmanager
 def trial(arguments: Sequence[str], stopped: bool = False, apart: bool = False) -> Iterator[Trial]:
-    """A graph that is active; ends it afterwards.
+    """Run a graph and yield it when it is active; it is ended afterwards.
 
-    `stopped`: with the emergency stop asserted before any driver was active. `apart`: only the world is supervised
-    here, all else by another process.
+    Args:
+        arguments: Arguments of the station.
+        stopped: Whether the emergency stop is asserted before any driver is active.
+        apart: Whether another process supervises all but the world.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -169,7 +178,7 @@ def trial(arguments: Sequence[str], stopped: bool = False, apart: bool = False) 
 
 
 def _wake(found: Trial) -> None:
-    """What was frozen must run to hear that it is to end."""
+    """Continue frozen processes, which otherwise cannot end."""
     for node in found.supervisor.running():
         found.signal(node, signal.SIGCONT)
 

@@ -1,4 +1,4 @@
-"""What the simulated robots really do, seen past all drivers: its board is read 200 times a second."""
+"""Ground truth of the simulated robots' motion: reads the shared-memory world 200 times a second."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from system_tests.faults.motion import Track, commanded
 
 PERIOD_S = 0.005
 KEPT = 12000  # samples: a minute
-# Below these a joint counts as standing, rad/s and m/s. A finger that holds something yields to it for a while.
+# Velocities below which a joint counts as at rest, rad/s and m/s. A finger that holds an object yields for a while.
 REST = {"arm": 0.05, "hand": 0.2, "gripper": 0.01}
 
 
 class Truth:
-    """Records all joints of a station's world from `start` to `close`, in a thread of its own.
+    """Records all J joints of a station's world from `start` to `close`, in its own thread.
 
-    J joints in the order of the station's sides, arm before hand, of `names`; `rest` (J,): a slower one counts as
-    standing; `acceleration` (J,): their limits; `lag_s` (J,): time constants of the simulated servos; `turning`: not
-    sliding.
+    Attributes:
+        names: Names, in the order of the station's sides, arm before hand.
+        rest: Velocities (J,) below which a joint counts as at rest.
+        acceleration: Acceleration limits (J,).
+        lag_s: Time constants of the simulated servos (J,), s.
+        turning: Whether a joint rotates (J,).
     """
 
     def __init__(self, station: Station) -> None:

@@ -1,1 +1,1 @@
-"""What strangers may send: damaged frames and random messages; `./ws bench fuzz`."""
+"""Fuzzing with damaged frames and random messages; `./ws bench fuzz`."""

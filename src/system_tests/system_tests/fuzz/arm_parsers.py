@@ -1,4 +1,4 @@
-"""The parsers of the emulated gripper and control box: as those of the hands (`hand_parsers`)."""
+"""The request parsers of the emulated gripper and control box, checked as those of the hands (`hand_parsers`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from system_tests.fuzz.hand_parsers import conversation, modbus_sealed
 from system_tests.fuzz.outcome import Wrong
 from system_tests.fuzz.parsing import Connection, Target
 
-TURN = 2 * np.pi  # rad: an xArm's joints go round once, either way
+TURN = 2 * np.pi  # rad, the largest range of an xArm's joints, in both directions
 REPORT = 135  # bytes of the report on port 30003
 
 
@@ -30,12 +30,14 @@ def targets() -> list[Target]:
 
 
 def robotiq_rtu() -> Connection:
+    """A connection to a Robotiq gripper."""
     gripper = robotiq.RobotiqGripper(Faults())
     protocol = robotiq.RtuProtocol(gripper)
     return conversation(protocol, gripper.finger, (robotiq.OPENED, robotiq.CLOSED), check_rtu)
 
 
 def check_rtu(answer: bytes) -> None:
+    """Check the responses."""
     while answer:
         function = answer[1] if len(answer) > 4 else 0
         size = {3: 11, 4: 11, 23: 11, 16: 8}.get(function, 5)
@@ -45,6 +47,7 @@ def check_rtu(answer: bytes) -> None:
 
 
 def rtu_request(rng: Random) -> bytes:
+    """A valid request."""
     words = struct.pack(">3H", rng.choice((0, 0x0100, 0x0900)), rng.randrange(256), rng.randrange(0x10000))
     written = struct.pack(">HHB", robotiq.OUTPUT, robotiq.WORDS, len(words)) + words
     asked = struct.pack(">HH", robotiq.INPUT, robotiq.WORDS)
@@ -53,6 +56,7 @@ def rtu_request(rng: Random) -> bytes:
 
 
 def rtu_sealed(data: bytes) -> bytes:
+    """Set the checksum."""
     return data[:-2] + robotiq.crc(data[:-2])
 
 
@@ -60,6 +64,7 @@ def rtu_sealed(data: bytes) -> bytes:
 
 
 def xarm_box() -> Connection:
+    """A connection to a control box."""
     joints = Lag(np.zeros(xarm.JOINTS), 0.02)
     box = xarm.ControlBox(Faults(), joints)
     box.enabled, box.mode, box.state = True, xarm.SERVO_MODE, xarm.READY
@@ -73,6 +78,7 @@ def xarm_box() -> Connection:
 
 
 def check_box(answer: bytes) -> None:
+    """Check the responses."""
     while answer:
         _, _, length = struct.unpack_from(">HHH", answer)
         if length < 2 or len(answer) < 6 + length:
@@ -84,6 +90,7 @@ def check_box(answer: bytes) -> None:
 
 
 def box_request(rng: Random) -> bytes:
+    """A valid request."""
     target = [rng.uniform(-3, 3) for _ in range(7)] + [0.0] * 3
     register = rng.choice((0x0100, 0x0101, 0x0303, xarm.GRIPPER_TARGET, xarm.GRIPPER_POSITION, xarm.GRIPPER_ERROR))
     count = rng.choice((1, 2, 2))
@@ -96,5 +103,5 @@ def box_request(rng: Random) -> bytes:
 
 
 def box_sealed(data: bytes) -> bytes:
-    """No checksum, but a length."""
+    """Set the length; there is no checksum."""
     return modbus_sealed(data)

@@ -1,12 +1,11 @@
-"""`./ws bench fuzz [--frames N] [--messages N] [--seed N] [--only TARGET ...] [--json FILE]`: what strangers may send.
+"""`./ws bench fuzz [--frames N] [--messages N] [--seed N] [--only TARGET ...] [--json FILE]`: random and damaged input.
 
-Damaged frames into every parser of a wire, random messages into the callbacks of driver, codec and policy. Writes
-`{"seed": N, "targets": [{...}], "callbacks": [{...}]}`; the exit status is 1 when a promise was broken.
+Damaged frames for every parser, random messages for the callbacks of driver, codec and policy. The JSON file contains
+`{"seed": N, "targets": [{...}], "callbacks": [{...}]}`; the exit status is 1 if a target failed.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
@@ -14,12 +13,13 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from contracts import results
+from contracts import command_line, results
 from contracts.files import write_atomic
 from system_tests.fuzz import dds_parsers, own_parsers, plug_ins, plug_wires
 from system_tests.fuzz.codec_node import fuzz_codec
@@ -28,53 +28,50 @@ from system_tests.fuzz.driver_node import fuzz_node
 from system_tests.fuzz.outcome import Outcome
 from system_tests.fuzz.parsing import fuzz
 from system_tests.fuzz.policy_node import fuzz_policy
+from system_tests.load import live
 
 FRAMES, MESSAGES = 1_000_000, 100_000
-WIDTH = 190  # where there is no terminal
+WIDTH = 190  # of the output without a terminal
 REASONS = 3  # of refusal, in the table
 Job = Callable[[int, int], Outcome]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, about numbers that overflow: they are meant to
+    """Run the command line; returns the exit status."""
+    return command_line.run(command, arguments, name="bench fuzz", lists=["--only"])
+
+
+def command(
+    frames: Annotated[int, typer.Option(min=1, help="frames for each parser")] = FRAMES,
+    messages: Annotated[int, typer.Option(min=1, help="messages for each node")] = MESSAGES,
+    seed: Annotated[int, typer.Option(help="seed of the random numbers")] = 0,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="TARGET", help="only targets whose name contains it; may be several")
+    ] = None,
+    json_file: live.JsonFile = None,
+    markdown: live.MarkdownFile = None,
+) -> int:
+    """Send random and damaged input to all parsers and callbacks."""
+    warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of intended overflows
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    chosen = [name for name in (*frame_jobs(), *message_jobs()) if any(word in name for word in options.only)]
+    chosen = [name for name in (*frame_jobs(), *message_jobs()) if any(word in name for word in only or [""])]
     if not chosen:
-        print(f"error: --only: found {options.only!r}, expected parts of targets' names", file=sys.stderr)
+        print(f"error: --only: found {only!r}, expected parts of targets' names", file=sys.stderr)
         return 2
-    targets = list(run(frame_jobs(), chosen, options.frames, options.seed, console))
-    callbacks = list(run(message_jobs(), chosen, options.messages, options.seed, console))
-    found = table(f"seed {options.seed}", [*targets, *callbacks])
+    targets = list(run(frame_jobs(), chosen, frames, seed, console))
+    callbacks = list(run(message_jobs(), chosen, messages, seed, console))
+    found = table(f"seed {seed}", [*targets, *callbacks])
     console.print(found)
-    results.write(options.markdown, "fuzz", results.command_line("./ws bench fuzz", arguments), [found])
-    if options.json is not None:
+    results.write(markdown, "fuzz", results.command_line("./ws bench fuzz"), [found])
+    if json_file is not None:
         outcomes = {"targets": targets, "callbacks": callbacks}
-        report = {"seed": options.seed} | {key: [one.report() for one in of] for key, of in outcomes.items()}
-        write_atomic(options.json, json.dumps(report, indent=2, allow_nan=False) + "\n")
+        report = {"seed": seed} | {key: [one.report() for one in of] for key, of in outcomes.items()}
+        write_atomic(json_file, json.dumps(report, indent=2, allow_nan=False) + "\n")
     return 0 if all(outcome.ok for outcome in (*targets, *callbacks)) else 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench fuzz", description="Random and damaged input to all that listens.")
-    parser.add_argument("--frames", type=_count, default=FRAMES, help="for each parser of frames")
-    parser.add_argument("--messages", type=_count, default=MESSAGES, help="for each node")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same frames")
-    parser.add_argument("--only", nargs="+", default=[""], metavar="TARGET", help="those whose name has this in it")
-    parser.add_argument("--json", type=Path, help="write the same figures here")
-    parser.add_argument("--markdown", type=Path, help="write the table into this page")
-    return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number from 1 on")
-    return int(text)
-
-
 def frame_jobs() -> dict[str, Job]:
-    """Everything that turns bytes into values, by name."""
+    """Parsers of bytes, by name."""
     jobs: dict[str, Job] = {
         target.name: partial(fuzz, target) for target in (*own_parsers.targets(), *dds_parsers.targets())
     }
@@ -82,7 +79,7 @@ def frame_jobs() -> dict[str, Job]:
 
 
 def message_jobs() -> dict[str, Job]:
-    """Everything that is called back with a message, by name."""
+    """Targets of messages, by name."""
     return {
         "driver core": fuzz_core,
         "driver node": fuzz_node,
@@ -92,10 +89,10 @@ def message_jobs() -> dict[str, Job]:
 
 
 def run(jobs: dict[str, Job], chosen: Sequence[str], count: int, seed: int, console: Console) -> Iterator[Outcome]:
-    """One job after the other, each told when it is done."""
+    """Run the jobs in order, and print the result of each."""
     for name, job in jobs.items():
         if name in chosen:
-            with console.status(name), contextlib.redirect_stderr(io.StringIO()):  # nodes say what they refuse
+            with console.status(name), contextlib.redirect_stderr(io.StringIO()):  # errors that nodes log
                 outcome = job(count, seed)
             for failure in outcome.failures:
                 console.print(f"{name}: {failure}", style="red", markup=False, highlight=False)
@@ -104,7 +101,7 @@ def run(jobs: dict[str, Job], chosen: Sequence[str], count: int, seed: int, cons
 
 
 def table(title: str, outcomes: Iterable[Outcome]) -> Table:
-    """A row a target."""
+    """The results as a table with a row per target."""
     found = Table("target", title=title)
     for name in ("inputs", "accepted", "slowest ms", "s"):
         found.add_column(name, justify="right")

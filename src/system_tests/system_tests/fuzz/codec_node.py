@@ -1,4 +1,4 @@
-"""The codec node under random messages: refused with a reason, or decoded to what the robots can do. Shipped bundle."""
+"""Random messages for the codec node: refused with a reason, or decoded to valid commands. Uses the shipped bundle."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from random import Random
 
 import numpy as np
 from std_msgs.msg import Header
+from trajectory_msgs.msg import JointTrajectory
 
 from bringup.paths import workspace
+from embodiments import Embodiment
 from latent_codec.node import CodecNode
 from node_kit import messages
 from node_kit.messages import MessageStatus
@@ -17,15 +19,15 @@ from system_tests.fuzz import random_messages
 from system_tests.fuzz.nodes import Mailbox, Said, active, listening
 from system_tests.fuzz.outcome import ACCEPTED, Outcome, Wrong, repeat
 
-SPREAD = 0.03  # of latents around where the robot is
+SPREAD = 0.03  # of latents around that of the present pose
 TOLERANCE = 1e-6  # rad
 REASON = re.compile(r"[a-z][a-z_]+")
 AT_ONCE = 500
-TIMERS = 0.01  # share of messages after which the node's timers have a turn
+TIMERS = 0.01  # share of messages after which the node's timers are called
 
 
 def fuzz_codec(count: int, seed: int) -> Outcome:
-    """Latent actions and joint states to a real codec node."""
+    """Send latent actions and joint states to a real codec node."""
     outcome, rng, began = Outcome("codec node"), Random(f"{seed} codec node"), time.time()
     bundle = str(workspace() / "models" / "codec")
     parameters = {"side": "left", "arm": "xarm7", "hand": "inspire", "bundle": bundle, "base_xyz": [0.0, 0.4, 0.0]}
@@ -38,7 +40,7 @@ def fuzz_codec(count: int, seed: int) -> Outcome:
 
 
 class _CodecBench:
-    """One side's drivers and policy, as a codec hears them."""
+    """The messages of one side's drivers and policy for a codec."""
 
     def __init__(self, node: CodecNode, said: Said, rng: Random) -> None:
         self.commands = 0
@@ -50,7 +52,7 @@ class _CodecBench:
         self._space = side.codec.latent_space
 
     def event(self, outcome: Outcome) -> None:
-        """One message, and a look at what the node says of it."""
+        """Send one message, and check the node's reaction."""
         self._said.clear()
         kind = self._rng.random()
         if kind < 0.7:
@@ -62,7 +64,7 @@ class _CodecBench:
             self._check_states()
 
     def settle(self) -> None:
-        """Nothing is left to be done."""
+        """Do nothing."""
 
     def _tell(self, outcome: Outcome, part: str) -> None:
         robot, before = self._robots[part], self._node.loop.newest(part)
@@ -103,8 +105,8 @@ class _CodecBench:
         return reason
 
 
-def check_command(message, robot, header: Header) -> None:
-    """A robot's command: its joints, within its limits, finite, times ascending, of the same observation."""
+def check_command(message: JointTrajectory, robot: Embodiment, header: Header) -> None:
+    """Check a robot's command: names, limits, finite values, ascending times, and the observation's stamp."""
     chunk, status = messages.read_chunk(message, robot.joints)
     if status is not MessageStatus.OK:
         raise Wrong(f"{robot.name}: a command that is {status}")

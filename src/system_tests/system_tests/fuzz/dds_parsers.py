@@ -1,4 +1,4 @@
-"""States of a Unitree G1 and its hands, in CDR, and what the plug-ins make of those."""
+"""Parsers of the states of a Unitree G1 and its hands, in CDR."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hand_drivers.devices import dex3, g1_arms, g1_dds, g1_wire
 from system_tests.fuzz.outcome import ACCEPTED, Wrong
 from system_tests.fuzz.parsing import Connection, Target
 
-if TYPE_CHECKING:  # else late, with Unitree's library
+if TYPE_CHECKING:  # at run time imported late, as it needs Unitree's library
     from hand_drivers.devices.g1_messages import LowState
 
 REFUSED, UNREAD = "refused", "no message"
 
 
 def targets() -> list[Target]:
-    """Both; none where DDS or Unitree's messages are not installed."""
+    """Both targets; none if DDS or Unitree's messages are not installed."""
     if not all(find_spec(name) for name in ("cyclonedds", "unitree_sdk2py")):
         return []
     return [
@@ -33,7 +33,7 @@ def targets() -> list[Target]:
 
 
 def state(rng: Random) -> bytes:
-    """Somewhere within reach; now and then somewhere else."""
+    """A frame with positions mostly within the range of the joints."""
     from hand_drivers.devices.g1_messages import MOTORS, LowState
 
     message = LowState()
@@ -65,7 +65,7 @@ def hand_state(rng: Random) -> bytes:
 
 
 def sealed(data: bytes) -> bytes:
-    """With the right checksum, if it can be read at all."""
+    """Set the checksum, if the frame can be read."""
     from hand_drivers.devices.g1_messages import LowState
 
     try:
@@ -77,6 +77,7 @@ def sealed(data: bytes) -> bytes:
 
 
 def states() -> Connection:
+    """A connection to the parser of G1 states."""
     from hand_drivers.devices.g1_messages import LowState
 
     motors = g1_dds.find_motors(embodiments.load("g1_arm", "left"), g1_arms.ORDER, g1_arms.FIRST["left"])
@@ -87,7 +88,7 @@ def states() -> Connection:
             message = LowState.deserialize(data)
         except DeviceError:
             return UNREAD
-        if unseen:  # once in a conversation: Unitree's library takes a hundred times as long
+        if unseen:  # once per connection: Unitree's library takes a hundred times as long
             unseen.clear()
             _compare(message, data)
         try:
@@ -105,7 +106,7 @@ def states() -> Connection:
 
 
 def _compare(message: LowState, data: bytes) -> None:
-    """Unitree's library reads the same in the same bytes."""
+    """Check that Unitree's library reads the same values."""
     from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowState_
     from unitree_sdk2py.utils.crc import CRC
 
@@ -117,10 +118,11 @@ def _compare(message: LowState, data: bytes) -> None:
     if (message.mode_machine, message.crc) != (theirs.mode_machine, theirs.crc):
         raise Wrong("reads another robot or checksum than Unitree's library")
     if not np.isnan(message.words.view("<f4")).any() and message.checksum() != CRC().Crc(theirs):
-        raise Wrong("finds another checksum than Unitree's library")  # which changes numbers that are none
+        raise Wrong("finds another checksum than Unitree's library")  # which changes NaNs
 
 
 def hand_states() -> Connection:
+    """A connection to the parser of Dex3-1 states."""
     from unitree_sdk2py.idl.unitree_hg.msg.dds_ import HandState_
 
     robot = embodiments.load("dex3", "left")
@@ -129,9 +131,9 @@ def hand_states() -> Connection:
     def feed(data: bytes) -> str:
         try:
             message = HandState_.deserialize(data)
-        except Exception:  # of the library, whatever it is: there is no message
+        except Exception:  # of any type, of the library: not a message
             return UNREAD
-        message.sample_info = SimpleNamespace(source_timestamp=0)  # DDS would say when it was sent
+        message.sample_info = SimpleNamespace(source_timestamp=0)  # set by DDS
         try:
             answer = wire.answer(message)
         except DeviceError:

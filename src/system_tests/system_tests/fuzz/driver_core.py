@@ -1,4 +1,4 @@
-"""The driver without ROS under random messages: all it writes is within limits, and only a reset ends a stop."""
+"""Random messages for the driver without ROS: all commands are within limits, and only a reset ends a stop."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from system_tests.fuzz.watch import Watch, Watched
 RATE_HZ = 100.0
 LATCHED = (State.STOPPED, State.LOST)
 MOVABLE = (State.HOLDING, State.TRACKING)
-SPREAD = 1.0  # rad around the home posture: often beyond what a joint can do in the time
+SPREAD = 1.0  # rad around the home posture: often beyond the limits
 AT_ONCE = 200
 
 
 def fuzz_core(count: int, seed: int) -> Outcome:
-    """Messages and events to the driver without ROS, on a clock of its own: the same seed gives the same events."""
+    """Send messages and events to the driver without ROS, on a simulated clock: a seed determines all events."""
     outcome, began = Outcome("driver core"), time.time()
     bench = _Bench(seed)
     repeat(outcome, count, lambda: bench.event(outcome), bench.watch.settle, AT_ONCE)
@@ -36,7 +36,7 @@ def fuzz_core(count: int, seed: int) -> Outcome:
 
 
 class _Bench:
-    """A driver, its device, and those who talk to it."""
+    """A driver, its device, and the sources of its messages."""
 
     def __init__(self, seed: int) -> None:
         self._rng, self._clock = Random(f"{seed} driver core"), [10**18]
@@ -51,7 +51,7 @@ class _Bench:
         self.watch.start(self._device.last)
 
     def event(self, outcome: Outcome) -> None:
-        """A message mostly; a stop, a reset or a reconnection now and then; and up to five periods of the loop."""
+        """Send a message, at times a stop, reset or reconnection, and run up to five periods of the loop."""
         driver, before, released = self._driver, self._driver.state, False
         kind = self._rng.random()
         if kind < 0.85:
@@ -72,7 +72,7 @@ class _Bench:
         check_latch(before, driver.state, released, self.watch)
 
     def _command(self) -> str:
-        """What becomes of a command, as the node would have it."""
+        """Handle a command as the node does; returns its status."""
         robot = self._robot
         message = random_messages.trajectory(self._rng, robot.joints, robot.postures["home"], SPREAD)
         chunk, status = messages.read_chunk(message, robot.joints)
@@ -82,11 +82,13 @@ class _Bench:
 
 
 def check_latch(before: State, after: State, released: bool, watch: Watch) -> None:
+    """Check that a latched state was left only by a reset."""
     if before in LATCHED and after in MOVABLE and not released:
         watch.wrong(f"went from {before} to {after} without a reset")
 
 
 def conclude(outcome: Outcome, watch: Watch, began: float) -> None:
+    """Complete the result with the figures of the check."""
     if not watch.written:
         outcome.fail("nothing was written")
     outcome.seconds = time.time() - began
@@ -94,28 +96,35 @@ def conclude(outcome: Outcome, watch: Watch, began: float) -> None:
 
 
 class Lagging:
-    """Joints on a clock that is given (ns), a third of the way nearer to their target at every reading."""
+    """Joints on a given clock (ns), which cover a third of the distance to their target at every reading."""
 
     def __init__(self, robot: Embodiment, clock: list[int]) -> None:
         self.joints, self._clock = robot.joints, clock
         self._position = np.array(robot.postures["home"], dtype=float)
         self._target = self._position.copy()
 
-    def connect(self) -> None: ...
+    def connect(self) -> None:
+        """Connect the device."""
 
     def read(self) -> JointSample:
+        """The measured state."""
         self._position = self._position + (self._target - self._position) / 3
         still = np.zeros_like(self._position)
         return JointSample(self._clock[0], self._position.copy(), still, still)
 
     def write(self, position: np.ndarray) -> None:
+        """Set the targets."""
         self._target = np.array(position)
 
     def stop(self) -> None:
+        """Hold."""
         self._target = self._position.copy()
 
-    def fault(self) -> None: ...
+    def fault(self) -> None:
+        """None."""
 
-    def clear_fault(self) -> None: ...
+    def clear_fault(self) -> None:
+        """Do nothing."""
 
-    def disconnect(self) -> None: ...
+    def disconnect(self) -> None:
+        """Disconnect the device."""

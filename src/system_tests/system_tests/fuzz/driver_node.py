@@ -1,9 +1,11 @@
-"""The driver node, active, under random messages while its servo loop runs in real time; checked as without ROS."""
+"""Random messages for the active driver node, whose servo loop runs in real time; checked as the driver without ROS."""
 
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from random import Random
+from typing import Any
 
 from std_msgs.msg import Bool
 
@@ -20,17 +22,17 @@ from system_tests.fuzz.outcome import ACCEPTED, Outcome, repeat
 from system_tests.fuzz.watch import Watch, Watched
 
 RATE_HZ = 500.0
-AT_ONCE, SETTLE_S = 200, 0.02  # messages between two pauses, in which the servo loop gets on
-ANY, AFTER_RESET = 10**9, 3  # commands that may begin anew, while a reset is answered and after it
+AT_ONCE, SETTLE_S = 200, 0.02  # messages between two pauses for the servo loop
+ANY, AFTER_RESET = 10**9, 3  # commands that may start from the measured position, during a reset and after it
 
 
 def fuzz_node(count: int, seed: int) -> Outcome:
-    """Messages to the callbacks of a real node, active, whose servo loop runs meanwhile in real time."""
+    """Send messages to the callbacks of an active node, whose servo loop runs in real time."""
     outcome, rng, began = Outcome("driver node"), Random(f"{seed} driver node"), time.time()
     robot = embodiments.load("xarm7", "left")
     parameters = {"side": "left", "part": "arm", "embodiment": "xarm7", "device": "loopback", "rate_hz": RATE_HZ}
     parameters["rt_priority"] = (
-        0  # it would schedule the thread that activates it, and all that starts from there later
+        0  # otherwise it would schedule the activating thread, and all threads started from there
     )
     watch = Watch(motion_limits(robot), 1.0 / RATE_HZ)
     with _driver_node(parameters, watch, robot, seed) as node:
@@ -48,8 +50,8 @@ def fuzz_node(count: int, seed: int) -> Outcome:
     return outcome
 
 
-def _driver_node(parameters: dict, watch: Watch, robot: Embodiment, seed: int):
-    """The node, its loopback device watched and now and then without an answer."""
+def _driver_node(parameters: dict, watch: Watch, robot: Embodiment, seed: int) -> AbstractContextManager[Any]:
+    """The node, with a monitored loopback device that fails at times."""
 
     class Node(DriverNode):
         def activate(self) -> None:

@@ -20,7 +20,7 @@ from hand_drivers.devices import ability_frames
 from system_tests.fuzz.outcome import ACCEPTED, Wrong
 from system_tests.fuzz.parsing import Connection, Target
 
-SILENT = "no answer"
+SILENT = "no response"
 
 
 def targets() -> list[Target]:
@@ -32,8 +32,10 @@ def targets() -> list[Target]:
     ]
 
 
-def conversation(protocol: Protocol, joints: Joints, span: tuple[float, float], check: Callable[[bytes], None]):
-    """A connection to an emulator whose joints' targets have to stay in `span`, and whose answers pass `check`."""
+def conversation(
+    protocol: Protocol, joints: Joints, span: tuple[float, float], check: Callable[[bytes], None]
+) -> Connection:
+    """A connection to an emulator; checks that the targets stay in `span`, and the responses with `check`."""
 
     def feed(data: bytes) -> str:
         answer = protocol.receive(data)
@@ -51,17 +53,20 @@ def conversation(protocol: Protocol, joints: Joints, span: tuple[float, float], 
 
 
 def ability() -> Connection:
+    """A connection to an Ability hand."""
     hand, furthest = AbilityHand(Faults()), 32768 / ability_frames.PER_RAD
     return conversation(hand, hand.joints, (-furthest, furthest), check_ability)
 
 
 def check_ability(answer: bytes) -> None:
+    """Check the responses."""
     bodies = ability_frames.Unstuffer().feed(answer)
     if not bodies or any(ability_frames.reply(body) is None for body in bodies):
         raise Wrong(f"answers {answer.hex()}")
 
 
 def ability_request(rng: Random) -> bytes:
+    """A valid request."""
     if rng.random() < 0.2:
         return ability_frames.command(None)
     words = struct.unpack("<6h", rng.randbytes(12))
@@ -69,6 +74,7 @@ def ability_request(rng: Random) -> bytes:
 
 
 def ability_sealed(data: bytes) -> bytes:
+    """Set the checksum."""
     return ability_frames.stuffed(data.strip(b"\x7e")[:-1])
 
 
@@ -78,12 +84,14 @@ _ADDRESSES = (inspire.ANGLE_SET, inspire.ANGLE_ACT, inspire.FORCE_SET, inspire.E
 
 
 def inspire_serial() -> Connection:
+    """A connection to an Inspire hand, serial."""
     fingers = Lag(np.full(inspire.FINGERS, 1000.0))
     protocol = inspire.SerialProtocol(inspire.InspireHand(Faults(), fingers))
     return conversation(protocol, fingers, (0, inspire.OPEN), check_inspire)
 
 
 def check_inspire(answer: bytes) -> None:
+    """Check the responses."""
     while answer:
         size = answer[3] + 5 if len(answer) > 4 else 0
         if answer[:2] != b"\x90\xeb" or len(answer) < size or sum(answer[2 : size - 1]) & 0xFF != answer[size - 1]:
@@ -92,6 +100,7 @@ def check_inspire(answer: bytes) -> None:
 
 
 def inspire_request(rng: Random) -> bytes:
+    """A valid request."""
     address = rng.choice(_ADDRESSES) if rng.random() < 0.8 else rng.randrange(0x10000)
     if rng.random() < 0.5:
         command, data = 0x11, bytes([rng.choice((1, 6, 12, 12, 12, 255))])
@@ -101,16 +110,19 @@ def inspire_request(rng: Random) -> bytes:
 
 
 def inspire_sealed(data: bytes) -> bytes:
+    """Set the checksum."""
     return data[:-1] + bytes([sum(data[2:-1]) & 0xFF])
 
 
 def inspire_modbus() -> Connection:
+    """A connection to an Inspire hand, Modbus TCP."""
     fingers = Lag(np.full(inspire.FINGERS, 1000.0))
     protocol = inspire.ModbusProtocol(inspire.InspireHand(Faults(), fingers))
     return conversation(protocol, fingers, (0, inspire.OPEN), check_modbus)
 
 
 def check_modbus(answer: bytes) -> None:
+    """Check the responses."""
     while answer:
         _, protocol, length = struct.unpack_from(">HHH", answer)
         body = answer[7 : 6 + length]
@@ -121,6 +133,7 @@ def check_modbus(answer: bytes) -> None:
 
 
 def modbus_request(rng: Random) -> bytes:
+    """A valid request."""
     address = rng.choice(_ADDRESSES) if rng.random() < 0.8 else rng.randrange(0x10000)
     words = [rng.randrange(1200) for _ in range(rng.choice((1, 3, 6)))]
     body = struct.pack(">BHH", 3, address, rng.choice((1, 3, 6, 125, 126)))
@@ -130,5 +143,5 @@ def modbus_request(rng: Random) -> bytes:
 
 
 def modbus_sealed(data: bytes) -> bytes:
-    """No checksum, but a length."""
+    """Set the length; there is no checksum."""
     return data[:4] + struct.pack(">H", max(len(data) - 6, 0) & 0xFFFF) + data[6:]

@@ -1,4 +1,4 @@
-"""Real nodes in this process, cut off from every graph: their callbacks are called as the executor would call them."""
+"""Real nodes in this process, isolated from every graph: their callbacks are called as by the executor."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from node_kit.lifecycle import Lifecycle
 from node_kit.main import autostart
 
 DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
-DOMAINS = (160, 230)  # nobody's by default
-KEPT = 5000  # messages said that nobody has looked at yet
+DOMAINS = (160, 230)  # DDS domains that are not used by default
+KEPT = 5000  # published messages that are not checked yet
 
 Said = deque[tuple[str, Any]]
 
 
 @contextlib.contextmanager
 def active(kind: type[Lifecycle], name: str, /, **parameters: Any) -> Iterator[Lifecycle]:
-    """The node, configured and active; nobody hears it, and it hears nobody."""
+    """The node, configured and active, and isolated from other nodes."""
     before = os.environ.get(DISCOVERY)
     os.environ[DISCOVERY] = "OFF"
     context = Context()
@@ -50,7 +50,7 @@ def active(kind: type[Lifecycle], name: str, /, **parameters: Any) -> Iterator[L
 
 @contextlib.contextmanager
 def listening() -> Iterator[Said]:
-    """Topic and message of all that is published in this process meanwhile, the last KEPT of it."""
+    """Topic and message of all messages published in this process meanwhile, the last KEPT of them."""
     said: Said = deque(maxlen=KEPT)
 
     def publish(publisher: Publisher, message: Any) -> None:
@@ -63,7 +63,7 @@ def listening() -> Iterator[Said]:
 
 
 class Mailbox:
-    """The callbacks of a node by topic or service name, and what an executor gives them besides the message."""
+    """The callbacks of a node by topic or service name, with the message information that an executor passes."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -72,24 +72,24 @@ class Mailbox:
         self._wants_info = {topic: _takes_two(callback) for topic, callback in self._topics.items()}
 
     def deliver(self, topic: str, message: Any) -> None:
-        """Call back with a message that has just come."""
+        """Call the callback with a message received now."""
         now = time.time_ns()
         info = ({"source_timestamp": now, "received_timestamp": now},) if self._wants_info[topic] else ()
         self._topics[topic](message, *info)
 
     def call(self, name: str) -> Any:
-        """Call a service of the node that takes nothing; `name` without the node's."""
-        service = self._services[name]
+        """Call a service of the node with an empty request; `name` is without that of the node."""
+        service: Any = self._services[name]
         return service.callback(service.srv_type.Request(), service.srv_type.Response())
 
     def tick(self) -> None:
-        """Let every timer of the node have its turn."""
+        """Call every timer of the node."""
         for timer in self._node.timers:
             timer.callback()
 
 
 def _takes_two(callback: Any) -> bool:
-    """Whether it asks for more than the message, as rclpy finds out."""
+    """Whether a callback takes message information, as determined by rclpy."""
     try:
         inspect.signature(callback).bind(None)
     except TypeError:

@@ -1,4 +1,4 @@
-"""What comes of fuzzing something: counts, failures, and that it ends."""
+"""Results of fuzzing a target: counts and failures; time limits."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-HANG_S = 60.0  # after which a conversation is broken off
-TOLD = 5  # failures that are kept; the rest is counted
+HANG_S = 60.0  # time limit of a connection
+KEPT = 5  # failures that are kept; the others are only counted
 ACCEPTED = "accepted"
 
 
-class Wrong(AssertionError):  # noqa: N818  it says what is wrong, and is none of the product's
-    """A promise that was not kept; the text says which."""
+class Wrong(AssertionError):  # noqa: N818 - a failed check, not an error of the product
+    """A requirement that does not hold; the text names it."""
 
 
 class Hang(BaseException):
-    """Raised into whatever does not end; not an Exception, so that nothing on the way takes it for one."""
+    """Raised in code that does not end; not an Exception, so that no handler of the code catches it."""
 
 
 @dataclass
 class Outcome:
-    """What came of a target. failures: texts with all that is needed to see them again."""
+    """The result of a target; the texts of `failures` contain what is needed to reproduce them."""
 
     name: str
     frames: int = 0
@@ -37,15 +37,15 @@ class Outcome:
     failed: int = 0
     failures: list[str] = field(default_factory=list)
     note: str = ""
-    skipped: bool = False  # for want of a library; the note names it
+    skipped: bool = False  # a library is missing; the note names it
 
     @property
     def ok(self) -> bool:
-        """Whether every promise was kept, and something was tried at all."""
+        """Whether nothing failed and something was tested, or the target was skipped."""
         return self.skipped or (not self.failed and self.frames > 0)
 
     def take(self, found: str) -> None:
-        """Count what became of a frame."""
+        """Count the status of a frame."""
         self.frames += 1
         if found == ACCEPTED:
             self.accepted += 1
@@ -55,11 +55,11 @@ class Outcome:
     def fail(self, text: str) -> None:
         """Count a failure and keep the first few."""
         self.failed += 1
-        if len(self.failures) < TOLD:
+        if len(self.failures) < KEPT:
             self.failures.append(text)
 
     def report(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The result for JSON."""
         return {
             "name": self.name,
             "frames": self.frames,
@@ -76,7 +76,7 @@ class Outcome:
 
 
 def repeat(outcome: Outcome, count: int, event: Callable[[], None], settle: Callable[[], None], at_once: int) -> None:
-    """Events until that many messages are counted or a promise is broken; `settle` after every `at_once` of them."""
+    """Run events until `count` messages are counted or a check fails; `settle` is called after every `at_once`."""
     while outcome.frames < count and not outcome.failed:
         try:
             with bounded(HANG_S):
@@ -92,7 +92,7 @@ def repeat(outcome: Outcome, count: int, event: Callable[[], None], settle: Call
 
 
 def describe(error: BaseException) -> str:
-    """The error and where it was raised."""
+    """The error and the place where it was raised."""
     if isinstance(error, (Wrong, Hang)):
         return f"{type(error).__name__.lower()}: {error}"
     trace = error.__traceback__
@@ -104,7 +104,7 @@ def describe(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Raise Hang into what takes longer; in the main thread alone, which is where signals come."""
+    """Raise Hang in code that takes longer; in the main thread only, which receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""All parsers of frames, and those of the Ability hand, of bags and of typed faults."""
+"""All targets of frames, and those of the Ability hand, of bags and of the faults of emulators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REFUSED = "refused"
 
 
 def targets() -> list[Target]:
-    """All of them."""
+    """All targets of frames."""
     own = [
         Target("ability replies", ability_reply, ability_replies, hand_parsers.ability_sealed),
         Target("bag messages", bag_message, bag_messages, stream=False),
@@ -35,6 +35,7 @@ def targets() -> list[Target]:
 
 
 def ability_reply(rng: Random) -> bytes:
+    """A reply, mostly a valid one."""
     words = [rng.choice((0x7D7D, 0x7E7E, 0x7D7E)) if rng.random() < 0.1 else rng.randrange(0x10000) for _ in range(18)]
     packed = struct.pack("<18H", *words)
     if rng.random() < 0.05:
@@ -43,6 +44,7 @@ def ability_reply(rng: Random) -> bytes:
 
 
 def ability_replies() -> Connection:
+    """A connection to the parser of replies."""
     unstuffer, heard, found = ability.Unstuffer(), bytearray(), []
 
     def feed(data: bytes) -> str:
@@ -60,6 +62,7 @@ def ability_replies() -> Connection:
 
 
 def check_reply(body: bytes) -> bool:
+    """Check a reply; returns whether the body is one."""
     reply = ability.reply(body)
     if reply is None:
         return False
@@ -78,7 +81,7 @@ def check_reply(body: bytes) -> bool:
 
 
 def expected_bodies(stream: bytes) -> list[bytes]:
-    """The same rules in other words: between flags, escapes undone, short enough, sum zero."""
+    """Another implementation of the rules: between flags, without escapes, not too long, sum zero."""
     found = []
     for part in stream.split(b"\x7e")[:-1]:
         body = re.sub(rb"(?s)\x7d+(.)", lambda match: bytes([match[1][0] ^ 0x20]), part)
@@ -92,7 +95,7 @@ def expected_bodies(stream: bytes) -> list[bytes]:
 
 
 def bag_message(rng: Random) -> bytes:
-    """Its first byte tells which kind; the rest is CDR."""
+    """A message in CDR, after a byte for its type."""
     kind = rng.randrange(len(BAGGED))
     stamp, names = rng.randrange(10**18), ("a", "b", "c")
     message = (
@@ -104,6 +107,8 @@ def bag_message(rng: Random) -> bytes:
 
 
 def bag_messages() -> Connection:
+    """A connection to the reader of bag messages."""
+
     def feed(data: bytes) -> str:
         kind, raw = BAGGED[(data or b"\0")[0] % len(BAGGED)], data[1:]
         try:
@@ -121,11 +126,13 @@ def bag_messages() -> Connection:
 
 
 def typed(rng: Random) -> bytes:
+    """A fault as text."""
     number = rng.choice(("1", "0", "0.2", "nan", "inf", "-inf", "-1", "1e400", "1e9", "7", "65536", "", "x"))
     return f"{rng.choice(('silent', 'cut', 'late_s', 'code', 'corrupt', 'any', 'set'))} {number}\n".encode()
 
 
 def typed_faults() -> Connection:
+    """A connection to the parser of faults."""
     faults = Faults()
 
     def feed(data: bytes) -> str:

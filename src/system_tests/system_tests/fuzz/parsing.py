@@ -1,4 +1,4 @@
-"""Feeds frames to one parser, and sees to it that it keeps its promises: no crash, no hang, no growth, no nonsense."""
+"""Feeds frames to one parser and checks its requirements: no crash, no hang, no growth, no invalid values."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from typing import Any
 from system_tests.fuzz.frames import Frames, Seal, in_pieces
 from system_tests.fuzz.outcome import ACCEPTED, HANG_S, Hang, Outcome, Wrong, bounded, describe
 
-CONVERSATION = 64  # frames before a parser is made anew, so that a failure can be told in a few hundred bytes
-SLOWEST_MS = 250.0  # processor time of one frame; a garbage collection may fall into it
-KEPT = 16384  # bytes that a parser may keep
+CONVERSATION = 64  # frames per connection, so that a failure can be reproduced with a few hundred bytes
+SLOWEST_MS = 250.0  # CPU time of one frame, with a garbage collection
+KEPT = 16384  # bytes that a parser may hold
 
 
 def _nothing() -> None:
-    """The end of most conversations."""
+    """Do nothing at the end of a connection."""
 
 
 @dataclass(frozen=True)
 class Connection:
-    """One parser at work. `feed` takes bytes and returns what became of them: "accepted" or why not, in a few words
-    without figures. It raises Wrong when it finds a promise broken; whatever else it raises is a crash. `state` is
-    what must not grow; `finish` looks back on a conversation and may raise Wrong, too.
+    """A connection to a parser.
+
+    Attributes:
+        feed: Takes bytes and returns "accepted" or the reason of a refusal, without figures. It raises Wrong if a
+            requirement does not hold; any other exception is a crash.
+        state: The object that must not grow.
+        finish: Checks at the end of the connection; may raise Wrong.
     """
 
     feed: Callable[[bytes], str]
@@ -34,9 +38,15 @@ class Connection:
 
 @dataclass(frozen=True)
 class Target:
-    """A parser: how to make a sound frame for it, how to seal a damaged one, and how to open a conversation.
+    """A parser to be tested.
 
-    stream: frames may come in pieces. share: of the frames asked for, where each takes long.
+    Attributes:
+        name: Name of the target.
+        frame: Makes a valid frame.
+        connect: Opens a connection.
+        seal: Sets the checksum of a damaged frame.
+        stream: Whether frames may arrive in pieces.
+        share: Share of the frames, less than 1 if each takes long.
     """
 
     name: str
@@ -48,7 +58,7 @@ class Target:
 
 
 def fuzz(target: Target, frames: int, seed: int) -> Outcome:
-    """Feed that many frames (times the target's share, one at least) to the target."""
+    """Feed frames to the target, `count` times its share, at least one."""
     rng, outcome = Random(f"{seed} {target.name}"), Outcome(target.name)
     supply, wanted, began = Frames.of(rng, target.frame, target.seal), max(1, round(frames * target.share)), time.time()
     while outcome.frames < wanted:
@@ -59,7 +69,7 @@ def fuzz(target: Target, frames: int, seed: int) -> Outcome:
 
 
 def _converse(target: Target, supply: Frames, frames: int, outcome: Outcome) -> None:
-    """One conversation; it ends early when a promise is broken."""
+    """Run one connection; it ends at the first failure."""
     told: list[bytes] = []
     try:
         with bounded(HANG_S):
@@ -91,7 +101,7 @@ def _feed(connection: Connection, pieces: list[bytes], told: list[bytes], outcom
 
 
 def kept_bytes(state: Any, depth: int = 3) -> int:
-    """Bytes, texts and entries that an object keeps, those of the objects in it included."""
+    """Number of bytes, characters and entries in an object, including those of contained objects."""
     if isinstance(state, (bytes, bytearray, str)):
         return len(state)
     if isinstance(state, dict):

@@ -1,4 +1,4 @@
-"""Plug-ins whose frames are read inside their makers' libraries: asked as the driver asks them, behind a bad wire.
+"""Plug-ins whose frames are parsed in their vendors' libraries: used as by the driver, with a damaging transport.
 
 Each answer takes milliseconds, so there are fewer.
 """
@@ -19,26 +19,26 @@ from hand_drivers.device import Device, DeviceError, checked
 from system_tests.fuzz.outcome import HANG_S, Hang, Outcome, Wrong, bounded, describe
 from system_tests.fuzz.plug_wires import Plug, Wire
 
-SHARE = 500  # frames of the others for one answer here
+SHARE = 500  # frames of other targets per response here
 FEWEST = 20
 ATTEMPTS = 5  # to connect
 PATIENCE = 10  # periods without a measurement
-FURTHEST = np.finfo(np.float32).max  # what a wire of floats can say
-LONGEST_S = 1.0  # of one call, on a machine that does other things too
+FURTHEST = np.finfo(np.float32).max  # largest value of a 32-bit float
+LONGEST_S = 1.0  # of one call, under load
 SERVO_S = 0.002
 
 
 def fuzz_plug(plug: Plug, frames: int, seed: int) -> Outcome:
-    """Damage one answer of the device for every SHARE frames asked for, twenty at least."""
+    """Damage one response of the device per SHARE frames, at least twenty."""
     outcome, wanted, began = Outcome(plug.name), max(FEWEST, frames // SHARE), time.time()
     if find_spec(plug.library) is None:
         outcome.skipped, outcome.note = True, f"{plug.library} is not installed"
         return outcome
     wire = Wire(Random(f"{seed} {plug.name}"), plug.seal)
     with ExitStack() as stack:
-        stack.enter_context(redirect_stdout(io.StringIO()))  # libraries print,
+        stack.enter_context(redirect_stdout(io.StringIO()))  # libraries print
         stack.callback(logging.disable, logging.root.manager.disable)
-        logging.disable(logging.CRITICAL)  # and they log
+        logging.disable(logging.CRITICAL)  # and log
         driver = _Asking(plug, plug.set_up(stack, wire), wire, outcome)
         stack.callback(driver.device.disconnect)
         while wire.answers < wanted and not outcome.failed and time.time() - began < wanted * LONGEST_S:
@@ -52,18 +52,18 @@ def fuzz_plug(plug: Plug, frames: int, seed: int) -> Outcome:
 
 
 class _Asking:
-    """What a driver does with the device in every period, and what it has to hold."""
+    """The driver's use of the device in every period, with checks."""
 
     def __init__(self, plug: Plug, device: Device, wire: Wire, outcome: Outcome) -> None:
         self.device, self.stamps = device, set[int]()
         self._wire, self._outcome = wire, outcome
-        self._errors = PATIENCE  # the first thing to do is to connect
+        self._errors = PATIENCE  # the first step is to connect
         robot = embodiments.load(plug.robot, "left")
         endless = np.full(len(device.joints), FURTHEST)
         self._lower, self._upper = (robot.lower, robot.upper) if plug.within else (-endless, endless)
 
     def connect(self) -> None:
-        """Connect, with a wire that is good for so long; a machine that is busy may answer too late a few times."""
+        """Connect, without damage meanwhile; with retries, as responses may be late under load."""
         self._errors, self._wire.on = 0, False
         for attempt in range(ATTEMPTS):
             try:
@@ -75,11 +75,11 @@ class _Asking:
         self._wire.on = True
 
     def period(self) -> None:
-        """One servo period; it may raise nothing but DeviceError. A device that is lost is connected again."""
+        """Run one servo period, which may raise only DeviceError; a lost device is reconnected."""
         began = time.monotonic()
         try:
             with bounded(HANG_S):
-                if self._errors >= PATIENCE:  # as the driver does with a device that it has lost
+                if self._errors >= PATIENCE:  # as the driver does with a lost device
                     self.connect()
                     began = time.monotonic()
                 self._exchange()
@@ -95,7 +95,7 @@ class _Asking:
             self._outcome.fail(f"{describe(error)} after {heard}")
 
     def _exchange(self) -> None:
-        """Read, look for faults, write where it is."""
+        """Read the state and the fault, and write the measured position."""
         sample = checked(self.device.read(), len(self.device.joints))
         if not ((sample.position >= self._lower) & (sample.position <= self._upper)).all():
             raise Wrong(f"measured {sample.position.tolist()}")

@@ -1,4 +1,4 @@
-"""Devices behind a bad wire: the device is emulated, and its answers are damaged on the way."""
+"""Emulated devices with a transport that damages their responses."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from hand_drivers.devices import ability, inspire, robotiq, xarm7, xarm_gripper
 from system_tests.fuzz import arm_parsers, hand_parsers
 from system_tests.fuzz.frames import Frames, Seal
 
-SOUND = 0.5  # share of answers left as they are: a period of some devices takes three
+SOUND = 0.5  # share of unchanged responses: a period of some devices takes three
 QUICK = {"answer_s": 0.02, "max_age_s": 0.2, "connect_s": 10.0}
 
 
 @dataclass
 class Wire:
-    """Damages what `protocol` answers once `on`; counts the answers."""
+    """Damages the responses of `protocol` while `on`; counts the responses."""
 
     rng: Random
     seal: Seal | None
@@ -37,11 +37,11 @@ class Wire:
     last: list[bytes] = field(default_factory=lambda: [b""])
 
     def around(self, protocol: Protocol) -> Protocol:
-        """The same device behind this wire."""
+        """The same device with this transport."""
         return _Behind(self, protocol)
 
     def carry(self, answer: bytes) -> bytes:
-        """What arrives."""
+        """The bytes that arrive."""
         if not self.on or not answer:
             return answer
         self.answers += 1
@@ -76,7 +76,7 @@ class Plug:
 
 
 def plugs() -> list[Plug]:
-    """All of them."""
+    """All plug-ins."""
     return [
         Plug("ability plug-in", "serial", "ability", hand_parsers.ability_sealed, ability_hand, within=False),
         Plug("inspire plug-in, serial", "rh56_sdk", "inspire", hand_parsers.inspire_sealed, inspire_serial),
@@ -89,35 +89,42 @@ def plugs() -> list[Plug]:
 
 
 def ability_hand(stack: ExitStack, wire: Wire) -> Device:
+    """An Ability hand."""
     return ability.make(_settings("ability", _terminal(stack, wire, AbilityHand(Faults()))))
 
 
 def inspire_serial(stack: ExitStack, wire: Wire) -> Device:
+    """An Inspire hand, serial."""
     protocol = emulated_inspire.SerialProtocol(emulated_inspire.InspireHand(Faults()))
     return inspire.make(_settings("inspire", _terminal(stack, wire, protocol)))
 
 
 def inspire_modbus(stack: ExitStack, wire: Wire) -> Device:
+    """An Inspire hand, Modbus TCP."""
     hand = emulated_inspire.InspireHand(Faults())
     return inspire.make(_settings("inspire", _port(stack, wire, lambda: emulated_inspire.ModbusProtocol(hand))))
 
 
 def robotiq_serial(stack: ExitStack, wire: Wire) -> Device:
+    """A Robotiq gripper on a serial line."""
     protocol = emulated_robotiq.RtuProtocol(emulated_robotiq.RobotiqGripper(Faults()))
     return robotiq.make(_settings("robotiq_2f85", _terminal(stack, wire, protocol)))
 
 
 def robotiq_tcp(stack: ExitStack, wire: Wire) -> Device:
+    """A Robotiq gripper on a TCP port."""
     gripper = emulated_robotiq.RobotiqGripper(Faults())
     return robotiq.make(_settings("robotiq_2f85", _port(stack, wire, lambda: emulated_robotiq.RtuProtocol(gripper))))
 
 
 def gripper(stack: ExitStack, wire: Wire) -> Device:
+    """An xArm gripper."""
     host, port = _box(stack, wire)
     return xarm_gripper.make(_settings("xarm_gripper", host, port=port))
 
 
 def arm(stack: ExitStack, wire: Wire) -> Device:
+    """An xArm7."""
     host, port = _box(stack, wire)
     options = {"answer_s": QUICK["answer_s"], "connect_s": QUICK["connect_s"], "port": port}
     return xarm7.XArm7Device(DeviceSettings(embodiments.load("xarm7"), "left", "arm", host, options))
@@ -137,7 +144,7 @@ def _port(stack: ExitStack, wire: Wire, make: Callable[[], Protocol]) -> str:
 
 
 def _box(stack: ExitStack, wire: Wire) -> tuple[str, int]:
-    """A control box on an address of its own, for its reports have a port that is fixed."""
+    """A control box with its own address, because its report port is fixed."""
     box, number = xarm.ControlBox(Faults(), Lag(embodiments.load("xarm7").postures["home"], 0.02)), os.getpid()
     host = f"127.9.{number // 250 % 250}.{1 + number % 250}"
     with socket.create_server((host, 0)) as probe:

@@ -1,4 +1,4 @@
-"""The policy node under random images and latent states: inference goes on, and says what is sound. Shipped bundle."""
+"""Random images and latent states for the policy node of the shipped bundle: inference continues, chunks are valid."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from random import Random
 
 import numpy as np
+from trajectory_msgs.msg import JointTrajectory
 
 from bringup.paths import workspace
 from latent_policy_node.node import PolicyNode
@@ -18,11 +19,11 @@ from system_tests.fuzz.outcome import ACCEPTED, Outcome, Wrong, repeat
 
 SPREAD = 0.03  # of latents around a pose
 AT_ONCE, SETTLE_S = 500, 0.02  # messages between two pauses for the inference thread
-OUTPUT_POINTS = 64  # points of a chunk at most that comes from the policy
+OUTPUT_POINTS = 64  # largest number of points of a chunk of the policy
 
 
 def fuzz_policy(count: int, seed: int) -> Outcome:
-    """Images and latent states to a real policy node, whose inference thread runs meanwhile."""
+    """Send images and latent states to a real policy node, whose inference thread runs meanwhile."""
     outcome, rng, began = Outcome("policy node"), Random(f"{seed} policy node"), time.time()
     parameters = {"bundle": str(workspace() / "models" / "policy"), "min_period_s": 0.0}
     with active(PolicyNode, "policy", **parameters) as node, listening() as said:
@@ -34,7 +35,7 @@ def fuzz_policy(count: int, seed: int) -> Outcome:
 
 
 class _PolicyBench:
-    """A camera and the codecs, as the policy hears them."""
+    """The messages of a camera and the codecs for the policy."""
 
     def __init__(self, node: PolicyNode, said: Said, rng: Random) -> None:
         self.chunks = 0
@@ -46,7 +47,7 @@ class _PolicyBench:
         self._latent[[3, 7]] = 1.0  # the first two columns of a rotation
 
     def event(self, outcome: Outcome) -> None:
-        """One message; what the node makes of images is seen later, in what it says."""
+        """Send one message; the reaction to images is checked later, in the published messages."""
         if self._rng.random() < 0.4:
             message = random_messages.image(self._rng, self._size)
             self._mailbox.deliver(f"/camera/{self._camera}/image_raw", message)
@@ -60,7 +61,7 @@ class _PolicyBench:
             outcome.take(_became(messages.joint_state_arrays(message, self._axes)[1]))
 
     def settle(self) -> None:
-        """Give inference a moment with sound messages, then look at what was said, and that the node is well."""
+        """Let inference run with valid messages, then check the published messages and the node's status."""
         for _ in range(3):
             for side in self._sides:
                 state = messages.joint_state(self._axes, time.time_ns(), self._latent, frame_id=self._space)
@@ -76,7 +77,7 @@ class _PolicyBench:
                 raise Wrong(f"the node reports {[(v.key, v.value) for v in message.status[0].values]}")
         self._said.clear()
 
-    def _check_chunk(self, message) -> None:
+    def _check_chunk(self, message: JointTrajectory) -> None:
         status = messages.read_chunk(message, self._axes)[1]
         if status is not MessageStatus.OK or message.header.frame_id != self._space:
             raise Wrong(f"said a chunk that is {status}, of {message.header.frame_id}")

@@ -1,4 +1,4 @@
-"""Random messages: sound ones, and ones with one or two things wrong that no honest sender would send."""
+"""Random messages: valid ones, and ones with one or two errors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 import numpy as np
 from sensor_msgs.msg import Image, JointState
@@ -14,13 +15,13 @@ from trajectory_msgs.msg import JointTrajectory
 from node_kit import messages
 from system_tests.fuzz import spoil
 
-SOUND = 0.4  # share of messages with nothing wrong
+SOUND = 0.4  # share of valid messages
 
 
 def trajectory(
     rng: Random, names: Sequence[str], centre: np.ndarray, spread: float, frame_id: str = ""
 ) -> JointTrajectory:
-    """A chunk of one to twenty points around `centre` (n,), mostly with something wrong."""
+    """A chunk of one to twenty points around `centre` (n,), mostly with an error."""
     count, step = rng.choice((1, 2, 3, 5, 16)), rng.uniform(0.01, 0.2)
     noise = spread * np.reshape([rng.gauss(0.0, 1.0) for _ in range(count * len(names))], (count, -1))
     stamp = time.time_ns() - rng.randrange(1_000_000)
@@ -29,7 +30,7 @@ def trajectory(
 
 
 def joint_state(rng: Random, names: Sequence[str], centre: np.ndarray, spread: float, frame_id: str = "") -> JointState:
-    """A joint state around `centre` (n,), mostly with something wrong."""
+    """A joint state around `centre` (n,), mostly with an error."""
     position = centre + np.array([rng.gauss(0.0, spread) for _ in names])
     still = np.zeros(len(names))
     stamp = time.time_ns() - rng.randrange(30_000_000)
@@ -38,7 +39,7 @@ def joint_state(rng: Random, names: Sequence[str], centre: np.ndarray, spread: f
 
 
 def image(rng: Random, size: tuple[int, int]) -> Image:
-    """A picture of (height, width), mostly with something wrong."""
+    """An image of (height, width), mostly with an error."""
     height, width = size
     message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
     message.header.stamp = messages.to_stamp(time.time_ns() - rng.randrange(50_000_000))
@@ -46,7 +47,7 @@ def image(rng: Random, size: tuple[int, int]) -> Image:
     return _spoilt(rng, message, spoil.IMAGE)
 
 
-def _spoilt(rng: Random, message, ways: Sequence[Callable]):
+def _spoilt(rng: Random, message: Any, ways: Sequence[Callable]) -> Any:
     if rng.random() >= SOUND:
         for _ in range(rng.choice((1, 1, 2))):
             rng.choice(ways)(rng, message)

@@ -1,4 +1,4 @@
-"""What can be wrong with a message, one way at a time."""
+"""Errors of messages, one at a time."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ import struct
 import time
 from array import array
 from random import Random
+from typing import Any
 
 from builtin_interfaces.msg import Duration
 from sensor_msgs.msg import Image, JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-MANY = 3000  # points of a message that is far too long
+MANY = 3000  # points of a message that is too long
 INT32, UINT32 = 2**31 - 1, 2**32 - 1
 ODD = (float("nan"), float("inf"), -float("inf"), 1e308, -1e308, 5e-324, 1e30, -1e6, 1e5, 7.0)
 ENCODINGS = ("", "bgr8", "mono8", "rgba8", "16UC1", "rgb8 ", "\x00", "x" * 300)
 
 
 def odd(rng: Random) -> float:
-    """A number that does not belong there: not finite, huge, tiny, or any 64 bits."""
+    """An invalid or extreme number: not finite, huge, tiny, or any 64 bits."""
     return rng.choice(ODD) if rng.random() < 0.7 else struct.unpack("<d", rng.randbytes(8))[0]
 
 
-def _stamp(rng: Random, message) -> None:
+def _stamp(rng: Random, message: Any) -> None:
     now = int(time.time())
     seconds = (0, -1, -INT32 - 1, INT32, now - 2, now + 2, now - 10**6, now + 10**6, rng.randint(-INT32, INT32))
     message.header.stamp.sec = rng.choice(seconds)
     message.header.stamp.nanosec = rng.choice((0, 999_999_999, 10**9, UINT32, rng.randrange(UINT32)))
 
 
-def _frame(rng: Random, message) -> None:
+def _frame(rng: Random, message: Any) -> None:
     message.header.frame_id = rng.choice(("", "x", message.header.frame_id + "0", "ü" * 50, "\n"))
 
 
 def _names_of(rng: Random, names: list[str]) -> list[str]:
-    """Too few, too many, twice the same, somebody else's, or only in another order (which is no fault)."""
+    """Too few, too many, duplicate or other names, or another order, which is valid."""
     other = list(names)
     place = rng.randrange(len(names)) if names else 0
     kind = rng.randrange(6)
@@ -87,7 +88,7 @@ def _order(rng: Random, message: JointTrajectory) -> None:
 
 
 def _number(rng: Random, message: JointTrajectory) -> None:
-    """No points, or very many."""
+    """Remove all points, or add very many."""
     one = message.points[0].positions if message.points and rng.random() < 0.03 else None
     message.points = [] if one is None else [JointTrajectoryPoint(positions=one, time_from_start=t) for t in _long()]
 
@@ -120,7 +121,7 @@ def _encoding(rng: Random, message: Image) -> None:
 
 
 def _size(rng: Random, message: Image) -> None:
-    """Another size, and now and then data for it: nothing at all, one line, one pixel."""
+    """Set another size, at times with data for it: none, one line, one pixel."""
     message.height, message.width = rng.choice(((0, 0), (0, 5), (5, 0), (1, 1), (1, 400), (400, 1), (UINT32, UINT32)))
     message.step = rng.choice((0, 3 * message.width & UINT32, 3, UINT32, message.step))
     if rng.random() < 0.7 and message.height * message.step < 10**6:

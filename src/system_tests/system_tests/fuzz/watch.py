@@ -1,4 +1,4 @@
-"""Watches what a driver writes: each command against the one before, in position, velocity and acceleration."""
+"""Checks the commands of a driver, each against the previous one, in position, velocity and acceleration."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hand_drivers.device import Device, DeviceError, JointSample
 from hand_drivers.guard import MotionLimits, MotionState
 from system_tests.fuzz.outcome import Wrong
 
-TOLERANCE = 2e-9  # rad or m: twice what the guard calls its target
-RECENT = 4  # readings, one of which a driver that was reset begins at
-BURST = 60  # periods without an answer: longer than the driver waits
+TOLERANCE = 2e-9  # rad or m, twice the tolerance of the guard
+RECENT = 4  # readings, from one of which a driver starts after a reset
+BURST = 60  # periods without a response, longer than the device timeout
 NOTED = 5
 
 
@@ -28,25 +28,25 @@ class Watch:
         self.found: list[str] = []
         self.written = 0
         self._limits, self._dt = limits, dt
-        self._states: list[MotionState] = []  # where the last command may have come from; one, as a rule
+        self._states: list[MotionState] = []  # possible states of the last command, usually one
         self._readings: deque[np.ndarray] = deque(maxlen=RECENT)
-        self._permitted = 0  # commands that may begin anew
+        self._permitted = 0  # commands that may start from a measured position
         self._peaks: tuple[float, ...] = (0.0, 0.0)
 
     def start(self, position: np.ndarray) -> None:
-        """The driver takes the robot over at `position` (n,), at rest."""
+        """Account for a start of the driver at `position` (n,), at rest."""
         self._states = [MotionState.at_rest(position)]
 
     def permit(self, writes: int) -> None:
-        """A reset is asked for: so many commands from now on may begin anew at what was measured."""
+        """Account for a reset: the next commands, of a given number, may start from a measured position."""
         self._permitted = writes
 
     def reading(self, position: np.ndarray) -> None:
-        """What the driver measured."""
+        """Account for a reading."""
         self._readings.append(position)
 
     def command(self, position: np.ndarray) -> None:
-        """What the driver writes."""
+        """Check a command."""
         self.written += 1
         before = list(self._states)
         if self._permitted > 0 or not before:
@@ -61,17 +61,17 @@ class Watch:
         self._states = [MotionState(np.array(position), velocity) for velocity in velocities.values()]
 
     def wrong(self, text: str) -> None:
-        """Note something that must not be."""
+        """Account for a failure."""
         if len(self.found) < NOTED:
             self.found.append(text)
 
     def settle(self) -> None:
-        """Raise Wrong with what was found."""
+        """Raise Wrong if there was a failure."""
         if self.found:
             raise Wrong("; ".join(self.found))
 
     def peaks(self) -> str:
-        """Shares of the velocity and acceleration limits that were used."""
+        """Largest shares of the velocity and acceleration limits."""
         return "{:.0%} of velocity, {:.0%} of acceleration".format(*self._peaks)
 
     def _steps(self, state: MotionState, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -88,7 +88,7 @@ class Watch:
             "velocity": velocity - limits.velocity - first,
             "acceleration": acceleration - limits.acceleration - 2 * first / self._dt,
         }
-        # not so for NaN either
+        # False for NaN
         return ", ".join(f"{what} {found.max():.3g} beyond" for what, found in beyond.items() if not (found <= 0).all())
 
     def _note_peaks(self, state: MotionState, position: np.ndarray) -> None:
@@ -98,7 +98,7 @@ class Watch:
 
 
 class Watched:
-    """A device whose commands are watched, and which does not answer now and then: once, or for a while."""
+    """A device whose commands are checked, and which fails at times, once or for a while."""
 
     def __init__(self, device: Device, watch: Watch, rng: Random, silence: float) -> None:
         self.joints, self.last = device.joints, np.zeros(len(device.joints))
@@ -106,35 +106,39 @@ class Watched:
         self._quiet = 0
 
     def connect(self) -> None:
+        """Connect the device."""
         self._quiet = 0
         self._device.connect()
 
     def read(self) -> JointSample:
-        """What is measured, or an error."""
-        begun = self._watch.written > 0  # a driver that finds no device does not begin at all
+        """The measured state; at times an error."""
+        begun = self._watch.written > 0  # without a device, a driver does not start
         if begun and not self._quiet and self._rng.random() < self._silence:
             self._quiet = BURST if self._rng.random() < 0.05 else 1
         if self._quiet:
             self._quiet -= 1
-            raise DeviceError("no answer")
+            raise DeviceError("no response")
         sample = self._device.read()
         self.last = sample.position
         self._watch.reading(sample.position)
         return sample
 
     def write(self, position: np.ndarray) -> None:
-        """Show and pass on."""
+        """Check and forward a command."""
         self._watch.command(np.array(position))
         self._device.write(position)
 
     def stop(self) -> None:
+        """Hold."""
         self._device.stop()
 
     def fault(self) -> str | None:
-        """A fault now and then."""
+        """At times a fault."""
         return "hot" if self._rng.random() < self._silence / 50 else None
 
-    def clear_fault(self) -> None: ...
+    def clear_fault(self) -> None:
+        """Do nothing."""
 
     def disconnect(self) -> None:
+        """Disconnect the device."""
         self._device.disconnect()

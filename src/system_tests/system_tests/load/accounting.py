@@ -1,4 +1,4 @@
-"""Every chunk is acted on or refused with a reason; none gets lost on the way. Read from the nodes' own counts."""
+"""Accounts for every chunk from the nodes' counts: each is executed or refused with a reason, and none is lost."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from bringup.monitor import Status
 from system_tests.load.checks import Check
 
 PARTS = ("arm", "hand")
-STANDING = ("holding", "tracking")  # what a driver does that nothing has stopped
+STANDING = ("holding", "tracking")  # states of a driver that is not stopped
 
 
 def chunks(statuses: Mapping[str, Status]) -> list[Check]:
-    """The counts of every side, from the policy to both drivers, at a time when nothing is under way.
+    """Check the counts of every side, from the policy to both drivers, at a time without messages in transport.
 
-    The policy sends each chunk to every side, and the codec what it has decoded to both drivers. A chunk that a newer
-    one overtook in a receiver's queue is counted there.
+    The policy sends each chunk to every side, and the codec each decoded one to both drivers. A chunk that was
+    superseded in a receiver's queue is counted there.
     """
     sent, checks = _count(statuses, "policy", "chunks"), []
     for side in sorted(name.partition("/")[2] for name in statuses if name.startswith("codec/")):
@@ -34,7 +34,7 @@ def chunks(statuses: Mapping[str, Status]) -> list[Check]:
 
 
 def drivers(statuses: Mapping[str, Status]) -> list[Check]:
-    """What every driver does."""
+    """Check the state of every driver."""
     found = [status for name, status in sorted(statuses.items()) if name.startswith("driver/")]
     checks = [Check(f"{s.name}: state", _state(s), "holding or tracking", s.message in STANDING) for s in found]
     return checks or [Check("drivers", "none has reported", "all", False)]
@@ -46,7 +46,7 @@ def _state(status: Status) -> str:
 
 
 def _balance(what: str, given: int | None, taken: Mapping[str, int | None]) -> Check:
-    """Whether what was given is all taken; no chunk at all is no proof."""
+    """Check that all `given` chunks are in the counts of `taken`; without any chunk, the check fails."""
     known = [count for count in taken.values() if count is not None]
     if given is None or len(known) < len(taken):
         return Check(what, "not reported", "all chunks", False)

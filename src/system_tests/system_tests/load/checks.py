@@ -1,4 +1,4 @@
-"""What was asked, what was found, and whether that is enough: a line of a bench's table."""
+"""Checks of figures against limits: the rows of a bench's table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from contracts.results import TableConsole
 
 @dataclass(frozen=True)
 class Check:
-    """One requirement; `found` and `asked` are words with their units."""
+    """One requirement; `found` and `asked` are texts with units."""
 
     what: str
     found: str
@@ -26,19 +26,19 @@ class Check:
 
 
 def at_most(what: str, found: float | None, limit: float, unit: str) -> Check:
-    """`found` is to be no more than `limit`; one that nobody has measured is not enough."""
+    """Check that `found` is at most `limit`; it fails if not measured."""
     words = "not measured" if found is None else f"{found:.3g} {unit}"
     return Check(what, words, f"at most {limit:g} {unit}", found is not None and found <= limit)
 
 
 def at_least(what: str, found: float | None, limit: float, unit: str) -> Check:
-    """`found` is to be no less than `limit`."""
+    """Check that `found` is at least `limit`; it fails if not measured."""
     words = "not measured" if found is None else f"{found:.4g} {unit}"
     return Check(what, words, f"at least {limit:g} {unit}", found is not None and found >= limit)
 
 
 def table(title: str, checks: Iterable[Check]) -> Table:
-    """One row a check."""
+    """A table with a row per check."""
     made = grid(title, "", "found", "asked", "ok")
     for check in checks:
         made.add_row(
@@ -48,7 +48,7 @@ def table(title: str, checks: Iterable[Check]) -> Table:
 
 
 def grid(title: str, *columns: str) -> Table:
-    """A table as the benches print them: the first column is a name, the others are figures."""
+    """An empty table of a bench: the first column is a name, the others are figures."""
     made = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     for place, column in enumerate(columns):
         made.add_column(column, justify="right" if place else "left", no_wrap=not place)
@@ -56,13 +56,13 @@ def grid(title: str, *columns: str) -> Table:
 
 
 def console() -> TableConsole:
-    """Wide enough for the tables where nobody says how wide it is."""
+    """A console, 160 columns wide without a terminal."""
     made = TableConsole(highlight=False)
     return made if made.is_terminal else TableConsole(highlight=False, width=160)
 
 
 def write(path: Path | None, figures: Mapping[str, Any], checks: Iterable[Check]) -> None:
-    """The figures and the checks as JSON; no path, no file."""
+    """Write the figures and the checks as JSON, if there is a path."""
     if path is not None:
         content = {**figures, "checks": [asdict(check) for check in checks]}
         write_atomic(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -1,4 +1,4 @@
-"""What a servo loop reaches by itself: no graph, no middleware, a device that answers at once."""
+"""The timing of a servo loop alone: without graph and middleware, with a device that responds at once."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ SIXTEEN_JOINTS = "dexh13"
 
 
 def idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, rt_priority: int) -> Loop:
-    """The loop of one driver of the loopback device, following chunks ten times a second, its threads scheduled as a
-    driver node's.
-    """
+    """Measure the loop of one driver of the loopback device, with chunks at 10 Hz, scheduled as in a driver node."""
     helper = HELPER_PRIORITY if rt_priority else 0
     with ThreadPoolExecutor(1, initializer=schedule_in_real_time, initargs=(helper, True)) as node:
         return node.submit(_idle_loop, part, embodiment, rate_hz, seconds, rt_priority).result()
@@ -43,8 +41,7 @@ def _idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, rt_pr
     asked = DriverSettings(part=part, rate_hz=rate_hz, rt_priority=rt_priority)
     driver = Driver(device, settings.motion_limits(robot), asked)
     waiting: SimpleQueue[tuple[int, np.ndarray]] = SimpleQueue()
-    take = lambda now_ns: _take(driver, waiting, now_ns)  # noqa: E731
-    runtime = Runtime(driver, lambda sample: None, take=take)
+    runtime = Runtime(driver, lambda sample: None, take=lambda now_ns: _take(driver, waiting, now_ns))
     runtime.start()
     gc.freeze()
     try:
@@ -67,7 +64,7 @@ def _idle_loop(part: str, embodiment: str, rate_hz: float, seconds: float, rt_pr
 
 
 def _follow(driver: Driver, waiting: SimpleQueue, seconds: float) -> None:
-    """Chunks that sway every joint by a tenth of its range."""
+    """Send chunks that move every joint by a tenth of its range."""
     limits, began = driver.limits, time.monotonic()
     home, sway = driver.command.position, 0.1 * (limits.upper - limits.lower)
     while (elapsed := time.monotonic() - began) < seconds:
@@ -76,7 +73,7 @@ def _follow(driver: Driver, waiting: SimpleQueue, seconds: float) -> None:
 
 
 def _take(driver: Driver, waiting: SimpleQueue, now_ns: int) -> None:
-    """As a driver node does at the beginning of a step."""
+    """Take a chunk at the start of a step, as a driver node does."""
     with suppress(Empty):
         arrived_ns, points = waiting.get_nowait()
         driver.trace.arrived(time.monotonic_ns() - arrived_ns)
@@ -84,8 +81,9 @@ def _take(driver: Driver, waiting: SimpleQueue, now_ns: int) -> None:
 
 
 def guard_us(rt_priority: int) -> dict[str, float]:
-    """p50, p99 and max in us of the motion guard on a hand of GUARD_JOINTS joints, chasing targets all over it, in a
-    thread such as the servo loop's.
+    """Time of the motion guard, p50, p99 and max in us, for GUARD_JOINTS joints with random targets.
+
+    It runs in a thread with the real-time priority of a servo loop.
     """
     with ThreadPoolExecutor(1, initializer=schedule_in_real_time, initargs=(rt_priority,)) as servo:
         return servo.submit(_guard_us).result()

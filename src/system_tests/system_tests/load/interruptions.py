@@ -1,7 +1,7 @@
-"""What a machine that stands still does to robots, told apart from what they do by themselves.
+"""Separates the effects of scheduler stalls from those of the graph.
 
-Nothing that runs on a machine can help it when the machine itself does not run, as virtual machines on a shared host do
-now and then: servo loops miss their time, devices fall silent, and drivers stop for good, as they should.
+Virtual machines on a shared host do not run at times (steal time). Servo loops then miss deadlines, devices are lost,
+and drivers stop, as they should; no program on the machine can prevent it.
 """
 
 from __future__ import annotations
@@ -20,32 +20,34 @@ from bringup.release import release
 from system_tests.load.accounting import STANDING
 
 LOOK_S = 1.0
-NEWS_S = 2.5  # drivers report once a second, and what reads them may be late too
+NEWS_S = 2.5  # drivers report once a second; with the delay of their reader
 RESET_S = 20.0  # a release takes up to 10 s to find all drivers
 END_S = 1.0
 
 
 class Interruptions:
-    """Gaps and stops of drivers that came with the machine itself standing still for longer than `excuse_ms`.
+    """Counts gaps and stops of drivers during long scheduler stalls, and resets the drivers after such a stop.
 
-    `stood_ms()` is for how long it did so since the call before; `reset()` is what a person does about robots that
-    this stopped.
+    Args:
+        excuse_ms: Longest stall that does not count, ms.
+        stall_ms: Returns the longest stall since its last call, ms; None if unknown.
+        reset: Resets all drivers, as an operator would.
     """
 
-    def __init__(self, excuse_ms: float, stood_ms: Callable[[], float | None], reset: Callable[[], None]) -> None:
+    def __init__(self, excuse_ms: float, stall_ms: Callable[[], float | None], reset: Callable[[], None]) -> None:
         self.gaps: dict[str, int] = {}
         self.stops = 0
-        self._excuse_ms, self._stood_ms, self._reset = excuse_ms, stood_ms, reset
+        self._excuse_ms, self._stall_ms, self._reset = excuse_ms, stall_ms, reset
         self._look_s = self._excused_s = self._reset_s = 0.0
         self._counts: dict[str, int] = {}
         self._stopped = self._to_reset = False
 
     def observe(self, now_s: float, statuses: Mapping[str, Status]) -> None:
-        """Looks once a second at what drivers have reported, and resets what is to be reset."""
+        """Check the drivers' reports once a second, and reset the drivers if necessary."""
         if now_s < self._look_s:
             return
         self._look_s = now_s + LOOK_S
-        if (self._stood_ms() or 0.0) > self._excuse_ms:
+        if (self._stall_ms() or 0.0) > self._excuse_ms:
             self._excused_s = now_s + NEWS_S
         found = {name: status for name, status in statuses.items() if name.startswith("driver/")}
         self._count_gaps(found, now_s < self._excused_s)
@@ -54,7 +56,7 @@ class Interruptions:
     def _count_gaps(self, drivers: Mapping[str, Status], excused: bool) -> None:
         for name, status in drivers.items():
             count, before = int(status.number("long_gaps") or 0), self._counts.get(name, 0)
-            if count < before:  # figures that a driver has begun anew
+            if count < before:  # a restarted driver
                 before = self.gaps[name] = 0
             if excused:
                 self.gaps[name] = self.gaps.get(name, 0) + count - before
@@ -71,18 +73,18 @@ class Interruptions:
             self._reset()
 
 
-class Person:
-    """While it is entered, somebody who can release the emergency stop and reset all drivers, as the command does.
+class Operator:
+    """Releases the emergency stop and resets all drivers, as the command does; a context manager.
 
-    Its node is there from the beginning: one that joins a busy graph takes time from the servo loops.
+    Its node exists from the start: the discovery of a new node in a busy graph takes time from the servo loops.
     """
 
     def __init__(self) -> None:
         self._at_work: threading.Thread | None = None
 
-    def __enter__(self) -> Person:
+    def __enter__(self) -> Operator:
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        self._node = Node("person", start_parameter_services=False, enable_rosout=False)
+        self._node = Node("operator", start_parameter_services=False, enable_rosout=False)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,9 +93,9 @@ class Person:
             self._at_work.join(END_S)
 
     def release(self) -> None:
-        """Begin; does not wait. One at a time."""
+        """Start a release, unless one is in progress; does not wait for it."""
         if self._at_work is None or not self._at_work.is_alive():
-            self._at_work = threading.Thread(target=self._release, name="person", daemon=True)
+            self._at_work = threading.Thread(target=self._release, name="operator", daemon=True)
             self._at_work.start()
 
     def _release(self) -> None:

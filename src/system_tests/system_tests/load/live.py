@@ -1,14 +1,17 @@
-"""A whole graph run for a while and then read: what the benches of the running graph share."""
+"""Runs a graph for a time and reads its diagnostics: shared by the benches of a running graph."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from bringup import graph, outputs, session, station
 from bringup.cpu import CpuMeter
@@ -18,18 +21,37 @@ from bringup.station import ArgumentError
 from bringup.supervisor import StoppedError, Supervisor
 from bringup.table import View
 
-SETTLE_S = 1.0  # the longest way of an image to the drivers, inference included, and some
+SETTLE_S = 1.0  # beyond the longest latency from an image to the drivers
 NEWS_S = 4.0
 
 Observe = Callable[[float, Supervisor], str]
+Arguments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME:=VALUE", help=" ".join(f"{name}:=..." for name in ("station", *station.ALIASES))),
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="write the figures there")]
+MarkdownFile = Annotated[
+    Path | None, typer.Option("--markdown", metavar="FILE", help="write the tables into this page")
+]
+
+
+class Backend(str, Enum):
+    """Simulated robots, directly or behind emulated devices."""
+
+    SIM = "sim"
+    EMULATED = "emulated"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the parts of a graph said: while it ran, and after the cameras were stopped and nothing was under way.
+    """Diagnostics of a graph.
 
-    `rates` are mean rates in Hz; `cpu_percent` is of one core, over all processes of the graph; `hops` are those of
-    `HopTable.figures`.
+    Attributes:
+        running: Statuses while it ran.
+        settled: Statuses after the cameras were stopped and all messages were received.
+        rates: Mean rates, Hz.
+        cpu_percent: CPU of all processes of the graph, per cent of one core.
+        hops: Those of `HopTable.figures`.
     """
 
     running: dict[str, Status]
@@ -39,18 +61,8 @@ class Reading:
     hops: dict[str, dict[str, dict[str, float]]]
 
 
-def parser(name: str, description: str | None) -> argparse.ArgumentParser:
-    """The arguments of every bench of a running graph."""
-    made = argparse.ArgumentParser(prog=f"bench {name}", description=description)
-    known = " ".join(f"{alias}:=…" for alias in ("station", *station.ALIASES))
-    made.add_argument("arguments", nargs="*", metavar="name:=value", help=known)
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the same figures there")
-    made.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables into this page")
-    return made
-
-
 def prepare(arguments: Sequence[str], seconds: float, json: Path | None) -> Session:
-    """A checked run of so many seconds; nothing is started when it raises one of `session.REFUSALS`."""
+    """A checked run of a duration; nothing is started if it raises one of `session.REFUSALS`."""
     if json is not None:
         try:
             outputs.check_writable(json)
@@ -61,9 +73,14 @@ def prepare(arguments: Sequence[str], seconds: float, json: Path | None) -> Sess
 
 
 def run(run_session: Session, observe: Observe = lambda elapsed_s, supervisor: "") -> tuple[int, Reading | None]:
-    """Runs the graph to the end of its time: the exit status, and what it said if it ran to its end.
+    """Run the graph to the end of its time.
 
-    `observe(elapsed_s, supervisor)` is called a few times a second; what it returns is shown above the table.
+    Args:
+        run_session: The run.
+        observe: Called with elapsed time and supervisor a few times per second; its text is shown above the table.
+
+    Returns:
+        The exit status, and the diagnostics if the graph ran to its end.
     """
     with Supervisor(run_session.nodes, run_session.run) as supervisor:
         try:
@@ -94,7 +111,7 @@ def _watch(run_session: Session, supervisor: Supervisor, observe: Observe) -> Re
 
 
 def _settled(run_session: Session, supervisor: Supervisor) -> dict[str, Status]:
-    """Stops what sets all in motion, waits until nothing is under way and lets every part report after that."""
+    """Stop the cameras, and wait until all messages are received and every part has reported after that."""
     supervisor.deactivate([node.name for node in run_session.nodes if node.stage == graph.CAMERAS])
     monitor = supervisor.monitor
     monitor.wait_for_news(monitor.snapshot(), time.monotonic() + SETTLE_S, SETTLE_S + NEWS_S)

@@ -1,8 +1,6 @@
-"""`./ws bench runtime [--seconds 120] [--backend sim|emulated] [--json FILE] [name:=value ...]`: the timing of the
-servo loops beside the full demo, and of one of them alone; docs/results/runtime.md tells what the figures mean.
+"""`./ws bench runtime [--seconds 120] [--backend sim|emulated] [--json FILE] [name:=value ...]`: servo loop timing.
 
-Exit status: 0 measured, also where a limit was missed; 1 the graph failed, 2 something was wrong before,
-130 interrupted.
+Measures the servo loops beside the full demo, and alone; docs/results/runtime.md describes the figures.
 """
 
 from __future__ import annotations
@@ -12,55 +10,66 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from bringup import report
 from bringup.session import REFUSALS, REFUSED, Session
-from contracts import hops, results
+from contracts import command_line, hops, results
 from system_tests.load import checks, idle, live, timing
-from system_tests.load.pauses import Pauses, words
+from system_tests.load.stalls import SchedulerStalls, words
 from system_tests.load.timing import Loop
 
 IDLE_S = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measures what a command line asks for; the exit status."""
-    parser = live.parser("runtime", __doc__)
-    parser.add_argument("--seconds", type=float, default=120.0, help="of the graph (default: 120)")
-    parser.add_argument("--backend", choices=("sim", "emulated"), default="sim", help="what stands in for the robots")
-    options = parser.parse_args(arguments)
+    """Run the command line; returns the exit status."""
+    return command_line.run(command, arguments, name="bench runtime")
+
+
+def command(
+    arguments: live.Arguments = None,
+    seconds: Annotated[float, typer.Option(help="duration of the graph, s")] = 120.0,
+    backend: Annotated[live.Backend, typer.Option(help="simulated or emulated robots")] = live.Backend.SIM,
+    json_file: live.JsonFile = None,
+    markdown: live.MarkdownFile = None,
+) -> int:
+    """Measure the timing of the servo loops beside the full demo, and alone.
+
+    Exit status: 0 measured, even beyond a limit; 1 the graph failed, 2 a refusal before, 130 interrupted.
+    """
     try:
-        session = live.prepare([*options.arguments, f"backend:={options.backend}"], options.seconds, options.json)
+        session = live.prepare([*(arguments or []), f"backend:={backend.value}"], seconds, json_file)
     except REFUSALS as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
-    with Pauses() as pauses:
-        alone = _alone(session, min(IDLE_S, options.seconds / 4))
+    with SchedulerStalls() as stalls:
+        alone = _alone(session, min(IDLE_S, seconds / 4))
         guard_us = idle.guard_us(session.station.servo.rt_priority)
-        stood_ms = {"alone": pauses.take_ms()}
+        stall_ms = {"alone": stalls.take_ms()}
         outcome, reading = live.run(session)
-        stood_ms["graph"] = pauses.take_ms()
+        stall_ms["graph"] = stalls.take_ms()
     if reading is None:
         return outcome
     beside = _loops(session, reading)
     found = timing.judge(beside, alone, guard_us["p99"])
-    if options.backend == "sim":  # emulated devices take the time of real ones on the same CPUs
+    if backend is live.Backend.SIM:  # emulated devices need as much CPU as the graph
         found += timing.judge_way(reading.hops)
-    found += timing.judge_sum(reading.hops, timing.told_ms(reading.running))
-    figures = {**_figures(session, reading, beside, alone, guard_us), "machine_stood_still_ms": stood_ms}
+    found += timing.judge_sum(reading.hops, timing.reported_ms(reading.running))
+    figures = {**_figures(session, reading, beside, alone, guard_us), "scheduler_stall_ms": stall_ms}
     console = checks.console()
     show(console, figures, beside | alone)
     console.print(checks.table("limits", found))
-    for what, found_ms in stood_ms.items():
+    for what, found_ms in stall_ms.items():
         print(f"{what}: {words(found_ms)}")
-    checks.write(options.json, figures, found)
-    command = results.command_line("./ws bench runtime", arguments)
-    notes = [summary(figures), *(f"{what}: {words(found_ms)}" for what, found_ms in stood_ms.items())]
-    results.write(options.markdown, f"runtime {options.backend}", command, console.tables, notes)
+    checks.write(json_file, figures, found)
+    notes = [summary(figures), *(f"{what}: {words(found_ms)}" for what, found_ms in stall_ms.items())]
+    used = results.command_line("./ws bench runtime")
+    results.write(markdown, f"runtime {backend.value}", used, console.tables, notes)
     return outcome
 
 
@@ -107,7 +116,7 @@ def _figures(
 
 
 def show(console: Console, figures: Mapping[str, Any], loops: Mapping[str, Loop]) -> None:
-    """Prints all but the verdicts."""
+    """Print the figures."""
     title = f"servo loops, backend {figures['backend']}, {figures['seconds']:g} s; times in ms"
     columns = ("", "asked Hz", "Hz", "jitter p50", "p99", "% of period", "longest", "overruns", "step p50", "p99")
     table = checks.grid(title, *columns, "command to write p50", "p99", "overhead p50", "p99")
@@ -131,7 +140,7 @@ def show(console: Console, figures: Mapping[str, Any], loops: Mapping[str, Loop]
 
 
 def way(parts: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
-    """The way of a chunk: one row a hop, then the sums."""
+    """The hops of a chunk, one per row, then their sums."""
     keys = ("p50", "p99", "mean")
     columns = [f"{part} {key}" if key == keys[0] else key for part in parts for key in keys]
     table = checks.grid("from the image's stamp to the first write; times in ms", "", *columns)
@@ -142,7 +151,7 @@ def way(parts: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
 
 
 def summary(figures: Mapping[str, Any]) -> str:
-    """Load, pace and work of the graph in one line."""
+    """CPU, real-time factor and picks of the graph in one line."""
     graph = figures["graph"]
     return (
         f"processor: {graph['cpu_percent']:.0f} % of one core of {figures['machine']['cores']}; "

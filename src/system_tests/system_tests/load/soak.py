@@ -1,7 +1,6 @@
-"""`./ws bench soak [--minutes 60] [--backend sim|emulated] [--json FILE] [name:=value ...]`: the full demo, without
-recording, for a long time: does anything grow, pause or get lost? docs/results/runtime.md tells what the lines mean.
+"""`./ws bench soak [--minutes 60] [--backend sim|emulated] [--json FILE] [name:=value ...]`: the demo for a long time.
 
-Exit status: 0 nothing does, 1 something does or the graph failed, 2 something was wrong before, 130 interrupted.
+Checks for growth of memory, gaps of the servo loops and lost chunks; docs/results/runtime.md describes the checks.
 """
 
 from __future__ import annotations
@@ -9,73 +8,82 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from bringup.monitor import Status
 from bringup.session import FAILED, FINE, REFUSALS, REFUSED
 from bringup.supervisor import Supervisor
-from contracts import results
+from contracts import command_line, results
 from contracts.results import TableConsole
 from hand_drivers.servo import LONG_GAP_S
 from system_tests.load import accounting, checks, live, usage
 from system_tests.load.checks import Check
-from system_tests.load.interruptions import Interruptions, Person
-from system_tests.load.pauses import Pauses, words
+from system_tests.load.interruptions import Interruptions, Operator
+from system_tests.load.stalls import SchedulerStalls, words
 from system_tests.load.usage import Usage
 
 SHORTEST_MINUTES = 0.2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs what a command line asks for; the exit status."""
-    parser = live.parser("soak", __doc__)
-    parser.add_argument("--minutes", type=float, default=60.0, help="how long (default: 60)")
-    parser.add_argument("--backend", choices=("sim", "emulated"), default="emulated", help="default: emulated")
-    parser.add_argument(
-        "--excuse",
-        type=float,
-        default=math.inf,
-        metavar="MS",
-        help="do not judge gaps, and reset stops, that come while the machine itself stands still for longer",
-    )
-    options = parser.parse_args(arguments)
-    if not options.minutes >= SHORTEST_MINUTES:
-        print(f"error: --minutes: found {options.minutes:g}, expected at least {SHORTEST_MINUTES:g}", file=sys.stderr)
+    """Run the command line; returns the exit status."""
+    return command_line.run(command, arguments, name="bench soak")
+
+
+def command(
+    arguments: live.Arguments = None,
+    minutes: Annotated[float, typer.Option(help="duration, min")] = 60.0,
+    backend: Annotated[live.Backend, typer.Option(help="simulated or emulated robots")] = live.Backend.EMULATED,
+    excuse: Annotated[
+        float,
+        typer.Option(metavar="MS", help="do not judge gaps, and reset stops, during longer scheduler stalls"),
+    ] = math.inf,
+    json_file: live.JsonFile = None,
+    markdown: live.MarkdownFile = None,
+) -> int:
+    """Run the demo for a long time, and check for growth of memory, gaps and lost chunks.
+
+    Exit status: 0 all checks passed; 1 one failed, or the graph; 2 a refusal before, 130 interrupted.
+    """
+    if not minutes >= SHORTEST_MINUTES:
+        print(f"error: --minutes: found {minutes:g}, expected at least {SHORTEST_MINUTES:g}", file=sys.stderr)
         return REFUSED
     try:
-        given = [*options.arguments, f"backend:={options.backend}", "record:=false"]
-        session = live.prepare(given, 60.0 * options.minutes, options.json)
+        given = [*(arguments or []), f"backend:={backend.value}", "record:=false"]
+        session = live.prepare(given, 60.0 * minutes, json_file)
     except REFUSALS as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
-    used, pauses, person = Usage(session.station.seconds), Pauses(), Person()
-    interruptions = Interruptions(options.excuse, pauses.take_ms, person.release)
+    used, stalls, operator = Usage(session.station.seconds), SchedulerStalls(), Operator()
+    interruptions = Interruptions(excuse, stalls.take_ms, operator.release)
 
     def observe(elapsed_s: float, supervisor: Supervisor) -> str:
         used.observe(elapsed_s, supervisor.running())
         interruptions.observe(elapsed_s, supervisor.monitor.snapshot())
         return f", {used.words()}"
 
-    with pauses, person:
+    with stalls, operator:
         outcome, reading = live.run(session, observe)
     if reading is None:
         return outcome
     found = judge(reading, used, interruptions.gaps)
     console = checks.console()
     show(console, reading, used, found)
-    print(words(pauses.longest_ms()))
+    print(words(stalls.longest_ms()))
     if interruptions.stops:
-        print(f"it stopped the robots {interruptions.stops} times, and they were reset")
-    figures = _figures(session.station.seconds, options.backend, reading, used)
-    still = {"stops": interruptions.stops, "gaps": interruptions.gaps, "longest_ms": pauses.longest_ms()}
-    checks.write(options.json, {**figures, "machine_stood_still": still}, found)
-    command = results.command_line("./ws bench soak", arguments)
-    results.write(options.markdown, f"soak {options.backend}", command, console.tables, [words(pauses.longest_ms())])
+        print(f"stalls stopped the robots {interruptions.stops} times, and they were reset")
+    figures = _figures(session.station.seconds, backend.value, reading, used)
+    still = {"stops": interruptions.stops, "gaps": interruptions.gaps, "longest_ms": stalls.longest_ms()}
+    checks.write(json_file, {**figures, "scheduler_stalls": still}, found)
+    used_command = results.command_line("./ws bench soak")
+    results.write(markdown, f"soak {backend.value}", used_command, console.tables, [words(stalls.longest_ms())])
     return FINE if all(check.ok for check in found) else FAILED
 
 
 def judge(reading: live.Reading, used: Usage, excused: Mapping[str, int]) -> list[Check]:
-    """All that has to hold at the end of a run; `excused` are the long gaps of drivers that are not judged."""
+    """All checks at the end of a run; `excused` are the numbers of long gaps of drivers that are not judged."""
     return [
         *usage.judge(used),
         *streaks(reading.running, excused),
@@ -85,7 +93,7 @@ def judge(reading: live.Reading, used: Usage, excused: Mapping[str, int]) -> lis
 
 
 def streaks(statuses: Mapping[str, Status], excused: Mapping[str, int]) -> list[Check]:
-    """The longest time each servo loop left its robot without a target: missed deadlines in a row."""
+    """Check the longest gap of each servo loop: missed deadlines in a row."""
     found = {name: status for name, status in sorted(statuses.items()) if name.startswith("driver/")}
     return [_streak(name, status, excused.get(name, 0)) for name, status in found.items()]
 
@@ -97,12 +105,12 @@ def _streak(name: str, status: Status, excused: int) -> Check:
         return Check(what, "not reported", asked, False)
     found = f"{longest:.1f} ms, {count:.0f} over {limit_ms:g} ms"
     if excused:
-        found += f", {excused} of them while the machine stood still"
+        found += f", {excused} of them during scheduler stalls"
     return Check(what, found, asked, longest <= limit_ms or count <= excused)
 
 
 def show(console: TableConsole, reading: live.Reading, used: Usage, found: list[Check]) -> None:
-    """Prints processes and verdicts."""
+    """Print processes and checks."""
     table = checks.grid("processes, after the warm-up", "", "MB", "last", "MB/h", "MB growth", "threads", "files")
     for name, figures in usage.figures(used).items():
         first, last = figures["first"], figures["last"]

@@ -1,9 +1,10 @@
-"""How evenly the servo loops run and how fast they answer, read off the drivers' own diagnostics."""
+"""Timing of the servo loops, from the drivers' diagnostics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from bringup.monitor import Status
@@ -13,8 +14,8 @@ from system_tests.load.checks import Check, at_least, at_most
 
 RATE_SHARE = 0.99  # of the rate asked for
 JITTER_SHARE = 0.05  # of the period, p99
-WAY_MS = {"p50": 10.0, "p99": 18.0}  # of arms, from the image's stamp to the first write, without inference
-ADD_UP_SHARE = 0.05  # of the whole, by which the hops may miss it
+WAY_MS = {"p50": 10.0, "p99": 18.0}  # of arms, from the stamp of an image to the first write, without inference
+ADD_UP_SHARE = 0.05  # largest difference between the sum of the hops and the whole
 OVERHEAD_MS = 2.0
 GUARD_US, GUARD_JOINTS = 40.0, 16
 
@@ -23,11 +24,18 @@ Quantiles = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Loop:
-    """One servo loop: rates in Hz, times in ms; None where nobody has said.
+    """One servo loop: rates in Hz, times in ms; None if not reported.
 
-    `jitter` is how far the time between two steps is from the period, `work` how long a step takes; `histogram` counts
-    the times between steps by PERIOD_EDGES, in periods. `whole` is from a chunk's arrival to the first write that acts
-    on it, `overhead` the same without the wait for the next period.
+    Attributes:
+        asked_hz: The rate of the settings.
+        rate_hz: Mean rate.
+        jitter: Difference between the time between two steps and the period.
+        work: Duration of a step.
+        whole: Time from a chunk's reception to the first write that executes it.
+        overhead: The same without the wait for the next period.
+        histogram: Counts of the times between steps, by PERIOD_EDGES in periods.
+        overruns: Missed periods.
+        longest_ms: Longest time between two steps.
     """
 
     asked_hz: float
@@ -47,7 +55,7 @@ class Loop:
         return None if p99 is None else p99 * 1e-3 * self.asked_hz
 
     def figures(self) -> dict[str, Any]:
-        """For JSON."""
+        """The figures for JSON."""
         return {
             "asked_hz": self.asked_hz,
             "rate_hz": None if self.rate_hz is None else round(self.rate_hz, 2),
@@ -63,7 +71,7 @@ class Loop:
 
 
 def loop(status: Status, asked_hz: float, rate_hz: float | None) -> Loop:
-    """What a driver's diagnostics say of its loop."""
+    """The figures of a loop in a driver's diagnostics."""
     return Loop(
         asked_hz,
         rate_hz,
@@ -78,7 +86,7 @@ def loop(status: Status, asked_hz: float, rate_hz: float | None) -> Loop:
 
 
 def quantiles(status: Status, key: str) -> dict[str, float | None]:
-    """p50, p99 and max in ms of one of a part's durations."""
+    """Quantiles p50, p99 and max, ms, of a duration in a status."""
     return {name: status.number(f"{key}_ms_{name}") for name in ("p50", "p99", "max")}
 
 
@@ -89,13 +97,13 @@ def shares(histogram: tuple[int, ...]) -> list[str]:
 
 
 def bins() -> list[str]:
-    """What the bins of the histogram hold, in per cent of the period."""
+    """The bins of the histogram, in per cent of the period."""
     edges = [f"{100.0 * edge:.0f}" for edge in PERIOD_EDGES]
-    return [f"<{edges[0]}", *(f"{low}-{high}" for low, high in zip(edges, edges[1:], strict=False)), f">={edges[-1]}"]
+    return [f"<{edges[0]}", *(f"{low}-{high}" for low, high in pairwise(edges)), f">={edges[-1]}"]
 
 
 def judge(loops: Mapping[str, Loop], idle: Mapping[str, Loop], guard_us: float) -> list[Check]:
-    """Every limit on the timing, loop by loop."""
+    """Check the timing of every loop against its limits."""
     checks = []
     for name, found in loops.items():
         share = found.jitter_share
@@ -111,18 +119,18 @@ def judge(loops: Mapping[str, Loop], idle: Mapping[str, Loop], guard_us: float) 
     return checks
 
 
-def told_ms(statuses: Mapping[str, Status]) -> dict[str, float]:
-    """Part -> mean time from stamp to first write as its drivers tell it, of all chunks that they acted on."""
-    told: dict[str, list[float]] = {}
+def reported_ms(statuses: Mapping[str, Status]) -> dict[str, float]:
+    """Mean time from stamp to first write by part, as reported by its drivers, of all executed chunks."""
+    reported: dict[str, list[float]] = {}
     for name, status in statuses.items():
         mean = status.number("age_after_write_ms_mean")
         if name.startswith("driver/") and mean:
-            told.setdefault(name.rpartition("/")[2], []).append(mean)
-    return {part: sum(means) / len(means) for part, means in told.items()}
+            reported.setdefault(name.rpartition("/")[2], []).append(mean)
+    return {part: sum(means) / len(means) for part, means in reported.items()}
 
 
 def judge_way(parts: Mapping[str, Mapping[str, Quantiles]]) -> list[Check]:
-    """The limits on the way of a chunk to an arm."""
+    """Check the latency of a chunk to an arm."""
     way = parts.get("arm", {}).get("whole_without_inference", {})
     return [
         at_most(f"arm: image stamp to first write without inference, {name}", way.get(name), limit, "ms")
@@ -130,11 +138,11 @@ def judge_way(parts: Mapping[str, Mapping[str, Quantiles]]) -> list[Check]:
     ]
 
 
-def judge_sum(parts: Mapping[str, Mapping[str, Quantiles]], told: Mapping[str, float]) -> list[Check]:
-    """Whether the hops of the joined chunks add up to what the drivers tell of the whole, of all chunks."""
+def judge_sum(parts: Mapping[str, Mapping[str, Mapping[str, float]]], reported: Mapping[str, float]) -> list[Check]:
+    """Check that the hops of the joined chunks add up to the whole as reported by the drivers, of all chunks."""
     checks = []
     for part in ("arm", "hand"):
-        whole = told.get(part)
+        whole = reported.get(part)
         added = sum(parts[part][hop]["mean"] for hop in HOPS) if part in parts else None
         missed = None if added is None or not whole else 100.0 * abs(added - whole) / whole
         limit = 100.0 * ADD_UP_SHARE

@@ -12,8 +12,8 @@ import numpy as np
 from system_tests.load.checks import Check
 
 PROC = Path("/proc")
-SAMPLES = 1000  # a process, whatever the length of the run
-# What a process sets up with its first work is no leak: caches, arenas of the allocator, ring buffers that fill up.
+SAMPLES = 1000  # per process, for any length of the run
+# Allocations at the start of the work are not leaks: caches, arenas of the allocator, ring buffers.
 WARM_UP_SHARE, WARM_UP_S = 0.25, (5.0, 300.0)
 # Over a shift of ten hours 2 MB an hour are 20 MB, a tenth of the largest node. In a short run the slope is one of the
 # allocator's pages, so that growth has to be more than 2 MB too.
@@ -22,7 +22,7 @@ GROWTH_MB, SLOPE_MB_H = 2.0, 2.0
 
 @dataclass(frozen=True)
 class Sample:
-    """A process at a time in s: resident memory in MB, number of threads and of open files."""
+    """A process at a time (s): resident memory (MB), numbers of threads and open files."""
 
     at_s: float
     rss_mb: float
@@ -32,14 +32,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Trend:
-    """Resident memory after the warm-up: the least-squares line in MB an hour, and what it rises over the run."""
+    """Growth of the resident memory after the warm-up: least-squares slope, MB/h, and growth over the run, MB."""
 
     slope_mb_h: float
     growth_mb: float
 
 
 def sample(pid: int, at_s: float, proc: Path = PROC) -> Sample | None:
-    """A process as it is now; None when it has ended."""
+    """Sample a process; None if it has ended."""
     try:
         lines = (proc / str(pid) / "status").read_text().splitlines()
         files = sum(1 for _ in (proc / str(pid) / "fd").iterdir())
@@ -53,14 +53,14 @@ def sample(pid: int, at_s: float, proc: Path = PROC) -> Sample | None:
 
 @dataclass
 class Usage:
-    """Samples of processes by name, taken evenly over a run of `seconds`; bounded."""
+    """Samples of processes by name, at a fixed period over a run of `seconds`; bounded."""
 
     seconds: float
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     _due_s: float = 0.0
 
     def observe(self, at_s: float, pids: Mapping[str, int]) -> None:
-        """Takes samples when they are due."""
+        """Take samples if they are due."""
         if at_s < self._due_s:
             return
         self._due_s = at_s + max(1.0, self.seconds / SAMPLES)
@@ -70,7 +70,7 @@ class Usage:
                 self.samples.setdefault(name, []).append(taken)
 
     def words(self) -> str:
-        """All processes together, as of the newest sample."""
+        """A text for the newest samples of all processes together."""
         newest = [series[-1] for series in self.samples.values()]
         return f"{sum(s.rss_mb for s in newest):.0f} MB, {sum(s.threads for s in newest)} threads"
 
@@ -82,7 +82,7 @@ class Usage:
 
 
 def trend(series: list[Sample]) -> Trend | None:
-    """The line through resident memory; None with fewer than three samples."""
+    """The trend of the resident memory; None for fewer than three samples."""
     if len(series) < 3:
         return None
     hours = np.array([taken.at_s for taken in series]) / 3600.0
@@ -91,13 +91,13 @@ def trend(series: list[Sample]) -> Trend | None:
 
 
 def grows(counts: list[int]) -> bool:
-    """Whether a number only goes up: even the lowest of the last quarter is above the highest of the first."""
+    """Whether a number grows: the lowest of the last quarter is above the highest of the first."""
     quarter = max(1, len(counts) // 4)
     return len(counts) > 1 and min(counts[-quarter:]) > max(counts[:quarter])
 
 
 def judge(usage: Usage) -> list[Check]:
-    """Memory, threads and open files of every process."""
+    """Check memory, threads and open files of every process."""
     checks = []
     for name, series in usage.warm().items():
         checks.append(_memory(name, trend(series)))
@@ -117,7 +117,7 @@ def _memory(name: str, found: Trend | None) -> Check:
 
 
 def figures(usage: Usage) -> dict[str, Any]:
-    """For JSON: of each process the first and last sample after the warm-up, and its trend."""
+    """For JSON: first and last sample after the warm-up and trend of each process."""
     found = {}
     for name, series in usage.warm().items():
         line = trend(series)

@@ -1,6 +1,6 @@
-"""A system clock that can be set, for the processes of a graph under test: Python imports this before anything else.
+"""A system clock with an offset for the processes of a graph under test; Python imports this module at its start.
 
-The offset in ns lies in the file that CROSSHAND_CLOCK_OFFSET names, eight bytes that all processes map.
+The offset in ns is in the file CROSSHAND_CLOCK_OFFSET, eight bytes that all processes map.
 """
 
 import mmap

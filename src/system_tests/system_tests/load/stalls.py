@@ -1,4 +1,4 @@
-"""How long the machine itself stood still: what nothing that runs on it could have helped."""
+"""Measures scheduler stalls and steal time: times in which the machine runs none of the graph's threads."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ RATE_HZ, PRIORITY = 100.0, 99
 END_S = 5.0
 
 
-class Pauses:
-    """While it is entered, a process with a thread on each processor that only wakes, before all others of the system.
+class SchedulerStalls:
+    """Measures with a pinned thread of the highest real-time priority on each processor; a context manager.
 
-    A process of its own: threads of a bench would wait for the interpreter's lock, which a thread that is kept from
-    running may hold. Where real-time priority is not permitted nothing is known: what keeps such a thread could be any
-    other program.
+    The threads are in a separate process, as those of a bench may wait for the interpreter lock. Without the permission
+    for real-time priority the stalls are unknown: any other program could delay the threads.
     """
 
     def __init__(self) -> None:
         self._watcher: subprocess.Popen[str] | None = None
         self._longest: float | None = None
 
-    def __enter__(self) -> Pauses:
+    def __enter__(self) -> SchedulerStalls:
         command = [sys.executable, "-m", __name__]
         self._watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.forget()
@@ -46,53 +45,53 @@ class Pauses:
                 watcher.kill()
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Discard the measurements."""
         self.take_ms()
         self._longest = None
 
     def take_ms(self) -> float | None:
-        """The longest time that a processor did not run since the last call; None if that is not known."""
-        found = self._ask()
+        """The longest stall since the last call, ms; None if unknown."""
+        found = self._request()
         self._longest = None if found is None else max(found, self._longest or 0.0)
         return found
 
     def longest_ms(self) -> float | None:
-        """The longest of all, until now or the exit; None if that is not known."""
+        """The longest of all stalls, until now or the exit, ms; None if unknown."""
         if self._watcher is not None:
             self.take_ms()
         return self._longest
 
-    def _ask(self) -> float | None:
+    def _request(self) -> float | None:
         assert self._watcher is not None and self._watcher.stdin is not None and self._watcher.stdout is not None
         try:
             print(file=self._watcher.stdin, flush=True)
             return json.loads(self._watcher.stdout.readline() or "null")
-        except BrokenPipeError:  # the watcher is gone
+        except BrokenPipeError:  # the process has ended
             return None
 
 
 def words(found_ms: float | None) -> str:
-    """For how long the machine stood still, for people."""
+    """A text for the longest scheduler stall."""
     if found_ms is None:
-        return "whether the machine itself stood still is not known: no real-time priority here"
-    return f"the machine itself stood still for {found_ms:.1f} ms at most"
+        return "scheduler stalls unknown: no permission for real-time priority"
+    return f"longest scheduler stall {found_ms:.1f} ms"
 
 
 def longest_ms(loops: Sequence[ServoLoop]) -> float | None:
-    """The longest time that a processor kept its loop waiting; None unless all are pinned and go before all others."""
+    """The longest delay of the loops, ms; None unless all are pinned and have real-time priority."""
     if not all(loop.real_time and loop.pinned for loop in loops):
         return None
     return round(max(max(loop.longest_ms for loop in loops) - 1e3 / RATE_HZ, 0.0), 2)
 
 
 def main() -> int:
-    """The watcher: answers each line of standard input with the longest since the one before; ends with the input."""
+    """The measuring process: for each line of the standard input, prints the longest stall since the previous one."""
     processors = sorted(os.sched_getaffinity(0))
     loops = [ServoLoop(lambda now_ns: None, RATE_HZ, f"pauses {c}", PRIORITY, c) for c in processors]
     for loop in loops:
         loop.start()
     for _ in sys.stdin:
-        time.sleep(2 / RATE_HZ)  # what goes on now shows at the next step
+        time.sleep(2 / RATE_HZ)  # a stall in progress appears in the next step
         print(json.dumps(longest_ms(loops)), flush=True)
         for loop in loops:
             loop.forget()
