@@ -10,11 +10,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
 from bringup import paths
 from contracts.errors import FileError, validate
-from contracts.files import read_mapping
+from contracts.files import dump_yaml, parse_yaml, read_mapping
 from contracts.station import Station, station_file
 from device_emulators.addresses import emulated_part
 
@@ -64,8 +62,8 @@ def closest(name: str) -> str:
 
 def _scalar(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return parse_yaml(text, "argument")
+    except FileError:
         return text
 
 
@@ -137,4 +135,4 @@ def _simulated(station: Station, field: str, file: Any) -> str:
 
 def dump(station: Station) -> str:
     """The station as YAML text that `contracts.station.load_station` reads back to an equal station."""
-    return yaml.safe_dump(station.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=4096)
+    return dump_yaml(station.model_dump(mode="json"))
