@@ -117,8 +117,3 @@ class PolicyNetwork(nn.Module):
             steps = torch.full((1,), step, dtype=torch.long, device=noise.device)
             chunk = a * self.denoise(chunk, steps, seen).clamp(-bound, bound) + b * chunk
         return chunk
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Number of trained parameters."""
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from embodiments.registry import Embodiment
@@ -11,14 +9,6 @@ from embodiments.registry import Embodiment
 POSTURES = ("open", "pregrasp", "grasp")
 PREGRASP_SHARE = 0.35  # of the way from open to grasp; the described hands are there at 0.2 to 0.5
 CHUNK = 8192
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Poses of one hand: `joints` (M, n) in rad and `tips` (M, F, 3) in the grasp frame in m, both float32."""
-
-    joints: np.ndarray
-    tips: np.ndarray
 
 
 def grasp_tips(hand: Embodiment, joints: np.ndarray) -> np.ndarray:
@@ -89,8 +79,3 @@ def simplex_weights(count: int, rng: np.random.Generator) -> np.ndarray:
 def blend(hand: Embodiment, weights: np.ndarray) -> np.ndarray:
     """Joints (M, n) of the hand at blends (M, 3) of its open, pregrasp and grasp postures."""
     return weights @ np.stack([hand.postures[name] for name in POSTURES])
-
-
-def pool(hand: Embodiment, joints: np.ndarray) -> Pool:
-    """Joints (M, n) with their fingertips, in single precision."""
-    return Pool(joints.astype(np.float32), grasp_tips(hand, joints).astype(np.float32))
