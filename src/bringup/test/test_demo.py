@@ -101,7 +101,7 @@ def test_a_port_in_use_is_named_with_the_parameter_that_changes_it(demo: Demo, t
     assert "port:=" in line
 
 
-def test_a_machine_without_egl_is_told_what_to_install(demo: Demo) -> None:
+def test_without_egl_the_error_names_the_packages_to_install(demo: Demo) -> None:
     line = demo.refusal(env={"__EGL_VENDOR_LIBRARY_FILENAMES": os.devnull, "EGL_PLATFORM": "surfaceless"})
     assert line.startswith("error: EGL: found no offscreen rendering")
     assert "apt-get install libegl1" in line

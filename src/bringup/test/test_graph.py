@@ -43,7 +43,7 @@ def test_what_listens_comes_up_before_what_feeds_it() -> None:
     assert at["left_arm_driver"] < at["left_codec"] < at["policy"] < at["front_camera"]
 
 
-def test_an_emulated_station_has_real_drivers_that_come_up_after_their_devices() -> None:
+def test_drivers_of_an_emulated_station_start_after_their_devices() -> None:
     nodes = described(backend="emulated", right_hand="xarm_gripper", port=48999)
     order = graph.stages(list(nodes.values()))
     assert order[:2] == [["simulation"], ["emulators"]]
@@ -62,7 +62,7 @@ def test_both_arms_of_a_g1_share_a_process_and_nothing_else_does() -> None:
     assert all(len(group) == 1 for group in graph.processes(list(described("g1").values())).values())
 
 
-def test_a_shared_process_is_told_the_names_of_its_nodes_and_a_single_node_is_renamed() -> None:
+def test_a_shared_process_has_node_names_as_arguments() -> None:
     pytest.importorskip("cyclonedds")
     nodes = described("g1", backend="emulated")
     arms = [nodes["left_arm_driver"], nodes["right_arm_driver"]]

@@ -190,7 +190,7 @@ def test_a_signal_ends_it_in_order(start_bench, tmp_path, number):
     assert camera.stderr == ""
 
 
-def test_a_camera_that_hangs_does_not_keep_the_process_from_ending(start_bench, tmp_path):
+def test_a_camera_that_hangs_does_not_delay_the_end_of_the_process(start_bench, tmp_path):
     camera = start_bench()
     camera.wait_for(lambda: camera.images, "frames")
     (tmp_path / "hang").touch()
@@ -232,7 +232,7 @@ def test_a_missing_file_refuses_to_configure_until_it_is_there(start_camera, bag
     ],
     ids=["missing file", "unknown source", "options", "name"],
 )
-def test_what_cannot_be_a_camera_ends_with_one_clear_line(start_camera, parameters, expected):
+def test_an_invalid_camera_ends_with_an_error_in_one_line(start_camera, parameters, expected):
     camera = start_camera(autostart=True, **parameters)
     assert camera.exit_code() == 1
     assert camera.stderr.count("\n") == 1

@@ -68,7 +68,7 @@ def test_without_a_path_nothing_is_written(table):
     results.write_row(None, "one", "one", ["a"], ["b"])
 
 
-def test_rows_replace_those_of_the_same_first_two_cells_while_the_command_stays(tmp_path):
+def test_a_row_replaces_the_one_with_the_same_first_two_cells(tmp_path):
     page, columns = tmp_path / "page.md", ["left", "right", "picks"]
     for row in (["a", "b", 1], ["a", "c", 2], ["a", "b", 3]):
         results.write_row(page, "all", "evaluate", columns, row)

@@ -103,7 +103,7 @@ def test_connecting_moves_nothing(bench):
     np.testing.assert_array_equal(bench.hand.joints.target, before)
 
 
-def test_a_target_is_repeated_because_remote_control_ends_when_commands_stop(bench):
+def test_a_target_is_repeated_to_keep_remote_control(bench):
     bench.device.connect()
     bench.device.write(np.zeros(6))
     frames = bench.hand.frames
@@ -146,6 +146,6 @@ def test_another_hand_s_joints_are_refused():
 
 
 @given(body=st.binary(min_size=wire.LONGEST, max_size=wire.LONGEST + 80))
-def test_a_frame_that_is_too_long_is_dropped_whole_whatever_its_beginning_adds_up_to(body):
+def test_a_frame_that_is_too_long_is_dropped(body):
     sealed = body[: wire.LONGEST - 1] + bytes([-sum(body[: wire.LONGEST - 1]) & 0xFF]) + body[wire.LONGEST - 1 :]
     assert wire.Unstuffer().feed(wire.stuffed(sealed) + wire.stuffed(b"sound")) == [b"sound"]

@@ -50,7 +50,7 @@ def bench():
         bench.device.disconnect()
 
 
-def test_fingers_go_where_they_are_told(bench):
+def test_fingers_follow_their_targets(bench):
     bench.device.connect()
     for target in (THERE, HERE):
         bench.device.write(target)

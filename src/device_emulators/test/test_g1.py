@@ -188,7 +188,7 @@ def test_a_silent_robot_is_named_at_connection_and_told_nothing(bench):
     assert not bench.robot.commands
 
 
-def test_a_robot_that_falls_silent_is_lost_told_nothing_and_held_where_it_is_found_again(bench):
+def test_a_silent_robot_is_lost_and_held_at_its_measured_position(bench):
     driver = Driver(bench.left, motion_limits(make_robot("left")), stepped(device_timeout_s=0.05))
     driver.start()
     bench.left.write(np.full(7, 0.5))
@@ -234,7 +234,7 @@ def test_damaged_states_are_no_measurement(bench):
     assert until(lambda: "rt/lowstate: wrong checksum" in silent(bench.left))
 
 
-def test_states_that_come_late_are_no_measurement_and_the_arms_are_not_taken_over_where_they_were_once(bench):
+def test_late_states_are_refused_and_do_not_start_the_take_over(bench):
     bench.left.connect()
     bench.left.write(np.full(7, 0.5))
     assert until(lambda: np.abs(bench.left.read().position - 0.5).max() < 1e-3)
@@ -249,7 +249,7 @@ def test_states_that_come_late_are_no_measurement_and_the_arms_are_not_taken_ove
         np.testing.assert_allclose(told[LEFT], 0.5, atol=1e-3)
 
 
-def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it_is_freed(bench):
+def test_a_blocked_arm_that_was_stopped_does_not_jump_when_freed(bench):
     bench.left.connect()
     bench.faults.frozen = True
     assert until(lambda: not bench.left.read().velocity.any())
@@ -395,7 +395,7 @@ def test_a_state_is_read_as_unitree_s_library_reads_it(q, mode, error, degrees):
 
 
 @given(q=numbers, modes=st.lists(st.integers(0, 255), min_size=35, max_size=35), machine=st.integers(0, 255))
-def test_unitree_s_library_reads_what_the_arms_are_told(q, modes, machine):
+def test_unitree_s_library_reads_the_arm_commands(q, modes, machine):
     from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowCmd_
     from unitree_sdk2py.utils.crc import CRC
 
@@ -473,7 +473,7 @@ class OwnRobot:
             self.commands.append(command)
 
 
-def test_a_robot_that_speaks_with_unitree_s_library_is_read_and_told():
+def test_a_robot_with_unitree_s_library_is_read_and_commanded():
     robot = OwnRobot(0.125)
     device = G1Arm(DeviceSettings(make_robot("left"), "left", "arm", "lo", QUICK))
     try:
@@ -507,7 +507,7 @@ def test_every_error_of_a_motor_is_put_in_words(code):
     ("place", "value"),
     [("Q", np.nan), ("Q", np.inf), ("Q", 7.0), ("Q", -1e30), ("DQ", np.nan), ("TAU", np.inf)],
 )
-def test_a_state_that_no_arm_can_be_in_is_refused_though_its_checksum_is_right(place, value):
+def test_an_impossible_state_with_a_correct_checksum_is_refused(place, value):
     state = g1_messages.LowState()
     state.seal()
     g1_wire.check(state)

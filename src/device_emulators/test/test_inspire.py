@@ -142,7 +142,7 @@ def test_a_slow_hand_keeps_nobody_waiting(bench):
     assert time.monotonic() - began < 10.0, "waiting for each answer would take 60 s"
 
 
-def test_the_hand_s_own_error_is_named_stops_and_is_cleared_by_a_reset_only(bench):
+def test_an_error_of_the_hand_stops_it_until_a_reset(bench):
     driver = started(bench.device, ROBOT)
     bench.faults.code = 0b101
     assert ticked_until(driver, lambda: driver.state is State.STOPPED)
@@ -152,7 +152,7 @@ def test_the_hand_s_own_error_is_named_stops_and_is_cleared_by_a_reset_only(benc
     assert driver.state is State.HOLDING and bench.faults.code == 0
 
 
-def test_a_hand_whose_error_went_by_itself_takes_targets_again_after_the_reset(bench):
+def test_a_hand_whose_error_ended_accepts_targets_after_a_reset(bench):
     """The library remembers the error until it is cleared, and sends none."""
     driver = started(bench.device, ROBOT)
     bench.faults.code = 2

@@ -111,13 +111,13 @@ def ticks_to(driver: Driver, state: State, seconds: float = 10.0) -> bool:
 # The robot as it should be
 
 
-def test_joints_are_read_by_name_whatever_the_order_and_whoever_else_is_named(bench):
+def test_joints_are_read_by_name_in_any_order_beside_other_joints(bench):
     bench.device.connect()
     assert bench.device.read().position == pytest.approx(HOME)
     assert bench.device.joints == ROBOT.joints
 
 
-def test_the_robot_goes_where_it_is_told(bench):
+def test_the_robot_follows_its_targets(bench):
     bench.device.connect()
     target = HOME + np.linspace(-0.2, 0.2, 7)
     for goal in (target, HOME):
@@ -283,7 +283,7 @@ def test_targets_that_are_no_numbers_are_not_sent(bench, wrong):
     assert len(bench.controller.accepted) == 1
 
 
-def test_a_controller_that_leaves_stops_the_driver_until_it_is_back_and_reset(bench, driver):
+def test_a_lost_controller_stops_the_driver_until_return_and_reset(bench, driver):
     bench.faults.refuse = True
     assert ticks_to(driver, State.STOPPED) and until(lambda: driver.tick(time.monotonic_ns()) or driver.at_rest)
     assert driver.reason == f"controller {CONTROLLER} has no subscription"

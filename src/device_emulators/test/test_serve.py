@@ -27,7 +27,7 @@ class Echo:
 LINE = "emulator: ValueError: nobody foresaw this\n"
 
 
-def test_a_protocol_that_fails_on_a_terminal_is_told_in_one_line_and_the_next_question_is_answered(capfd):
+def test_a_failing_protocol_is_reported_and_the_next_request_is_served(capfd):
     with PtyServer(Echo(), Faults()) as server:
         terminal = os.open(server.port, os.O_RDWR | os.O_NOCTTY)
         os.write(terminal, b"x")
@@ -38,7 +38,7 @@ def test_a_protocol_that_fails_on_a_terminal_is_told_in_one_line_and_the_next_qu
         os.close(terminal)
 
 
-def test_a_protocol_that_fails_on_tcp_ends_its_own_conversation_and_no_other(capfd):
+def test_a_failing_tcp_protocol_closes_its_own_connection_only(capfd):
     with TcpServer(Echo, Faults()) as server:
         first, second = (socket.create_connection((server.host, server.port), 5) for _ in range(2))
         first.sendall(b"x")

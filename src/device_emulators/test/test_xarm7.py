@@ -90,7 +90,7 @@ def test_what_is_not_finite_never_gets_onto_the_wire(bench, value):
     assert bench.box.targets == 0
 
 
-def test_a_stopped_arm_that_was_kept_from_its_target_does_not_jump_there_when_it_is_freed(bench):
+def test_a_blocked_arm_that_was_stopped_does_not_jump_when_freed(bench):
     bench.device.connect()
     bench.faults.frozen = True
     assert until(lambda: not bench.device.read().velocity.any())
@@ -123,7 +123,7 @@ def test_an_error_of_the_box_is_named_stops_and_is_cleared_by_a_reset_only(bench
     assert bench.box.ready and bench.box.targets > targets
 
 
-def test_an_error_that_somebody_clears_at_the_box_needs_a_reset_which_enables_it_again(bench):
+def test_an_error_cleared_at_the_box_needs_a_reset_which_enables_it(bench):
     driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.faults.code = 31
@@ -273,7 +273,7 @@ def test_a_gripper_that_does_not_move_says_where_it_is(bench, gripper):
     assert gripper.read().position == pytest.approx([0.0425], abs=1e-4) and gripper.fault() is None
 
 
-def test_a_gripper_that_says_nothing_is_lost_and_its_box_has_an_error_that_stops_the_arm(bench, gripper):
+def test_a_silent_gripper_is_lost_and_its_box_stops_the_arm(bench, gripper):
     bench.device.connect()
     gripper.connect()
     driver = Driver(gripper, motion_limits(embodiments.load("xarm_gripper")), stepped(device_timeout_s=0.05))

@@ -33,7 +33,7 @@ def test_the_fingers_of_a_straight_xhand_are_where_its_dimensions_put_them():
     np.testing.assert_allclose(found["middle"], (0.004, 0.0065 + 0.0558 + 0.0422483, -0.1082), atol=1e-9)
 
 
-def test_the_fingers_of_a_straight_dexh13_are_where_its_dimensions_put_them():
+def test_fingertips_of_a_straight_dexh13_match_its_dimensions():
     """Its published numbers are rounded, hence a tolerance of 20 um. Fingers bend from x towards z of the palm."""
     hand = embodiments.load("dexh13")
     found = tips(hand, np.zeros(16), "palm_link")
@@ -46,7 +46,7 @@ def test_the_fingers_of_a_straight_dexh13_are_where_its_dimensions_put_them():
     np.testing.assert_allclose(found["middle"], (0.13528 + 0.07 + 0.012, 0.0, 0.0017501 + 0.028), atol=2e-5)
 
 
-def test_the_dexh13_has_the_16_joints_of_the_published_model_in_the_order_of_its_sdk():
+def test_the_dexh13_has_16_joints_in_the_order_of_its_sdk():
     hand = embodiments.load("dexh13")
     fingers = ("index", "middle", "ring", "thumb")
     assert hand.joints == tuple(f"{finger}_joint_{i}" for finger in fingers for i in range(4))

@@ -35,7 +35,7 @@ def test_open_fingers_point_along_z(name):
 
 
 @pytest.mark.parametrize("name", HANDS)
-def test_closing_moves_fingertips_towards_the_palm_side_and_the_thumb_towards_the_fingers(name):
+def test_closing_moves_fingertips_and_thumb_towards_each_other(name):
     hand = embodiments.load(name)
     start, half, end = (flange_tips(hand, posture) for posture in ("open", "pregrasp", "grasp"))
     for finger in hand.tips:

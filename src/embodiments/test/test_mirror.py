@@ -47,7 +47,7 @@ def test_mirroring_twice_gives_the_same_robot(name):
     np.testing.assert_allclose(twice.tip_positions(q), robot.kinematics.tip_positions(q), atol=1e-12)
 
 
-def test_an_arm_without_sides_is_not_mirrored_but_has_mirrored_home_postures():
+def test_an_arm_without_sides_has_mirrored_home_postures_only():
     right, left = (embodiments.load("xarm7", side) for side in ("right", "left"))
     assert left.urdf == right.urdf
     np.testing.assert_allclose(left.postures["home"], right.postures["home"] * [-1, 1, -1, 1, -1, 1, -1])

@@ -241,7 +241,7 @@ def test_what_is_kept_has_no_meshes_and_weighs_what_hands_weigh(leap):
     assert 0.3 < sum(masses) < 1.5
 
 
-def test_a_can_fits_between_thumb_and_fingers_before_the_grasp_and_not_after_it(leap):
+def test_a_can_fits_into_the_hand_before_the_grasp_only(leap):
     hand = leap[1].robot
     gaps = {}
     for posture, q in hand.postures.items():

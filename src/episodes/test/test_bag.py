@@ -54,7 +54,7 @@ def refusal(path: Path) -> str:
     return text
 
 
-def test_images_joint_states_and_trajectories_come_back_as_they_were_written(small):
+def test_written_messages_are_read_back_unchanged(small):
     check(list(read(small)))
 
 

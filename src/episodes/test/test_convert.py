@@ -179,7 +179,7 @@ def test_other_settings_than_the_dataset_has_are_refused(bag, tmp_path):
         convert([bag], tmp_path / "data", Settings(size=(12, 16)))
 
 
-def test_unfinished_bags_in_a_folder_are_left_out_and_an_empty_folder_is_refused(bag, tmp_path):
+def test_incomplete_bags_are_left_out_and_empty_folders_refused(bag, tmp_path):
     (bag.parent / "unfinished").mkdir()
     (bag.parent / "unfinished" / "unfinished.mcap").write_bytes(b"")
     assert find_bags([bag.parent, bag]) == [bag]

@@ -69,7 +69,7 @@ def test_a_bag_of_another_writer_has_no_losses_to_tell(bag):
     assert {(topic["dropped"], topic["lost"]) for topic in topics(bag).values()} == {(None, None)}
 
 
-def test_metadata_and_duration_are_told(bag):
+def test_metadata_and_duration_are_reported(bag):
     report = inspect(bag)
     assert report["metadata"]["task"] == "pick_place"
     assert report["duration_s"] == pytest.approx(2.0, abs=0.06)

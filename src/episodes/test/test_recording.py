@@ -43,7 +43,7 @@ def test_everything_offered_is_in_the_bag_in_its_order(tmp_path):
     assert (target.messages, target.bytes, sum(target.dropped.values())) == (500, 500 * len(MESSAGE), 0)
 
 
-def test_what_does_not_fit_the_queue_is_dropped_counted_and_told_in_the_bag(tmp_path, held):
+def test_messages_beyond_the_queue_are_dropped_and_counted_in_the_bag(tmp_path, held):
     target = Recording(tmp_path / "bag", metadata(), queue_bytes=10 * (len(MESSAGE) + 256), min_free_bytes=0)
     accepted = offer(target, 25)
     assert accepted == [True] * 10 + [False] * 15, "also what is being written takes room"

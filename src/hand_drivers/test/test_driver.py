@@ -194,7 +194,7 @@ def test_a_command_timeout_decelerates_and_holds_though_points_are_left(bench):
     assert np.ptp(bench.device.written[-50:], axis=0) == pytest.approx(np.zeros(3))
 
 
-def test_a_chunk_is_followed_until_its_observation_is_too_old_however_late_it_came(bench):
+def test_a_chunk_is_followed_until_its_observation_is_too_old(bench):
     moving(bench)
     bench.send([np.ones(3)] * 5, age_ms=110)
     bench.run(0.08)
@@ -308,7 +308,7 @@ def test_a_stop_while_inactive_holds_the_driver_back_until_a_reset(device, limit
     assert driver.reset()[0] and driver.state is State.HOLDING
 
 
-def test_an_emergency_stop_that_was_released_before_the_start_needs_a_reset_all_the_same(device, limits):
+def test_an_emergency_stop_before_the_start_needs_a_reset(device, limits):
     driver = Driver(device, limits, stepped())
     driver.estop(True)
     driver.estop(False)
@@ -357,7 +357,7 @@ def reconnecting(bench):
     thread.join(10.0)
 
 
-def test_a_reset_while_a_device_is_being_reconnected_is_refused_at_once_and_does_nothing_later(reconnecting):
+def test_a_reset_during_a_reconnection_is_refused_and_has_no_effect(reconnecting):
     bench, hanging, thread = reconnecting
     answers: list[tuple[bool, str]] = []
     asking = threading.Thread(target=lambda: answers.append(bench.driver.reset()))
@@ -369,7 +369,7 @@ def test_a_reset_while_a_device_is_being_reconnected_is_refused_at_once_and_does
     assert bench.driver.state is State.STOPPED
 
 
-def test_the_end_does_not_wait_for_a_reconnection_which_lets_go_of_the_device(reconnecting, monkeypatch):
+def test_the_end_does_not_wait_for_a_reconnection(reconnecting, monkeypatch):
     bench, hanging, thread = reconnecting
     monkeypatch.setattr("hand_drivers.driver._RELEASE_S", 0.05)
     ending = threading.Thread(target=bench.driver.end)
@@ -381,7 +381,7 @@ def test_the_end_does_not_wait_for_a_reconnection_which_lets_go_of_the_device(re
     assert not bench.device.connected and bench.driver.state is State.INACTIVE
 
 
-def test_why_a_lost_device_does_not_come_back_is_told(bench, monkeypatch):
+def test_the_cause_of_a_failed_reconnection_is_reported(bench, monkeypatch):
     bench.device.plugged = False
     bench.run(0.32)
     bench.device.plugged = True
@@ -446,7 +446,7 @@ def test_a_pause_of_the_whole_machine_is_not_held_against_the_device(bench):
     bench.assert_motion_within_limits()
 
 
-def test_a_joint_that_does_not_follow_stops_all_until_reset_and_starts_from_where_it_is(device, limits):
+def test_a_following_error_stops_until_reset_at_the_measured_position(device, limits):
     bench = moving(Bench(device, limits, max_following_error=0.2))
     device.stuck = {1: float(device.position[1])}
     bench.send([np.full(3, 2.0)] * 5)
@@ -569,7 +569,7 @@ EVENTS = st.one_of(
 
 
 @given(st.lists(st.tuples(EVENTS, st.integers(0, 30)), max_size=25))
-def test_no_sequence_of_events_moves_the_device_beyond_a_limit_or_out_of_a_stop(new_device, limits, events):
+def test_no_sequence_of_events_exceeds_a_limit_or_ends_a_stop(new_device, limits, events):
     bench = Bench(new_device(), limits)
     driver = bench.driver
     for event, periods in events:

@@ -15,7 +15,7 @@ ways = st.lists(st.integers(0, 80_000_000), min_size=1, max_size=50)
 
 
 @given(offset=offsets, ways=ways)
-def test_a_message_is_as_late_as_its_way_was_longer_than_the_quickest_whatever_the_clocks_say(offset, ways):
+def test_lateness_is_the_delay_beyond_the_least_one_with_any_clock_offset(offset, ways):
     lateness, began = Lateness(), 2 * 10**18
     for number, way in enumerate(ways):
         sent = began + number * PERIOD_NS

@@ -41,7 +41,7 @@ def test_a_command_too_fast_too_sudden_or_no_number_is_outside(path):
     assert audit.outside > 0
 
 
-def test_a_position_beyond_its_limit_is_outside_unless_the_robot_was_found_there():
+def test_a_position_beyond_its_limit_is_outside_unless_started_there():
     for start, outside in ((1.0, 1), (1.1, 0)):
         audit = LimitMonitor(LIMITS, DT)
         audit.start(np.array([start, 0.0]))

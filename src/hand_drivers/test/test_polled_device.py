@@ -100,7 +100,7 @@ def test_a_target_that_did_not_arrive_is_sent_again(device, lines):
     assert until(lambda: lines[0].sent == [0.5])
 
 
-def test_a_target_that_waited_for_too_long_is_not_sent_when_the_wire_is_back(device, lines):
+def test_a_stale_target_is_not_sent_after_a_reconnection(device, lines):
     device.connect()
     lines[0].fails = OSError("unplugged")
     assert until(lambda: device._connection.newest()[2])
@@ -111,7 +111,7 @@ def test_a_target_that_waited_for_too_long_is_not_sent_when_the_wire_is_back(dev
     assert lines[0].sent == []
 
 
-def test_a_wire_that_answers_at_once_is_asked_no_more_often_than_it_has_to_be(device, lines):
+def test_a_fast_wire_is_polled_at_its_period_only(device, lines):
     device.connect()
     began, asked = time.monotonic(), lines[0].asked
     assert until(lambda: lines[0].asked >= asked + 10)
@@ -137,7 +137,7 @@ def test_a_fault_is_cleared_before_clearing_returns(device, lines):
 @pytest.mark.parametrize(
     ("told", "held"), [(0.05, 0.05), (0.8, SLACK), (-0.8, -SLACK)], ids=["near", "kept from closing", "from opening"]
 )
-def test_a_hand_that_stops_keeps_its_grip_but_does_not_jump_when_what_it_holds_is_gone(device, lines, told, held):
+def test_a_stopped_hand_keeps_its_grip_and_does_not_jump_without_object(device, lines, told, held):
     device.connect()
     lines[0].stuck_at = 0.0
     device.write(np.array([told]))

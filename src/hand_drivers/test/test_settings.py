@@ -70,7 +70,7 @@ def test_a_hand_is_not_an_arm():
         settings.load_robot("human", "left", "hand")
 
 
-def test_velocity_scaling_scales_velocity_and_acceleration_and_leaves_positions():
+def test_velocity_scaling_scales_velocity_and_acceleration_only():
     robot = registry.load("xarm7", "left")
     limits = settings.motion_limits(robot, 0.5)
     assert limits.velocity == pytest.approx(robot.velocity / 2)

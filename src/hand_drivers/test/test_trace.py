@@ -53,7 +53,7 @@ def test_a_chunk_that_comes_within_a_period_has_waited_for_none():
     assert trace.overhead.summary()["max"] == trace.whole.summary()["max"] == pytest.approx(1.0)
 
 
-def test_a_chunk_that_comes_after_the_target_was_taken_belongs_to_the_next_write():
+def test_a_chunk_after_the_target_was_taken_counts_to_the_next_write():
     clock = Clock()
     trace = CommandTrace(clock)
     trace.sampled()

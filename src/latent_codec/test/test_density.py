@@ -163,7 +163,7 @@ def damage(density: Density) -> dict[str, tuple[bytes, str]]:
     }
 
 
-def test_every_damage_of_a_file_is_refused_in_one_line_that_names_the_field(density):
+def test_a_damaged_file_is_refused_in_one_line_that_names_the_field(density):
     for what, (content, field) in damage(density).items():
         with pytest.raises(BundleError) as caught:
             read(content)

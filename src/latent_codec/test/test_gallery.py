@@ -157,7 +157,7 @@ def test_an_unknown_source_and_a_missing_bundle_are_told_in_one_line(shipped, tm
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_straight_joints_are_encoded_frame_by_frame_and_meet_the_latents_at_the_corners(gallery):
+def test_straight_joint_paths_meet_the_latents_at_the_corners(gallery):
     places = np.array([0.0, 0.5, 1.0])
     latents = gallery.path(places, "joints")
     np.testing.assert_allclose(latents[[0, 2]], [gallery.latents["open"], gallery.latents["pinch"]], atol=1e-5)

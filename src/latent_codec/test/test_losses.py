@@ -28,7 +28,7 @@ def test_contrast_of_many_sources_is_the_mean_of_each_with_its_own():
     assert losses.contrast(latents, source, 0.1) == pytest.approx(float(each.mean()), rel=1e-5)
 
 
-def test_moment_gap_is_nothing_for_one_crowd_twice_and_sees_mean_and_covariance():
+def test_moment_gap_is_zero_for_equal_sets_and_sees_mean_and_covariance():
     crowd = drawn(4000, 5)
     assert losses.moment_gap(torch.stack([crowd, crowd])) == pytest.approx(0, abs=1e-8)
     assert losses.moment_gap(torch.stack([crowd, crowd + 0.5])) > 0.1

@@ -158,7 +158,7 @@ def test_a_reachable_template_reaches_its_target():
     assert thumb_error.max() < 0.03 and index_error.max() < 0.03
 
 
-def test_a_four_fingered_hand_has_its_ring_finger_twice_only_where_published():
+def test_a_four_fingered_hand_repeats_its_ring_finger_where_published():
     group = HandGroup([embodiments.load("dexh13")])
     tips = group.tips(torch.rand(1, 5, group.joint_mask.shape[1]))
     twice, once = ThumbVectors(group.finger_mask, True), ThumbVectors(group.finger_mask, False)
@@ -177,7 +177,7 @@ def test_equal_hands_have_no_cross_error_where_decoding_is_perfect():
 # --- LAD ---
 
 
-def test_the_human_s_representation_has_the_bones_lengths_and_proper_rotations():
+def test_the_human_representation_has_bone_lengths_and_rotations():
     human = embodiments.load("human")
     joints = poses.uniform(human, 4, np.random.default_rng(0))
     numbers = LocalTransforms(human)(torch.tensor(joints, dtype=torch.float32))
@@ -212,7 +212,7 @@ def test_contrast_is_least_where_matched_latents_are_nearest():
         assert lad.contrast(matched, 0.2, both) < lad.contrast(mixed, 0.2, both)
 
 
-def test_the_temperature_falls_exponentially_over_the_first_stage_unless_told_not_to(tmp_path):
+def test_the_temperature_falls_exponentially_in_the_first_stage(tmp_path):
     recipe = trainer_of(write(tmp_path, "lad"), tmp_path).recipe
     falling = [recipe.temperature(step) for step in (0, 3, 6, 11)]
     assert falling == pytest.approx([0.25, 0.2, 0.16, 0.16])

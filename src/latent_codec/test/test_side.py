@@ -99,7 +99,7 @@ def test_a_wrist_out_of_reach_refuses_the_chunk(side):
     assert np.isnan(arm_q).all() and np.isnan(hand_q).all()
 
 
-def test_one_latent_outside_of_the_space_refuses_the_whole_chunk_with_point_and_figures(side, codec):
+def test_one_latent_outside_refuses_the_chunk_and_names_the_point(side, codec):
     chunk = chunk_of(side)
     chunk[2, 12] += 6.0
     arm_q, hand_q, status = side.decode_chunk(chunk, START)

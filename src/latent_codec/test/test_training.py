@@ -39,7 +39,7 @@ def test_a_few_steps_lower_the_loss(tiny_config, tmp_path):
     assert trainer.run()["loss"] < 0.6 * first
 
 
-def test_an_interrupted_training_ends_with_the_same_weights_as_one_in_one_piece(tiny_config, tmp_path):
+def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(tiny_config, tmp_path):
     whole = trainer_of(tiny_config, tmp_path / "whole")
     whole.run()
     trainer_of(tiny_config, tmp_path / "parts").run(steps=13)
@@ -172,7 +172,7 @@ def test_a_hand_that_closes_passes_its_three_postures_and_never_turns_back(name)
     assert np.abs(steps).max() < 0.05 and np.abs(steps).max(axis=1).min() > 0
 
 
-def test_a_gripper_stays_open_until_pregrasp_and_cannot_tell_how_near_that_is():
+def test_a_gripper_stays_open_until_the_pregrasp():
     hand = embodiments.load("robotiq_2f85")
     shares = np.linspace(0, 1, 21)
     joints, still = poses.closing(hand, shares), shares < poses.PREGRASP_SHARE
@@ -188,7 +188,7 @@ def test_only_hands_that_speak_are_pulled_together():
     assert latent_spread(latents, defined) == pytest.approx((0 + 0 + 4 + 0 + 4) / 5)
 
 
-def test_shares_of_closing_stay_between_open_and_grasp_and_meet_the_postures():
+def test_closing_shares_stay_in_range_and_meet_the_postures():
     shares = poses.closing_shares(300, np.random.default_rng(0))
     assert shares.min() == 0 and shares.max() == 1 and (shares == poses.PREGRASP_SHARE).sum() > 10
 

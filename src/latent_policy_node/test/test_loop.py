@@ -185,7 +185,7 @@ def planner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("planner"), plan=4)
 
 
-def test_a_chunk_goes_on_from_the_points_of_the_one_before_during_the_cross_fade(planner: Path) -> None:
+def test_a_chunk_continues_from_the_previous_one_during_the_cross_fade(planner: Path) -> None:
     bench = Bench(planner, publish_horizon_s=1.0)  # so that the first chunk shows all that the second goes on from
     bench.see()
     first = bench.step().chunks["left"]
@@ -204,7 +204,7 @@ def test_the_first_chunk_has_no_action_prefix(planner: Path) -> None:
     np.testing.assert_allclose(bench.step().chunks["left"].points[-1, :3], 0.3, atol=0.06)
 
 
-def test_a_robot_that_was_held_is_asked_where_it_is_and_not_where_it_should_be(planner: Path) -> None:
+def test_a_held_robot_continues_from_its_measured_state(planner: Path) -> None:
     bench = Bench(planner)
     bench.see(wrist=0.3)
     bench.step()
@@ -249,7 +249,7 @@ def test_an_action_prefix_that_is_not_finite_is_refused(planner: Path) -> None:
 
 
 @pytest.mark.parametrize(("horizon_s", "last_s"), [(0.2, 0.2), (0.15, 0.2), (0.01, 0.1), (9.0, 0.8)])
-def test_a_published_chunk_ends_with_the_first_point_at_the_horizon_or_beyond(bundle, horizon_s, last_s) -> None:
+def test_a_published_chunk_ends_at_the_first_point_beyond_the_horizon(bundle, horizon_s, last_s) -> None:
     bench = Bench(bundle, publish_horizon_s=horizon_s)
     bench.see()
     assert bench.step().chunks["left"].times_s[-1] == pytest.approx(last_s)

@@ -59,7 +59,7 @@ def exact(plan_other: float) -> AugmentConfig:
     return AugmentConfig(state_position_m=0.005, plan_other=plan_other, **none)
 
 
-def test_a_plan_is_the_start_of_its_chunk_displaced_as_a_whole_and_of_any_length() -> None:
+def test_an_action_prefix_is_a_displaced_start_of_its_chunk() -> None:
     batch = Sampler(demonstrations(), np.arange(6), range(1, 7), exact(0), seed=4, plan=3).batch(300)
     assert set(batch.planned) == {0, 1, 2, 3} and batch.plan.shape[1] == 3
     off = batch.plan - batch.chunk[:, :3]
@@ -80,7 +80,7 @@ def test_half_of_the_planned_hands_are_off_towards_what_hands_do_elsewhere() -> 
     assert (reached >= known.min((0, 1)) - 1e-6).all() and (reached <= known.max((0, 1)) + 1e-6).all()
 
 
-def test_with_a_plan_the_state_says_where_a_hand_was_told_to_be_and_without_where_it_is() -> None:
+def test_the_state_is_the_target_with_a_prefix_and_measured_without() -> None:
     data = demonstrations()
     sampler = Sampler(data, np.arange(6), range(1, 7), exact(0.5), seed=4, plan=3)
     frames = Sampler(data, np.arange(6), range(1, 7), exact(0.5), seed=4, plan=3).frames(300)

@@ -72,7 +72,7 @@ def test_a_hand_that_went_astray_begins_again(hand, monkeypatch):
 
 
 @pytest.mark.parametrize("hand", HANDS)
-def test_where_a_demonstration_ends_the_arms_are_home_and_the_next_round_begins(hand, monkeypatch):
+def test_a_demonstration_ends_with_the_arms_home(hand, monkeypatch):
     monkeypatch.setattr("simulation.collect.ASTRAY", 0.0)
     trials = demonstrated(hand, Trials.advance)
     assert trials.results == [{"left": True, "right": True}]

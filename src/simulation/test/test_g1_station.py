@@ -44,7 +44,7 @@ def reached(hand: str) -> float:
     return float(np.mean([status is IKStatus.OK for status in statuses]))
 
 
-def test_a_g1_reaches_what_two_xarm7_were_shown_with_its_own_hands_less_than_with_the_inspire():
+def test_a_g1_reaches_less_with_its_own_hands_than_with_inspire_hands():
     inspire, dex3 = reached("inspire"), reached("dex3")
     assert inspire > 0.97
     assert 0.5 < dex3 < inspire  # as said in docs/reference/devices/g1.md: the trays are too far out

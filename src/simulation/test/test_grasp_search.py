@@ -13,7 +13,7 @@ HANDS = embodiments.names("hand") + embodiments.names("gripper")
 
 
 @pytest.mark.parametrize("hand", HANDS)
-def test_the_shipped_grasp_lifts_the_can_whatever_the_error_of_the_approach(hand):
+def test_the_shipped_grasp_lifts_the_can_for_all_approach_errors(hand):
     robot = embodiments.load(hand)
     floating = FloatingHand(robot)
     for offset in DISTURBANCES_M:

@@ -81,7 +81,7 @@ def test_a_success_has_to_last_before_it_counts(world):
     assert (trials.picks, trials.successes) == (2, 1)
 
 
-def test_after_a_failure_the_can_is_tidied_up_and_the_next_waits_until_the_arms_are_home(world):
+def test_after_a_failure_the_next_round_waits_until_the_arms_are_home(world):
     trials = Trials(world, world.task, np.random.default_rng(0))
     trials.begin()
     away = world.sides["left"].arm.postures["home"] + 0.5
@@ -111,7 +111,7 @@ def test_an_arm_that_never_comes_home_does_not_stop_the_rounds(world):
     assert trials.elapsed_s == 0.0
 
 
-def test_a_round_in_which_nothing_happens_ends_at_the_time_limit_as_a_failure(world):
+def test_a_round_without_motion_fails_at_the_time_limit(world):
     trials = Trials(world, world.task, np.random.default_rng(0))
     trials.begin()
     assert not trials.update()

@@ -130,7 +130,7 @@ def test_chunks_that_are_all_refused_overtaken_or_accepted_balance(sent: int, da
 
 
 @given(COUNTS, st.integers(1, 100))
-def test_a_single_chunk_that_is_missing_is_told(sent: int, missing: int) -> None:
+def test_a_single_missing_chunk_is_reported(sent: int, missing: int) -> None:
     found = accounting.chunks(statuses(sent + missing, 0, 0, received=sent))
     assert failed(found) == ["policy to codec/left"]
     assert f"{missing} lost" in found[0].found
@@ -283,7 +283,7 @@ def test_what_keeps_a_processor_from_running_is_measured() -> None:
 
 
 @pytest.mark.graph
-def test_a_watcher_that_is_gone_knows_nothing() -> None:
+def test_stalls_are_unknown_after_the_end_of_the_measuring_process() -> None:
     with stalls.SchedulerStalls() as found:
         found._watcher.kill()
         found._watcher.wait()

@@ -56,7 +56,7 @@ class Sample(Base):
     places: list[float] = Field([1.0], min_length=1, description="some")
 
 
-def test_a_table_says_type_unit_bounds_default_and_meaning_and_its_own_fields_first():
+def test_a_table_has_type_bounds_default_and_meaning_of_each_field():
     assert table("option", Sample).splitlines() == [
         "| option | value | default | meaning |",
         "|---|---|---|---|",
@@ -69,14 +69,14 @@ def test_a_table_says_type_unit_bounds_default_and_meaning_and_its_own_fields_fi
     ]
 
 
-def test_only_what_is_between_the_markers_is_written_and_writing_again_changes_nothing():
+def test_only_text_between_markers_is_written_and_only_once():
     page = "before\n<!-- generated: device simulated -->\nold\n<!-- end -->\nafter\n"
     once = rewritten(page)
     assert once.startswith("before\n<!-- generated") and once.endswith("<!-- end -->\nafter\n") and "old" not in once
     assert rewritten(once) == once
 
 
-def test_a_page_that_is_stale_is_named_left_alone_by_a_check_and_then_written(tmp_path, monkeypatch, capsys):
+def test_a_stale_page_is_named_by_the_check_and_then_written(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CROSSHAND_WS", str(tmp_path))
     page = tmp_path / "docs" / "all.md"
     page.parent.mkdir()
@@ -133,11 +133,11 @@ def words(page: str) -> set[str]:
     return set(re.findall(r"(?<!`)`([^`\n]+)`", (DOCS / "reference" / page).read_text()))
 
 
-def test_the_drivers_page_has_all_states_refusals_and_diagnostics_of_the_node(keys):
+def test_the_drivers_page_has_all_states_refusals_and_diagnostics(keys):
     statuses = {str(state) for state in State} | {str(status) for status in ChunkStatus} - {"accepted"}
     assert len(keys["arm driver"]) > 10 and (keys["arm driver"] | statuses) - words("drivers.md") == set()
 
 
-def test_the_page_of_policy_and_codec_has_all_refusals_and_diagnostics_of_the_nodes(keys):
+def test_the_topics_page_has_all_refusals_and_diagnostics(keys):
     statuses = {str(status) for kind in (ObservationStatus, PolicyStatus, ChunkCode, MessageStatus) for status in kind}
     assert (keys["policy"] | keys["codec"] | statuses - {"ok"}) - words("policy_and_codec.md") == set()

@@ -11,27 +11,15 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ["src", ".ci"]
-TYPED = [
-    "bringup/bringup",
-    "camera_node/camera_node",
-    "contracts/contracts",
-    "device_emulators/device_emulators",
-    "embodiments/embodiments",
-    "episodes/episodes",
-    "hand_drivers/hand_drivers",
-    "latent_codec/latent_codec/gallery",
-    "node_kit/node_kit",
-]
 SHELL = ["ws", ".ci/run", ".ci/nightly", "requirements/lock"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 LONGEST_NAME = 70  # of a test; it states a condition and an expectation
-TOO_LONG = 65  # names that are still longer
 
 ruff = pytest.mark.skipif(shutil.which("ruff") is None, reason="ruff is not installed; ./ws test brings it")
 
 
 def run(*command: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -46,8 +34,8 @@ def test_python_is_formatted():
 
 
 @pytest.mark.skipif(shutil.which("basedpyright") is None, reason="basedpyright is not installed; ./ws test brings it")
-def test_packages_are_free_of_type_errors():
-    run("basedpyright", *(f"src/{package}" for package in TYPED))
+def test_python_is_free_of_type_errors():
+    run("basedpyright")
 
 
 @pytest.mark.parametrize("script", SHELL)
@@ -77,4 +65,4 @@ def test_no_name_of_a_test_is_too_long_to_be_read():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and len(node.name) > LONGEST_NAME
     ]
-    assert len(names) <= TOO_LONG, "\n".join(names)
+    assert not names, "\n".join(names)
