@@ -4,7 +4,7 @@
 
 Every decision is made again from the messages that it was made from, on their own time stamps, and compared to the bit
 with what was recorded: latent states from joint states, latent actions from images and latent states, commands from
-latent actions. Observations are taken as fresh: a recording tells what was acted on, and that alone is replayed.
+latent actions. Observations count as fresh: a recording contains those that were used, and only they are replayed.
 
 A latent action goes on from the one before, so the recording has to begin before the policy does, as that of the demo:
 later ones give latent states and commands again, but no latent actions. The policy's parameters are the defaults.
@@ -104,7 +104,7 @@ class Report:
         return self.recorded == self.reproduced and self.recorded.total() > 0
 
     def compare(self, kind: str, stamp_ns: int, same: bool, reason: str = "") -> None:
-        """Count a recorded message; `reason` says why the replay gave none."""
+        """Count a recorded message; `reason` is why the replay gave none."""
         self.recorded[kind] += 1
         self.reproduced[kind] += same
         if not same:

@@ -1,1 +1,1 @@
-"""Devices that are not there: each speaks its wire's protocol, its joints follow with a lag, and it can be faulty."""
+"""Emulators of devices on their own protocols; joints follow with a lag, and faults can be set."""

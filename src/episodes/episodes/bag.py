@@ -256,7 +256,7 @@ class EpisodeReader:
     def _check_counts(self, seen: Counter[str], topics: Collection[str]) -> None:
         for topic in sorted(topics):
             if seen[topic] != (expected := self.topics[topic].count):
-                raise EpisodeError(self.path, topic, f"{seen[topic]} messages", f"{expected}, as its index says")
+                raise EpisodeError(self.path, topic, f"{seen[topic]} messages", f"{expected}, as in its index")
 
     def close(self) -> None:
         """Release the file."""

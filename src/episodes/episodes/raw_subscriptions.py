@@ -41,7 +41,7 @@ class _Entry:
 class RawSubscriptions:
     """Raw subscriptions to topics of any standard type; all methods are called by one thread.
 
-    `lost` counts messages lost in transport, by topic; `unreadable` says why a topic cannot be recorded.
+    `lost` counts messages lost in transport, by topic; `unreadable` why a topic cannot be recorded.
 
     Args:
         topics: Names; a topic without publisher is searched for again at every `discover`.

@@ -36,7 +36,7 @@ def warning(node: Node | str, text: str) -> None:
 
 
 def describe(name: str, what: BaseException | str) -> str:
-    """One line "node NAME: ..."; with the type of the exception where its text alone does not say what failed."""
+    """One line "node NAME: ..."; with the type of the exception if its text alone is not clear."""
     text = " ".join(str(what).split())
     ours = isinstance(what, (str, ValueError, OSError, RuntimeError, LookupError)) and not isinstance(what, KeyError)
     text = text if ours and text else f"{type(what).__name__}: {text}"

@@ -129,7 +129,7 @@ class Peer:
         return future.result()
 
     def explanation(self) -> str:
-        """What a failure says besides."""
+        """Additional text of a failure."""
         return ""
 
     def close(self) -> None:

@@ -133,7 +133,7 @@ def write_frame(bag: EpisodeWriter, world: World, renderers: dict[str, Renderer]
 
 
 def metadata_of(job: Job, world: World) -> EpisodeMetadata:
-    """What the bag says about itself."""
+    """Metadata of the bag."""
     parts = {
         side: Embodiments(arm=part.arm.embodiment, hand=part.hand.embodiment)
         for side, part in job.station.sides.items()

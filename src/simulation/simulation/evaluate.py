@@ -44,7 +44,7 @@ def wilson(successes: int, count: int, z: float = 1.959964) -> tuple[float, floa
 
 @dataclass(frozen=True)
 class Bench:
-    """A world and everything that drives it, ready to roll out; `labels` say in the report what it is."""
+    """A world and everything that drives it, ready to roll out; `labels` describe it in the report."""
 
     world: World
     sides: list[Side]

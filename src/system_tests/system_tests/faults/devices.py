@@ -17,8 +17,8 @@ def of_device(part: str, name: str, code: int, tcp: bool = False) -> list[Fault]
     return [
         device(part, "silent 1", Expected.STOPS, LOST, name=f"{name} is silent"),
         *refuses,
-        device(part, "cut 1", Expected.STOPS, LOST, name=f"{name} cuts its answers"),
-        device(part, "late_s 0.5", Expected.STOPS, LOST, name=f"{name} answers .5 s late"),
+        device(part, "cut 1", Expected.STOPS, LOST, name=f"{name} cuts its responses"),
+        device(part, "late_s 0.5", Expected.STOPS, LOST, name=f"{name} responds .5 s late"),
         device(part, f"code {code}", Expected.STOPS, STOPPED, name=f"{name} has error {code}"),
         device(part, "corrupt 1", Expected.BOUNDED if tcp else Expected.STOPS, name=f"{name} sends corrupted bytes"),
         _stuck(part, name),
@@ -50,7 +50,7 @@ def of_dds_device(part: str, name: str, code: int, error: str, damage: str) -> l
     """
     return [
         device(part, "silent 1", Expected.STOPS, LOST, "no message", name=f"{name} is silent"),
-        device(part, "late_s 0.5", Expected.STOPS, LOST, "no message", name=f"{name} is heard .5 s late"),
+        device(part, "late_s 0.5", Expected.STOPS, LOST, "no message", name=f"{name} is .5 s late"),
         device(part, f"code {code}", Expected.STOPS, STOPPED, error, name=f"{name} has error {code}"),
         device(part, "corrupt 1", Expected.STOPS, LOST, damage, name=f"{name} sends corrupted messages"),
         _stuck(part, name),

@@ -62,7 +62,7 @@ def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     began = time.monotonic()
     fault.begin(running)
     time.sleep(fault.lasts_s)
-    problems = [f"diagnostics do not say {text!r}" for text in _unnamed(running, fault)]
+    problems = [f"diagnostics without {text!r}" for text in _unnamed(running, fault)]
     since = began
     if fault.expected is Expected.NOTICED:
         since = time.monotonic()

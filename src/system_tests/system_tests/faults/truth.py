@@ -71,6 +71,6 @@ class Truth:
 
     def _run(self) -> None:
         while not self._end.wait(PERIOD_S):
-            with contextlib.suppress(WorldError):  # a world that is gone has no motion to record: a gap says so
+            with contextlib.suppress(WorldError):  # a lost world has no motion; the record has a gap then
                 _, velocities, _, targets = self._view.robots()
                 self._samples.append((time.monotonic(), np.concatenate([velocities, targets])))

@@ -85,7 +85,7 @@ def check_box(answer: bytes) -> None:
             raise Wrong(f"answers {answer.hex()}")
         function, body = answer[6], answer[8 : 6 + length]
         if function == 42 and not np.isfinite(np.frombuffer(body, "<f4")).all():
-            raise Wrong(f"says it is at {np.frombuffer(body, '<f4').tolist()}")
+            raise Wrong(f"reports positions {np.frombuffer(body, '<f4').tolist()}")
         answer = answer[6 + length :]
 
 

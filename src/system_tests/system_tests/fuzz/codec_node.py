@@ -80,7 +80,7 @@ class _CodecBench:
         message = random_messages.trajectory(self._rng, self._node.loop.side.axes, self._latent, SPREAD, self._space)
         chunks = self._node.loop.counts.decoded
         self._mailbox.deliver("/left/latent_action", message)
-        commands = {topic: told for topic, told in self._said if topic.endswith("/command")}
+        commands = {topic: message for topic, message in self._said if topic.endswith("/command")}
         if self._node.loop.counts.decoded == chunks:
             if commands:
                 raise Wrong("a command of what was refused")

@@ -45,17 +45,17 @@ def ability_reply(rng: Random) -> bytes:
 
 def ability_replies() -> Connection:
     """A connection to the parser of replies."""
-    unstuffer, heard, found = ability.Unstuffer(), bytearray(), []
+    unstuffer, received, found = ability.Unstuffer(), bytearray(), []
 
     def feed(data: bytes) -> str:
-        heard.extend(data)
+        received.extend(data)
         bodies = unstuffer.feed(data)
         found.extend(bodies)
         replies = [check_reply(body) for body in bodies]
         return ACCEPTED if any(replies) else ("another frame" if bodies else "no frame")
 
     def finish() -> None:
-        if found != expected_bodies(bytes(heard)):
+        if found != expected_bodies(bytes(received)):
             raise Wrong(f"found {[body.hex() for body in found]}")
 
     return Connection(feed, unstuffer, finish)

@@ -70,26 +70,26 @@ def fuzz(target: Target, frames: int, seed: int) -> Outcome:
 
 def _converse(target: Target, supply: Frames, frames: int, outcome: Outcome) -> None:
     """Run one connection; it ends at the first failure."""
-    told: list[bytes] = []
+    sent: list[bytes] = []
     try:
         with bounded(HANG_S):
             connection = target.connect()
             for _ in range(frames):
                 data = supply.next()
-                outcome.take(_feed(connection, in_pieces(supply.rng, data) if target.stream else [data], told, outcome))
+                outcome.take(_feed(connection, in_pieces(supply.rng, data) if target.stream else [data], sent, outcome))
             connection.finish()
             kept = kept_bytes(connection.state)
             if kept > KEPT:
                 raise Wrong(f"keeps {kept} bytes")
     except (Exception, Hang) as error:
         outcome.frames += 1
-        outcome.fail(f"{describe(error)} after {' '.join(piece.hex() or '-' for piece in told)}")
+        outcome.fail(f"{describe(error)} after {' '.join(piece.hex() or '-' for piece in sent)}")
 
 
-def _feed(connection: Connection, pieces: list[bytes], told: list[bytes], outcome: Outcome) -> str:
+def _feed(connection: Connection, pieces: list[bytes], sent: list[bytes], outcome: Outcome) -> str:
     found = ""
     for piece in pieces:
-        told.append(piece)
+        sent.append(piece)
         began = time.thread_time_ns()
         became = connection.feed(piece)
         took_ms = (time.thread_time_ns() - began) * 1e-6

@@ -91,8 +91,8 @@ class _Asking:
         except DeviceError:
             self._errors += 1
         except (Exception, Hang) as error:
-            heard = " ".join(answer.hex() or "-" for answer in self._wire.last)
-            self._outcome.fail(f"{describe(error)} after {heard}")
+            received = " ".join(answer.hex() or "-" for answer in self._wire.last)
+            self._outcome.fail(f"{describe(error)} after {received}")
 
     def _exchange(self) -> None:
         """Read the state and the fault, and write the measured position."""
