@@ -32,7 +32,7 @@ PACKAGES = {path.parent.name for path in ROOT.glob("src/*/package.xml")}
 OPTIONAL = {"torch", "onnx", "lightning", "lightning_fabric"}
 
 
-def test_the_site_builds_and_every_link_and_anchor_in_it_leads_somewhere(tmp_path):
+def test_the_site_builds_and_every_link_and_anchor_leads_somewhere(tmp_path):
     pytest.importorskip("mkdocs")
     command = [
         sys.executable,
@@ -67,6 +67,13 @@ def test_pages_that_the_source_names_exist():
     named = {page for file in [ROOT / "ws", *files] for page in re.findall(r"docs/[\w/]+\.md", file.read_text())}
     assert named
     assert [page for page in named if not (ROOT / page).exists()] == []
+
+
+def test_tests_that_pages_name_exist():
+    source = "".join(file.read_text() for file in ROOT.glob("src/*/test/*.py"))
+    named = {name for page in PAGES for name in re.findall(r"`(test_\w+)`", page.read_text())}
+    assert named
+    assert [name for name in named if f"def {name}(" not in source] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS[len(FRONT) :])
