@@ -17,9 +17,8 @@ import typer
 from bringup import graph, outputs, report, station
 from bringup.cpu import CpuMeter
 from bringup.monitor import Status
-from bringup.session import FAILED, FAILURES, FINE, INTERRUPTED, REFUSALS, REFUSED, Session, explain, prepare
-from bringup.station import ArgumentError
-from bringup.supervisor import NodeDiedError, StoppedError, Supervisor
+from bringup.session import FAILED, FINE, REFUSALS, REFUSED, Session, explain, prepare, run_graph
+from bringup.supervisor import NodeDiedError, Supervisor
 from bringup.table import View
 from contracts import command_line
 
@@ -45,45 +44,20 @@ def command(
     """
     try:
         if json_file is not None:
-            _check_writable(json_file)
+            outputs.check_writable(json_file)
         session = prepare(arguments or [], SECONDS)
         hashes = {kind: report.sha256_of(Path(getattr(session.station, kind))) for kind in ("policy", "codec")}
     except REFUSALS as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
     print(f"run directory: {session.run.path}", flush=True)
-    outcome, written = run(session, hashes)
+    outcome, written = run_graph(session, lambda supervisor: watch(session, supervisor, hashes))
     if written is not None:
         outputs.write_report(written, session.run, json_file)
+        outcome = FAILED if written.died else FINE
     if outcome == FINE and session.station.record.enabled:
         return FINE if outputs.make_video(session.run) else FAILED
     return outcome
-
-
-def _check_writable(path: Path) -> None:
-    """Refuse a report file that cannot be written, before the run."""
-    try:
-        outputs.check_writable(path)
-    except OSError as error:
-        reason = (error.strerror or "an error").lower()
-        raise ArgumentError(f"--json: found {str(path)!r} ({reason}), expected a file that can be written") from None
-
-
-def run(session: Session, hashes: Mapping[str, str]) -> tuple[int, report.Report | None]:
-    """Run the graph to its end; returns the exit status, and the report if the graph became active."""
-    written = None
-    with Supervisor(session.nodes, session.run) as supervisor:
-        try:
-            supervisor.start()
-            supervisor.bring_up(lambda text: print(text, flush=True))
-            written = watch(session, supervisor, hashes)
-            return (FAILED if supervisor.died else FINE), written
-        except StoppedError:
-            print("stopping", file=sys.stderr)
-            return INTERRUPTED, None
-        except FAILURES as error:
-            explain(session, supervisor, error)
-            return FAILED, None
 
 
 def watch(session: Session, supervisor: Supervisor, hashes: Mapping[str, str]) -> report.Report:

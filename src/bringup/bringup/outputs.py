@@ -8,20 +8,25 @@ from pathlib import Path
 
 from bringup.paths import RunDirectory
 from bringup.report import Report
+from bringup.station import ArgumentError
 
 VIDEO_TIMEOUT_S = 120.0
 
 
 def check_writable(path: Path) -> None:
-    """Check that a file can be written; one that does not exist is not created.
+    """Check that the file of `--json` can be written; one that does not exist is not created.
 
     Raises:
-        OSError: If it cannot be written.
+        ArgumentError: If it cannot be written.
     """
     existed = path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a"):
-        pass
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a"):
+            pass
+    except OSError as error:
+        found = f"{str(path)!r} ({(error.strerror or 'an error').lower()})"
+        raise ArgumentError(f"--json: found {found}, expected a file that can be written") from None
     if not existed:
         path.unlink()
 

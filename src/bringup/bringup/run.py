@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bringup.session import FAILED, FAILURES, FINE, INTERRUPTED, REFUSALS, REFUSED, explain, prepare
-from bringup.supervisor import StoppedError, Supervisor
+from bringup.session import REFUSALS, REFUSED, Session, prepare, run_graph
+from bringup.supervisor import Supervisor
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,18 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
     print(f"run directory: {session.run.path}", flush=True)
-    with Supervisor(session.nodes, session.run) as supervisor:
-        try:
-            supervisor.start()
-            supervisor.bring_up(lambda text: print(text, flush=True))
-            print("the graph is active", flush=True)
-            supervisor.wait(session.station.seconds, lambda elapsed: None)
-            return FINE
-        except StoppedError:
-            return INTERRUPTED
-        except FAILURES as error:
-            explain(session, supervisor, error)
-            return FAILED
+    return run_graph(session, lambda supervisor: watch(session, supervisor))[0]
+
+
+def watch(session: Session, supervisor: Supervisor) -> None:
+    """Wait until the run's time is over."""
+    print("the graph is active", flush=True)
+    supervisor.wait(session.station.seconds, lambda elapsed_s: None)
 
 
 if __name__ == "__main__":

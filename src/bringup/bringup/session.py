@@ -1,18 +1,19 @@
-"""A checked run of a station, which the demo and the supervisor start."""
+"""A checked run of a station: the demo, the supervisor and the benches of a running graph prepare and run it here."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bringup import graph, preflight, station
 from bringup.executables import ExecutableError
 from bringup.lifecycle import BringUpError
 from bringup.paths import RunDirectory
 from bringup.processes import tail
-from bringup.supervisor import NodeDiedError, Supervisor
+from bringup.supervisor import NodeDiedError, StoppedError, Supervisor
 from contracts.errors import FileError
 from contracts.station import Station
 
@@ -20,6 +21,7 @@ FINE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 REFUSALS = (FileError, station.ArgumentError, preflight.PreflightError)
 FAILURES = (BringUpError, NodeDiedError, ExecutableError, OSError)
 STATION = "dual_xarm7"
+Watched = TypeVar("Watched")
 
 
 @dataclass
@@ -43,6 +45,29 @@ def prepare(arguments: Sequence[str], default_seconds: float = 0.0) -> Session:
     run.station.write_text(station.dump(resolved))
     run.parameters.write_text(graph.parameters_text(nodes))
     return Session(resolved, nodes, run)
+
+
+def run_graph(session: Session, watch: Callable[[Supervisor], Watched]) -> tuple[int, Watched | None]:
+    """Bring the graph up, watch it, and end all its processes.
+
+    Args:
+        session: The run.
+        watch: Called once all nodes are active; the run ends with it.
+
+    Returns:
+        FINE and what `watch` returned; else FAILED or INTERRUPTED, after the reason was printed, and None.
+    """
+    with Supervisor(session.nodes, session.run) as supervisor:
+        try:
+            supervisor.start()
+            supervisor.bring_up(lambda text: print(text, flush=True))
+            return FINE, watch(supervisor)
+        except StoppedError:
+            print("stopping", file=sys.stderr)
+            return INTERRUPTED, None
+        except FAILURES as error:
+            explain(session, supervisor, error)
+            return FAILED, None
 
 
 def explain(session: Session, supervisor: Supervisor, error: Exception) -> None:

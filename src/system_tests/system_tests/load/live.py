@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,8 @@ import typer
 from bringup import graph, outputs, session, station
 from bringup.cpu import CpuMeter
 from bringup.monitor import Status
-from bringup.session import FAILED, FAILURES, FINE, INTERRUPTED, Session
-from bringup.station import ArgumentError
-from bringup.supervisor import StoppedError, Supervisor
+from bringup.session import Session
+from bringup.supervisor import Supervisor
 from bringup.table import View
 
 SETTLE_S = 1.0  # beyond the longest latency from an image to the drivers
@@ -64,11 +62,7 @@ class Reading:
 def prepare(arguments: Sequence[str], seconds: float, json: Path | None) -> Session:
     """A checked run of a duration; nothing is started if it raises one of `session.REFUSALS`."""
     if json is not None:
-        try:
-            outputs.check_writable(json)
-        except OSError as error:
-            found = f"{str(json)!r} ({(error.strerror or 'an error').lower()})"
-            raise ArgumentError(f"--json: found {found}, expected a file that can be written") from None
+        outputs.check_writable(json)
     return session.prepare([*arguments, f"seconds:={seconds}"])
 
 
@@ -82,17 +76,7 @@ def run(run_session: Session, observe: Observe = lambda elapsed_s, supervisor: "
     Returns:
         The exit status, and the diagnostics if the graph ran to its end.
     """
-    with Supervisor(run_session.nodes, run_session.run) as supervisor:
-        try:
-            supervisor.start()
-            supervisor.bring_up(lambda text: print(text, flush=True))
-            return FINE, _watch(run_session, supervisor, observe)
-        except StoppedError:
-            print("stopping", file=sys.stderr)
-            return INTERRUPTED, None
-        except FAILURES as error:
-            session.explain(run_session, supervisor, error)
-            return FAILED, None
+    return session.run_graph(run_session, lambda supervisor: _watch(run_session, supervisor, observe))
 
 
 def _watch(run_session: Session, supervisor: Supervisor, observe: Observe) -> Reading:
