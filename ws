@@ -184,39 +184,14 @@ export_environment() {
     # where add-hand puts robots; every node looks there
     export CROSSHAND_EMBODIMENTS=$ROOT/robots${CROSSHAND_EMBODIMENTS:+:$CROSSHAND_EMBODIMENTS}
     export ROS_AUTOMATIC_DISCOVERY_RANGE=${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
-    local profile=$ROOT/src/bringup/bringup/config/fastdds.xml
-    export FASTRTPS_DEFAULT_PROFILES_FILE=${FASTRTPS_DEFAULT_PROFILES_FILE:-$profile}
-    export MUJOCO_GL=${MUJOCO_GL:-egl} OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+    local variable
+    while IFS= read -r variable; do export "${variable?}"; done < <(python -I "$ROOT/src/bringup/bringup/environment.py")
 }
 
 # --- system libraries -------------------------------------------------------------------------------------------------
 
 # Rendering needs EGL and a driver for it, which pip cannot bring.
-check_rendering() {
-    case $MUJOCO_GL in
-        egl) ;;
-        osmesa | glfw) return 0 ;;
-        *) die "MUJOCO_GL: found '$MUJOCO_GL', expected egl (or osmesa, glfw)" ;;
-    esac
-    python - <<'PY' || exit 1
-import ctypes, glob, sys
-
-def loads(*names):
-    for name in names:
-        try:
-            return ctypes.CDLL(name)
-        except OSError:
-            continue
-
-missing = [] if loads("libEGL.so.1") else ["libegl1"]
-missing += [] if loads("libOpenGL.so.0", "libGL.so.1") else ["libgl1"]
-places = ("/usr/share", "/etc", "/usr/local/share")
-drivers = [f for place in places for f in glob.glob(f"{place}/glvnd/egl_vendor.d/*.json")]
-missing += [] if drivers else ["libgl1-mesa-dri", "libegl-mesa0"]
-if missing:
-    sys.exit(f"error: rendering needs system libraries that are missing: sudo apt install {' '.join(missing)}")
-PY
-}
+check_rendering() { python -m contracts.rendering || exit 1; }
 
 # On an installed ROS 2 these come from the distribution.
 check_ros_packages() {

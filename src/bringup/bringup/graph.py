@@ -7,7 +7,6 @@ policy, are the last to start and the first to stop.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,21 +91,6 @@ def topics(station: Station) -> list[str]:
     )
     images = [f"/camera/{name}/{topic}" for name in station.cameras for topic in ("image_raw", "camera_info")]
     return images + [f"/{side}/{topic}" for side in station.sides for topic in sided] + ["/estop", "/diagnostics"]
-
-
-def environment() -> dict[str, str]:
-    """Environment variables that the nodes need and that are not set."""
-    wanted = {
-        # Shared-memory segments that images fit into.
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(Path(__file__).parent / "config" / "fastdds.xml"),
-        "MUJOCO_GL": "egl",
-        # The cache's thread has the lowest priority; a killed camera process waits for it, for seconds under load.
-        "MESA_SHADER_CACHE_DISABLE": "true",
-        # Software rendering in the calling thread: for small images the hand-over takes longer than the rendering.
-        "LP_NUM_THREADS": "0",
-        "OMP_NUM_THREADS": "1",
-    }
-    return {name: value for name, value in wanted.items() if name not in os.environ}
 
 
 def _simulation(station_path: Path) -> NodeDescription:

@@ -27,6 +27,7 @@ from launch_ros.ros_adapters import get_ros_node
 from std_msgs.msg import Bool
 
 from bringup import graph
+from bringup.environment import environment
 from bringup.processes import Exit
 from bringup.session import Session, prepare
 from bringup.station import ALIASES, closest
@@ -59,11 +60,11 @@ def _bring_up(context: LaunchContext) -> list[Any]:
 
 def actions(context: LaunchContext, session: Session) -> list[Any]:
     """Actions that launch a session: its nodes, the lifecycle manager, and the reaction to the end of a process."""
-    environment = [SetEnvironmentVariable(name, value) for name, value in graph.environment().items()]
+    variables = [SetEnvironmentVariable(name, value) for name, value in environment().items()]
     manager, processes = _manager(session), graph.processes(session.nodes)
     started = {name: _process(session, nodes) for name, nodes in processes.items()}
     watch = RegisterEventHandler(OnProcessExit(on_exit=_on_exit(context, manager, started)))
-    launched = [*environment, watch, *started.values(), manager]
+    launched = [*variables, watch, *started.values(), manager]
     if session.station.seconds:
         end = EmitEvent(event=Shutdown(reason=f"{session.station.seconds:g} s are over"))
         launched.append(TimerAction(period=session.station.seconds, actions=[end]))

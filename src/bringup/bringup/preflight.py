@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bringup.environment import environment
 from bringup.executables import ExecutableError, command
 from bringup.graph import NodeDescription
 from contracts import plugins
+from contracts.rendering import no_rendering
 from contracts.station import Station
 
 EGL_TEST = "import mujoco; mujoco.Renderer(mujoco.MjModel.from_xml_string('<mujoco/>'), 16, 16).close()"
-EGL_HINT = "apt-get install libegl1 libgl1-mesa-dri"
 EGL_TIMEOUT_S = 30.0
 
 
@@ -112,7 +113,7 @@ class _EglCheck:
     def __init__(self, station: Station) -> None:
         self._process: subprocess.Popen[str] | None = None
         if station.simulated and any(camera.source == "simulated" for camera in station.cameras.values()):
-            env = {"MUJOCO_GL": "egl", **os.environ}
+            env = os.environ | environment()
             argv = [sys.executable, "-c", EGL_TEST]
             self._process = subprocess.Popen(
                 argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -132,8 +133,7 @@ class _EglCheck:
             self._process.kill()
             errors = f"no response within {EGL_TIMEOUT_S:g} s"
         if kind is None and self._process.returncode != 0:
-            reason = (errors.strip().splitlines() or ["it crashed"])[-1]
-            raise PreflightError(f"EGL: found no offscreen rendering ({reason}), expected it to work; {EGL_HINT}")
+            raise PreflightError(str(no_rendering(errors)))
 
 
 def _expect_known(where: str, found: str, known: Iterable[str], suffix: str = "") -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bringup import graph, station
+from bringup.environment import environment
 from bringup.executables import ExecutableError, node_command
 from bringup.paths import RunDirectory
 from bringup.session import REFUSED, STATION
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
     print(f"recording into {resolved.record.directory} until Ctrl-C", flush=True)
-    os.execvpe(command[0], command, os.environ | graph.environment())
+    os.execvpe(command[0], command, os.environ | environment())
 
 
 def prepare(resolved: Station, run: RunDirectory) -> list[str]:

@@ -16,13 +16,13 @@ from typing import Any
 from rich.console import Console
 
 from contracts.files import write_atomic
+from contracts.rendering import RenderError
 from episodes.convert import convert as convert_bags
 from episodes.convert import find_bags
 from episodes.extract import Settings
 from latent_policy_node.training.config import PolicyConfig
 from simulation.collect import run as demonstrate
 from simulation.evaluate import assemble, roll_out
-from simulation.render import RenderError
 
 
 class StageError(RuntimeError):

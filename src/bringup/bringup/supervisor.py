@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from bringup.environment import environment
 from bringup.executables import process_command
-from bringup.graph import NodeDescription, environment, processes, stages
+from bringup.graph import NodeDescription, processes, stages
 from bringup.lifecycle import DEACTIVATE, BringUpError, LifecycleManager
 from bringup.monitor import Monitor
 from bringup.paths import RunDirectory

@@ -21,11 +21,12 @@ from rich.progress import track
 from contracts import results
 from contracts.bundle import MANIFEST_NAME, BundleError, bundle_sha256
 from contracts.files import write_atomic
+from contracts.rendering import RenderError
 from contracts.station import DEFAULT_STATION, station_with_hands
 from latent_codec.codec import Codec
 from latent_policy_node.loop import LoopSettings, PolicyLoop
 from latent_policy_node.policy import Policy
-from simulation.render import Renderer, RenderError
+from simulation.render import Renderer
 from simulation.rollout import Rollout, Side
 from simulation.tasks.pick_place import load_task
 from simulation.trials import Trials

@@ -5,9 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-
-class RenderError(RuntimeError):
-    """This machine cannot render; the text is one line."""
+from contracts.rendering import no_rendering
 
 
 class Renderer:
@@ -32,8 +30,7 @@ class Renderer:
         try:
             self._renderer = mujoco.Renderer(model, height, width)
         except Exception as error:  # the type depends on the OpenGL platform
-            reason = " ".join(str(error).split())
-            raise RenderError(f"EGL: found no offscreen rendering ({reason}), expected it to work") from error
+            raise no_rendering(error) from error
         self.render(self._data.qpos)  # the first frame can take a second
 
     @property

@@ -12,7 +12,6 @@ import numpy as np
 
 from latent_codec.gallery import layout, palette, text
 from latent_codec.gallery.cells import Frame
-from latent_codec.gallery.offscreen import GalleryError
 
 CODECS = ("vp09", "mp4v")  # the first that this OpenCV can write; browsers play the first alone
 VIDEO_PIXELS = 340_000  # of a frame of the video at most: 7 s of twelve hands stay below 2 MB
@@ -20,6 +19,10 @@ EVERY = 2  # frame of the film that the animated picture keeps
 QUALITY = 70  # of an animated WebP
 TOP, NAMES, EDGE = 84, 52, 24  # pixels
 MOST_IN_A_ROW = 7
+
+
+class GalleryError(RuntimeError):
+    """No picture or film can be made; one line: where, found, expected."""
 
 
 @dataclass(frozen=True)

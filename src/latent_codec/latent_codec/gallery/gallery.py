@@ -13,7 +13,6 @@ import embodiments
 from latent_codec.codec import Codec
 from latent_codec.gallery import film, layout
 from latent_codec.gallery.cells import Decoded, Frame, count, decode_each, draw, frames
-from latent_codec.gallery.offscreen import GalleryError
 from latent_codec.gallery.poses import PATH, SEED, source_poses
 from latent_codec.gallery.scene import HandScene
 
@@ -36,7 +35,7 @@ class Gallery:
         self.codec = codec
         self.source = source or (PREFERRED_SOURCE if PREFERRED_SOURCE in codec.hands else codec.hands[0])
         if self.source not in codec.hands:
-            raise GalleryError(f"source: found {self.source}, expected one of {', '.join(codec.hands)}")
+            raise film.GalleryError(f"source: found {self.source}, expected one of {', '.join(codec.hands)}")
         robots = sorted((embodiments.load(name) for name in codec.hands), key=lambda hand: KINDS.index(hand.kind))
         self.hands = tuple(robot.name for robot in robots)
         self.poses = source_poses(embodiments.load(self.source), seed)
@@ -75,7 +74,7 @@ class Gallery:
         out.parent.mkdir(parents=True, exist_ok=True)
         picture = cv2.cvtColor(self.grid(max_width), cv2.COLOR_RGB2BGR)
         if out.suffix != ".png" or not cv2.imwrite(str(out), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
-            raise GalleryError(f"out: found {out}, expected a .png file that can be written")
+            raise film.GalleryError(f"out: found {out}, expected a .png file that can be written")
 
     def film(self, video: Path | None, animation: Path | None, settings: film.Settings | None = None) -> None:
         """Write the path open - pinch - power - point - open of all hands at once.

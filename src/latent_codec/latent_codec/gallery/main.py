@@ -12,10 +12,11 @@ import typer
 
 from contracts import command_line
 from contracts.errors import FileError
+from contracts.rendering import RenderError
 from latent_codec.codec import Codec
 from latent_codec.gallery import film
 from latent_codec.gallery.gallery import Gallery
-from latent_codec.gallery.offscreen import GalleryError, check_rendering
+from latent_codec.gallery.offscreen import check_rendering
 from latent_codec.gallery.poses import SEED
 
 
@@ -51,7 +52,7 @@ def command(
             if video or animation:
                 gallery.film(video, animation, film.Settings(straight_in=straight_in.value))
                 _tell(gallery, *filter(None, (video, animation)))
-    except (FileError, GalleryError, OSError) as error:
+    except (FileError, RenderError, film.GalleryError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -6,31 +6,27 @@ import importlib
 import os
 from types import ModuleType
 
-HINT = "apt-get install libegl1 libgl1-mesa-dri"
-
-
-class GalleryError(RuntimeError):
-    """No picture can be made; one line: where, found, expected."""
+from contracts.rendering import no_rendering
 
 
 def import_mujoco() -> ModuleType:
     """Import MuJoCo, which encoding and decoding do not need.
 
     Raises:
-        GalleryError: It is not installed.
+        RenderError: It is not installed.
     """
     os.environ.setdefault("MUJOCO_GL", "egl")
     try:
         return importlib.import_module("mujoco")
     except Exception as error:  # without libEGL its OpenGL binding raises whatever it stumbles over
-        raise _refusal("mujoco", error) from None
+        raise no_rendering(error, "mujoco") from None
 
 
 def check_rendering() -> None:
     """Make an OpenGL context and release it.
 
     Raises:
-        GalleryError: There is no offscreen rendering.
+        RenderError: There is no offscreen rendering.
     """
     mujoco = import_mujoco()
     try:
@@ -38,9 +34,4 @@ def check_rendering() -> None:
         context.make_current()
         context.free()
     except Exception as error:
-        raise _refusal("EGL", error) from None
-
-
-def _refusal(where: str, error: Exception) -> GalleryError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-    return GalleryError(f"{where}: found no offscreen rendering ({reason}), expected it to work; {HINT}")
+        raise no_rendering(error) from None
