@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import pytest
@@ -55,14 +57,22 @@ def test_help_names_every_option_and_is_status_0(capsys: pytest.CaptureFixture[s
     assert "A command." in shown and all(option in shown for option in ("--tips", "--forward", "--steps"))
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own handler of SIGINT, which a process that was started in the background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_sigterm_interrupts_a_command_as_ctrl_c_does(
-    number: signal.Signals, status: int, capsys: pytest.CaptureFixture[str]
+    number: signal.Signals, status: int, capsys: pytest.CaptureFixture[str], ctrl_c: None
 ) -> None:
     def long() -> int:
         try:
             os.kill(os.getpid(), number)
-            signal.pause()
+            time.sleep(60.0)
         except KeyboardInterrupt as error:
             return interrupted(error, "start it again to continue")
         return 0
