@@ -12,7 +12,8 @@ import typer
 
 from bringup.stages import Stage, StageError, collect, convert, evaluate, run_stages
 from contracts import command_line
-from contracts.bundle import MANIFEST_NAME, load_manifest
+from contracts.bundle import load_manifest
+from contracts.manifest import MANIFEST_NAME
 from episodes.dataset import DATASET_FILE
 from latent_codec.training.devices import make_fabric
 from latent_policy_node.training.config import PolicyConfig, load_config

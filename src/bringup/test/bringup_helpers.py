@@ -13,6 +13,7 @@ from std_msgs.msg import Bool
 
 from contracts import bundle
 from contracts.axes import latent_axes
+from contracts.manifest import CodecManifest, PolicyManifest
 from node_kit.qos import LATCHED, STATE
 from node_kit.testing import BackgroundPeer
 
@@ -78,7 +79,7 @@ def _write_bundle(folder: Path, files: list[str], content: dict[str, Any]) -> No
     training = {"recipe": "none", "config": {}, "steps": 0, "seed": 0, "seconds": 0.0, "created": "2026-01-01"}
     axes = latent_axes(2)
     manifest = {"id": "test@bbbbbbbbbbbb", "axes": axes, "files": described, "training": training, **content}
-    model = bundle.CodecManifest if content["kind"] == "codec" else bundle.PolicyManifest
+    model = CodecManifest if content["kind"] == "codec" else PolicyManifest
     bundle.write_manifest(folder, model.model_validate(manifest))
 
 

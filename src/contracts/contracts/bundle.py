@@ -8,38 +8,7 @@ from typing import Any, Literal, overload
 
 from contracts.errors import FileError, validate
 from contracts.files import dump_yaml, read_bytes, read_mapping, write_atomic
-from contracts.manifest import (
-    MANIFEST_NAME,
-    CodecContract,
-    CodecManifest,
-    FileEntry,
-    HandEntry,
-    Manifest,
-    ObservationContract,
-    PolicyContract,
-    PolicyManifest,
-    Training,
-)
-
-__all__ = [
-    "MANIFEST_NAME",
-    "BundleError",
-    "CodecContract",
-    "CodecManifest",
-    "FileEntry",
-    "HandEntry",
-    "Manifest",
-    "ObservationContract",
-    "PolicyContract",
-    "PolicyManifest",
-    "Training",
-    "bundle_sha256",
-    "content_id",
-    "describe_file",
-    "load_manifest",
-    "read_verified",
-    "write_manifest",
-]
+from contracts.manifest import MANIFEST_NAME, CodecManifest, FileEntry, Manifest, PolicyManifest
 
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 30

@@ -17,9 +17,10 @@ from pydantic import Field
 from sensor_msgs.msg import Image, JointState, TimeReference
 from trajectory_msgs.msg import JointTrajectory
 
-from contracts.bundle import MANIFEST_NAME, BundleError
+from contracts.bundle import BundleError
 from contracts.hops import POLICY, HopLog
 from contracts.latency import LatencyTrace
+from contracts.manifest import MANIFEST_NAME
 from contracts.station import Inference
 from latent_policy_node.loop import Decision, LoopSettings, PolicyLoop
 from latent_policy_node.policy import Policy, PolicyStatus

@@ -13,15 +13,8 @@ from onnx import TensorProto, helper
 from policy_toy import LATENT, SPACE
 
 from contracts.axes import latent_axes
-from contracts.bundle import (
-    ObservationContract,
-    PolicyContract,
-    PolicyManifest,
-    Training,
-    content_id,
-    describe_file,
-    write_manifest,
-)
+from contracts.bundle import content_id, describe_file, write_manifest
+from contracts.manifest import ObservationContract, PolicyContract, PolicyManifest, Training
 
 SIZE = (12, 16)
 HORIZON = 8

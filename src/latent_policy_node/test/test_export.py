@@ -11,7 +11,8 @@ import torch
 from onnx import numpy_helper
 from policy_toy import SPACE, TINY, demonstrations
 
-from contracts.bundle import MANIFEST_NAME, BundleError
+from contracts.bundle import BundleError
+from contracts.manifest import MANIFEST_NAME
 from latent_codec.training.onnx_export import ExportError
 from latent_policy_node.bench import measure
 from latent_policy_node.policy import Observation, Policy, PolicyStatus

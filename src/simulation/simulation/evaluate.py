@@ -19,8 +19,9 @@ import typer
 from rich.progress import track
 
 from contracts import results
-from contracts.bundle import MANIFEST_NAME, BundleError, bundle_sha256
+from contracts.bundle import BundleError, bundle_sha256
 from contracts.files import write_atomic
+from contracts.manifest import MANIFEST_NAME
 from contracts.rendering import RenderError
 from contracts.station import DEFAULT_STATION, station_with_hands
 from latent_codec.codec import Codec

@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from contracts import bundle
+from contracts.manifest import ObservationContract, PolicyContract, PolicyManifest, Training
 
 SIZE, HORIZON, PERIOD_S = (96, 128), 16, 0.1
 RISE_M_PER_S = 0.05
@@ -19,19 +20,19 @@ def write_policy(folder: Path, codec: Path) -> Path:
     space = bundle.load_manifest(codec, "codec")
     folder.mkdir(parents=True)
     onnx.save(_graph(space.axes), folder / "policy.onnx")
-    manifest = bundle.PolicyManifest(
+    manifest = PolicyManifest(
         id="drift@000000000000",
         latent_space=space.latent_space,
         axes=space.axes,
-        policy=bundle.PolicyContract(
+        policy=PolicyContract(
             model="policy.onnx",
             sides=("left", "right"),
             period_s=PERIOD_S,
             horizon=HORIZON,
-            observation=bundle.ObservationContract(cameras={"front": SIZE}, max_age_s=0.5),
+            observation=ObservationContract(cameras={"front": SIZE}, max_age_s=0.5),
         ),
         files={"policy.onnx": bundle.describe_file(folder / "policy.onnx")},
-        training=bundle.Training(recipe="none", config={}, steps=0, seed=0, seconds=0.0, created="never"),
+        training=Training(recipe="none", config={}, steps=0, seed=0, seconds=0.0, created="never"),
     )
     bundle.write_manifest(folder, manifest)
     return folder

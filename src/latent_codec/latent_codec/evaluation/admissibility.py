@@ -21,8 +21,9 @@ from rich.table import Table
 
 import embodiments
 from contracts import command_line
-from contracts.bundle import MANIFEST_NAME, BundleError
+from contracts.bundle import BundleError
 from contracts.files import write_atomic
+from contracts.manifest import MANIFEST_NAME
 from contracts.results import wide_console
 from latent_codec.codec import Codec
 from latent_codec.training.data import latent_samples as samples

@@ -13,15 +13,8 @@ import numpy as np
 import torch
 
 from contracts.axes import latent_axes
-from contracts.bundle import (
-    CodecContract,
-    CodecManifest,
-    HandEntry,
-    Training,
-    content_id,
-    describe_file,
-    write_manifest,
-)
+from contracts.bundle import content_id, describe_file, write_manifest
+from contracts.manifest import CodecContract, CodecManifest, HandEntry, Training
 from embodiments import Embodiment
 from latent_codec.codec import Codec
 from latent_codec.evaluation.metrics import measure

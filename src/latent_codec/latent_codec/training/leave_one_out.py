@@ -20,9 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from contracts import command_line
-from contracts.bundle import MANIFEST_NAME, load_manifest
+from contracts.bundle import load_manifest
 from contracts.errors import FileError
 from contracts.files import write_atomic
+from contracts.manifest import MANIFEST_NAME
 from contracts.results import wide_console
 from latent_codec.codec import Codec
 from latent_codec.evaluation.bench import run

@@ -14,16 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from contracts.bundle import (
-    FileEntry,
-    ObservationContract,
-    PolicyContract,
-    PolicyManifest,
-    Training,
-    content_id,
-    describe_file,
-    write_manifest,
-)
+from contracts.bundle import content_id, describe_file, write_manifest
+from contracts.manifest import FileEntry, ObservationContract, PolicyContract, PolicyManifest, Training
 from contracts.onnx_session import open_session
 from latent_codec.training.onnx_export import PARITY, ExportError, write_graph
 from latent_policy_node.policy import INPUTS

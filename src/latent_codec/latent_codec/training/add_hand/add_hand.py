@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from rich.console import Console
 
 import embodiments
-from contracts.bundle import MANIFEST_NAME, CodecManifest, bundle_sha256, load_manifest
+from contracts.bundle import bundle_sha256, load_manifest
 from contracts.errors import FileError
+from contracts.manifest import MANIFEST_NAME, CodecManifest
 from embodiments import Embodiment
 from embodiments.urdf_import.importer import take_in
 from latent_codec.training.add_hand.added import AddedHand

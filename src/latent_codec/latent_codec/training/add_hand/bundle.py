@@ -13,17 +13,9 @@ import numpy as np
 import torch
 
 import embodiments
-from contracts.bundle import (
-    MANIFEST_NAME,
-    BundleError,
-    CodecManifest,
-    HandEntry,
-    content_id,
-    describe_file,
-    load_manifest,
-    write_manifest,
-)
+from contracts.bundle import BundleError, content_id, describe_file, load_manifest, write_manifest
 from contracts.files import write_atomic
+from contracts.manifest import MANIFEST_NAME, CodecManifest, HandEntry
 from embodiments import Embodiment
 from latent_codec.codec import Codec, DecodeStatus
 from latent_codec.evaluation import table5

@@ -12,7 +12,8 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from contracts.bundle import BundleError, CodecManifest, read_verified
+from contracts.bundle import BundleError, read_verified
+from contracts.manifest import CodecManifest
 from contracts.onnx_session import open_session
 from embodiments import Embodiment
 from latent_codec.training.data import poses
