@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bringup_helpers import CODEC, FAKES, ArmSpeeds, EmergencyStops, alive, nodes_of
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.graph
 pytest.importorskip("launch")
 pytest.importorskip("launch_ros")
 
-LAUNCH_FILES = sorted((Path(__file__).parents[1] / "launch").glob("*.launch.py"))
+LAUNCH_FILES = sorted((Path(__file__).parents[2] / "bringup" / "launch").glob("*.launch.py"))
 
 
 class Launched:
@@ -135,8 +136,18 @@ def test_the_launched_station_moves_and_ctrl_c_ends_it(tmp_path: Path, free_port
     assert "Traceback" not in output
 
 
-def test_the_launch_adds_no_node_of_its_own_but_the_manager(tmp_path: Path) -> None:
+@pytest.fixture
+def context() -> Iterator[Any]:
+    """A launch context whose ROS node, with a thread that would outlive the tests, is shut down."""
     from launch import LaunchContext
+    from launch_ros.ros_adapters import get_ros_adapter
+
+    context = LaunchContext()
+    yield context
+    get_ros_adapter(context).shutdown()
+
+
+def test_the_launch_adds_no_node_of_its_own_but_the_manager(tmp_path: Path, context: Any) -> None:
     from launch_ros.actions import Node
 
     from bringup.launching import actions
@@ -145,15 +156,13 @@ def test_the_launch_adds_no_node_of_its_own_but_the_manager(tmp_path: Path) -> N
 
     resolved = station.load("dual_xarm7")
     nodes = graph.describe(resolved, tmp_path / "station.yaml")
-    context = LaunchContext()
     made = actions(context, Session(resolved, nodes, RunDirectory(tmp_path)))
     started = [action.node_executable for action in made if isinstance(action, Node)]
     assert sorted(started) == sorted([*(node.executable for node in nodes), "lifecycle_manager"])
 
 
-def test_nodes_that_share_a_process_are_launched_as_one(tmp_path: Path) -> None:
+def test_nodes_that_share_a_process_are_launched_as_one(tmp_path: Path, context: Any) -> None:
     pytest.importorskip("cyclonedds")
-    from launch import LaunchContext
     from launch_ros.actions import Node
 
     from bringup.launching import actions
@@ -162,6 +171,6 @@ def test_nodes_that_share_a_process_are_launched_as_one(tmp_path: Path) -> None:
 
     resolved = station.load("g1", {"backend": "emulated"})
     nodes = graph.describe(resolved, tmp_path / "station.yaml")
-    made = actions(LaunchContext(), Session(resolved, nodes, RunDirectory(tmp_path)))
+    made = actions(context, Session(resolved, nodes, RunDirectory(tmp_path)))
     drivers = [a for a in made if isinstance(a, Node) and a.node_executable == "driver_node"]
     assert len(drivers) == 3  # both arms, and a hand each
