@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
+from rcl_interfaces.msg import SetParametersResult
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy._rclpy_pybind11 import TransitionCallbackReturnType as Result
 from rclpy.client import Client
 from rclpy.lifecycle import LifecycleNode, LifecycleState
+from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.service import Service
 from rclpy.subscription import Subscription
@@ -46,6 +48,7 @@ class Lifecycle(LifecycleNode):
         super().__init__(name, **options)
         self.declare_parameter("autostart", False)
         parameters.announce(self, self.Parameters)
+        self.add_on_set_parameters_callback(self._check_change)
         self.failure: str = ""
         self._active = False
         self._configured = False
@@ -148,6 +151,14 @@ class Lifecycle(LifecycleNode):
         except RCLError:
             response.success = False
             return response
+
+    def _check_change(self, changed: Sequence[Parameter]) -> SetParametersResult:
+        """Refuse changes that would have no effect: parameters are read when the node is configured."""
+        names = [parameter.name for parameter in changed if parameter.name in self.Parameters.model_fields]
+        if not (names and self._configured):
+            return SetParametersResult(successful=True)
+        reason = f"parameter '{names[0]}': found a change of a configured node, expected one before it is configured"
+        return SetParametersResult(successful=False, reason=reason)
 
     def _release(self) -> None:
         self._configured = False

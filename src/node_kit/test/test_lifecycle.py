@@ -34,6 +34,7 @@ class Probe(Lifecycle):
     def __init__(self, *args, **options) -> None:
         super().__init__(*args, **options)
         self.calls: list[str] = []
+        self.fail = ""
 
     def configure(self, parameters) -> None:
         self.keep(self.create_publisher(Bool, "/somewhere", qos.STATE))
@@ -41,20 +42,21 @@ class Probe(Lifecycle):
         self.keep(self.create_service(Trigger, "~/do", lambda request, response: response))
         self.keep(self.create_timer(1.0, lambda: None))
         self.keep(DiagnosticsPublisher(self, "probe", lambda: (diagnostics.OK, "fine", {})))
-        self._step("configure", parameters.fail)
+        self.fail = parameters.fail
+        self._step("configure")
 
     def activate(self) -> None:
-        self._step("activate", self.get_parameter("fail").value)
+        self._step("activate")
 
     def deactivate(self) -> None:
-        self._step("deactivate", self.get_parameter("fail").value)
+        self._step("deactivate")
 
     def cleanup(self) -> None:
-        self._step("cleanup", self.get_parameter("fail").value)
+        self._step("cleanup")
 
-    def _step(self, name: str, fail: str) -> None:
+    def _step(self, name: str) -> None:
         self.calls.append(name)
-        if name == fail:
+        if name == self.fail:
             raise RuntimeError("the cable\nis out")
 
 
@@ -92,8 +94,21 @@ def test_a_failed_activate_is_undone_and_may_be_tried_again(make_node, capfd):
     assert node.trigger_activate() == FAILURE and not node.active
     assert node.calls == ["configure", "activate", "deactivate"]
     assert node.failure and capfd.readouterr().err.count("\n") == 1
-    node.set_parameters([Parameter("fail", value="")])
+    node.fail = ""
     assert node.trigger_activate() == SUCCESS
+
+
+def test_a_parameter_changes_only_while_the_node_is_unconfigured(make_node):
+    node = make_node(Probe)
+    change = [Parameter("rate_hz", value=20.0)]
+    assert node.set_parameters(change)[0].successful
+    assert node.trigger_configure() == SUCCESS
+    refused = node.set_parameters([Parameter("rate_hz", value=5.0)])[0]
+    assert not refused.successful and "rate_hz" in refused.reason
+    assert node.get_parameter("rate_hz").value == 20.0
+    assert node.set_parameters([Parameter("use_sim_time", value=False)])[0].successful
+    assert node.trigger_cleanup() == SUCCESS
+    assert node.set_parameters([Parameter("rate_hz", value=5.0)])[0].successful
 
 
 def test_a_wrong_parameter_refuses_to_configure(make_node, capfd):
