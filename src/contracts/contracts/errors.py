@@ -113,7 +113,8 @@ def problems(invalid: ValidationError, model: type | None = None) -> list[Proble
         invalid: What pydantic raised.
         model: The schema that was validated, to name the fields that exist beside an unknown one.
     """
-    details = invalid.errors(include_url=False)
+    # A default that depends on a wrong field is not wrong itself.
+    details = [detail for detail in invalid.errors(include_url=False) if detail["type"] != "default_factory_not_called"]
     details.sort(key=lambda detail: detail["type"] != "extra_forbidden")
     return [_problem(detail, model) for detail in details]
 
