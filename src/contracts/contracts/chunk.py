@@ -7,7 +7,7 @@ is trained on, what is sent and what is driven is one path. Times are int nanose
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -98,10 +98,6 @@ class Chunk:
         """The points due up to `end_ns`, the first one in any case."""
         count = max(1, bisect_right(self._due, end_ns))
         return Chunk(self.stamp_ns, self.times_s[:count], self.points[:count])
-
-    def restamped(self, stamp_ns: int) -> Chunk:
-        """The same points after another stamp, that of the same instant on another time axis."""
-        return replace(self, stamp_ns=stamp_ns)
 
     @cached_property
     def _due(self) -> list[int]:

@@ -88,12 +88,6 @@ def test_the_beginning_of_a_chunk_is_the_same_path_up_to_its_end(chunk, offset):
     assert len(part) == len(chunk) or chunk.times_ns[len(part)] > STAMP + offset
 
 
-@given(chunks(), offsets_ns, st.integers(-(10**15), 10**15))
-def test_another_stamp_moves_the_path_in_time_alone(chunk, offset, shift):
-    moved = chunk.restamped(STAMP + shift)
-    np.testing.assert_array_equal(moved.at(STAMP + shift + offset)[0], chunk.at(STAMP + offset)[0])
-
-
 def test_a_held_point_stays_for_ever():
     held = hold(np.array([1.0, 2.0]), STAMP)
     np.testing.assert_array_equal(held.sample(STAMP + np.array([-SECOND, 0, SECOND])), [[1.0, 2.0]] * 3)

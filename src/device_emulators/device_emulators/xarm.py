@@ -26,7 +26,7 @@ NO_TOOL = 19  # the box's error if no device at the flange responds
 SERVO_MODE = 1
 REACH = 2 * np.pi  # rad, of the joint with the largest range
 ROWS, WORDS, NIBBLE = 3, 20, 15  # largest valid number of joint state rows, of gripper words, state or mode
-ERROR_BIT, WARNING_BIT, NOT_READY_BIT, INVALID_BIT = 0x40, 0x20, 0x10, 0x08
+ERROR_BIT, NOT_READY_BIT, INVALID_BIT = 0x40, 0x10, 0x08
 
 
 class Gripper:

@@ -10,11 +10,12 @@ from stepping import stepped
 from device_emulators.faults import Faults
 from device_emulators.serve import Protocol, PtyServer, TcpServer
 from embodiments.registry import Embodiment
-from hand_drivers.device import Device, DeviceSettings, Factory
+from hand_drivers.device import Device, DeviceSettings
 from hand_drivers.driver import Driver
 from hand_drivers.settings import motion_limits
 from node_kit.testing import until
 
+Factory = Callable[[DeviceSettings], Device]
 QUICK = {"answer_s": 0.2, "max_age_s": 0.4, "connect_s": 3.0}  # options of devices on this machine
 
 

@@ -13,24 +13,12 @@ from embodiments.schema import FINGERS
 
 _BONES = dict.fromkeys(FINGERS, ("mcp", "pip", "dip", "tip")) | {"thumb": ("cmc", "mcp", "ip", "tip")}
 LANDMARKS: tuple[str, ...] = ("wrist", *(f"{finger}_{part}" for finger in FINGERS for part in _BONES[finger]))
-TIPS = {finger: LANDMARKS.index(f"{finger}_tip") for finger in FINGERS}
 
 _PALM = [0, *(LANDMARKS.index(f"{finger}_{parts[0]}") for finger, parts in _BONES.items())]  # no joint moves these
 _CHUNK = 1024
 _SMALLEST = 1e-3  # m, RMS distance of the six palm landmarks from their centre, below which a pose is no hand
 _DAMPING = (1e-7, 1e-12, 1.0)  # m2: first, least, largest
 _SETTLED = 1e-12  # m2 by which the sum of squares changes when a pose is done
-
-
-def landmarks(hand: Embodiment, q: np.ndarray) -> np.ndarray:
-    """Return the landmarks (..., 21, 3) in the hand's root frame (m) at joints `q` (..., n).
-
-    Raises:
-        EmbodimentError: The hand has no links of those names.
-        ValueError: Wrong number of joints.
-    """
-    _check_links(hand)
-    return hand.kinematics.forward(q, LANDMARKS)[..., :3, 3]
 
 
 def points_and_jacobian(hand: Embodiment, q: np.ndarray, links: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import embodiments
 from embodiments import EmbodimentError
-from embodiments.landmarks import LANDMARKS, TIPS, fit, landmarks, points_and_jacobian
+from embodiments.landmarks import LANDMARKS, fit, points_and_jacobian
 
+TIPS = {finger: LANDMARKS.index(f"{finger}_tip") for finger in embodiments.FINGERS}
 TIP_ROWS = list(TIPS.values())
 
 
@@ -21,6 +22,11 @@ def human() -> embodiments.Embodiment:
 
 def random_poses(hand: embodiments.Embodiment, count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(hand.lower, hand.upper, (count, len(hand.joints)))
+
+
+def landmarks(hand: embodiments.Embodiment, q: np.ndarray) -> np.ndarray:
+    """The landmarks (..., 21, 3) in the hand's root frame (m) at joints `q` (..., n)."""
+    return hand.kinematics.forward(q, LANDMARKS)[..., :3, 3]
 
 
 def rotations(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -137,4 +143,4 @@ def test_points_that_are_no_landmarks_are_refused(human):
 
 def test_a_hand_without_landmarks_is_refused():
     with pytest.raises(EmbodimentError, match=r"xhand: links: .*each of the 21 landmarks"):
-        landmarks(embodiments.load("xhand"), np.zeros(12))
+        fit(embodiments.load("xhand"), np.zeros((1, 21, 3)))

@@ -98,7 +98,6 @@ class Device(Protocol):
 
 SLACK = 0.1  # rad; how far gravity keeps a joint of an arm, or an object a finger, from its target
 FARTHEST = 100.0  # rad or m; no joint of a robot is farther from zero, and the first command is the measured position
-Factory = Callable[[DeviceSettings], Device]
 Answered = TypeVar("Answered")
 
 

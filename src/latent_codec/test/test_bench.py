@@ -9,10 +9,11 @@ import pytest
 
 import embodiments
 from latent_codec.evaluation import oracle, speed, table5
-from latent_codec.evaluation.bench import main, metrics_table
+from latent_codec.evaluation.bench import main
 from latent_codec.evaluation.metrics import measure
 from latent_codec.evaluation.places import bundles
 from latent_codec.evaluation.table5 import COLUMNS
+from latent_codec.evaluation.tables import metrics_table
 from latent_codec.training.data.inputs import changed_hands
 
 HANDS = ["--hands", "inspire", "xhand", "xarm_gripper"]

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import embodiments
-from embodiments.landmarks import landmarks
+from contracts.errors import validate
+from embodiments.landmarks import LANDMARKS
 from latent_codec.training.config import ConfigError
-from latent_codec.training.data.human_poses import PoseFile, Synthetic, human_poses, read_file, read_sources, split
+from latent_codec.training.data.human_poses import PoseFile, Synthetic, human_poses, read_file, split
 from latent_codec.training.data.human_prior import Families, close, sample
+from latent_codec.training.data.retarget import RetargetSettings
 
 COUNT = 700
 
@@ -24,6 +26,10 @@ def human() -> embodiments.Embodiment:
 @pytest.fixture(scope="module")
 def free(human) -> np.ndarray:
     return sample(human, COUNT, Families(open=0, free=1, pinch=0, power=0), np.random.default_rng(0))
+
+
+def landmarks(hand: embodiments.Embodiment, q: np.ndarray) -> np.ndarray:
+    return hand.kinematics.forward(q, LANDMARKS)[..., :3, 3]
 
 
 def column(hand: embodiments.Embodiment, q: np.ndarray, joint: str) -> np.ndarray:
@@ -88,8 +94,7 @@ def test_open_hands_are_open_and_power_grasps_close_all_fingers_together(human):
 def test_sources_are_mixed_in_their_shares(human, tmp_path):
     pose = np.clip(np.full(len(human.joints), 0.123), human.lower, human.upper)
     path = saved(tmp_path / "one.npz", joints=pose[None])
-    sources = read_sources([{"kind": "synthetic", "share": 3}, {"kind": "file", "share": 1, "path": str(path)}])
-    q = human_poses(human, sources, 400, 0)
+    q = human_poses(human, [Synthetic(share=3), PoseFile(kind="file", share=1, path=path)], 400, 0)
     assert len(q) == 400
     assert (q == pose).all(axis=1).sum() == 100
 
@@ -149,13 +154,13 @@ def test_a_missing_file_and_one_that_is_no_archive_are_refused(human, tmp_path):
     ("sources", "field"),
     [
         ([], ""),
-        ([{"kind": "video"}], "0"),
-        ([{"kind": "file"}], "0.file.path"),
-        ([{"kind": "synthetic", "share": -1}], "0.synthetic.share"),
-        ([{"kind": "synthetic", "families": {"fist": 1}}], "0.synthetic.families.fist"),
+        ([{"kind": "video"}], ".0"),
+        ([{"kind": "file"}], ".0.file.path"),
+        ([{"kind": "synthetic", "share": -1}], ".0.synthetic.share"),
+        ([{"kind": "synthetic", "families": {"fist": 1}}], ".0.synthetic.families.fist"),
     ],
 )
 def test_wrong_sources_are_refused_with_the_field(sources, field):
-    with pytest.raises(ConfigError, match=f"lad.yaml: {field}:? ?found .*, expected ") as error:
-        read_sources(sources, "lad.yaml")
+    with pytest.raises(ConfigError, match=f"lad.yaml: sources{field}: found .*, expected ") as error:
+        validate(RetargetSettings, {"sources": sources}, Path("lad.yaml"), ConfigError)
     assert "\n" not in str(error.value)

@@ -9,7 +9,7 @@ import embodiments
 from embodiments import FINGERS, Embodiment
 from latent_codec.training.config import ConfigError
 from latent_codec.training.data import array_cache
-from latent_codec.training.data.human_poses import PoseFile, human_poses, read_sources
+from latent_codec.training.data.human_poses import PoseFile, human_poses
 from latent_codec.training.data.human_prior import close
 from latent_codec.training.data.keyvectors import gripper_joints, opening, palm, scale
 from latent_codec.training.data.poses import grasp_tips
@@ -182,7 +182,7 @@ def test_pairs_are_computed_once_and_again_when_anything_changes(human, tmp_path
 
 def test_another_content_of_a_file_of_poses_gives_other_pairs(human, poses, tmp_path):
     path, hands = tmp_path / "poses.npz", [embodiments.load("xarm_gripper")]
-    settings = RetargetSettings(sources=read_sources([{"kind": "file", "path": str(path)}]))
+    settings = RetargetSettings(sources=(PoseFile(kind="file", path=path),))
     results = []
     for part in (poses[:10], poses[10:20]):
         np.savez(path, joints=part)

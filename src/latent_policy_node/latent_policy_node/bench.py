@@ -30,7 +30,7 @@ def measure(bundle: Path, runs: int, threads: int = 1) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (*CAMERA_SIZE, 3), dtype=np.uint8)
     state = {side: rng.normal(size=len(policy.axes)) for side in policy.sides}
-    observation = Observation(0, dict.fromkeys(policy.cameras, image), state, {})
+    observation = Observation(0, dict.fromkeys(policy.cameras, image), state)
     for _ in range(5):
         if policy.infer(observation)[1] is not PolicyStatus.OK:
             raise BundleError(bundle, "inference", policy.infer(observation)[1], "finite actions")

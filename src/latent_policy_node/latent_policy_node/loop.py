@@ -191,7 +191,6 @@ class PolicyLoop:
             stamp_ns=frame.stamp_ns,
             images={camera: frame.image},
             state=given,
-            state_stamp_ns=stamps_ns,
             prefix=prefix,
         )
         began = time.perf_counter()

@@ -40,7 +40,6 @@ class Observation:
         stamp_ns: Stamp of the image.
         images: Camera -> (H, W, 3) uint8 rgb of any size.
         state: Side -> (axes,) raw units.
-        state_stamp_ns: Side -> stamp of the state.
         prefix: Side -> (K, axes), the action prefix: the first K points of the new chunk, which the robots follow
             already; K is at most `Policy.prefix_points` and the same on both sides. The state of a hand is then what it
             was commanded. Empty: the robots follow no chunk, and the state is measured.
@@ -49,7 +48,6 @@ class Observation:
     stamp_ns: int
     images: Mapping[str, np.ndarray]
     state: Mapping[str, np.ndarray]
-    state_stamp_ns: Mapping[str, int]
     prefix: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -123,7 +121,7 @@ class Policy:
         """Run one inference on a grey image, since the first one is slow."""
         images = {name: np.full((*size, 3), 128, np.uint8) for name, size in self.cameras.items()}
         state = {side: np.zeros(len(self.axes)) for side in self.sides}
-        return self.infer(Observation(0, images, state, dict.fromkeys(self.sides, 0)))[1]
+        return self.infer(Observation(0, images, state))[1]
 
     def _state(self, observation: Observation) -> tuple[np.ndarray, PolicyStatus]:
         parts = [np.asarray(observation.state.get(side, ()), dtype=np.float32) for side in self.sides]

@@ -68,7 +68,7 @@ def test_exported_bundle_gives_what_the_network_gives(sampler: Sampler, exported
     state = {side: rng.normal(size=len(policy.axes)).astype(np.float32) for side in policy.sides}
     noise = policy.noise(np.random.default_rng(3))
     plan = {side: rng.normal(size=(planned, len(policy.axes))).astype(np.float32) for side in policy.sides}
-    actions, status = policy.infer(Observation(0, {"front": image}, state, {}, plan), noise)
+    actions, status = policy.infer(Observation(0, {"front": image}, state, plan), noise)
     assert status is PolicyStatus.OK
     with torch.no_grad():
         both = torch.from_numpy(np.concatenate([state["left"], state["right"]]))[None]

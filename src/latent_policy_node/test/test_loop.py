@@ -237,14 +237,14 @@ def test_an_action_prefix_of_another_shape_is_refused(
 ) -> None:
     state = dict.fromkeys(("left", "right"), np.zeros(len(AXES)))
     prefix = {"left": np.zeros(left)} | ({} if right is None else {"right": np.zeros(right)})
-    seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, {}, prefix)
+    seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, prefix)
     assert Policy.load(planner).infer(seen)[1] is status
 
 
 def test_an_action_prefix_that_is_not_finite_is_refused(planner: Path) -> None:
     state = dict.fromkeys(("left", "right"), np.zeros(len(AXES)))
     prefix = dict.fromkeys(("left", "right"), np.full((2, len(AXES)), np.nan))
-    seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, {}, prefix)
+    seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, prefix)
     assert Policy.load(planner).infer(seen)[1] is PolicyStatus.INPUT_NOT_FINITE
 
 

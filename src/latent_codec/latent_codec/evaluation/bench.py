@@ -34,13 +34,10 @@ from latent_codec.evaluation.tables import (
     across_table,
     column_table,
     hand_table,
-    metrics_table,
     shared_table,
 )
 from latent_codec.evaluation.vectors import SEED
 from latent_codec.training.data.inputs import changed_hands
-
-__all__ = ["main", "metrics_table", "run"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ import embodiments
 from contracts import command_line, plugins
 from contracts.errors import FileError, validate
 from contracts.results import wide_console
-from latent_codec.evaluation.bench import metrics_table
+from latent_codec.evaluation.tables import metrics_table
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config
 from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.devices import DevicesError, make_fabric

@@ -109,10 +109,6 @@ class Trial:
         states = self.driver_states().values()
         return bool(states) and all(state.startswith(State.STOPPED) for state in states)
 
-    def wait_for_reports(self) -> None:
-        """Wait until all nodes have reported once more, so that the diagnostics are fresh; in bounded time."""
-        self.supervisor.monitor.wait_for_news(self.statuses(), time.monotonic(), NEWS_S)
-
     def release(self) -> None:
         """Release the emergency stop and reset all drivers, with retries if a device was lost meanwhile.
 

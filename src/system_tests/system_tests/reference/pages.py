@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Annotated
+
+import typer
 
 from bringup import paths
-from contracts import plugins
+from contracts import command_line, plugins
 from system_tests.reference import graph, schemas, workspace
 from system_tests.reference.schemas import GROUPS, NODES
 
@@ -20,17 +22,20 @@ class MarkerError(ValueError):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command line; returns the exit status."""
+    return command_line.run(command, arguments, name="reference")
 
-    Args:
-        arguments: those after the program's name; None takes them from the process.
 
-    Returns:
-        The exit status: 1 where a page is not up to date (with --check) or lacks the table of an installed plug-in.
+def command(
+    check: Annotated[
+        bool, typer.Option("--check", help="write nothing, and fail where a page is not up to date")
+    ] = False,
+) -> int:
+    """Write the generated parts of docs/.
+
+    Exit status: 1 where a page is not up to date (with --check) or lacks the table of an installed plug-in.
     """
-    parser = argparse.ArgumentParser(prog="reference", description="Write the generated parts of docs/.")
-    parser.add_argument("--check", action="store_true", help="write nothing, and fail where a page is not up to date")
-    check, pages = parser.parse_args(arguments).check, sorted((paths.workspace() / "docs").rglob("*.md"))
+    pages = sorted((paths.workspace() / "docs").rglob("*.md"))
     old = {page: page.read_text(encoding="utf-8") for page in pages}
     stale = {page: text for page in pages if (text := rewritten(old[page])) != old[page]}
     for page, text in stale.items():

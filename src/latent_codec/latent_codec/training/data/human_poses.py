@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from contracts.arrays import read_arrays
-from contracts.errors import from_validation
 from embodiments.landmarks import LANDMARKS, fit
 from embodiments.registry import Embodiment
 from latent_codec.training.config import ConfigError, Strict
@@ -43,15 +42,6 @@ class PoseFile(Strict):
 
 
 Source = Annotated[Synthetic | PoseFile, Field(discriminator="kind")]
-_SOURCES: TypeAdapter[tuple[Source, ...]] = TypeAdapter(Annotated[tuple[Source, ...], Field(min_length=1)])
-
-
-def read_sources(data: object, file: str = "human_poses") -> tuple[Source, ...]:
-    """Sources from a list of mappings, as a configuration has it. Raises ConfigError in one line that names `file`."""
-    try:
-        return _SOURCES.validate_python(data)
-    except ValidationError as error:
-        raise from_validation(error, file, error=ConfigError) from None
 
 
 def human_poses(hand: Embodiment, sources: Sequence[Source], count: int, seed: int) -> np.ndarray:
