@@ -21,7 +21,6 @@ setup(
     entry_points={
         "console_scripts": [
             "codec_node = latent_codec.node:main",
-            "bench = latent_codec.evaluation.bench:main",
             "gallery = latent_codec.gallery.main:main",
         ],
         "latent_codec.recipes": [

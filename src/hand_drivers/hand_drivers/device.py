@@ -96,6 +96,21 @@ class Device(Protocol):
         """Close the connection, if there is one."""
 
 
+class FaultlessDevice(Device):
+    """Base of a device that has no faults of its own, and is stopped by a target at its measured position."""
+
+    def stop(self) -> None:
+        """Hold the measured position."""
+        self.write(self.read().position)
+
+    def fault(self) -> str | None:
+        """Return None: there are no faults."""
+        return None
+
+    def clear_fault(self) -> None:
+        """Do nothing."""
+
+
 SLACK = 0.1  # rad; how far gravity keeps a joint of an arm, or an object a finger, from its target
 FARTHEST = 100.0  # rad or m; no joint of a robot is farther from zero, and the first command is the measured position
 Answered = TypeVar("Answered")

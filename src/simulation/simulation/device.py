@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from hand_drivers.device import DeviceError, DeviceSettings, JointSample
+from hand_drivers.device import DeviceError, DeviceSettings, FaultlessDevice, JointSample
 from simulation.shared_world import SharedWorldReader, WorldError
 
 
-class SimulatedDevice:
+class SimulatedDevice(FaultlessDevice):
     """A position-controlled device of the simulated world; joints in the embodiment's canonical order."""
 
     def __init__(self, settings: DeviceSettings) -> None:
@@ -53,17 +53,6 @@ class SimulatedDevice:
             self._connected().write_target(self._part, position)
         except WorldError as error:
             raise DeviceError(f"{self._part}: {error}") from error
-
-    def stop(self) -> None:
-        """Hold the present position."""
-        self.write(self.read().position)
-
-    def fault(self) -> str | None:
-        """None: a simulated device has no faults."""
-        return None
-
-    def clear_fault(self) -> None:
-        """Do nothing."""
 
     def disconnect(self) -> None:
         """Release the world, which holds the last target."""

@@ -12,7 +12,7 @@ import numpy as np
 from contracts.chunk import SECOND, Chunk
 from contracts.servo import PARTS, PartName
 from contracts.station import Servo
-from hand_drivers.device import JointSample
+from hand_drivers.device import FaultlessDevice, JointSample
 from hand_drivers.driver import Driver
 from hand_drivers.settings import DriverSettings, motion_limits
 from hand_drivers.status import State
@@ -30,7 +30,7 @@ CHECK_HZ = 20.0  # looks at the task
 DELAY_S = 0.03
 
 
-class WorldDevice:
+class WorldDevice(FaultlessDevice):
     """A part of a world in this process as a device."""
 
     def __init__(self, world: World, part: str) -> None:
@@ -47,17 +47,6 @@ class WorldDevice:
     def write(self, position: np.ndarray) -> None:
         """Set the targets."""
         self._world.write(self._part, position)
-
-    def stop(self) -> None:
-        """Hold."""
-        self.write(self.read().position)
-
-    def fault(self) -> str | None:
-        """Never."""
-        return None
-
-    def clear_fault(self) -> None:
-        """Nothing to clear."""
 
     def disconnect(self) -> None:
         """Nothing to close."""

@@ -7,7 +7,7 @@ import time
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.device import DeviceError, DeviceSettings, JointSample, Options, read_options
+from hand_drivers.device import DeviceError, DeviceSettings, FaultlessDevice, JointSample, Options, read_options
 
 
 class LoopbackOptions(Options):
@@ -19,7 +19,7 @@ class LoopbackOptions(Options):
     )
 
 
-class LoopbackDevice:
+class LoopbackDevice(FaultlessDevice):
     """First-order joints in memory; samples are stamped with the system time of the reading."""
 
     def __init__(self, settings: DeviceSettings) -> None:
@@ -52,17 +52,6 @@ class LoopbackDevice:
         """
         self._advance()
         self._target = np.array(position, float)
-
-    def stop(self) -> None:
-        """Hold the present positions."""
-        self.write(self.read().position)
-
-    def fault(self) -> str | None:
-        """None: there are no faults."""
-        return None
-
-    def clear_fault(self) -> None:
-        """Do nothing."""
 
     def disconnect(self) -> None:
         """Disconnect; the joints stop."""
