@@ -11,12 +11,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bringup import graph, station
+from bringup import graph, preflight, station
 from bringup.environment import environment
 from bringup.executables import ExecutableError, node_command
 from bringup.paths import RunDirectory
-from bringup.session import REFUSED, STATION
-from contracts.errors import FileError
+from bringup.session import REFUSALS, REFUSED, STATION
 from contracts.station import Station
 
 
@@ -25,8 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         overrides = station.parse_arguments(sys.argv[1:] if arguments is None else arguments)
         resolved = station.load(str(overrides.pop("station", STATION)), overrides | {"record": True})
+        preflight.check_embodiments(resolved)
         command = prepare(resolved, RunDirectory.create())
-    except (FileError, station.ArgumentError, ExecutableError, OSError) as error:
+    except (*REFUSALS, ExecutableError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
     print(f"recording into {resolved.record.directory} until Ctrl-C", flush=True)

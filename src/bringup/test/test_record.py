@@ -24,3 +24,8 @@ def test_recorder_alone_is_told_the_topics_and_starts_itself(tmp_path):
 def test_unknown_argument_is_refused_in_one_line(capsys):
     assert record.main(["lefthand:=inspire"]) != 0
     assert capsys.readouterr().err.splitlines() == ["error: argument: found 'lefthand', expected 'left_hand'"]
+
+
+def test_a_hand_that_does_not_exist_is_refused_before_anything_is_recorded(capsys):
+    assert record.main(["left_hand:=octopus"]) != 0
+    assert capsys.readouterr().err.startswith("error: left_hand: found 'octopus', expected one of ability")

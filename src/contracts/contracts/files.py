@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from contracts.errors import FileError
+from contracts.errors import MOST_FOUND, FileError, one_line
 
 MAX_YAML_BYTES = 1 << 20
 MAX_YAML_DEPTH = 32
@@ -110,7 +110,7 @@ def read_mapping(
     """
     content = parse_yaml(read_bytes(path, max_bytes, error), path, error)
     if not isinstance(content, dict):
-        raise error(path, "", type(content).__name__, "a mapping of fields")
+        raise error(path, "", one_line(content, MOST_FOUND), "a mapping of fields")
     return content
 
 

@@ -82,7 +82,7 @@ def test_text_that_is_no_yaml_and_a_missing_file_are_named(tmp_path):
     with pytest.raises(EmbodimentError, match=r"broken.yaml: line 2: found text that is not plain YAML"):
         embodiments.load_file(path)
     path.write_text("just a sentence")
-    with pytest.raises(EmbodimentError, match=r"broken.yaml: found str, expected a mapping"):
+    with pytest.raises(EmbodimentError, match=r"broken.yaml: found just a sentence, expected a mapping"):
         embodiments.load_file(path)
 
 

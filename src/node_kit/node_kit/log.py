@@ -40,7 +40,7 @@ def describe(name: str, what: BaseException | str) -> str:
     text = " ".join(str(what).split())
     ours = isinstance(what, (str, ValueError, OSError, RuntimeError, LookupError)) and not isinstance(what, KeyError)
     text = text if ours and text else f"{type(what).__name__}: {text}"
-    return text if name in text else f"node {name}: {text}"
+    return text if f"node {name}: " in text else f"node {name}: {text}"
 
 
 def _name(node: Node | str) -> str:

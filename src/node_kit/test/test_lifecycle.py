@@ -158,6 +158,7 @@ def test_a_failing_deactivate_still_cleans_up(make_node, capfd):
     [
         (ValueError("found 3"), "node /n: found 3"),
         (ValueError("node /n: found 3"), "node /n: found 3"),
+        (ValueError("models/n/manifest.yaml: found 3"), "node /n: models/n/manifest.yaml: found 3"),
         (KeyError("x"), "node /n: KeyError: 'x'"),
         (ValueError(""), "node /n: ValueError: "),
         (TypeError("no"), "node /n: TypeError: no"),
