@@ -42,7 +42,9 @@ class ArgumentsError(ValueError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(command, arguments, name="add-hand", lists=("--tips", "--freeze"))
+    hint = "nothing changed; the same command continues at the last checkpoint"
+    lists, errors = ("--tips", "--freeze"), (ArgumentsError, *ERRORS)
+    return command_line.run(command, arguments, name="add-hand", lists=lists, errors=errors, hint=hint)
 
 
 def command(
@@ -81,28 +83,22 @@ def command(
     work: Annotated[Path, typer.Option(help="folder of checkpoints")] = Path("out/train/added"),
 ) -> int:
     """Add a hand to the shipped latent space; nothing else is retrained, and an interrupted training continues."""
-    try:
-        if (urdf is None) != (not tips):
-            raise ArgumentsError("--tips: give them with --urdf FILE; without both, the robot NAME is taken as it is")
-        options = Options(
-            kind=kind.value,
-            side=side.value if side is not None else None,
-            forward=forward,
-            palm=palm,
-            mount_xyz=mount_xyz,
-            mount_rpy=mount_rpy,
-            grasp_xyz=grasp_xyz,
-            frozen=dict(map(frozen, freeze or [])),
-            postures=postures,
-            seed=seed,
-        )
-        found = Arguments(name, codec, robots, work, urdf, dict(map(tip, tips or [])), options, steps, seed, replace)
-        add(found, wide_console(), check_grasp if check else None)
-    except (ArgumentsError, *ERRORS) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as error:
-        return command_line.interrupted(error, "nothing changed; the same command continues at the last checkpoint")
+    if (urdf is None) != (not tips):
+        raise ArgumentsError("--tips: give them with --urdf FILE; without both, the robot NAME is taken as it is")
+    options = Options(
+        kind=kind.value,
+        side=side.value if side is not None else None,
+        forward=forward,
+        palm=palm,
+        mount_xyz=mount_xyz,
+        mount_rpy=mount_rpy,
+        grasp_xyz=grasp_xyz,
+        frozen=dict(map(frozen, freeze or [])),
+        postures=postures,
+        seed=seed,
+    )
+    found = Arguments(name, codec, robots, work, urdf, dict(map(tip, tips or [])), options, steps, seed, replace)
+    add(found, wide_console(), check_grasp if check else None)
     return 0
 
 

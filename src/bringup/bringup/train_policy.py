@@ -22,7 +22,7 @@ from latent_policy_node.training.run import CONTINUES, DEFAULT, ERRORS, learn
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(command, arguments, name="train policy")
+    return command_line.run(command, arguments, name="train policy", errors=(*ERRORS, StageError), hint=CONTINUES)
 
 
 def command(
@@ -39,18 +39,12 @@ def command(
     devices: Annotated[int, typer.Option(min=1, help="processes that train, each with a GPU of its own")] = 1,
 ) -> int:
     """Collect, convert, train, export, evaluate; what is complete is skipped. Ctrl-C and start again to resume."""
-    try:
-        chosen = load_config(config)
-        if minutes is not None:
-            chosen = chosen.model_copy(update={"train": chosen.train.model_copy(update={"max_minutes": minutes})})
-        if not evaluation:
-            chosen = chosen.model_copy(update={"evaluate": chosen.evaluate.model_copy(update={"episodes": 0})})
-        run_stages(stages(chosen, out, codec, work, dataset, Hardware(accelerator, devices)), work)
-    except (*ERRORS, StageError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as error:
-        return command_line.interrupted(error, CONTINUES)
+    chosen = load_config(config)
+    if minutes is not None:
+        chosen = chosen.model_copy(update={"train": chosen.train.model_copy(update={"max_minutes": minutes})})
+    if not evaluation:
+        chosen = chosen.model_copy(update={"evaluate": chosen.evaluate.model_copy(update={"episodes": 0})})
+    run_stages(stages(chosen, out, codec, work, dataset, Hardware(accelerator, devices)), work)
     return 0
 
 

@@ -6,11 +6,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from types import FrameType
+from typing import Any
 
 import typer
 
-REFUSED, INTERRUPTED, TERMINATED = 2, 130, 143
+FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer has no other public name for it
 
 
@@ -24,6 +26,8 @@ def run(
     *,
     name: str,
     lists: Sequence[str] = (),
+    errors: tuple[type[Exception], ...] = (),
+    hint: str = "",
 ) -> int:
     """Run a command line.
 
@@ -32,12 +36,15 @@ def run(
         arguments: The command line; None: that of the process.
         name: What help calls the program.
         lists: Options that take several values after one name, as in `--tips thumb=A index=B`.
+        errors: Exceptions of the command that are shown as one line.
+        hint: What to do after an interruption, shown in one line; empty: the command handles it.
 
     Returns:
-        The exit status; 2 for arguments that typer refuses, 130 after Ctrl-C, 143 after SIGTERM.
+        The exit status; 1 after one of `errors`, 2 for arguments that typer refuses, 130 after Ctrl-C, 143 after
+        SIGTERM.
     """
     app = typer.Typer(add_completion=False)
-    app.command()(command)
+    app.command()(_reporting(command, errors, hint))
     given = spread(sys.argv[1:] if arguments is None else arguments, lists)
     try:
         with _sigterm_as_interrupt():
@@ -47,10 +54,25 @@ def run(
         return REFUSED
 
 
-def interrupted(error: BaseException, hint: str) -> int:
-    """Print in one line that a command was interrupted and what to do; returns its exit status."""
-    print(f"interrupted; {hint}", file=sys.stderr)
-    return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+def _reporting(
+    command: Callable[..., int | None], errors: tuple[type[Exception], ...], hint: str
+) -> Callable[..., int | None]:
+    """The command, which prints its errors and its interruption in one line and returns the exit status."""
+
+    @wraps(command)
+    def reporting(*arguments: Any, **options: Any) -> int | None:
+        try:
+            return command(*arguments, **options)
+        except errors as error:
+            print(f"error: {error}", file=sys.stderr)
+            return FAILED
+        except KeyboardInterrupt as error:
+            if not hint:
+                raise
+            print(f"interrupted; {hint}", file=sys.stderr)
+            return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+
+    return reporting
 
 
 def spread(arguments: Sequence[str], lists: Sequence[str]) -> list[str]:

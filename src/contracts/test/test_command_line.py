@@ -11,7 +11,7 @@ from typing import Annotated
 import pytest
 import typer
 
-from contracts.command_line import Terminated, interrupted, run, spread
+from contracts.command_line import Terminated, run, spread
 
 LISTS = ("--tips", "--freeze")
 
@@ -57,6 +57,16 @@ def test_help_names_every_option_and_is_status_0(capsys: pytest.CaptureFixture[s
     assert "A command." in shown and all(option in shown for option in ("--tips", "--forward", "--steps"))
 
 
+def test_an_expected_error_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(file: str) -> None:
+        raise FileNotFoundError(file)
+
+    assert run(broken, ["robot.yaml"], name="broken", errors=(OSError,)) == 1
+    assert capsys.readouterr().err == "error: robot.yaml\n"
+    with pytest.raises(FileNotFoundError):
+        run(broken, ["robot.yaml"], name="broken", errors=(ValueError,))
+
+
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
     """Python's own handler of SIGINT, which a process that was started in the background does not have."""
@@ -69,16 +79,12 @@ def ctrl_c() -> Iterator[None]:
 def test_sigterm_interrupts_a_command_as_ctrl_c_does(
     number: signal.Signals, status: int, capsys: pytest.CaptureFixture[str], ctrl_c: None
 ) -> None:
-    def long() -> int:
-        try:
-            os.kill(os.getpid(), number)
-            time.sleep(60.0)
-        except KeyboardInterrupt as error:
-            return interrupted(error, "start it again to continue")
-        return 0
+    def long() -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(60.0)
 
     before = signal.getsignal(signal.SIGTERM)
-    assert run(long, [], name="long") == status
+    assert run(long, [], name="long", hint="start it again to continue") == status
     assert capsys.readouterr().err == "interrupted; start it again to continue\n"
     assert signal.getsignal(signal.SIGTERM) is before
 

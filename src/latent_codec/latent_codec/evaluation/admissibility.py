@@ -81,7 +81,7 @@ def table(found: Rates, title: str | None = None) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status: 2 where a share is below 99 %, 1 for a bundle that cannot be read."""
-    return command_line.run(command, arguments, name="admissibility")
+    return command_line.run(command, arguments, name="admissibility", errors=(BundleError,))
 
 
 def command(
@@ -90,11 +90,7 @@ def command(
     json_file: Annotated[Path | None, typer.Option("--json", help="write the same figures here")] = None,
 ) -> int:
     """What each decoder accepts and refuses."""
-    try:
-        found = rates(Codec.load(bundle), None if other is None else Codec.load(other))
-    except BundleError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    found = rates(Codec.load(bundle), None if other is None else Codec.load(other))
     wide_console().print(table(found))
     if json_file is not None:
         write_atomic(json_file, json.dumps(found, indent=2) + "\n")

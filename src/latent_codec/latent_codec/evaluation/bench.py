@@ -42,7 +42,8 @@ from latent_codec.training.data.inputs import changed_hands
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(command, arguments, name="bench codec", lists=("--bundle", "--recipe", "--hands"))
+    lists, errors = ("--bundle", "--recipe", "--hands"), (FileError, PlaceError, SelfCheckError)
+    return command_line.run(command, arguments, name="bench codec", lists=lists, errors=errors)
 
 
 def command(
@@ -69,16 +70,12 @@ def command(
 ) -> int:
     """Measure latent spaces on one scale: quality, what decoders accept and refuse, speed."""
     console = results.wide_console()
-    try:
-        places = bundles(bundle, recipe or [], root)
-        codecs = {name: Codec.load(path, hands) for name, path in places.items()}
-        oracle = None if no_oracle else Oracle(root / "out" / "cache" / "oracle")
-        report = run(codecs, poses, oracle, console)
-        if check_metrics:
-            check(codecs, report, poses, oracle)
-    except (FileError, PlaceError, SelfCheckError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    places = bundles(bundle, recipe or [], root)
+    codecs = {name: Codec.load(path, hands) for name, path in places.items()}
+    oracle = None if no_oracle else Oracle(root / "out" / "cache" / "oracle")
+    report = run(codecs, poses, oracle, console)
+    if check_metrics:
+        check(codecs, report, poses, oracle)
     show(console, codecs, report)
     results.write(markdown, "codec", results.command_line("./ws bench codec"), console.tables)
     if json_file is not None:

@@ -29,7 +29,9 @@ class Straight(str, Enum):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(command, arguments, name="gallery")
+    return command_line.run(
+        command, arguments, name="gallery", errors=(FileError, RenderError, film.GalleryError, OSError)
+    )
 
 
 def command(
@@ -44,17 +46,13 @@ def command(
     straight_in: Annotated[Straight, typer.Option(help="what goes straight on the path")] = Straight.LATENT,
 ) -> int:
     """Show one latent decoded on every hand of a bundle, as a picture and as a film."""
-    try:
-        check_rendering()
-        with Gallery(Codec.load(bundle), source, seed) as gallery:
-            gallery.picture(out)
-            _tell(gallery, out)
-            if video or animation:
-                gallery.film(video, animation, film.Settings(straight_in=straight_in.value))
-                _tell(gallery, *filter(None, (video, animation)))
-    except (FileError, RenderError, film.GalleryError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    check_rendering()
+    with Gallery(Codec.load(bundle), source, seed) as gallery:
+        gallery.picture(out)
+        _tell(gallery, out)
+        if video or animation:
+            gallery.film(video, animation, film.Settings(straight_in=straight_in.value))
+            _tell(gallery, *filter(None, (video, animation)))
     return 0
 
 

@@ -43,7 +43,9 @@ HELD_OUT = 1_000_003  # added to the seed of the poses trained on
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(command, arguments, name="ablation")
+    return command_line.run(
+        command, arguments, name="ablation", errors=(FileError, TrainingError, OSError), hint=CONTINUES
+    )
 
 
 def command(
@@ -53,13 +55,7 @@ def command(
     json_file: Annotated[Path | None, typer.Option("--json", help="write the same figures here")] = None,
 ) -> int:
     """Train and measure the rows of LAD's Table III."""
-    try:
-        rows = ablation(config, work, poses, wide_console())
-    except (FileError, TrainingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as error:
-        return command_line.interrupted(error, CONTINUES)
+    rows = ablation(config, work, poses, wide_console())
     if json_file is not None:
         write_atomic(json_file, json.dumps(rows, indent=2, allow_nan=False) + "\n")
     return 0

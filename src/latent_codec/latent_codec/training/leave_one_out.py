@@ -62,7 +62,7 @@ class Compared:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(command, arguments, name="leave_one_out")
+    return command_line.run(command, arguments, name="leave_one_out", errors=ERRORS, hint=CONTINUES)
 
 
 def command(
@@ -74,14 +74,8 @@ def command(
 ) -> int:
     """Compare a hand that was added with the same hand trained with the others."""
     console = wide_console()
-    try:
-        together, added = prepare(config, hand, root, console)
-        report = run({"trained": together, "added": added}, poses, Oracle(root / "out/cache/oracle"))
-    except ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as error:
-        return command_line.interrupted(error, CONTINUES)
+    together, added = prepare(config, hand, root, console)
+    report = run({"trained": together, "added": added}, poses, Oracle(root / "out/cache/oracle"))
     rows = compare(report["recipes"], hand)
     row = added_hands(added.manifest)[hand]
     assert isinstance(row, dict)

@@ -30,7 +30,7 @@ CONTINUES = "the same command continues at the last checkpoint"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(command, arguments, name="train codec")
+    return command_line.run(command, arguments, name="train codec", errors=ERRORS, hint=CONTINUES)
 
 
 def command(
@@ -44,15 +44,9 @@ def command(
     devices: Annotated[int, typer.Option(min=1, help="processes on this machine, each with a GPU of its own")] = 1,
 ) -> int:
     """Train a shared latent space and export it; an interrupted training continues."""
-    try:
-        default_out, default_work = places(config, root)
-        chosen = load_config(config)
-        train(chosen, config, out or default_out, work or default_work, make_fabric(accelerator, devices))
-    except ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as error:
-        return command_line.interrupted(error, CONTINUES)
+    default_out, default_work = places(config, root)
+    chosen = load_config(config)
+    train(chosen, config, out or default_out, work or default_work, make_fabric(accelerator, devices))
     return 0
 
 

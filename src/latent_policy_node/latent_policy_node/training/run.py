@@ -122,7 +122,7 @@ def _check_size(config: PolicyConfig, data: Demonstrations) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(command, arguments, name="train policy")
+    return command_line.run(command, arguments, name="train policy", errors=ERRORS, hint=CONTINUES)
 
 
 def command(
@@ -135,14 +135,8 @@ def command(
     devices: Annotated[int, typer.Option(min=1, help="processes on this machine, each with a GPU of its own")] = 1,
 ) -> int:
     """Train a policy on a dataset and export it; an interrupted training continues."""
-    try:
-        chosen = load_config(config)
-        learn(chosen, dataset, codec, work, out, make_fabric(accelerator, devices, bf16=chosen.train.bf16))
-    except ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as error:
-        return command_line.interrupted(error, CONTINUES)
+    chosen = load_config(config)
+    learn(chosen, dataset, codec, work, out, make_fabric(accelerator, devices, bf16=chosen.train.bf16))
     return 0
 
 
