@@ -143,6 +143,16 @@ def checked(sample: JointSample, count: int) -> JointSample:
     return sample
 
 
+def check_targets(name: str, position: np.ndarray) -> None:
+    """Check that targets are finite.
+
+    Raises:
+        DeviceError: They are not; the text begins with the device's `name`.
+    """
+    if not np.isfinite(position).all():
+        raise DeviceError(f"{name}: found targets {np.asarray(position).tolist()}, expected finite numbers")
+
+
 def patiently(ask: Callable[[], Answered], times: int = 5) -> Answered:
     """Return the response to a request that moves nothing, with retries: at the start responses may come late.
 

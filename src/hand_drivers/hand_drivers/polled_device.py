@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.device import SLACK, DeviceError, JointSample, Options, targets_to_hold
+from hand_drivers.device import SLACK, DeviceError, JointSample, Options, check_targets, targets_to_hold
 
 JOIN_S = 1.0  # longest time to wait for a thread that hangs in a vendor's library
 CLEAR_S = 1.0
@@ -109,8 +109,7 @@ class BusDevice:
 
     def write(self, position: np.ndarray) -> None:
         """Targets for the next exchange. Raises DeviceError for what is not finite."""
-        if not np.isfinite(position).all():
-            raise DeviceError(f"{self._name}: found targets {np.asarray(position).tolist()}, expected finite numbers")
+        check_targets(self._name, position)
         self._running().send(position)
         self._target = np.array(position, dtype=float)
 

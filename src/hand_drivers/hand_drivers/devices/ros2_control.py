@@ -13,7 +13,7 @@ from pydantic import Field
 from rclpy.exceptions import InvalidTopicNameException
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
-from hand_drivers.device import DeviceError, DeviceSettings, JointSample, Options, read_options
+from hand_drivers.device import DeviceError, DeviceSettings, JointSample, Options, check_targets, read_options
 from hand_drivers.devices.ros2_link import Link
 
 
@@ -86,8 +86,7 @@ class Ros2ControlDevice:
         Raises:
             DeviceError: For targets that are not finite, or a lost robot.
         """
-        if not np.isfinite(position).all():  # the controller does not check it
-            raise DeviceError(f"{self._name}: found targets {np.asarray(position).tolist()}, expected finite numbers")
+        check_targets(self._name, position)  # the controller does not check it
         link = self._running()
         sample = link.received.sample
         if sample is None:

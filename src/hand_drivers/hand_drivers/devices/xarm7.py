@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from hand_drivers.device import DeviceError, DeviceSettings, JointSample, Options, read_options, targets_to_hold
+from hand_drivers.device import (
+    DeviceError,
+    DeviceSettings,
+    JointSample,
+    Options,
+    check_targets,
+    read_options,
+    targets_to_hold,
+)
 from hand_drivers.devices.xarm_box import PORT, open_box
 
 JOINTS = 7
@@ -115,8 +123,7 @@ class XArm7Device:
         Raises:
             DeviceError: For targets that are not finite, or a lost box.
         """
-        if not np.isfinite(position).all():  # the SDK does not check it
-            raise DeviceError(f"{self._name}: found targets {position.tolist()}, expected finite numbers")
+        check_targets(self._name, position)  # the SDK does not check it
         if self.fault():
             return  # the box ignores targets until the error is cleared, and must not have an old one then
         self._target = np.array(position, dtype=float)

@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -93,7 +94,9 @@ def run(jobs: dict[str, Job], chosen: Sequence[str], count: int, seed: int, cons
     for name, job in jobs.items():
         if name in chosen:
             with console.status(name), contextlib.redirect_stderr(io.StringIO()):  # errors that nodes log
+                began = time.monotonic()
                 outcome = job(count, seed)
+                outcome.seconds = time.monotonic() - began
             for failure in outcome.failures:
                 console.print(f"{name}: {failure}", style="red", markup=False, highlight=False)
             console.print(f"{name}: {outcome.frames:,} in {outcome.seconds:.0f} s", style="dim", highlight=False)

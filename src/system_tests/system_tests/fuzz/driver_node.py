@@ -28,7 +28,7 @@ ANY, AFTER_RESET = 10**9, 3  # commands that may start from the measured positio
 
 def fuzz_node(count: int, seed: int) -> Outcome:
     """Send messages to the callbacks of an active node, whose servo loop runs in real time."""
-    outcome, rng, began = Outcome("driver node"), Random(f"{seed} driver node"), time.time()
+    outcome, rng = Outcome("driver node"), Random(f"{seed} driver node")
     robot = embodiments.load("xarm7", "left")
     parameters = {"side": "left", "part": "arm", "embodiment": "xarm7", "device": "loopback", "rate_hz": RATE_HZ}
     parameters["rt_priority"] = (
@@ -46,7 +46,7 @@ def fuzz_node(count: int, seed: int) -> Outcome:
         repeat(outcome, count, lambda: _event(node, mailbox, watch, robot, rng, outcome), settle, AT_ONCE)
         if not node._runtime.servo.running:
             outcome.fail("the servo loop has ended")
-    conclude(outcome, watch, began)
+    conclude(outcome, watch)
     return outcome
 
 

@@ -60,10 +60,9 @@ class Target:
 def fuzz(target: Target, frames: int, seed: int) -> Outcome:
     """Feed frames to the target, `count` times its share, at least one."""
     rng, outcome = Random(f"{seed} {target.name}"), Outcome(target.name)
-    supply, wanted, began = Frames.of(rng, target.frame, target.seal), max(1, round(frames * target.share)), time.time()
+    supply, wanted = Frames.of(rng, target.frame, target.seal), max(1, round(frames * target.share))
     while outcome.frames < wanted:
         _converse(target, supply, min(CONVERSATION, wanted - outcome.frames), outcome)
-    outcome.seconds = time.time() - began
     outcome.note = "" if target.share == 1.0 else f"1 of {round(1 / target.share)}"
     return outcome
 

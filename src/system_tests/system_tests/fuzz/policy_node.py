@@ -24,13 +24,12 @@ OUTPUT_POINTS = 64  # largest number of points of a chunk of the policy
 
 def fuzz_policy(count: int, seed: int) -> Outcome:
     """Send images and latent states to a real policy node, whose inference thread runs meanwhile."""
-    outcome, rng, began = Outcome("policy node"), Random(f"{seed} policy node"), time.time()
+    outcome, rng = Outcome("policy node"), Random(f"{seed} policy node")
     parameters = {"bundle": str(workspace() / "models" / "policy"), "min_period_s": 0.0}
     with active(PolicyNode, "policy", **parameters) as node, listening() as said:
         bench = _PolicyBench(node, said, rng)
         repeat(outcome, count, lambda: bench.event(outcome), bench.settle, AT_ONCE)
         outcome.note = f"{bench.chunks} chunks checked"
-    outcome.seconds = time.time() - began
     return outcome
 
 
