@@ -23,6 +23,7 @@ import numpy as np
 import typer
 
 import embodiments
+from contracts import command_line
 from contracts.bundle import BundleError
 from contracts.chunk import Chunk
 from contracts.servo import PARTS
@@ -252,10 +253,10 @@ def run(
     raise typer.Exit(0 if report.complete else 1)
 
 
-def main() -> None:
-    """Entry point of the executable `replay`."""
-    typer.run(run)
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    return command_line.run(run, name="replay")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -47,8 +47,9 @@ def run(
     app.command()(_reporting(command, errors, hint))
     given = spread(sys.argv[1:] if arguments is None else arguments, lists)
     try:
-        with _sigterm_as_interrupt():
-            return typer.main.get_command(app).main(given, prog_name=name, standalone_mode=False) or 0
+        with _sigterm_as_interrupt() as came:
+            status = typer.main.get_command(app).main(given, prog_name=name, standalone_mode=False) or 0
+            return TERMINATED if came and status == INTERRUPTED else status
     except _UsageError as error:
         print(f"error: {' '.join(str(error.format_message()).split())}", file=sys.stderr)  # type: ignore[attr-defined]
         return REFUSED
@@ -90,12 +91,15 @@ def spread(arguments: Sequence[str], lists: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
+def _sigterm_as_interrupt() -> Iterator[list[int]]:
+    came: list[int] = []
+
     def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
         raise Terminated
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
-        yield
+        yield came
     finally:
         signal.signal(signal.SIGTERM, before)

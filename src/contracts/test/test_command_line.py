@@ -89,5 +89,16 @@ def test_sigterm_interrupts_a_command_as_ctrl_c_does(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_that_no_command_handles_gives_its_status(
+    number: signal.Signals, status: int, ctrl_c: None
+) -> None:
+    def long() -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(60.0)
+
+    assert run(long, [], name="long") == status
+
+
 def test_sigterm_is_a_keyboard_interrupt() -> None:
     assert issubclass(Terminated, KeyboardInterrupt)

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from contracts import command_line
 from episodes import sampling
 from episodes.bag import is_complete, read_metadata
 from episodes.dataset import DATASET_FILE, Dataset, EpisodeEntry, load_dataset, save_arrays, save_dataset
@@ -217,10 +218,10 @@ def command(
         raise typer.Exit(1)
 
 
-def main() -> None:
-    """Entry point."""
-    typer.run(command)
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    return command_line.run(command, name="convert")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

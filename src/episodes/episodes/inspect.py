@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from contracts import command_line
 from contracts.files import write_atomic
 from episodes.bag import EpisodeReader, naming
 from episodes.convert import find_bags
@@ -101,10 +102,10 @@ def command(
         show(report, console)
 
 
-def main() -> None:
-    """Entry point."""
-    typer.run(command)
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    return command_line.run(command, name="inspect")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

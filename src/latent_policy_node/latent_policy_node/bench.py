@@ -15,7 +15,7 @@ import onnxruntime
 import typer
 from rich.table import Table
 
-from contracts import results
+from contracts import command_line, results
 from contracts.bundle import BundleError, bundle_sha256
 from contracts.files import write_atomic
 from contracts.latency import LatencyTrace
@@ -79,4 +79,4 @@ def run(
 
 
 if __name__ == "__main__":
-    typer.run(run)
+    raise SystemExit(command_line.run(run, name="bench policy"))

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from rich.progress import Progress
 
+from contracts import command_line
 from contracts.station import DEFAULT_STATION, Station, station_with_hands
 from embodiments.inverse_kinematics import ArmIK
 from episodes.bag import EpisodeWriter, is_complete
@@ -184,10 +185,10 @@ def run(
     print(f"{done // 2} new episodes in {out}, {good} of {done} picks succeed")
 
 
-def main() -> None:
-    """Command line."""
-    typer.run(run)
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    return command_line.run(run, name="collect")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -18,7 +18,7 @@ import numpy as np
 import typer
 from rich.progress import track
 
-from contracts import results
+from contracts import command_line, results
 from contracts.bundle import BundleError, bundle_sha256
 from contracts.files import write_atomic
 from contracts.manifest import MANIFEST_NAME
@@ -164,10 +164,10 @@ def _row(result: dict[str, Any]) -> tuple[str, str, list[str], list[object]]:
     return name, f"{command} --seed {result['seed']}", list(cells), list(cells.values())
 
 
-def main() -> None:
-    """Command line."""
-    typer.run(run)
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    return command_line.run(run, name="evaluate")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -1,11 +1,12 @@
 """Find where an upright can sits in a hand: the hand's grasp frame, by simulated grasps of a floating hand.
 
-``./ws run simulation grasp_search --hand inspire`` tries random placements of the can in the hand, keeps those that
+``./ws run simulation grasp_search inspire`` tries random placements of the can in the hand, keeps those that
 lift it, refines the best under disturbances of the approach, and prints the ``grasp_frame`` for the hand's YAML.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 
 import mujoco
@@ -13,8 +14,9 @@ import numpy as np
 import typer
 from rich.progress import track
 
+from contracts import command_line
 from contracts.station import Table
-from embodiments.registry import Embodiment, load
+from embodiments import Embodiment, EmbodimentError, load
 from simulation.demonstrator import GRASP_HEIGHT_M, STANDOFF_M
 from simulation.scene import ACTUATION, attach, build
 from simulation.tasks.pick_place import PickPlace
@@ -160,16 +162,21 @@ def euler(rotation: np.ndarray) -> np.ndarray:
 
 def run(hand: str, tries: int = 400, seed: int = 0) -> None:
     """Search the grasp frame of HAND and print it as YAML."""
-    frame, cost = search(load(hand, SIDE), tries, seed)
+    try:
+        robot = load(hand, SIDE)
+    except EmbodimentError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(command_line.REFUSED) from None
+    frame, cost = search(robot, tries, seed)
     xyz, rpy = (", ".join(f"{value:.4f}" for value in part) for part in (frame[:3, 3], euler(frame[:3, :3])))
     print(f"# {hand}: mean cost {cost:.3f} over {len(DISTURBANCES_M)} approach errors of up to 15 mm")
     print(f"grasp_frame: {{xyz: [{xyz}], rpy: [{rpy}]}}")
 
 
-def main() -> None:
-    """Command line."""
-    typer.run(run)
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    return command_line.run(run, name="grasp_search")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
