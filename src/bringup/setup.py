@@ -19,7 +19,7 @@ setup(
     zip_safe=False,
     maintainer="Crosshand maintainers",
     maintainer_email="maintainers@crosshand.dev",
-    description="The Crosshand graph: launch files, supervisor, lifecycle manager and demo.",
+    description="The Crosshand graph: launch files, supervisor, lifecycle manager, demo, and pipelines over packages.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [

@@ -16,6 +16,6 @@ setup(
     zip_safe=False,
     maintainer="Crosshand maintainers",
     maintainer_email="maintainers@crosshand.dev",
-    description="What all packages agree on, without ROS: stations, bundles, chunks, latent axes, files, plug-ins.",
+    description="The ROS-free ground of all packages: stations, bundles, latent axes, files, plug-ins, latency.",
     license="Apache-2.0",
 )

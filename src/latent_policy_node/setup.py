@@ -16,7 +16,7 @@ setup(
     zip_safe=False,
     maintainer="Crosshand maintainers",
     maintainer_email="maintainers@crosshand.dev",
-    description="The latent diffusion policy of Crosshand: training, export, chunk scheduling, and the policy node.",
+    description="The latent diffusion policy of Crosshand: training, export, the policy loop, and the policy node.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [

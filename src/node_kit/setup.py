@@ -16,6 +16,6 @@ setup(
     zip_safe=False,
     maintainer="Crosshand maintainers",
     maintainer_email="maintainers@crosshand.dev",
-    description="The thin ROS layer all nodes share: parameters, messages, latency, diagnostics, lifecycle.",
+    description="The ROS layer that all nodes share: lifecycle, main function, parameters, messages, diagnostics, log.",
     license="Apache-2.0",
 )

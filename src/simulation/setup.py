@@ -16,7 +16,7 @@ setup(
     zip_safe=False,
     maintainer="Crosshand maintainers",
     maintainer_email="maintainers@crosshand.dev",
-    description="MuJoCo world of a station: tasks, demonstrators, simulated devices and cameras, benchmark.",
+    description="The MuJoCo world of a station: tasks, demonstrators, simulated devices and cameras, evaluation.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [

@@ -1,1 +1,1 @@
-"""The Crosshand graph: launch files, supervisor, lifecycle manager and demo."""
+"""The Crosshand graph: launch files, supervisor, lifecycle manager, demo, and pipelines over packages."""

@@ -1,1 +1,1 @@
-"""The latent diffusion policy of Crosshand: training, export, chunk scheduling, and the policy node."""
+"""The latent diffusion policy of Crosshand: training, export, the policy loop, and the policy node."""

@@ -1,1 +1,1 @@
-"""The ROS layer that all nodes share: lifecycle, main function, parameters, messages, diagnostics, logging."""
+"""The ROS layer that all nodes share: lifecycle, main function, parameters, messages, diagnostics, log."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
 
 from bringup import paths
 from bringup.station import ALIASES
@@ -22,13 +23,18 @@ def commands() -> str:
 
 
 def packages() -> str:
-    """One row a package: what it is for, and which packages of the workspace it uses."""
+    """One row a package, after those that it uses: what it is for, and which packages of the workspace it uses."""
     manifests = {file.parent.name: _package(file.read_text()) for file in paths.workspace().glob("src/*/package.xml")}
     rows = ["| package | is for | uses |", "|---|---|---|"]
     used = {name: [other for other in depends if other in manifests] for name, (_, depends) in manifests.items()}
-    for name in sorted(manifests, key=lambda name: (len(used[name]), name)):
+    for name in sorted(manifests, key=lambda name: (len(_below(name, used)), name)):
         rows.append(f"| `{name}` | {manifests[name][0]} | {', '.join(f'`{other}`' for other in used[name])} |")
     return "\n".join(rows) + "\n"
+
+
+def _below(name: str, used: Mapping[str, Sequence[str]]) -> set[str]:
+    """The packages that `name` uses, directly or through others."""
+    return {*used[name], *(below for other in used[name] for below in _below(other, used))}
 
 
 def _package(text: str) -> tuple[str, list[str]]:
