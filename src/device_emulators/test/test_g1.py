@@ -37,7 +37,7 @@ pytest.importorskip("cyclonedds")
 pytest.importorskip("unitree_sdk2py")
 g1_messages = pytest.importorskip("hand_drivers.devices.g1_messages")
 
-DOMAIN = 100 + int.from_bytes(os.urandom(2), "big") % 130  # nobody else's
+DOMAIN = 100 + int.from_bytes(os.urandom(2), "big") % 130  # random, to share no domain with another test run
 QUICK = {"domain": DOMAIN, "ramp_s": 0.3, "max_age_s": 1.0, "connect_s": 10.0}
 LEFT, RIGHT, WAIST = slice(15, 22), slice(22, 29), slice(12, 15)
 LIMITS = {  # of Unitree's own model
@@ -79,7 +79,7 @@ class Bench:
         return G1Arm(DeviceSettings(make_robot(side, mirrored), side, "arm", "lo", QUICK | options))
 
     @property
-    def told(self) -> np.ndarray:
+    def commanded(self) -> np.ndarray:
         """Positions (35,) in the last command."""
         return self.robot.commands[-1][1]
 
@@ -101,11 +101,11 @@ def bench():
     bench.close()
 
 
-def test_connecting_takes_both_arms_over_where_they_are(bench):
+def test_connecting_takes_over_both_arms_at_their_measured_positions(bench):
     bench.left.connect()
     assert until(lambda: bench.robot.weight == 1.0)
-    for _, told in list(bench.robot.commands):
-        np.testing.assert_allclose(told[12:29], g1.REST[12:29], atol=1e-6)
+    for _, commanded in list(bench.robot.commands):
+        np.testing.assert_allclose(commanded[12:29], g1.REST[12:29], atol=1e-6)
     np.testing.assert_allclose(bench.left.read().position, g1.REST[LEFT], atol=1e-6)
     assert bench.robot.refused == 0
 
@@ -118,21 +118,21 @@ def test_the_weight_is_zero_at_first_and_never_jumps(bench):
     assert np.diff(weights).max() <= 2.1 * 1e-9 * g1_robot.PERIOD_NS / QUICK["ramp_s"]
 
 
-def test_a_target_goes_to_its_arm_and_the_rest_stays(bench):
+def test_a_target_moves_its_arm_and_no_other_joint(bench):
     bench.left.connect()
     target = g1.REST[LEFT] + np.linspace(0.1, 0.3, 7)
     bench.left.write(target)
     assert until(lambda: np.abs(bench.left.read().position - target).max() < 1e-3)
     np.testing.assert_allclose(bench.robot.joints.position[RIGHT], g1.REST[RIGHT], atol=1e-6)
-    np.testing.assert_allclose(bench.told[WAIST], g1.REST[WAIST], atol=1e-6)
+    np.testing.assert_allclose(bench.commanded[WAIST], g1.REST[WAIST], atol=1e-6)
 
 
-def test_both_arms_go_out_in_one_message(bench):
+def test_targets_of_both_arms_are_sent_in_one_message(bench):
     bench.left.connect()
     bench.right.connect()
     bench.left.write(np.full(7, 0.5))
     bench.right.write(np.full(7, -0.5))
-    assert until(lambda: np.allclose(bench.told[LEFT], 0.5) and np.allclose(bench.told[RIGHT], -0.5))
+    assert until(lambda: np.allclose(bench.commanded[LEFT], 0.5) and np.allclose(bench.commanded[RIGHT], -0.5))
     assert [thread.name for thread in threading.enumerate()].count("g1") == 1
 
 
@@ -142,19 +142,19 @@ def test_an_arm_described_as_a_mirror_image_turns_as_the_robot_does(bench):
     sign = np.array([1, -1, -1, 1, -1, 1, -1])
     np.testing.assert_allclose(device.read().position, sign * g1.REST[LEFT], atol=1e-6)
     device.write(np.full(7, 0.4))
-    assert until(lambda: np.allclose(bench.told[LEFT], 0.4 * sign, atol=1e-6))
+    assert until(lambda: np.allclose(bench.commanded[LEFT], 0.4 * sign, atol=1e-6))
 
 
-def test_the_arms_are_handed_back_when_the_last_one_leaves(bench):
+def test_the_arms_are_released_when_the_last_device_disconnects(bench):
     bench.left.connect()
     bench.right.connect()
     bench.left.write(np.full(7, 0.5))
-    assert until(lambda: np.allclose(bench.told[LEFT], 0.5))
+    assert until(lambda: np.allclose(bench.commanded[LEFT], 0.5))
     bench.left.disconnect()
     count = len(bench.robot.commands)
     assert until(lambda: len(bench.robot.commands) > count + 20)
     assert bench.robot.weight == 1.0
-    np.testing.assert_allclose(bench.told[LEFT], 0.5)
+    np.testing.assert_allclose(bench.commanded[LEFT], 0.5)
     bench.right.disconnect()
     assert until(lambda: bench.robot.weight == 0.0)
     steps = np.diff(bench.weights())
@@ -162,7 +162,7 @@ def test_the_arms_are_handed_back_when_the_last_one_leaves(bench):
     assert until(lambda: np.abs(bench.robot.joints.position - g1.REST).max() < 1e-3)
 
 
-def test_who_is_back_before_the_arms_are_handed_back_keeps_them(bench):
+def test_reconnecting_before_the_release_ends_keeps_the_arms(bench):
     bench.left = bench.make("left", ramp_s=2.0)
     bench.left.connect()
     assert until(lambda: bench.robot.weight == 1.0)
@@ -173,14 +173,14 @@ def test_who_is_back_before_the_arms_are_handed_back_keeps_them(bench):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_not_finite_never_gets_onto_the_wire(bench, value):
+def test_a_non_finite_target_is_refused_and_not_sent(bench, value):
     bench.left.connect()
     with pytest.raises(DeviceError, match=r"g1_arms lo left: found targets .* expected 7 finite numbers"):
         bench.left.write(np.array([0, 0, 0, value, 0, 0, 0]))
-    assert all(np.isfinite(told).all() for _, told in list(bench.robot.commands))
+    assert all(np.isfinite(commanded).all() for _, commanded in list(bench.robot.commands))
 
 
-def test_a_silent_robot_is_named_at_connection_and_told_nothing(bench):
+def test_connecting_to_a_silent_robot_fails_and_sends_no_command(bench):
     bench.faults.silent = True
     device = bench.make("left", connect_s=0.3)
     with pytest.raises(DeviceError, match="g1_arms lo left: rt/lowstate: no message"):
@@ -192,7 +192,7 @@ def test_a_silent_robot_is_lost_and_held_at_its_measured_position(bench):
     driver = Driver(bench.left, motion_limits(make_robot("left")), stepped(device_timeout_s=0.05))
     driver.start()
     bench.left.write(np.full(7, 0.5))
-    assert until(lambda: np.allclose(bench.told[LEFT], 0.5))
+    assert until(lambda: np.allclose(bench.commanded[LEFT], 0.5))
     bench.faults.silent = True
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
     assert "rt/lowstate: no message for" in driver.reason
@@ -203,32 +203,32 @@ def test_a_silent_robot_is_lost_and_held_at_its_measured_position(bench):
     bench.faults.silent = False
     assert until(driver.reconnect)
     assert driver.state is State.STOPPED and until(lambda: len(bench.robot.commands) > 20)
-    assert bench.weights().min() > 0.5  # never let go
-    for _, told in list(bench.robot.commands):
-        np.testing.assert_allclose(told[LEFT], g1.REST[LEFT], atol=1e-3)
+    assert bench.weights().min() > 0.5  # the weight was never withdrawn
+    for _, commanded in list(bench.robot.commands):
+        np.testing.assert_allclose(commanded[LEFT], g1.REST[LEFT], atol=1e-3)
 
 
-def test_old_targets_are_forgotten_while_the_robot_is_silent(bench):
+def test_old_targets_are_discarded_while_the_robot_is_silent(bench):
     bench.left.connect()
     bench.left.write(np.full(7, 0.5))
-    assert until(lambda: np.allclose(bench.told[LEFT], 0.5))
+    assert until(lambda: np.allclose(bench.commanded[LEFT], 0.5))
     bench.faults.silent = True
     assert until(lambda: silent(bench.left) != "")
     with pytest.raises(DeviceError, match="g1_arms lo left: rt/lowstate: no message for"):
         bench.left.write(np.full(7, 0.6))
-    assert until(lambda: told_nothing_more(bench))
+    assert until(lambda: no_command_follows(bench))
     bench.robot.joints = Lag(g1.REST)  # moved by hand meanwhile
     bench.faults.silent = False
-    assert until(lambda: np.allclose(bench.told[LEFT], g1.REST[LEFT], atol=1e-3))
+    assert until(lambda: np.allclose(bench.commanded[LEFT], g1.REST[LEFT], atol=1e-3))
 
 
-def told_nothing_more(bench) -> bool:
-    """Whether what was on its way to the robot has arrived."""
-    heard, looked = len(bench.robot.commands), bench.robot.looks
-    return until(lambda: bench.robot.looks > looked + 20) and len(bench.robot.commands) == heard
+def no_command_follows(bench) -> bool:
+    """Whether the robot receives no further command during 20 of its polls."""
+    received, looked = len(bench.robot.commands), bench.robot.looks
+    return until(lambda: bench.robot.looks > looked + 20) and len(bench.robot.commands) == received
 
 
-def test_damaged_states_are_no_measurement(bench):
+def test_a_state_with_a_wrong_checksum_is_refused(bench):
     bench.left.connect()
     bench.faults.corrupt = True
     assert until(lambda: "rt/lowstate: wrong checksum" in silent(bench.left))
@@ -245,8 +245,8 @@ def test_late_states_are_refused_and_do_not_start_the_take_over(bench):
     assert until(lambda: bench.robot.looks > looks + 20) and not bench.robot.commands
     bench.faults.late_s = 0.0
     assert until(lambda: len(bench.robot.commands) > 20)
-    for _, told in list(bench.robot.commands):
-        np.testing.assert_allclose(told[LEFT], 0.5, atol=1e-3)
+    for _, commanded in list(bench.robot.commands):
+        np.testing.assert_allclose(commanded[LEFT], 0.5, atol=1e-3)
 
 
 def test_a_blocked_arm_that_was_stopped_does_not_jump_when_freed(bench):
@@ -255,12 +255,14 @@ def test_a_blocked_arm_that_was_stopped_does_not_jump_when_freed(bench):
     assert until(lambda: not bench.left.read().velocity.any())
     held = bench.left.read().position
     bench.left.write(held + np.array([0.4, -0.4, 0.05, 0, 0, 0, 0]))
-    assert until(lambda: np.allclose(bench.told[LEFT], held + np.array([0.4, -0.4, 0.05, 0, 0, 0, 0]), atol=1e-6))
+    assert until(lambda: np.allclose(bench.commanded[LEFT], held + np.array([0.4, -0.4, 0.05, 0, 0, 0, 0]), atol=1e-6))
     bench.left.stop()
-    assert until(lambda: np.allclose(bench.told[LEFT], held + np.array([SLACK, -SLACK, 0.05, 0, 0, 0, 0]), atol=1e-6))
+    assert until(
+        lambda: np.allclose(bench.commanded[LEFT], held + np.array([SLACK, -SLACK, 0.05, 0, 0, 0, 0]), atol=1e-6)
+    )
 
 
-def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
+def test_a_motor_error_is_reported_and_stops_until_cleared_and_reset(bench):
     driver = Driver(bench.left, motion_limits(make_robot("left")), stepped())
     driver.start()
     bench.faults.code = 1 << 9
@@ -270,7 +272,7 @@ def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
 
 
-class Stranger:
+class OtherProgram:
     """Another program that commands the arms."""
 
     def __init__(self) -> None:
@@ -280,7 +282,7 @@ class Stranger:
         self.writer = g1_dds.writer(g1_dds.open_participant("lo", DOMAIN), "rt/arm_sdk", LowCmd_)
         self.loop = Loop(lambda: (time.sleep(0.01), self.writer.write(self.message)))
 
-    def __enter__(self) -> Stranger:
+    def __enter__(self) -> OtherProgram:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -288,15 +290,15 @@ class Stranger:
 
 
 def test_arms_that_another_program_commands_are_not_taken_over(bench):
-    with Stranger(), pytest.raises(DeviceError, match="found another program that sends rt/arm_sdk, expected none"):
+    with OtherProgram(), pytest.raises(DeviceError, match="found another program that sends rt/arm_sdk, expected none"):
         bench.left.connect()
     assert not bench.robot.commands
 
 
-def test_another_program_that_comes_later_is_a_fault(bench):
+def test_another_program_that_commands_the_arms_later_is_a_fault(bench):
     bench.left.connect()
     assert bench.left.fault() is None
-    with Stranger():
+    with OtherProgram():
         assert until(lambda: bench.left.fault() == "another program sends rt/arm_sdk")
     assert until(lambda: bench.left.fault() is None)
 
@@ -311,19 +313,19 @@ def test_both_arms_need_the_same_options(bench):
         bench.make("left").connect()
 
 
-def test_an_interface_that_is_not_there_is_named():
+def test_a_missing_network_interface_is_reported_by_name():
     device = G1Arm(DeviceSettings(make_robot("left"), "left", "arm", "eth77", QUICK))
     with pytest.raises(DeviceError, match="g1_arms eth77 left: address: found 'eth77', expected a network interface"):
         device.connect()
 
 
-def test_another_arm_s_joints_are_refused():
+def test_the_joints_of_another_arm_are_refused():
     with pytest.raises(DeviceError, match=r"g1_arms: found joints .* expected one about x, y or z for each of"):
         G1Arm(DeviceSettings(embodiments.load("xarm7"), "left", "arm", "lo", QUICK))
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_what_the_embodiment_allows_unitree_s_arm_can_do(side):
+def test_limits_of_the_embodiment_are_within_those_of_unitree(side):
     robot = embodiments.load("g1_arm", side)
     motors = g1_dds.find_motors(robot, ORDER)
     ends = np.empty((2, 7))
@@ -346,7 +348,7 @@ raise SystemExit(3)
 """
 
 
-def test_a_process_that_ends_by_an_error_hands_the_arms_back(bench):
+def test_a_process_that_exits_with_an_error_releases_the_arms(bench):
     helpers = ":".join(
         str(Path(__file__).parents[2] / package / "test") for package in ("device_emulators", "hand_drivers")
     )
@@ -428,13 +430,13 @@ def test_a_message_of_another_size_or_byte_order_is_refused(spoil):
         g1_messages.LowState.deserialize(spoil(g1_messages.LowState().serialize()))
 
 
-def test_unitree_s_own_messages_are_heard_and_obeyed(bench):
+def test_commands_of_unitree_s_library_are_received_and_executed(bench):
     from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowCmd_, LowState_
     from unitree_sdk2py.utils.crc import CRC
 
     own = g1_dds.open_participant("lo", DOMAIN)
-    heard = g1_dds.reader(own, "rt/lowstate", LowState_)
-    tell = g1_dds.writer(own, "rt/arm_sdk", LowCmd_)
+    reader = g1_dds.reader(own, "rt/lowstate", LowState_)
+    writer = g1_dds.writer(own, "rt/arm_sdk", LowCmd_)
     command, crc = unitree_s("LowCmd"), CRC()
     command.mode_machine, command.motor_cmd[g1_wire.WEIGHT].q = g1.MODE_MACHINE, 1.0
     for motor in command.motor_cmd[12:29]:
@@ -442,22 +444,25 @@ def test_unitree_s_own_messages_are_heard_and_obeyed(bench):
     command.crc = crc.Crc(command)
 
     def arrived() -> bool:
-        tell.write(command)
-        state = g1_dds.newest(heard)
+        writer.write(command)
+        state = g1_dds.newest(reader)
         return state is not None and state.crc == crc.Crc(state) and abs(state.motor_state[20].q - 0.25) < 1e-3
 
     assert until(arrived) and bench.robot.refused == 0
 
 
 class OwnRobot:
-    """A robot that says with Unitree's library where it is."""
+    """A robot that publishes its state with Unitree's library."""
 
     def __init__(self, q: float) -> None:
         from unitree_sdk2py.idl.unitree_hg.msg.dds_ import LowCmd_, LowState_
         from unitree_sdk2py.utils.crc import CRC
 
         own, self.crc = g1_dds.open_participant("lo", DOMAIN), CRC()
-        self.told, self.tell = g1_dds.reader(own, "rt/arm_sdk", LowCmd_), g1_dds.writer(own, "rt/lowstate", LowState_)
+        self.reader, self.writer = (
+            g1_dds.reader(own, "rt/arm_sdk", LowCmd_),
+            g1_dds.writer(own, "rt/lowstate", LowState_),
+        )
         self.state, self.commands = unitree_s("LowState"), []
         self.state.mode_machine = 9
         for motor in self.state.motor_state:
@@ -467,8 +472,8 @@ class OwnRobot:
 
     def step(self) -> None:
         time.sleep(0.01)
-        self.tell.write(self.state)
-        command = g1_dds.newest(self.told)
+        self.writer.write(self.state)
+        command = g1_dds.newest(self.reader)
         if command is not None:
             self.commands.append(command)
 
@@ -492,7 +497,7 @@ def test_a_robot_with_unitree_s_library_is_read_and_commanded():
 
 
 @given(code=words)
-def test_every_error_of_a_motor_is_put_in_words(code):
+def test_every_motor_error_code_has_a_description(code):
     motor = unitree_s("MotorState")
     motor.motorstate = code
     motors = g1_dds.find_motors(make_robot("right"), ORDER)
