@@ -1,4 +1,4 @@
-"""A driver node in a process of its own, and a node that talks to it as the rest of the graph would."""
+"""A driver node in a process of its own, and a node that commands it as the rest of the graph does."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class DriverProcess(testing.NodeProcess):
         return self.states[-1].position
 
     def states_of(self, seconds: float) -> list[messages.JointArrays]:
-        """The joint states of a stretch of time."""
+        """The joint states received within `seconds`."""
         before = len(self.states)
         self.listen(seconds)
         return self.states[before:]
@@ -84,7 +84,7 @@ class DriverProcess(testing.NodeProcess):
         self.wait_for(step, what)
 
     def start_moving(self) -> None:
-        """Leave it under way to a target far away, with points left for 5 s."""
+        """Start a motion to a distant target, with points left for 5 s."""
         far = self.home + 1.0
         self.send(np.linspace(self.home, far, 6)[1:], step_s=0.4)
         self.wait_for(lambda: np.abs(self.position - self.home).max() > 0.02, "the first motion")
@@ -93,7 +93,7 @@ class DriverProcess(testing.NodeProcess):
         self._estop.publish(Bool(data=asserted))
 
     def estop_unlatched(self) -> None:
-        """From a publisher that keeps nothing for late listeners."""
+        """Assert the emergency stop from a publisher with volatile durability."""
         publisher = self.node.create_publisher(Bool, "/estop", QoSProfile(depth=1))
         self.wait_for(lambda: publisher.get_subscription_count() > 0, "discovery")
         publisher.publish(Bool(data=True))

@@ -1,4 +1,4 @@
-"""The driver node as the graph sees it: a real process, real topics."""
+"""The driver node in a process of its own, tested through its topics and services."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lifecycle_msgs.msg import Transition
 
 pytestmark = pytest.mark.graph
 
-# Follows its targets at once; a file beside it tells it to be away, or faulty.
+# Reaches its targets immediately; the files "away" and "hot" make it a lost or a faulty device.
 PLUGIN = """
 import time
 from pathlib import Path
@@ -50,17 +50,17 @@ def bench(start_driver, tmp_path):
     return start_driver(device="bench", options=f'{{"directory": "{tmp_path}"}}').wait_until_ready()
 
 
-def assert_stands(driver) -> None:
-    """The robot keeps its place for a while."""
-    heard = driver.next_states(30)
-    assert np.ptp([state.position for state in heard], axis=0) == pytest.approx(0.0, abs=1e-3)
+def assert_at_rest(driver) -> None:
+    """Assert that 30 consecutive joint states have the same position."""
+    states = driver.next_states(30)
+    assert np.ptp([state.position for state in states], axis=0) == pytest.approx(0.0, abs=1e-3)
 
 
-def test_it_publishes_joint_states_and_follows_a_chunk(driver):
-    heard = driver.next_states(100)
-    gaps_s = np.diff([state.stamp_ns for state in heard]) * 1e-9
+def test_the_node_publishes_joint_states_and_follows_a_chunk(driver):
+    states = driver.next_states(100)
+    gaps_s = np.diff([state.stamp_ns for state in states]) * 1e-9
     assert (gaps_s > 0).all()
-    assert heard[-1].position == pytest.approx(driver.home)
+    assert states[-1].position == pytest.approx(driver.home)
     target = driver.home + 0.2
     driver.follow(target, lambda: np.abs(driver.position - target).max() < 1e-3)
     driver.wait_for(lambda: driver.status.get("state") == "holding" and int(driver.status["held"]) >= 1)
@@ -74,7 +74,7 @@ def test_loop_figures_begin_with_the_first_chunk(driver):
     driver.wait_for(lambda: _periods(driver) > 250, "the figures of some seconds")
     driver.send(driver.home)
     driver.wait_for_status(chunks="1")
-    assert _periods(driver) < 200, "what was before the first chunk still counts"
+    assert _periods(driver) < 200, "periods before the first chunk are still counted"
     for _ in range(20):
         driver.send(driver.home)
     driver.wait_for(lambda: sum(int(driver.status[key]) for key in ("chunks", "refused", "dropped")) == 21, "all 21")
@@ -84,7 +84,7 @@ def _periods(driver) -> int:
     return sum(map(int, driver.status.get("period_histogram", "0").split()))
 
 
-def test_a_chunk_with_joints_in_another_order_goes_to_the_right_joints(driver):
+def test_a_chunk_in_another_joint_order_moves_the_named_joints(driver):
     target = driver.home + np.linspace(-0.2, 0.2, 7)
     backwards = tuple(reversed(driver.robot.joints))
 
@@ -95,7 +95,7 @@ def test_a_chunk_with_joints_in_another_order_goes_to_the_right_joints(driver):
     driver.wait_for(near, "the motion")
 
 
-def test_bad_chunks_are_refused_with_their_reason_and_move_nothing(driver):
+def test_invalid_chunks_are_refused_with_their_reason_and_not_executed(driver):
     target = driver.home + 0.3
     driver.send(target, names=("joint1",) * 7)
     driver.wait_for_status(refused="1", refusal="wrong_names")
@@ -111,13 +111,13 @@ def test_bad_chunks_are_refused_with_their_reason_and_move_nothing(driver):
     assert driver.position == pytest.approx(driver.home)
 
 
-def test_without_new_chunks_it_decelerates_and_holds(driver):
+def test_without_new_chunks_the_driver_decelerates_and_holds(driver):
     driver.start_moving()
     driver.wait_for_status(state="holding", reason="command timeout")
-    assert_stands(driver)
+    assert_at_rest(driver)
     assert np.abs(driver.position - driver.home).max() < 0.5
     positions = np.array([state.position for state in driver.states])
-    # The arm was asked for 0.5 rad/s: no published step is a jump.
+    # The commanded velocity is 0.5 rad/s: no published step is a jump.
     assert np.abs(np.diff(positions, axis=0)).max() < 0.05
 
 
@@ -125,7 +125,7 @@ def test_the_emergency_stop_latches_until_it_is_released_and_reset(driver):
     driver.start_moving()
     driver.estop(True)
     driver.wait_for_status(state="stopped", reason="emergency stop")
-    assert_stands(driver)
+    assert_at_rest(driver)
     driver.send(driver.home)
     driver.wait_for_status(refusal="not_ready")
     assert driver.trigger("reset").message == "the emergency stop is still asserted"
@@ -135,12 +135,12 @@ def test_the_emergency_stop_latches_until_it_is_released_and_reset(driver):
     driver.follow(target, lambda: np.abs(driver.position - target).max() < 1e-3)
 
 
-def test_an_emergency_stop_that_nobody_keeps_is_heard_too(driver):
+def test_an_emergency_stop_of_a_volatile_publisher_is_received(driver):
     driver.estop_unlatched()
     driver.wait_for_status(state="stopped", reason="emergency stop")
 
 
-def test_an_emergency_stop_given_before_the_node_came_stops_it(start_driver):
+def test_an_emergency_stop_asserted_before_the_node_starts_stops_it(start_driver):
     early = start_driver(autostart=False)
     early.estop(True)
     late = start_driver()
@@ -151,7 +151,7 @@ def test_the_stop_service_latches_and_reset_resumes(driver):
     driver.start_moving()
     assert driver.trigger("stop").success
     driver.wait_for_status(state="stopped", reason="stop requested")
-    assert_stands(driver)
+    assert_at_rest(driver)
     assert driver.trigger("reset").success
     assert driver.trigger("reset").message == "not stopped"
 
@@ -169,29 +169,29 @@ def test_a_lost_device_is_reconnected_and_moves_only_after_a_reset(bench, tmp_pa
     bench.follow(target, lambda: np.abs(bench.position - target).max() < 1e-6)
 
 
-def test_a_device_fault_stops_until_it_is_gone_and_reset(bench, tmp_path):
+def test_a_device_fault_stops_the_driver_until_cleared_and_reset(bench, tmp_path):
     bench.start_moving()
     (tmp_path / "hot").touch()
     bench.wait_for_status(state="stopped", reason="joint 3 is hot")
-    assert_stands(bench)
+    assert_at_rest(bench)
     bench.estop(False)
     bench.wait_for(lambda: bench.trigger("reset").message == "joint 3 is hot", "the refusal")
     (tmp_path / "hot").unlink()
     assert bench.trigger("reset").success
 
 
-@pytest.mark.parametrize("trouble", ["hot", "away"])
-def test_a_fault_of_one_device_stops_the_station_until_its_release(bench, tmp_path, trouble):
-    (tmp_path / trouble).touch()
+@pytest.mark.parametrize("cause", ["hot", "away"])
+def test_a_fault_of_one_device_stops_the_station_until_its_release(bench, tmp_path, cause):
+    (tmp_path / cause).touch()
     bench.wait_for(lambda: bench.estops == [True], "the emergency stop")
-    (tmp_path / trouble).unlink()
+    (tmp_path / cause).unlink()
     bench.wait_for_status(state="stopped")
     assert bench.trigger("reset").message == "the emergency stop is still asserted"
     bench.listen(0.3)
-    assert bench.estops == [True], "released by itself, or asserted again"
+    assert bench.estops == [True], "released without a request, or asserted again"
 
 
-def test_a_station_may_have_each_device_stop_alone(start_driver, tmp_path):
+def test_without_estop_on_fault_a_fault_stops_only_its_own_device(start_driver, tmp_path):
     write_plugin(tmp_path, "bench", PLUGIN)
     options = f'{{"directory": "{tmp_path}"}}'
     bench = start_driver(device="bench", options=options, estop_on_fault=False).wait_until_ready()
@@ -202,20 +202,20 @@ def test_a_station_may_have_each_device_stop_alone(start_driver, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_moving_driver_in_order(bench, tmp_path, number):
+def test_a_signal_shuts_a_moving_driver_down_in_order(bench, tmp_path, number):
     bench.start_moving()
     assert bench.signal(number) == 0
     assert (tmp_path / "stopped").exists() and (tmp_path / "disconnected").exists()
     assert "Traceback" not in bench.stderr and "error" not in bench.stderr
 
 
-def test_the_lifecycle_can_be_gone_through_again_and_again(start_driver):
+def test_the_lifecycle_transitions_can_be_repeated(start_driver):
     driver = start_driver(autostart=False)
     for _ in range(2):
         assert driver.change_state(Transition.TRANSITION_CONFIGURE)
         assert driver.change_state(Transition.TRANSITION_ACTIVATE)
-        heard = len(driver.states)
-        driver.wait_for(lambda heard=heard: len(driver.states) > heard + 5, "joint states")
+        received = len(driver.states)
+        driver.wait_for(lambda received=received: len(driver.states) > received + 5, "joint states")
         assert driver.change_state(Transition.TRANSITION_DEACTIVATE)
         assert not driver.states_of(0.3)[10:]
         assert driver.change_state(Transition.TRANSITION_CLEANUP)
@@ -236,14 +236,14 @@ def test_the_lifecycle_can_be_gone_through_again_and_again(start_driver):
         ({"rate": 100}, "parameter 'rate': unknown, expected 'rate_hz'"),
     ],
 )
-def test_what_cannot_be_driven_ends_with_one_clear_line(start_driver, parameters, expected):
+def test_an_invalid_parameter_ends_the_node_with_one_error_line(start_driver, parameters, expected):
     driver = start_driver(**parameters)
     assert driver.exit_code() == 1
     assert driver.stderr.count("\n") == 1
     assert driver.stderr.startswith("error: ") and expected in driver.stderr
 
 
-def test_a_device_that_does_not_answer_fails_the_activation(start_driver, tmp_path):
+def test_a_device_that_does_not_respond_fails_the_activation(start_driver, tmp_path):
     write_plugin(tmp_path, "bench", PLUGIN)
     (tmp_path / "away").touch()
     driver = start_driver(device="bench", options=f'{{"directory": "{tmp_path}"}}')
