@@ -1,4 +1,4 @@
-"""A device in the test's own hands, and the settings of the tests of this package."""
+"""A device that the test controls, and the settings of the tests of this package."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from hand_drivers.guard import MotionLimits
 
 
 class BenchDevice:
-    """Goes where it is told at once; can be unplugged, be faulty, and keeps what was written since it was connected."""
+    """Reaches targets immediately; can be unplugged or faulty, and records the targets written in each connection."""
 
     joints = ("a", "b", "c")
 
     def __init__(self) -> None:
         self.position = np.zeros(3)
-        self.runs: list[list[np.ndarray]] = []  # of each connection: where it stood, then what was written
+        self.runs: list[list[np.ndarray]] = []  # of each connection: the initial position, then the targets
         self.plugged, self.connected = True, False
         self.stops = self.reads = 0
         self.frozen = False
-        self.stuck: dict[int, float] = {}  # joints that stay where they are
+        self.stuck: dict[int, float] = {}  # blocked joints and their positions
         self.lag = 0  # periods of .01 s that it is behind what was written
-        self.trouble: str | None = None
+        self.fault_text: str | None = None
         self.clearable = True
         self.cleared = 0
 
@@ -61,11 +61,11 @@ class BenchDevice:
         self.stops += 1
 
     def fault(self) -> str | None:
-        return self.trouble
+        return self.fault_text
 
     def clear_fault(self) -> None:
         self.cleared += 1
-        self.trouble = None if self.clearable else self.trouble
+        self.fault_text = None if self.clearable else self.fault_text
 
     def disconnect(self) -> None:
         self.connected = False

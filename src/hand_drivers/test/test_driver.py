@@ -1,4 +1,4 @@
-"""The driver core, stepped by hand: what moves the robot, what stops it, what lets it move again."""
+"""The driver core, stepped by the test: motion, stops, and the reset after a stop."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def moving(bench: Bench) -> Bench:
     return bench
 
 
-def test_it_holds_where_the_robot_stands_until_a_chunk_comes(device, limits):
+def test_the_measured_position_is_held_until_a_chunk_is_received(device, limits):
     device.position = np.array([0.3, -0.2, 0.1])
     bench = Bench(device, limits)
     bench.run(1.0)
@@ -86,7 +86,7 @@ def test_a_chunk_is_followed_along_straight_lines_in_time(bench):
 
 
 @pytest.mark.parametrize("every", [1, 3, 10])
-def test_a_chunk_more_costs_no_time_however_many_come(bench, every):
+def test_additional_chunks_do_not_delay_the_motion(bench, every):
     """As in a node: a chunk is taken at the beginning of a step."""
     speed, now = np.array([0.5, -0.5, 0.2]), START
     for step in range(150):
@@ -109,7 +109,7 @@ def test_points_already_past_are_skipped(device, limits):
     assert device.position == pytest.approx(np.full(3, 0.01))
 
 
-def test_before_its_first_point_a_chunk_is_approached_in_a_line(device, limits):
+def test_the_first_point_of_a_chunk_is_approached_in_a_line(device, limits):
     bench = Bench(device, limits, ramp_up_s=0.0)
     bench.send([[0.2, 0.2, 0.2]], age_ms=0, period_s=0.2)
     bench.run(0.1)
@@ -163,7 +163,7 @@ def test_a_motion_from_rest_fades_in(device, limits):
         ([0.1], np.zeros((1, 3)), -51, ChunkStatus.FROM_FUTURE),
     ],
 )
-def test_a_bad_chunk_is_refused_with_its_reason_and_moves_nothing(bench, times, points, age_ms, status):
+def test_an_invalid_chunk_is_refused_with_its_reason_and_not_executed(bench, times, points, age_ms, status):
     found = bench.driver.accept_chunk(Chunk(bench.now - age_ms * MS, np.array(times), points), bench.now)
     assert found is status
     assert (bench.driver.counts.refused, bench.driver.refusal) == (1, str(status))
@@ -172,12 +172,12 @@ def test_a_bad_chunk_is_refused_with_its_reason_and_moves_nothing(bench, times, 
     assert not bench.device.position.any()
 
 
-def test_an_older_chunk_that_comes_late_is_refused(bench):
+def test_a_chunk_older_than_the_current_one_is_refused(bench):
     assert bench.send([np.ones(3)], age_ms=20) is ChunkStatus.ACCEPTED
     assert bench.send([-np.ones(3)], age_ms=120) is ChunkStatus.SUPERSEDED
 
 
-def test_refused_chunks_do_not_keep_the_command_alive(bench):
+def test_refused_chunks_do_not_prevent_the_command_timeout(bench):
     moving(bench)
     for _ in range(6):
         bench.send([np.full(3, np.nan)])
@@ -185,7 +185,7 @@ def test_refused_chunks_do_not_keep_the_command_alive(bench):
     assert bench.driver.state is State.HOLDING
 
 
-def test_a_command_timeout_decelerates_and_holds_though_points_are_left(bench):
+def test_a_command_timeout_decelerates_and_holds_with_points_left(bench):
     moving(bench)
     bench.run(1.0)
     assert (bench.driver.state, bench.driver.reason) == (State.HOLDING, "command timeout")
@@ -210,7 +210,7 @@ def test_the_next_chunk_resumes_after_a_command_timeout(bench):
     bench.assert_motion_within_limits()
 
 
-def test_motion_goes_on_evenly_when_the_system_clock_is_set(bench):
+def test_a_step_of_the_system_clock_does_not_disturb_the_motion(bench):
     wall = START + 10**15
     for k in range(10):
         wall -= 3600 * 1000 * MS if k == 5 else 0  # set back by an hour
@@ -249,7 +249,7 @@ def test_reset_needs_the_emergency_stop_released_and_the_robot_at_rest(bench):
     assert bench.device.position == pytest.approx(np.full(3, 0.2))
 
 
-def test_after_a_reset_it_starts_from_where_the_robot_was_moved_to(bench):
+def test_after_a_reset_motion_starts_at_the_measured_position(bench):
     moving(bench).driver.stop("stop requested")
     bench.run(0.5)
     bench.device.position = np.array([-0.4, 0.1, 0.0])
@@ -258,7 +258,7 @@ def test_after_a_reset_it_starts_from_where_the_robot_was_moved_to(bench):
     assert bench.device.position == pytest.approx([-0.4, 0.1, 0.0])
 
 
-def test_an_emergency_stop_given_before_the_start_holds_the_driver_back(device, limits):
+def test_an_emergency_stop_before_the_start_prevents_motion(device, limits):
     driver = Driver(device, limits, stepped())
     driver.estop()
     driver.start()
@@ -266,7 +266,7 @@ def test_an_emergency_stop_given_before_the_start_holds_the_driver_back(device, 
 
 
 def test_a_device_fault_stops_and_reset_needs_it_cleared(bench):
-    moving(bench).device.trouble = "joint 2 too hot"
+    moving(bench).device.fault_text = "joint 2 too hot"
     bench.device.clearable = False
     bench.run(0.5)
     assert (bench.driver.state, bench.driver.reason) == (State.STOPPED, "joint 2 too hot")
@@ -275,32 +275,32 @@ def test_a_device_fault_stops_and_reset_needs_it_cleared(bench):
     assert bench.driver.reset() == (True, "holding")
 
 
-def test_a_fault_that_went_by_itself_is_cleared_by_the_reset_too(bench):
+def test_a_reset_clears_the_device_after_a_fault_that_has_passed(bench):
     """A device may take no targets until it is enabled anew."""
-    moving(bench).device.trouble = "joint 2 too hot"
+    moving(bench).device.fault_text = "joint 2 too hot"
     bench.run(0.5)
-    bench.device.trouble = None
+    bench.device.fault_text = None
     bench.run(0.1)
     assert bench.driver.state is State.STOPPED and not bench.device.cleared
     assert bench.driver.reset()[0] and bench.device.cleared == 1
 
 
-def test_a_reset_without_a_fault_leaves_the_device_alone(bench):
+def test_a_reset_without_a_fault_does_not_clear_the_device(bench):
     moving(bench).driver.stop("asked")
     bench.run(0.5)
     assert bench.driver.reset()[0] and not bench.device.cleared
 
 
-def test_a_device_that_was_enabled_when_it_came_back_is_not_cleared_again(bench):
-    moving(bench).device.trouble = "joint 2 too hot"
+def test_a_device_enabled_by_its_reconnection_is_not_cleared_again(bench):
+    moving(bench).device.fault_text = "joint 2 too hot"
     bench.run(0.5)
-    bench.device.plugged, bench.device.trouble = False, None
+    bench.device.plugged, bench.device.fault_text = False, None
     bench.run(0.32)
     bench.device.plugged = True
     assert bench.driver.reconnect() and bench.driver.reset()[0] and not bench.device.cleared
 
 
-def test_a_stop_while_inactive_holds_the_driver_back_until_a_reset(device, limits):
+def test_a_stop_while_inactive_prevents_motion_until_a_reset(device, limits):
     driver = Driver(device, limits, stepped())
     driver.stop("stop requested")
     driver.start()
@@ -316,7 +316,7 @@ def test_an_emergency_stop_before_the_start_needs_a_reset(device, limits):
     assert driver.state is State.STOPPED and driver.reset()[0]
 
 
-def test_a_robot_that_says_it_is_far_outside_its_limits_is_not_taken_over(bench):
+def test_a_reset_is_refused_far_outside_the_position_limits(bench):
     """The command would start from there."""
     bench.driver.stop("asked")
     bench.run(0.5)
@@ -369,7 +369,7 @@ def test_a_reset_during_a_reconnection_is_refused_and_has_no_effect(reconnecting
     assert bench.driver.state is State.STOPPED
 
 
-def test_the_end_does_not_wait_for_a_reconnection(reconnecting, monkeypatch):
+def test_stopping_does_not_wait_for_a_reconnection(reconnecting, monkeypatch):
     bench, hanging, thread = reconnecting
     monkeypatch.setattr("hand_drivers.driver._RELEASE_S", 0.05)
     ending = threading.Thread(target=bench.driver.end)
@@ -394,7 +394,7 @@ def test_the_cause_of_a_failed_reconnection_is_reported(bench, monkeypatch):
     assert bench.driver.reason == "the cable is out; not back: error 31"
 
 
-def test_a_lost_device_comes_back_stopped_and_moves_only_after_a_reset(bench):
+def test_a_reconnected_device_is_stopped_and_moves_only_after_a_reset(bench):
     moving(bench).device.plugged = False
     bench.run(0.32)
     assert (bench.driver.state, bench.driver.reason) == (State.LOST, "the cable is out")
@@ -410,7 +410,7 @@ def test_a_lost_device_comes_back_stopped_and_moves_only_after_a_reset(bench):
     assert bench.send([np.ones(3)]) is ChunkStatus.ACCEPTED
 
 
-def test_a_short_silence_of_the_device_is_bridged_without_a_jump(bench):
+def test_missed_readings_within_the_timeout_cause_no_jump(bench):
     moving(bench)
     for _ in range(3):
         bench.device.plugged = False
@@ -422,7 +422,7 @@ def test_a_short_silence_of_the_device_is_bridged_without_a_jump(bench):
     bench.assert_motion_within_limits()
 
 
-def test_a_robot_that_is_stopped_is_told_so_again_after_a_silence(bench):
+def test_the_stop_is_sent_again_after_missed_readings(bench):
     moving(bench).driver.stop("asked")
     bench.run(0.5)
     assert bench.device.stops == 1
@@ -433,10 +433,10 @@ def test_a_robot_that_is_stopped_is_told_so_again_after_a_silence(bench):
     assert bench.device.stops == 2 and bench.driver.state is State.STOPPED
 
 
-def test_a_pause_of_the_whole_machine_is_not_held_against_the_device(bench):
+def test_a_scheduler_stall_does_not_make_the_device_lost(bench):
     moving(bench)
-    bench.now += 500 * MS  # nobody asks
-    bench.device.plugged = False  # what was under way has timed out, and what was measured is too old
+    bench.now += 500 * MS  # no request
+    bench.device.plugged = False  # the running request has timed out, and the last measurement is stale
     bench.run(0.05)
     bench.device.plugged = True
     bench.run(0.5)
@@ -459,7 +459,7 @@ def test_a_following_error_stops_until_reset_at_the_measured_position(device, li
     assert bench.driver.command.position[1] == pytest.approx(device.stuck[1])
 
 
-def test_a_joint_that_is_on_its_way_is_no_fault_however_far_it_lags(device, limits):
+def test_a_lagging_joint_that_moves_is_no_following_error(device, limits):
     bench = Bench(device, limits, max_following_error=0.1)
     device.lag = 6
     behind = 0.0
@@ -474,7 +474,7 @@ def test_a_joint_that_is_on_its_way_is_no_fault_however_far_it_lags(device, limi
     assert "a does not follow" in bench.driver.reason
 
 
-def test_a_joint_that_stays_half_as_far_behind_stops_all_too(device, limits):
+def test_a_lasting_error_of_half_the_limit_is_a_following_error(device, limits):
     bench = Bench(device, limits, max_following_error=0.2)
     stuck = float(device.position[1])
     device.stuck = {1: stuck}
@@ -488,14 +488,14 @@ def test_a_joint_that_stays_half_as_far_behind_stops_all_too(device, limits):
     assert bench.driver.reason == "b does not follow: 0.15 off"
 
 
-def test_a_hand_that_an_object_stops_is_no_fault(device, limits):
+def test_a_hand_stopped_by_an_object_is_no_fault(device, limits):
     bench = Bench(device, limits)
     device.stuck = {0: 0.0}
     bench.follow([np.ones(3)] * 5, 0.6)
     assert bench.driver.state is State.TRACKING and bench.driver.command.position[0] > 0.5
 
 
-def test_a_plug_in_that_breaks_is_a_lost_device(bench, monkeypatch):
+def test_an_exception_of_the_plug_in_is_a_lost_device(bench, monkeypatch):
     monkeypatch.setattr(bench.device, "read", lambda: 1 / 0)
     bench.run(0.02)
     assert bench.driver.state is State.LOST
@@ -517,7 +517,7 @@ def test_a_device_that_cannot_be_connected_fails_the_start(device, limits):
     assert driver.state is State.INACTIVE
 
 
-def test_the_end_stops_and_disconnects_the_device(bench):
+def test_stopping_stops_and_disconnects_the_device(bench):
     moving(bench).driver.end()
     assert bench.device.stops == 1 and not bench.device.connected
     bench.run(0.1)
@@ -548,7 +548,7 @@ def test_a_stop_before_or_during_deactivation_outlasts_it_until_a_reset(bench, e
         bench.driver.retire()
     _apply(bench, (event,))
     bench.run(0.5)
-    bench.device.plugged, bench.device.trouble = True, None
+    bench.device.plugged, bench.device.fault_text = True, None
     bench.driver.estop(False)
     driver = activated_again(bench)
     assert driver.state is State.STOPPED and reason in driver.reason
@@ -592,7 +592,7 @@ def _apply(bench: Bench, event: tuple) -> None:
         device.plugged = event[0] == "plug"
         driver.reconnect()
     elif event[0] in ("fault", "clear"):
-        device.trouble = "hot" if event[0] == "fault" else None
+        device.fault_text = "hot" if event[0] == "fault" else None
     else:
         {"estop": driver.estop, "release": lambda: driver.estop(False), "reset": driver.reset}.get(
             event[0], lambda: driver.stop("asked")
@@ -602,7 +602,7 @@ def _apply(bench: Bench, event: tuple) -> None:
 @pytest.mark.parametrize(
     ("what", "value"), [("position", 1e30), *itertools.product(("position", "velocity", "effort"), (np.nan, np.inf))]
 )
-def test_a_measurement_that_no_robot_can_have_is_a_lost_device(bench, monkeypatch, what, value):
+def test_an_impossible_measurement_is_a_lost_device(bench, monkeypatch, what, value):
     good = bench.device.read()
     monkeypatch.setattr(bench.device, "read", lambda: replace(good, **{what: np.array([0.0, value, 0.0])}))
     bench.run(0.32)

@@ -34,7 +34,7 @@ def test_every_sample_is_published_once(runtime, published):
     assert len({sample.stamp_ns for sample in published}) == len(published)
 
 
-def test_a_device_that_repeats_its_last_measurement_is_not_repeated(runtime, device, published):
+def test_a_repeated_measurement_is_not_published_again(runtime, device, published):
     assert until(lambda: len(published) >= 2)
     device.frozen = True
     steps = runtime.servo.steps
@@ -55,7 +55,7 @@ def test_a_sample_is_not_published_again_while_the_device_is_lost(runtime, devic
     assert len(published) == count
 
 
-def test_the_end_brakes_to_rest_then_stops_and_disconnects(runtime, device, limits):
+def test_stopping_brakes_to_rest_then_stops_and_disconnects_the_device(runtime, device, limits):
     chunk = time.monotonic_ns()
     runtime.driver.accept_chunk(Chunk(chunk, np.array([0.1, 5.0]), np.array([np.zeros(3), np.full(3, 1.9)])), chunk)
     assert until(lambda: not runtime.driver.at_rest)
@@ -66,7 +66,7 @@ def test_the_end_brakes_to_rest_then_stops_and_disconnects(runtime, device, limi
     assert runtime.driver.state is State.INACTIVE
 
 
-def test_every_step_begins_with_what_came_for_it(device, limits, published):
+def test_every_step_begins_by_taking_received_commands(device, limits, published):
     steps: list[int] = []
     runtime = Runtime(Driver(device, limits, stepped()), published.append, take=steps.append)
     runtime.start()
@@ -75,7 +75,7 @@ def test_every_step_begins_with_what_came_for_it(device, limits, published):
     assert runtime.servo.steps == len(steps) and np.all(np.diff(steps) > 0)
 
 
-def test_a_loop_that_cannot_take_commands_brakes_and_says_why(device, limits, published):
+def test_a_loop_that_cannot_take_commands_brakes_and_reports_the_reason(device, limits, published):
     broken: list[str] = []
 
     def take(_now_ns: int) -> None:
@@ -101,30 +101,30 @@ def test_a_lost_device_is_reconnected_and_waits_for_a_reset(runtime, device):
     assert runtime.driver.reset() == (True, "holding")
 
 
-def test_a_fault_that_is_back_right_after_a_reset_is_told_again(device, limits):
-    """Between two publications: who is told stops the other robots too."""
-    told: list[str] = []
+def test_a_fault_that_returns_right_after_a_reset_is_reported_again(device, limits):
+    """Even between two publications, since a reported fault stops the other robots too."""
+    faults: list[str] = []
     driver = Driver(device, limits, stepped())
-    runtime = Runtime(driver, lambda sample: None, on_fault=told.append)
+    runtime = Runtime(driver, lambda sample: None, on_fault=faults.append)
     runtime.start()
-    device.trouble = "joint 3 is hot"
-    assert until(lambda: told == ["joint 3 is hot"] and driver.at_rest)
+    device.fault_text = "joint 3 is hot"
+    assert until(lambda: faults == ["joint 3 is hot"] and driver.at_rest)
     with driver._wire:  # neither a step nor a publication comes in between
         assert driver.reset()[0]
-        device.trouble = "joint 3 is hot"
+        device.fault_text = "joint 3 is hot"
         driver.tick(time.monotonic_ns())
-    assert until(lambda: len(told) == 2)
+    assert until(lambda: len(faults) == 2)
     runtime.stop()
 
 
-def test_each_loss_is_told_though_nobody_reset_in_between(device, limits):
+def test_each_device_loss_is_reported_without_a_reset_in_between(device, limits):
     """Another robot may have been reset by then."""
-    told: list[str] = []
-    runtime = Runtime(Driver(device, limits, stepped()), lambda sample: None, on_fault=told.append)
+    faults: list[str] = []
+    runtime = Runtime(Driver(device, limits, stepped()), lambda sample: None, on_fault=faults.append)
     runtime.start()
     for count in (1, 2):
         device.plugged = False
-        assert until(lambda count=count: told == ["the cable is out"] * count)
+        assert until(lambda count=count: faults == ["the cable is out"] * count)
         device.plugged = True
         assert until(lambda: runtime.driver.state is State.STOPPED)
     runtime.stop()
@@ -141,7 +141,7 @@ def test_states_that_cannot_be_published_stop_the_robot(device, limits):
     runtime.stop()
 
 
-def test_a_device_that_does_not_connect_starts_nothing(device, limits, published):
+def test_a_device_that_does_not_connect_leaves_the_servo_loop_stopped(device, limits, published):
     device.plugged = False
     runtime = Runtime(Driver(device, limits, stepped()), published.append)
     with pytest.raises(DeviceError):
@@ -150,7 +150,7 @@ def test_a_device_that_does_not_connect_starts_nothing(device, limits, published
     assert not runtime.servo.running
 
 
-def test_it_can_be_started_again_after_its_end(runtime, device, published):
+def test_the_runtime_can_be_started_again_after_a_stop(runtime, device, published):
     runtime.stop()
     runtime.start()
     before = len(published)
