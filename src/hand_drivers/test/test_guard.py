@@ -1,4 +1,4 @@
-"""The motion guard: whatever is asked of it, no command is beyond a limit."""
+"""The motion guard: no command exceeds a limit, for any target."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_no_sequence_of_targets_produces_a_command_beyond_a_limit(run):
 
 
 @given(wild_runs())
-def test_it_can_always_brake_before_the_position_limit(run):
+def test_every_state_can_brake_before_the_position_limit(run):
     dt, bounds, start, targets, lead = run
     state = MotionState.at_rest(start)
     for target in targets:
@@ -171,7 +171,7 @@ def test_a_state_too_fast_to_stop_is_stopped_at_the_position_limit():
     ],
     ids=["lower above upper", "no velocity", "not finite", "another shape"],
 )
-def test_limits_that_make_no_sense_are_refused(change):
+def test_inconsistent_limits_are_refused(change):
     whole = limits()
     values = {key: getattr(whole, key) for key in ("lower", "upper", "velocity", "acceleration")}
     with pytest.raises(ValueError, match="motion limits"):

@@ -1,4 +1,4 @@
-"""How late messages come, by two clocks that nobody has set to each other."""
+"""Lateness of messages, measured with two clocks that are not synchronised."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_lateness_is_the_delay_beyond_the_least_one_with_any_clock_offset(offset
 
 
 @given(drift=st.floats(-0.9 * DRIFT, 0.9 * DRIFT), way=st.integers(0, 80_000_000))
-def test_clocks_that_drift_apart_make_nothing_late(drift, way):
+def test_clock_drift_does_not_count_as_lateness(drift, way):
     lateness = Lateness()
     for second in range(0, 36_000, 60):
         now = second * SECOND
@@ -40,14 +40,14 @@ def test_a_delay_is_seen_for_minutes():
 
 
 @given(back=st.integers(1, 10**18))
-def test_a_sender_whose_clock_is_set_back_begins_anew(back):
+def test_a_sender_clock_that_is_set_back_restarts_the_measurement(back):
     lateness = Lateness()
     lateness.of(10**18 + 1, 0)
     assert lateness.of(10**18 + 1 - back, PERIOD_NS) == 0
 
 
 @pytest.mark.parametrize("sent", [0, -1])
-def test_a_sender_that_does_not_say_when_is_never_late(sent):
+def test_a_message_without_a_send_time_is_never_late(sent):
     lateness = Lateness()
     lateness.of(SECOND, SECOND)
     assert lateness.of(sent, 10**15) == 0

@@ -1,4 +1,4 @@
-"""The servo loop keeps its deadlines, and says so where it does not."""
+"""The servo loop keeps its deadlines, and reports those that it misses."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_lateness_does_not_add_up(clock):
     assert times[99] - times[0] == 99 * 5_000_000 and loop.overruns == 0
 
 
-def test_periods_that_a_long_step_swallows_are_skipped_and_counted(clock):
+def test_periods_missed_by_a_long_step_are_skipped_and_counted(clock):
     delays = iter([0.0, 0.055])
     loop = run(lambda _: clock.sleep(next(delays, 0.0)), 100.0, 10)
     assert loop.overruns == 5
@@ -94,7 +94,7 @@ def test_the_rate_is_that_of_the_steps_made(clock):
     assert loop.rate_hz() == 0.0
 
 
-def test_it_can_be_started_again():
+def test_a_stopped_loop_can_be_started_again():
     loop = ServoLoop(lambda _: None, 500.0)
     for _ in range(2):
         before = loop.steps
@@ -110,7 +110,7 @@ def test_the_servo_thread_alone_keeps_to_its_processor():
     assert os.sched_getaffinity(0) == mine
 
 
-def test_a_processor_that_is_not_there_is_said_and_the_loop_runs_on_any():
+def test_a_missing_processor_is_reported_and_the_loop_runs_on_any():
     found = []
     loop = run(lambda _: found.append(os.sched_getaffinity(0)), 200.0, 3, cpu_affinity=1023)
     assert not loop.pinned and found[0] == os.sched_getaffinity(0)
@@ -132,7 +132,7 @@ def test_only_the_loop_runs_in_real_time_where_that_is_permitted(rt_priority):
 
 
 def _permitted() -> bool:
-    """Whether this machine lets anyone: a container may not."""
+    """Whether this machine permits real-time priority: a container may not."""
 
     def ask() -> None:
         try:

@@ -1,4 +1,4 @@
-"""From parameters to a device: what does not fit is refused in words."""
+"""From parameters to a device: invalid values are refused with a reason."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_parameters_outside_their_schema_are_refused(change):
         ("max_behind", "max_following_error"),
     ],
 )
-def test_the_old_name_of_a_parameter_is_answered_with_the_new_one(old, new):
+def test_an_old_parameter_name_is_refused_with_the_new_one(old, new):
     assert new in DriverParameters.model_fields
     assert expected_field(DriverParameters, old) == f"'{new}', its new name"
 

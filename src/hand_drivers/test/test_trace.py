@@ -1,4 +1,4 @@
-"""What a chunk's way to the device is said to take."""
+"""The latencies that are reported for a chunk on its way to the device."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_overhead_is_the_whole_without_the_wait_for_the_next_period(waiting,
     assert trace.overhead.summary()["max"] == pytest.approx((judging + working) / MS)
 
 
-def test_a_chunk_that_comes_within_a_period_has_waited_for_none():
+def test_a_chunk_received_within_a_period_has_no_wait():
     clock = Clock()
     trace = CommandTrace(clock)
     period = clock.now
@@ -89,14 +89,14 @@ def test_a_driver_traces_each_chunk_it_acts_on_once(driver):
     assert driver.trace.whole.summary()["count"] == 3
 
 
-def test_a_refused_chunk_and_one_nobody_announced_are_not_traced(driver):
+def test_a_refused_chunk_is_not_traced(driver):
     driver.trace.arrived()
     send(driver, np.full((1, 3), np.nan))
     driver.tick(0)
     assert driver.trace.whole.summary()["count"] == 0
 
 
-def test_a_driver_that_is_stepped_by_hand_traces_nothing(driver):
+def test_a_chunk_without_a_recorded_arrival_is_not_traced(driver):
     send(driver, np.full((1, 3), 0.1))
     driver.tick(0)
     assert driver.trace.overhead.summary()["count"] == 0
