@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stepping import stepped
-from waiting import silent
+from waiting import read_error
 
 import embodiments
 from device_emulators.ability import AbilityHand
@@ -62,7 +62,7 @@ def test_every_body_survives_stuffing_in_pieces_and_behind_noise(body, noise):
 
 
 @given(data=st.lists(st.binary(max_size=60), max_size=20))
-def test_after_any_bytes_both_ends_understand_the_next_frame(data):
+def test_after_any_bytes_both_ends_decode_the_next_frame(data):
     hand, unstuffer = AbilityHand(Faults()), wire.Unstuffer()
     for part in data:
         hand.receive(part)
@@ -76,7 +76,7 @@ def test_after_any_bytes_both_ends_understand_the_next_frame(data):
 
 
 @given(position=st.lists(st.floats(-10, 10), min_size=6, max_size=6))
-def test_positions_stay_within_what_the_wire_can_say(position):
+def test_positions_stay_within_the_range_of_the_wire(position):
     (body,) = wire.Unstuffer().feed(wire.command(np.array(position)))
     sent = np.frombuffer(body[2:], "<i2") / wire.PER_RAD
     np.testing.assert_allclose(sent, np.clip(position, -np.radians(150), np.radians(150)), atol=1e-4)
@@ -112,25 +112,25 @@ def test_a_target_is_repeated_to_keep_remote_control(bench):
 
 
 @pytest.mark.parametrize("fault", ["silent", "cut", "corrupt"])
-def test_answers_that_stop_or_break_are_no_measurement(bench, fault):
+def test_missing_or_damaged_responses_are_no_measurement(bench, fault):
     bench.device.connect()
     setattr(bench.faults, fault, True)
-    assert until(lambda: silent(bench.device))
+    assert until(lambda: read_error(bench.device))
 
 
-def test_a_silent_hand_is_named_at_connection(bench):
+def test_connecting_to_a_silent_hand_fails_with_its_address(bench):
     bench.faults.silent = True
     with pytest.raises(DeviceError, match=f"ability {bench.server.port}: no response"):
         bench.device.connect()
 
 
-def test_no_port_is_named_at_connection():
+def test_a_missing_port_is_reported_at_connection():
     device = ability.make(DeviceSettings(ROBOT, "right", "hand", "/dev/ttyNONE", OPTIONS))
     with pytest.raises(DeviceError, match="/dev/ttyNONE"):
         device.connect()
 
 
-def test_a_status_stops_the_driver_until_it_is_gone_and_reset(bench):
+def test_a_fault_status_stops_the_driver_until_cleared_and_reset(bench):
     driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.faults.code = 0x21
@@ -140,7 +140,7 @@ def test_a_status_stops_the_driver_until_it_is_gone_and_reset(bench):
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
 
 
-def test_another_hand_s_joints_are_refused():
+def test_the_joints_of_another_hand_are_refused():
     with pytest.raises(DeviceError, match="expected index_q1"):
         ability.make(DeviceSettings(embodiments.load("inspire"), "right", "hand", "/dev/ttyUSB0", OPTIONS))
 

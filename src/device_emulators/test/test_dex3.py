@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stepping import stepped
-from waiting import silent
+from waiting import read_error
 
 import embodiments
 from device_emulators import g1
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.graph
 pytest.importorskip("cyclonedds")
 pytest.importorskip("unitree_sdk2py")
 
-DOMAIN = 100 + int.from_bytes(os.urandom(2), "big") % 130  # nobody else's
+DOMAIN = 100 + int.from_bytes(os.urandom(2), "big") % 130  # random, to share no domain with another test run
 QUICK = {"domain": DOMAIN, "answer_s": 0.2, "max_age_s": 1.0, "connect_s": 10.0}
 SIGNS = {"right": np.ones(7), "left": np.array([1, -1, -1, -1, -1, -1, -1])}  # Unitree's left fingers bend to negative
 LIMITS = {  # of Unitree's own models
@@ -86,7 +86,7 @@ def test_each_motor_is_enabled_by_its_number(bench):
     assert until(lambda: bench.hand.modes == [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16])
 
 
-def test_the_other_hand_stays(bench):
+def test_the_other_hand_does_not_move(bench):
     bench.device.connect()
     bench.device.write(bench.embodiment.postures["grasp"])
     assert until(lambda: bench.hand.commands > 0)
@@ -94,7 +94,7 @@ def test_the_other_hand_stays(bench):
     assert other.commands == 0 and not other.fingers.position.any()
 
 
-def test_a_silent_hand_is_named_at_connection(bench):
+def test_connecting_to_a_silent_hand_fails_with_its_address(bench):
     bench.faults.silent = True
     bench.device = bench.make(connect_s=0.3)
     side = bench.side
@@ -102,7 +102,7 @@ def test_a_silent_hand_is_named_at_connection(bench):
         bench.device.connect()
 
 
-def test_a_hand_that_falls_silent_is_lost_and_comes_back_stopped(bench):
+def test_a_hand_that_stops_responding_is_lost_and_reconnects_stopped(bench):
     driver = Driver(bench.device, motion_limits(bench.embodiment), stepped(device_timeout_s=0.05))
     driver.start()
     bench.faults.silent = True
@@ -113,7 +113,7 @@ def test_a_hand_that_falls_silent_is_lost_and_comes_back_stopped(bench):
     assert driver.state is State.STOPPED and driver.reset()[0]
 
 
-def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
+def test_a_motor_error_is_reported_and_stops_until_cleared_and_reset(bench):
     driver = Driver(bench.device, motion_limits(bench.embodiment), stepped())
     driver.start()
     bench.faults.code = 1
@@ -130,7 +130,7 @@ def test_a_motor_s_error_is_named_and_stops_until_it_is_gone_and_reset(bench):
         (lambda hand: setattr(hand.faults, "timed_out", True), "motors stopped, commands were missing"),
     ],
 )
-def test_what_else_a_hand_complains_about_is_a_fault(bench, spoil, fault):
+def test_every_other_error_of_the_hand_is_a_fault(bench, spoil, fault):
     bench.device.connect()
     assert bench.device.fault() is None
     spoil(bench.hand)
@@ -138,7 +138,7 @@ def test_what_else_a_hand_complains_about_is_a_fault(bench, spoil, fault):
 
 
 @pytest.mark.parametrize("kind", ["frozen", "timed_out"])
-def test_a_hand_that_does_not_move_says_where_it_is(bench, kind):
+def test_a_blocked_hand_reports_its_measured_position(bench, kind):
     bench.device.connect()
     setattr(bench.faults, kind, True)
     bench.device.write(bench.embodiment.postures["grasp"])
@@ -151,10 +151,10 @@ def test_positions_with_a_flipped_bit_are_no_measurement(bench):
     bench.device.write(bench.embodiment.postures["grasp"])
     assert until(lambda: np.abs(bench.device.read().position - bench.embodiment.postures["grasp"]).max() < 1e-3)
     bench.faults.corrupt = True
-    assert until(lambda: "expected at most one turn" in silent(bench.device))
+    assert until(lambda: "expected at most one turn" in read_error(bench.device))
 
 
-def test_a_hand_that_is_heard_late_is_lost_until_it_is_heard_in_time(bench):
+def test_a_hand_with_late_states_is_lost_until_they_are_fresh(bench):
     bench.device = bench.make(connect_s=3.0)
     driver = Driver(bench.device, motion_limits(bench.embodiment), stepped(device_timeout_s=0.05))
     driver.start()
@@ -182,14 +182,14 @@ def test_a_hand_of_another_kind_is_refused():
         dex3.make(DeviceSettings(embodiments.load("inspire"), "left", "hand", "lo", QUICK))
 
 
-def test_an_interface_that_is_not_there_is_named():
+def test_a_missing_network_interface_is_reported_by_name():
     device = dex3.make(DeviceSettings(embodiments.load("dex3"), "right", "hand", "eth77", QUICK))
     with pytest.raises(DeviceError, match="dex3 eth77 right: address: found 'eth77', expected a network interface"):
         device.connect()
 
 
 @given(side=st.sampled_from(["left", "right"]), share=st.lists(st.floats(0, 1), min_size=7, max_size=7))
-def test_what_the_embodiment_allows_unitree_s_hand_can_do(side, share):
+def test_limits_of_the_embodiment_are_within_those_of_unitree(side, share):
     robot = embodiments.load("dex3", side)
     motors = g1_dds.find_motors(robot, dex3.ORDER)
     position = np.empty(7)

@@ -1,4 +1,4 @@
-"""The DexH13: the plug-in against a hand that answers as the vendor's library does."""
+"""The DexH13: the plug-in against a substitute that responds as the vendor's library does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benches import QUICK, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
 from vendor_fakes import DEXH13_LOWER, DEXH13_UPPER, ControlMode, DexH13, library_of
-from waiting import silent
+from waiting import read_error
 
 import embodiments
 from hand_drivers.device import DeviceError, DeviceSettings
@@ -77,7 +77,7 @@ def test_joints_are_found_by_name_whatever_their_order(bench):
     assert until(lambda: np.allclose(bench.hand.target, THERE))
 
 
-def test_connecting_enables_where_the_hand_stands_and_moves_nothing(bench):
+def test_connecting_enables_the_hand_without_motion(bench):
     """Enabled motors go to the target that they had last, here zero, unless they get another before."""
     bench.device.connect()
     assert bench.hand.enabled and bench.hand.mode is ControlMode.POSITION_CONTROL_MODE
@@ -107,14 +107,14 @@ def test_a_hand_in_another_mode_is_taken_to_position_control(bench):
     assert until(lambda: np.abs(bench.device.read().position - THERE).max() < 1e-3)
 
 
-def test_after_power_up_the_motors_are_not_moved_unasked(bench):
+def test_after_power_up_the_motors_do_not_move_without_a_request(bench):
     bench.hand.zeroed = False
     with pytest.raises(DeviceError, match=f"dexh13 {PORT}: the motors cannot be enabled; .* option 'initialise'"):
         bench.device.connect()
     assert bench.hand.zeroings == 0 and bench.hand.position == pytest.approx(HERE)
 
 
-def test_asked_to_they_find_their_zero_once(bench):
+def test_with_the_option_the_motors_find_their_zero_once(bench):
     bench.hand.zeroed = False
     bench.device = bench.make(initialise=True)
     bench.device.connect()
@@ -140,7 +140,7 @@ def test_a_left_hand_is_taken_on_the_left(bench):
     bench.hand.kind = 1
     bench.device = bench.make(side="left")
     bench.device.connect()
-    assert silent(bench.device) == ""
+    assert read_error(bench.device) == ""
 
 
 @pytest.mark.parametrize(
@@ -151,13 +151,13 @@ def test_a_left_hand_is_taken_on_the_left(bench):
         ("late_s", 0.3, "a response took"),
     ],
 )
-def test_answers_that_stop_break_or_tarry_are_no_measurement(bench, fault, value, text):
+def test_missing_damaged_or_late_responses_are_no_measurement(bench, fault, value, text):
     bench.device.connect()
     setattr(bench.faults, fault, value)
-    assert until(lambda: text in silent(bench.device))
+    assert until(lambda: text in read_error(bench.device))
 
 
-def test_what_a_hand_tells_that_does_not_move_is_what_it_measures(bench):
+def test_a_blocked_hand_reports_its_measured_position(bench):
     bench.device.connect()
     bench.faults.frozen = True
     bench.device.write(THERE)
@@ -171,10 +171,10 @@ def test_targets_that_are_refused_without_a_fault_are_no_measurement(bench):
     bench.device.connect()
     bench.hand.enabled = bench.hand.takes_targets_while_disabled = False
     bench.device.write(THERE)
-    assert until(lambda: "targets are refused" in silent(bench.device))
+    assert until(lambda: "targets are refused" in read_error(bench.device))
 
 
-def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench):
+def test_a_fault_is_reported_and_stops_until_cleared_and_reset(bench):
     driver = started(bench.device, ROBOT)
     bench.hand.clearable, bench.faults.code = False, OVER_TEMPERATURE
     assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
@@ -184,7 +184,7 @@ def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench):
     assert bench.hand.enabled and np.abs(bench.hand.position - HERE).max() < 1e-3
 
 
-def test_a_refused_target_has_its_fault_told_at_once(bench):
+def test_a_refused_target_reports_its_fault_in_the_same_exchange(bench):
     wire = bench.wire()
     wire.open()
     assert wire.exchange(None).fault is None
@@ -201,7 +201,7 @@ def test_a_hand_with_a_fault_connects_unenabled_and_is_enabled_by_a_reset(bench)
     assert until(lambda: driver.reset()[0]) and bench.hand.enabled
 
 
-def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
+def test_a_hand_that_responds_again_is_reconnected_and_needs_a_reset(bench):
     driver = started(bench.device, ROBOT, device_timeout_s=0.05)
     bench.faults.silent = True
     assert ticked_until(driver, lambda: driver.state is State.LOST)
@@ -210,20 +210,20 @@ def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
     assert driver.state is State.STOPPED and driver.reset()[0]
 
 
-def test_a_silent_hand_is_named_at_connection(bench):
+def test_connecting_to_a_silent_hand_fails_with_its_address(bench):
     bench.faults.silent = True
     with pytest.raises(DeviceError, match=f"dexh13 {PORT}: no response of a hand"):
         bench.device.connect()
 
 
-def test_a_port_that_cannot_be_opened_is_named(bench):
+def test_a_port_that_cannot_be_opened_is_reported(bench):
     bench.faults.refuse = True
     with pytest.raises(DeviceError, match=f"dexh13 {PORT}: open serial port failed"):
         bench.device.connect()
 
 
 def test_the_vendor_s_object_refuses_what_the_compiled_one_would(bench):
-    """The rest of these tests is worth no more than the strictness of what they run against."""
+    """The other tests depend on how strict this substitute is."""
     control = bench.hand.modules()["pxdex.dh13"].DexH13Control()
     with pytest.raises(AssertionError):
         control.enableMotor()
@@ -256,17 +256,17 @@ def test_any_target_reaches_the_hand_within_its_range(target):
 
 
 @pytest.mark.parametrize("address", ["", "ttyUSB0", "ethercat:enp1s0"])
-def test_an_address_that_is_none_is_named(bench, address):
+def test_an_invalid_address_is_reported(bench, address):
     with pytest.raises(DeviceError, match=f"found '{address}', expected a serial port as /dev/ttyUSB0"):
         bench.make(address=address).connect()
 
 
-def test_an_absent_library_is_named_with_where_it_comes_from(monkeypatch):
+def test_a_missing_library_is_reported_with_its_source(monkeypatch):
     monkeypatch.setitem(sys.modules, "pxdex", None)
     with pytest.raises(DeviceError, match=f"dexh13 {PORT}: Paxini's library .* install DexHandSDK"):
         Bench().device.connect()
 
 
-def test_another_hand_s_joints_are_refused():
+def test_the_joints_of_another_hand_are_refused():
     with pytest.raises(DeviceError, match=r"dexh13: found joints .*, expected .*index_joint_0"):
         plug_in.make(DeviceSettings(embodiments.load("inspire"), "left", "hand", PORT, QUICK))

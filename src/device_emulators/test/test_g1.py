@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stepping import stepped
-from waiting import silent
+from waiting import read_error
 
 import embodiments
 from device_emulators import g1
@@ -213,7 +213,7 @@ def test_old_targets_are_discarded_while_the_robot_is_silent(bench):
     bench.left.write(np.full(7, 0.5))
     assert until(lambda: np.allclose(bench.commanded[LEFT], 0.5))
     bench.faults.silent = True
-    assert until(lambda: silent(bench.left) != "")
+    assert until(lambda: read_error(bench.left) != "")
     with pytest.raises(DeviceError, match="g1_arms lo left: rt/lowstate: no message for"):
         bench.left.write(np.full(7, 0.6))
     assert until(lambda: no_command_follows(bench))
@@ -231,7 +231,7 @@ def no_command_follows(bench) -> bool:
 def test_a_state_with_a_wrong_checksum_is_refused(bench):
     bench.left.connect()
     bench.faults.corrupt = True
-    assert until(lambda: "rt/lowstate: wrong checksum" in silent(bench.left))
+    assert until(lambda: "rt/lowstate: wrong checksum" in read_error(bench.left))
 
 
 def test_late_states_are_refused_and_do_not_start_the_take_over(bench):
@@ -239,7 +239,7 @@ def test_late_states_are_refused_and_do_not_start_the_take_over(bench):
     bench.left.write(np.full(7, 0.5))
     assert until(lambda: np.abs(bench.left.read().position - 0.5).max() < 1e-3)
     bench.faults.late_s = 1.5
-    assert until(lambda: "s late" in silent(bench.left))
+    assert until(lambda: "s late" in read_error(bench.left))
     bench.robot.commands.clear()
     looks = bench.robot.looks
     assert until(lambda: bench.robot.looks > looks + 20) and not bench.robot.commands

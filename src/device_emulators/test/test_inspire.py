@@ -13,7 +13,7 @@ import pytest
 from benches import QUICK, WireBench, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import silent
+from waiting import read_error
 
 import embodiments
 from device_emulators import inspire
@@ -88,8 +88,8 @@ def test_a_connection_that_fails_leaves_no_file_open():
         bench.close()
 
 
-class FirstAnswersMissing(Faults):
-    """Nobody hears the first three answers; the library for the serial line asks again by itself."""
+class FirstResponsesMissing(Faults):
+    """The first three responses are lost; the library for the serial line retries."""
 
     missing = 3
 
@@ -101,8 +101,8 @@ class FirstAnswersMissing(Faults):
 
 
 @pytest.mark.parametrize("wire", ["serial", "modbus"])
-def test_a_hand_whose_first_answers_are_missing_is_connected_and_set_up(wire):
-    bench = Bench(wire, FirstAnswersMissing())
+def test_a_hand_whose_first_responses_are_lost_is_connected_and_set_up(wire):
+    bench = Bench(wire, FirstResponsesMissing())
     bench.device = bench.make(speed=400, force=200)
     try:
         bench.device.connect()
@@ -112,7 +112,7 @@ def test_a_hand_whose_first_answers_are_missing_is_connected_and_set_up(wire):
         bench.close()
 
 
-def test_a_silent_hand_is_named_at_connection(bench):
+def test_connecting_to_a_silent_hand_fails_with_its_address(bench):
     bench.faults.silent = True
     with pytest.raises(DeviceError, match=bench.address):
         bench.device.connect()
@@ -124,13 +124,13 @@ def test_a_silent_hand_is_named_at_connection(bench):
     + [("serial", "corrupt"), ("modbus", "refuse")],
     indirect=["bench"],
 )
-def test_answers_that_stop_or_break_are_no_measurement(bench, fault):
+def test_missing_or_damaged_responses_are_no_measurement(bench, fault):
     bench.device.connect()
     setattr(bench.faults, fault, True)
-    assert until(lambda: silent(bench.device))
+    assert until(lambda: read_error(bench.device))
 
 
-def test_a_slow_hand_keeps_nobody_waiting(bench):
+def test_a_slow_hand_does_not_block_the_servo_loop(bench):
     bench.device = bench.make(answer_s=0.5, max_age_s=1.0, connect_s=3.0)
     bench.faults.late_s = 0.2
     bench.device.connect()
@@ -153,7 +153,7 @@ def test_an_error_of_the_hand_stops_it_until_a_reset(bench):
 
 
 def test_a_hand_whose_error_ended_accepts_targets_after_a_reset(bench):
-    """The library remembers the error until it is cleared, and sends none."""
+    """The library stores the error until it is cleared, and sends no target before."""
     driver = started(bench.device, ROBOT)
     bench.faults.code = 2
     assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
@@ -165,7 +165,7 @@ def test_a_hand_whose_error_ended_accepts_targets_after_a_reset(bench):
     assert until(lambda: np.abs(bench.device.read().position - target).max() < 2e-3)
 
 
-def test_an_error_that_stays_keeps_it_stopped(bench):
+def test_a_lasting_error_keeps_the_driver_stopped(bench):
     driver = started(bench.device, ROBOT)
     bench.hand.write = lambda address, data, write=bench.hand.write: (
         address == inspire.CLEAR_ERROR or write(address, data)
@@ -176,7 +176,7 @@ def test_an_error_that_stays_keeps_it_stopped(bench):
     assert not done and "over-temperature" in why and driver.state is State.STOPPED
 
 
-def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
+def test_a_hand_that_responds_again_is_reconnected_and_needs_a_reset(bench):
     driver = started(bench.device, ROBOT, device_timeout_s=0.05)
     bench.faults.silent = True
     assert ticked_until(driver, lambda: driver.state is State.LOST)
@@ -186,18 +186,18 @@ def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
     assert driver.state is State.STOPPED
 
 
-def test_an_address_that_is_none_is_refused_with_what_is_expected():
+def test_an_invalid_address_is_refused_with_what_is_expected():
     device = plug_in.make(DeviceSettings(ROBOT, "left", "hand", "hand:x", QUICK))
     with pytest.raises(DeviceError, match="expected a serial port"):
         device.connect()
 
 
-def test_a_wrong_option_is_named():
+def test_an_unknown_option_is_reported():
     with pytest.raises(DeviceError, match="inspire: option 'sped': found an unknown field, expected 'speed'"):
         plug_in.make(DeviceSettings(ROBOT, "left", "hand", "/dev/ttyUSB0", {"sped": 3}))
 
 
-def test_the_emulator_s_command_says_where_it_is_and_takes_faults():
+def test_the_emulator_command_prints_its_address_and_accepts_faults():
     argv = [sys.executable, "-c", "from device_emulators.command import emulate_inspire; emulate_inspire()"]
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

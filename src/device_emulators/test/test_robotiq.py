@@ -7,7 +7,7 @@ import pytest
 from benches import QUICK, WireBench, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import silent
+from waiting import read_error
 
 import embodiments
 from device_emulators import robotiq
@@ -69,13 +69,13 @@ def test_speed_and_force_go_out_with_each_target(bench):
     assert until(lambda: bench.gripper.written == [0x0900, robotiq.CLOSED, 80 << 8 | 40])
 
 
-def test_a_gripper_that_is_not_active_is_not_activated_unasked(inactive):
+def test_an_inactive_gripper_is_not_activated_without_a_request(inactive):
     with pytest.raises(DeviceError, match="not activated; option 'activate'"):
         inactive.device.connect()
     assert inactive.gripper.activations == 0
 
 
-def test_asked_to_it_activates_with_a_reset_and_not_before(inactive):
+def test_with_the_option_a_reset_activates_the_gripper(inactive):
     driver = started(inactive.make(activate=True), ROBOT)
     assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     assert driver.reason == "not activated" and inactive.gripper.activations == 0
@@ -90,11 +90,11 @@ def test_a_gripper_that_was_without_power_is_not_activated_by_a_target(inactive)
     assert until(lambda: inactive.gripper.read()[0] >> 12 == 3)
     inactive.device.connect()
     inactive.faults.silent = True
-    assert until(lambda: silent(inactive.device))
+    assert until(lambda: read_error(inactive.device))
     inactive.gripper.write([0, 0, 0])
     activations = inactive.gripper.activations
     inactive.faults.silent = False
-    assert until(lambda: not silent(inactive.device))
+    assert until(lambda: not read_error(inactive.device))
     for _ in range(20):
         inactive.device.write(np.array([CLOSED]))
         assert until(lambda: inactive.device._connection._target is None)
@@ -115,13 +115,13 @@ def test_a_fault_that_only_activation_clears_is_cleared_by_it(bench):
     [(wire, fault) for wire in ("serial", "tcp") for fault in ("silent", "cut", "corrupt")] + [("tcp", "refuse")],
     indirect=["bench"],
 )
-def test_answers_that_stop_or_break_are_no_measurement(bench, fault):
+def test_missing_or_damaged_responses_are_no_measurement(bench, fault):
     bench.device.connect()
     setattr(bench.faults, fault, True)
-    assert until(lambda: silent(bench.device))
+    assert until(lambda: read_error(bench.device))
 
 
-def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench):
+def test_a_fault_is_reported_and_stops_until_cleared_and_reset(bench):
     driver = started(bench.device, ROBOT)
     bench.faults.code = 0x0E
     assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
@@ -130,7 +130,7 @@ def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench):
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
 
 
-def test_a_fault_that_passes_by_itself_is_none(bench):
+def test_a_transient_fault_code_is_no_fault(bench):
     bench.device.connect()
     bench.faults.code = 0x05
     before = bench.device.read().stamp_ns
@@ -138,7 +138,7 @@ def test_a_fault_that_passes_by_itself_is_none(bench):
     assert bench.device.fault() is None
 
 
-def test_a_gripper_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
+def test_a_gripper_that_responds_again_is_reconnected_and_needs_a_reset(bench):
     driver = started(bench.device, ROBOT, device_timeout_s=0.05)
     bench.faults.silent = True
     assert ticked_until(driver, lambda: driver.state is State.LOST)
@@ -148,19 +148,19 @@ def test_a_gripper_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
 
 
 @pytest.mark.parametrize("address", ["/dev/ttyNONE", "127.0.0.1:1", "gripper:x", ":"])
-def test_nobody_there_is_named(address):
+def test_a_missing_gripper_is_reported_with_its_address(address):
     device = plug_in.make(DeviceSettings(ROBOT, "left", "hand", address, QUICK))
     with pytest.raises(DeviceError, match=f"robotiq {address}: "):
         device.connect()
 
 
-def test_another_hand_s_joints_are_refused():
+def test_the_joints_of_another_hand_are_refused():
     with pytest.raises(DeviceError, match="found 6 joints, expected 1"):
         plug_in.make(DeviceSettings(embodiments.load("inspire"), "left", "hand", "/dev/ttyUSB0", QUICK))
 
 
 @given(data=st.lists(st.binary(max_size=60), max_size=20))
-def test_after_any_bytes_the_gripper_still_stands_where_it_may(data):
+def test_after_any_bytes_the_gripper_is_within_its_range(data):
     gripper = robotiq.RobotiqGripper(Faults())
     protocol = robotiq.RtuProtocol(gripper)
     for part in data:

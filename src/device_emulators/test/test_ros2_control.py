@@ -16,7 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sensor_msgs.msg import JointState
 from stepping import stepped
-from waiting import silent
+from waiting import read_error
 
 import embodiments
 from device_emulators.controller import OTHERS, Setup, TrajectoryController
@@ -36,7 +36,7 @@ ROBOT = embodiments.load("xarm7")
 HOME = ROBOT.postures["home"]
 CONTROLLER, STATES = "/arm_controller", "/robot/joint_states"
 OPTIONS = {"joint_states": STATES, "max_age_s": 0.5, "connect_s": 10.0}
-SOON = {"connect_s": 1.0}  # for what is not there
+SOON = {"connect_s": 1.0}  # for tests of a missing robot
 NAMES = {joint: f"left_{joint}" for joint in ROBOT.joints}
 NOW = 1_700_000_000 * messages.SECOND
 
@@ -60,15 +60,15 @@ class Bench:
         self.controller.close()
 
 
-class Speaker:
-    """Anybody who publishes joint states."""
+class StatePublisher:
+    """A publisher of joint states."""
 
     def __init__(self) -> None:
         self._ros = RosThread("speaker")
         self._publisher = self._ros.node.create_publisher(JointState, STATES, qos.STATE)
         self._ros.start()
 
-    def say(self, message: JointState) -> None:
+    def publish(self, message: JointState) -> None:
         self._publisher.publish(message)
 
     def close(self) -> None:
@@ -91,10 +91,10 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.fixture
-def speaker() -> Iterator[Speaker]:
-    speaker = Speaker()
-    yield speaker
-    speaker.close()
+def publisher() -> Iterator[StatePublisher]:
+    publisher = StatePublisher()
+    yield publisher
+    publisher.close()
 
 
 @pytest.fixture
@@ -172,12 +172,12 @@ def test_the_controller_s_names_may_be_others():
         bench.close()
 
 
-def test_stamps_are_those_of_the_broadcaster(bench, speaker):
+def test_stamps_are_those_of_the_broadcaster(bench, publisher):
     bench.device.connect()
     bench.faults.silent = True
     stamp_ns = time.time_ns() + 500_000_000  # another machine's clock
 
-    assert until(lambda: speaker.say(state(stamp_ns=stamp_ns)) or bench.device.read().stamp_ns == stamp_ns)
+    assert until(lambda: publisher.publish(state(stamp_ns=stamp_ns)) or bench.device.read().stamp_ns == stamp_ns)
 
 
 def test_connecting_again_and_again_leaves_nothing_behind(bench):
@@ -202,20 +202,20 @@ def test_ros_of_the_process_itself_is_left_alone(bench):
 # What goes wrong
 
 
-def test_silence_is_no_measurement(bench):
+def test_missing_states_are_no_measurement(bench):
     bench.device.connect()
     bench.faults.silent = True
-    assert until(lambda: silent(bench.device))
+    assert until(lambda: read_error(bench.device))
     with pytest.raises(DeviceError, match=f"ros2_control {CONTROLLER}: {STATES}: no newer joint state for 0"):
         bench.device.read()
     bench.faults.silent = False
-    assert until(lambda: not silent(bench.device))
+    assert until(lambda: not read_error(bench.device))
 
 
-def test_states_of_long_ago_are_no_measurement(bench):
+def test_stale_states_are_no_measurement(bench):
     bench.device.connect()
     bench.faults.late_s = 1.2
-    assert until(lambda: "expected within 1 s" in silent(bench.device))
+    assert until(lambda: "expected within 1 s" in read_error(bench.device))
 
 
 @pytest.mark.parametrize(
@@ -231,32 +231,32 @@ def test_states_of_long_ago_are_no_measurement(bench):
         (lambda: state(stamp_ns=time.time_ns() + 2 * CLOCKS_APART_NS), r"stamp \+(2.0|1.9)\d s from system time"),
     ],
 )
-def test_a_state_that_is_none_is_refused_with_its_reason(bench, speaker, message, expected):
+def test_an_invalid_state_is_refused_with_its_reason(bench, publisher, message, expected):
     bench.device.connect()
     bench.faults.silent = True
-    assert until(lambda: silent(bench.device))
-    assert until(lambda: speaker.say(message()) or re.search(expected, silent(bench.device)))
+    assert until(lambda: read_error(bench.device))
+    assert until(lambda: publisher.publish(message()) or re.search(expected, read_error(bench.device)))
 
 
-def test_a_state_that_is_heard_twice_does_not_count_again(bench, speaker):
+def test_a_state_received_twice_is_used_once(bench, publisher):
     bench.device.connect()
     bench.faults.silent = True
-    assert until(lambda: silent(bench.device))
+    assert until(lambda: read_error(bench.device))
     again = bench.device._link.received.sample.stamp_ns
     sent = []
-    assert not until(lambda: sent.append(speaker.say(state(stamp_ns=again))) or not silent(bench.device), 0.3)
+    assert not until(lambda: sent.append(publisher.publish(state(stamp_ns=again))) or not read_error(bench.device), 0.3)
     assert len(sent) > 5
-    assert until(lambda: speaker.say(state()) or not silent(bench.device))
+    assert until(lambda: publisher.publish(state()) or not read_error(bench.device))
 
 
-def test_other_robots_on_the_topic_are_not_heard(bench, speaker):
+def test_states_of_other_robots_on_the_topic_are_ignored(bench, publisher):
     bench.device.connect()
     strangers = state(OTHERS, np.array([np.nan, 1.0]), stamp_ns=0)
     first = bench.device.read().stamp_ns
-    assert until(lambda: speaker.say(strangers) or bench.device.read().stamp_ns > first + 200_000_000)
+    assert until(lambda: publisher.publish(strangers) or bench.device.read().stamp_ns > first + 200_000_000)
 
 
-def test_nobody_there_is_named():
+def test_a_missing_robot_is_reported_with_its_topic():
     with pytest.raises(DeviceError, match=f"ros2_control {CONTROLLER}: {STATES}: no joint state, waited 0.3 s"):
         make(connect_s=0.3).connect()
 
@@ -268,13 +268,13 @@ def test_joint_states_alone_are_no_controller(bench):
         make(**SOON).connect()
 
 
-def test_other_names_than_expected_are_told_at_connection(bench):
+def test_unexpected_joint_names_are_reported_at_connection(bench):
     with pytest.raises(DeviceError, match=f"joint left_joint1 is missing, found {OTHERS[0]}, joint7, joint6"):
         make(names=NAMES, **SOON).connect()
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_targets_that_are_no_numbers_are_not_sent(bench, wrong):
+def test_non_finite_targets_are_not_sent(bench, wrong):
     bench.device.connect()
     with pytest.raises(DeviceError, match="expected finite numbers"):
         bench.device.write(np.full(7, wrong))
@@ -292,7 +292,7 @@ def test_a_lost_controller_stops_the_driver_until_return_and_reset(bench, driver
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
 
 
-def test_a_robot_that_comes_back_is_reconnected_and_waits_for_a_reset(bench, driver):
+def test_a_robot_that_responds_again_is_reconnected_and_needs_a_reset(bench, driver):
     bench.controller.close()
     assert ticks_to(driver, State.LOST)
     assert not driver.reset()[0]
@@ -303,7 +303,7 @@ def test_a_robot_that_comes_back_is_reconnected_and_waits_for_a_reset(bench, dri
 
 
 @pytest.mark.parametrize("address", ["", "arm_controller", "/arm controller", "/1", "~/arm", "/arm/"])
-def test_an_address_that_is_no_name_is_refused(address):
+def test_an_invalid_address_is_refused(address):
     with pytest.raises(DeviceError, match=r"ros2_control: address: found .* expected a name such as /arm_controller"):
         Ros2ControlDevice(DeviceSettings(ROBOT, "left", "arm", address, OPTIONS))
 
@@ -318,7 +318,7 @@ def test_an_address_that_is_no_name_is_refused(address):
         ({"horizon": 0.1}, "option 'horizon'"),
     ],
 )
-def test_wrong_options_are_named(options, expected):
+def test_invalid_options_are_reported(options, expected):
     with pytest.raises(DeviceError, match=expected):
         make(**options)
 
@@ -359,14 +359,14 @@ def test_a_stamp_may_be_a_second_off_and_no_more(off):
             joint_sample(message, ROBOT.joints, NOW)
 
 
-@given(told=st.lists(st.booleans(), min_size=7, max_size=7), step_ms=st.integers(1, 100))
-def test_a_velocity_that_is_not_told_is_that_since_the_last_state(told, step_ms):
+@given(given_velocity=st.lists(st.booleans(), min_size=7, max_size=7), step_ms=st.integers(1, 100))
+def test_a_missing_velocity_is_computed_from_the_last_state(given_velocity, step_ms):
     last = joint_sample(state(stamp_ns=NOW), ROBOT.joints, NOW)
     then = NOW + step_ms * 1_000_000
-    velocity = np.where(told, 0.5, np.nan)
+    velocity = np.where(given_velocity, 0.5, np.nan)
     message = messages.joint_state(ROBOT.joints, then, HOME + 2e-3 * step_ms, velocity, np.full(7, np.nan))
     sample = joint_sample(message, ROBOT.joints, then, last)
-    assert sample.velocity == pytest.approx(np.where(told, 0.5, 2.0)) and not sample.effort.any()
+    assert sample.velocity == pytest.approx(np.where(given_velocity, 0.5, 2.0)) and not sample.effort.any()
 
 
 @pytest.mark.parametrize("what", ["velocity", "effort"])

@@ -1,4 +1,4 @@
-"""The X-Hand: the plug-in against a hand that answers as the vendor's library does."""
+"""The X-Hand: the plug-in against a substitute that responds as the vendor's library does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benches import QUICK, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
 from vendor_fakes import XHAND_LOWER, XHAND_UPPER, HandState, XHand, library_of
-from waiting import silent
+from waiting import read_error
 
 import embodiments
 from hand_drivers.device import DeviceError, DeviceSettings
@@ -82,7 +82,7 @@ def test_connecting_sends_no_target_and_moves_nothing(bench):
     assert bench.hand.commands == [] and bench.hand.joints.position == pytest.approx(HERE)
 
 
-def test_the_wire_is_opened_as_its_address_says(bench):
+def test_the_wire_is_opened_with_the_given_address(bench):
     bench.device.connect()
     serial = bench.address == WIRES[0]
     assert bench.hand.opened == [("RS485", "/dev/ttyUSB0", 3_000_000) if serial else ("EtherCAT", "enp1s0")]
@@ -94,17 +94,17 @@ def test_gains_and_current_limit_go_out_with_each_target(bench):
     bench.device.write(THERE)
     assert until(lambda: bench.hand.commands != [])
     expected = [(number, 120, 2, 1, 250, 3) for number in range(12)]
-    assert [told[:6] for told in bench.hand.commands[-1]] == expected
+    assert [sent[:6] for sent in bench.hand.commands[-1]] == expected
 
 
-def test_the_only_hand_on_the_wire_is_found_by_itself(bench):
+def test_the_only_hand_on_the_wire_is_found_without_an_id(bench):
     bench.hand.numbers = [7]
     bench.device.connect()
     assert bench.device.read().position == pytest.approx(HERE)
 
 
 @pytest.mark.parametrize(("numbers", "wanted"), [([0, 1], None), ([], None), ([0, 1], 2)])
-def test_a_hand_that_is_not_the_one_is_not_guessed(bench, numbers, wanted):
+def test_an_ambiguous_or_missing_hand_is_refused(bench, numbers, wanted):
     bench.hand.numbers = numbers
     expected = "one" if wanted is None else f"number {wanted}"
     with pytest.raises(DeviceError, match=rf"found hands \[.*\], expected {expected}"):
@@ -115,14 +115,14 @@ def test_of_two_hands_the_chosen_one_is_taken(bench):
     bench.hand.numbers = [0, 1]
     bench.device = bench.make(id=1)
     bench.device.connect()
-    assert silent(bench.device) == ""
+    assert read_error(bench.device) == ""
 
 
 @pytest.mark.parametrize("kind", ["Right", "R", "r", "N", ""])
 def test_a_hand_of_this_side_or_of_none_is_taken(bench, kind):
     bench.hand.kind = kind
     bench.device.connect()
-    assert silent(bench.device) == ""
+    assert read_error(bench.device) == ""
 
 
 @pytest.mark.parametrize(("kind", "side"), [("Left", "right"), ("L", "right"), ("R", "left")])
@@ -141,13 +141,13 @@ def test_a_hand_of_the_other_side_is_refused(bench, kind, side):
         ("code", 1501003, "error 1501003"),
     ],
 )
-def test_answers_that_stop_break_or_tarry_are_no_measurement(bench, fault, value, text):
+def test_missing_damaged_or_late_responses_are_no_measurement(bench, fault, value, text):
     bench.device.connect()
     setattr(bench.faults, fault, value)
-    assert until(lambda: text in silent(bench.device))
+    assert until(lambda: text in read_error(bench.device))
 
 
-def test_joints_that_nothing_was_received_of_are_not_taken_for_zero(bench):
+def test_joints_without_a_received_state_are_not_read_as_zero(bench):
     wire = bench.wire()
     wire.open()
     bench.hand.state = HandState
@@ -156,7 +156,7 @@ def test_joints_that_nothing_was_received_of_are_not_taken_for_zero(bench):
     wire.close()
 
 
-def test_what_a_hand_tells_that_does_not_move_is_what_it_measures(bench):
+def test_a_blocked_hand_reports_its_measured_position(bench):
     bench.device.connect()
     bench.faults.frozen = True
     bench.device.write(THERE)
@@ -170,7 +170,7 @@ def test_what_a_hand_tells_that_does_not_move_is_what_it_measures(bench):
     ("code", "text"),
     [(1501028, "error 1501028: a joint is too hot"), (0x0102, "thumb_rota_joint1: joint board 0x0102")],
 )
-def test_a_fault_is_named_and_stops_until_it_is_gone_and_reset(bench, code, text):
+def test_a_fault_is_reported_and_stops_until_cleared_and_reset(bench, code, text):
     driver = started(bench.device, ROBOT)
     bench.faults.code = code
     assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
@@ -188,7 +188,7 @@ def test_a_tactile_sensor_or_a_firm_grasp_is_no_fault(bench, code):
     assert bench.device.fault() is None
 
 
-def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
+def test_a_hand_that_responds_again_is_reconnected_and_needs_a_reset(bench):
     driver = started(bench.device, ROBOT, device_timeout_s=0.05)
     bench.faults.silent = True
     assert ticked_until(driver, lambda: driver.state is State.LOST)
@@ -197,13 +197,13 @@ def test_a_hand_that_comes_back_is_reconnected_and_waits_for_a_reset(bench):
     assert driver.state is State.STOPPED and driver.reset()[0]
 
 
-def test_a_silent_hand_is_named_at_connection(bench):
+def test_connecting_to_a_silent_hand_fails_with_its_address(bench):
     bench.faults.silent = True
     with pytest.raises(DeviceError, match=f"xhand {bench.address}: found hands"):
         bench.device.connect()
 
 
-def test_a_wire_that_cannot_be_opened_is_named(bench):
+def test_a_wire_that_cannot_be_opened_is_reported(bench):
     bench.faults.refuse = True
     with pytest.raises(
         DeviceError, match=f"xhand {bench.address}: cannot be opened: error 1501039: open device failed"
@@ -213,7 +213,7 @@ def test_a_wire_that_cannot_be_opened_is_named(bench):
 
 
 def test_the_vendor_s_object_refuses_what_the_compiled_one_would(bench):
-    """The rest of these tests is worth no more than the strictness of what they run against."""
+    """The other tests depend on how strict this substitute is."""
     library = bench.hand.modules()["xhand_controller.xhand_control"]
     control, command = library.XHandControl(), library.HandCommand_t()
     for wrong in ("kp", "id", "tor_max"):
@@ -248,18 +248,18 @@ def test_any_target_reaches_the_hand_within_its_range(target):
 
 
 @pytest.mark.parametrize("address", ["", "ttyUSB0", "192.168.1.10"])
-def test_an_address_that_is_none_is_named(bench, address):
+def test_an_invalid_address_is_reported(bench, address):
     bench.address = address
     with pytest.raises(DeviceError, match=f"found '{address}', expected a serial port as /dev/ttyUSB0 or ethercat:"):
         bench.make().connect()
 
 
-def test_an_absent_library_is_named_with_where_it_comes_from(monkeypatch):
+def test_a_missing_library_is_reported_with_its_source(monkeypatch):
     monkeypatch.setitem(sys.modules, "xhand_controller", None)
     with pytest.raises(DeviceError, match=r"xhand /dev/ttyUSB0: RobotEra's library .* install the wheel"):
         Bench(WIRES[0]).device.connect()
 
 
-def test_another_hand_s_joints_are_refused():
+def test_the_joints_of_another_hand_are_refused():
     with pytest.raises(DeviceError, match=r"xhand: found joints .*, expected .*thumb_bend_joint"):
         plug_in.make(DeviceSettings(embodiments.load("inspire"), "left", "hand", WIRES[0], QUICK))

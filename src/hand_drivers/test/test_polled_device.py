@@ -1,4 +1,4 @@
-"""A device behind a slow wire: what the thread does when the wire hangs, fails or closes."""
+"""A device behind a slow wire: its thread when the wire hangs, fails or closes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import silent
+from waiting import read_error
 
 from hand_drivers import polled_device
 from hand_drivers.device import SLACK, DeviceError
@@ -20,12 +20,12 @@ OPTIONS = BusOptions(answer_s=0.1, max_age_s=0.1, connect_s=1.0)
 
 
 class Line:
-    """A wire whose other end a test holds."""
+    """A wire whose responses the test controls."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.sent: list[float] = []
-        self.asked = 0
+        self.requests = 0
         self.stuck_at: float | None = None
         self.hangs, self.let_go = False, threading.Event()
         self.fails: Exception | None = None
@@ -35,7 +35,7 @@ class Line:
         self.calls.append("open")
 
     def exchange(self, target: np.ndarray | None) -> Answer:
-        self.asked += 1
+        self.requests += 1
         if self.hangs:
             self.let_go.wait(10.0)
         if self.fails:
@@ -71,7 +71,7 @@ def device(lines):
     device.disconnect()
 
 
-def test_a_target_that_waits_goes_out_before_the_wire_closes(device, lines):
+def test_a_pending_target_is_sent_before_the_wire_closes(device, lines):
     device.connect()
     device.write(np.array([0.5]))
     device.disconnect()
@@ -79,19 +79,19 @@ def test_a_target_that_waits_goes_out_before_the_wire_closes(device, lines):
     assert lines[0].sent == [0.5]
 
 
-def test_a_wire_that_hangs_is_left_behind_and_another_opened(device, lines):
+def test_a_hanging_wire_is_abandoned_and_another_is_opened(device, lines):
     device.connect()
     lines[0].hangs = True
     device.write(np.array([0.5]))
-    assert until(lambda: silent(device))
+    assert until(lambda: read_error(device))
     device.connect()
-    assert len(lines) == 2 and not silent(device)
+    assert len(lines) == 2 and not read_error(device)
     lines[0].let_go.set()
     assert until(lambda: lines[0].calls == ["open", "close"])
-    assert not silent(device)
+    assert not read_error(device)
 
 
-def test_a_target_that_did_not_arrive_is_sent_again(device, lines):
+def test_a_target_that_failed_to_be_sent_is_retried(device, lines):
     device.connect()
     lines[0].fails = ValueError("checksum")
     device.write(np.array([0.5]))
@@ -105,23 +105,23 @@ def test_a_stale_target_is_not_sent_after_a_reconnection(device, lines):
     lines[0].fails = OSError("unplugged")
     assert until(lambda: device._connection.newest()[2])
     device.write(np.array([0.7]))
-    assert until(lambda: silent(device))
+    assert until(lambda: read_error(device))
     lines[0].fails = None
-    assert until(lambda: not silent(device))
+    assert until(lambda: not read_error(device))
     assert lines[0].sent == []
 
 
 def test_a_fast_wire_is_polled_at_its_period_only(device, lines):
     device.connect()
-    began, asked = time.monotonic(), lines[0].asked
-    assert until(lambda: lines[0].asked >= asked + 10)
+    began, requests = time.monotonic(), lines[0].requests
+    assert until(lambda: lines[0].requests >= requests + 10)
     assert time.monotonic() - began >= 9 * polled_device.PERIOD_S
 
 
-def test_the_error_of_the_wire_is_what_a_missed_reading_says(device, lines):
+def test_a_missed_reading_reports_the_error_of_the_wire(device, lines):
     device.connect()
     lines[0].fails = ValueError("checksum")
-    assert until(lambda: silent(device))
+    assert until(lambda: read_error(device))
     with pytest.raises(DeviceError, match="hand /dev/x: checksum"):
         device.read()
 
@@ -135,18 +135,18 @@ def test_a_fault_is_cleared_before_clearing_returns(device, lines):
 
 
 @pytest.mark.parametrize(
-    ("told", "held"), [(0.05, 0.05), (0.8, SLACK), (-0.8, -SLACK)], ids=["near", "kept from closing", "from opening"]
+    ("target", "held"), [(0.05, 0.05), (0.8, SLACK), (-0.8, -SLACK)], ids=["near", "kept from closing", "from opening"]
 )
-def test_a_stopped_hand_keeps_its_grip_and_does_not_jump_without_object(device, lines, told, held):
+def test_a_stopped_hand_keeps_its_grip_and_does_not_jump_without_object(device, lines, target, held):
     device.connect()
     lines[0].stuck_at = 0.0
-    device.write(np.array([told]))
-    assert until(lambda: lines[0].sent == [told])
+    device.write(np.array([target]))
+    assert until(lambda: lines[0].sent == [target])
     device.stop()
-    assert until(lambda: lines[0].sent == [told, pytest.approx(held)])
+    assert until(lambda: lines[0].sent == [target, pytest.approx(held)])
 
 
-def test_a_hand_that_was_told_nothing_stops_where_it_is(device, lines):
+def test_a_hand_without_a_target_stops_at_its_measured_position(device, lines):
     device.connect()
     device.write(np.array([0.7]))
     lines[0].stuck_at = 0.3
@@ -158,7 +158,7 @@ def test_a_hand_that_was_told_nothing_stops_where_it_is(device, lines):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_never_gets_onto_the_wire(device, lines, value):
+def test_a_non_finite_target_is_refused_and_not_sent(device, lines, value):
     device.connect()
     with pytest.raises(DeviceError, match=r"hand /dev/x: found targets .* expected finite numbers"):
         device.write(np.array([value]))
@@ -166,7 +166,7 @@ def test_what_is_not_finite_never_gets_onto_the_wire(device, lines, value):
     assert lines[0].sent == []
 
 
-def test_nothing_is_asked_of_a_device_that_is_not_connected(device):
+def test_requests_to_an_unconnected_device_are_refused(device):
     for call in (device.read, device.clear_fault, device.stop):
         with pytest.raises(DeviceError, match="not connected"):
             call()

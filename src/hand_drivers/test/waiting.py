@@ -1,12 +1,12 @@
-"""What reading a device says."""
+"""The error of reading a device."""
 
 from __future__ import annotations
 
 from hand_drivers.device import Device, DeviceError
 
 
-def silent(device: Device) -> str:
-    """What reading fails with, "" when it does not."""
+def read_error(device: Device) -> str:
+    """The message of the error that reading raises, or "" if it succeeds."""
     try:
         device.read()
     except DeviceError as error:
