@@ -83,7 +83,7 @@ def test_targets_arrive_in_the_order_of_the_joints(bench):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_not_finite_never_gets_onto_the_wire(bench, value):
+def test_a_non_finite_target_is_refused_and_not_sent(bench, value):
     bench.device.connect()
     with pytest.raises(DeviceError, match="expected finite numbers"):
         bench.device.write(HOME + value)
@@ -108,7 +108,7 @@ def test_a_stop_before_any_target_sends_none(bench):
     assert bench.box.targets == 0
 
 
-def test_an_error_of_the_box_is_named_stops_and_is_cleared_by_a_reset_only(bench):
+def test_an_error_of_the_box_stops_the_driver_until_a_reset_clears_it(bench):
     driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.faults.code = 31
@@ -135,13 +135,13 @@ def test_an_error_cleared_at_the_box_needs_a_reset_which_enables_it(bench):
     assert driver.reset()[0] and bench.box.ready
 
 
-def test_a_box_that_somebody_stops_is_a_fault_until_a_reset(bench):
+def test_a_box_stopped_by_an_operator_is_a_fault_until_a_reset(bench):
     driver = Driver(bench.device, motion_limits(ROBOT), stepped())
     driver.start()
     bench.box.state = xarm.STOPPED
     assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
     assert driver.reason == "the box was stopped: not ready to move"
-    bench.box.state = xarm.READY  # and who starts it there moves nothing
+    bench.box.state = xarm.READY  # starting it at the box causes no motion
     targets = bench.box.targets
     for _ in range(20):
         driver.tick(time.monotonic_ns())
@@ -162,7 +162,7 @@ def test_a_box_with_an_error_is_taken_over_stopped_and_cleared_by_a_reset(bench)
     assert driver.reset()[0] and bench.box.ready
 
 
-def test_every_second_reading_asks_and_a_silent_box_is_told_by_every_one(bench):
+def test_every_second_reading_is_a_request_and_each_reports_a_silent_box(bench):
     bench.device.connect()
     first = bench.device.read()
     assert bench.device.read() is first
@@ -174,7 +174,7 @@ def test_every_second_reading_asks_and_a_silent_box_is_told_by_every_one(bench):
             bench.device.read()
 
 
-def test_a_closed_connection_repeats_nothing(bench):
+def test_reading_a_closed_connection_is_an_error(bench):
     bench.device.connect()
     bench.device.read()
     bench.device.disconnect()
@@ -204,7 +204,7 @@ def test_a_silent_box_is_a_miss_within_the_answer_time_and_lost_soon_after(bench
     assert driver.state is State.STOPPED and driver.reset()[0]
 
 
-def test_a_box_that_hangs_up_is_lost_and_comes_back_stopped(bench):
+def test_a_box_that_disconnects_is_lost_and_reconnects_stopped(bench):
     driver = Driver(bench.device, motion_limits(ROBOT), stepped(device_timeout_s=0.05))
     driver.start()
     bench.faults.refuse = True
@@ -214,14 +214,14 @@ def test_a_box_that_hangs_up_is_lost_and_comes_back_stopped(bench):
     assert driver.state is State.STOPPED
 
 
-def test_a_host_that_accepts_and_stays_silent_is_given_up(bench):
+def test_connecting_to_a_host_that_never_responds_fails(bench):
     bench.faults.silent = True
     bench.device = XArm7Device(DeviceSettings(ROBOT, "left", "arm", bench.host, OPTIONS | {"connect_s": 0.5}))
     with pytest.raises(DeviceError, match=f"xarm7 {bench.host}: "):
         bench.device.connect()
 
 
-def test_nobody_there_is_named(control_port):
+def test_a_missing_box_is_reported_with_its_address(control_port):
     device = XArm7Device(DeviceSettings(ROBOT, "left", "arm", "127.0.0.1", OPTIONS))
     with pytest.raises(DeviceError, match=r"xarm7 127.0.0.1"):
         device.connect()
@@ -265,7 +265,7 @@ def test_a_gripper_s_error_stops_it_until_a_reset(bench, gripper):
     assert bench.box.gripper.faults.code == 0
 
 
-def test_a_gripper_that_does_not_move_says_where_it_is(bench, gripper):
+def test_a_blocked_gripper_reports_its_measured_position(bench, gripper):
     gripper.connect()
     bench.box.gripper.faults.frozen = True
     gripper.write(np.array([0.01]))
