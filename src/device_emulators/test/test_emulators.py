@@ -1,4 +1,4 @@
-"""Emulators answer requests that no driver sends, too, or keep silent: a conversation never ends them."""
+"""Emulators respond to or ignore requests that no driver sends; no request ends them."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ def test_a_box_gives_three_rows_of_joint_states_at_most(box, count):
 
 
 @pytest.mark.parametrize("target", [np.full(10, np.nan), np.full(10, 7.0), np.full(10, 3e38)])
-def test_a_box_goes_nowhere_that_its_joints_do_not_reach(box, target):
+def test_a_box_ignores_targets_outside_its_joint_limits(box, target):
     box.answer(29, struct.pack("<10f", *target))
     assert (box.joints.target == 0).all() and box.targets == 0
 
 
 @pytest.mark.parametrize("function", [12, 19])
-def test_a_box_has_no_state_or_mode_that_its_report_cannot_tell(box, function):
+def test_a_box_refuses_a_state_or_mode_that_its_report_cannot_hold(box, function):
     assert box.answer(function, b"\x10") is None
     assert len(box.report()) == 135
 
 
-def test_a_gripper_says_the_last_words_of_a_register_that_holds_more(box):
+def test_a_gripper_returns_the_last_words_of_a_longer_register(box):
     written = bytes(range(1, 9))
     assert box.answer(124, struct.pack(">BBBHHB", 9, xarm.GRIPPER, 16, 0x0300, 4, 8) + written) is not None
-    said = box.answer(124, struct.pack(">BBBHH", 9, xarm.GRIPPER, 3, 0x0300, 1))
-    assert said[-2:] == written[-2:]
+    response = box.answer(124, struct.pack(">BBBHH", 9, xarm.GRIPPER, 3, 0x0300, 1))
+    assert response[-2:] == written[-2:]
 
 
 @pytest.mark.parametrize("size", [252, 253, 255])
-def test_a_hand_keeps_silent_on_a_reading_longer_than_an_answer_can_be(size):
+def test_a_hand_ignores_a_reading_longer_than_its_longest_response(size):
     protocol = inspire.SerialProtocol(inspire.InspireHand(Faults()))
     body = bytes([1, 4, 0x11, 0, 0, size])
     assert bool(protocol.receive(b"\xeb\x90" + body + bytes([sum(body) & 0xFF]))) is (size <= inspire.LONGEST)
@@ -54,14 +54,14 @@ def test_a_hand_keeps_silent_on_a_reading_longer_than_an_answer_can_be(size):
 @pytest.mark.parametrize(
     "text", ["late_s nan", "late_s inf", "late_s -1", "late_s 1e9", "code inf", "code 65536", "cut x"]
 )
-def test_a_fault_that_cannot_be_is_refused_in_words_and_changes_nothing(text):
+def test_an_invalid_fault_is_refused_with_a_reason_and_not_applied(text):
     faults = Faults()
     assert "expected a number of 0 to" in faults.set(text)
     assert faults == Faults()
 
 
 @pytest.mark.parametrize(("text", "expected"), [("late_s 0.2", 0.2), ("code 300", 300), ("silent 1", True)])
-def test_a_fault_that_can_be_is_taken(text, expected):
+def test_a_valid_fault_is_applied(text, expected):
     faults = Faults()
     assert faults.set(text) == ""
     assert getattr(faults, text.split()[0]) == expected

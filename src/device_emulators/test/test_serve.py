@@ -1,4 +1,4 @@
-"""Emulators go on serving whatever their protocols do, and say so."""
+"""Emulators continue to serve after errors of their protocols, and report them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.graph
 
 
 class Echo:
-    """Says what it hears; trips over 'x'."""
+    """Returns what it receives; raises an error on 'x'."""
 
     def receive(self, data: bytes) -> bytes:
         if data == b"x":
@@ -31,8 +31,8 @@ def test_a_failing_protocol_is_reported_and_the_next_request_is_served(capfd):
     with PtyServer(Echo(), Faults()) as server:
         terminal = os.open(server.port, os.O_RDWR | os.O_NOCTTY)
         os.write(terminal, b"x")
-        said: list[str] = []
-        assert until(lambda: said.append(capfd.readouterr().err) or "".join(said) == LINE)
+        printed: list[str] = []
+        assert until(lambda: printed.append(capfd.readouterr().err) or "".join(printed) == LINE)
         os.write(terminal, b"hello")
         assert os.read(terminal, 100) == b"hello"
         os.close(terminal)
@@ -50,29 +50,29 @@ def test_a_failing_tcp_protocol_closes_its_own_connection_only(capfd):
         second.close()
 
 
-def test_a_late_answer_keeps_no_question_waiting():
-    asked: list[tuple[float, bytes]] = []
+def test_a_late_response_does_not_delay_the_next_request():
+    requests: list[tuple[float, bytes]] = []
 
-    class Heard(Echo):
+    class Recorder(Echo):
         def receive(self, data: bytes) -> bytes:
-            asked.append((time.monotonic(), data))
+            requests.append((time.monotonic(), data))
             return data
 
     with (
-        TcpServer(Heard, Faults(late_s=0.4)) as server,
+        TcpServer(Recorder, Faults(late_s=0.4)) as server,
         socket.create_connection((server.host, server.port), 5) as client,
     ):
         began = time.monotonic()
         client.sendall(b"one")
-        assert until(lambda: len(asked) == 1)
+        assert until(lambda: len(requests) == 1)
         client.sendall(b"two")
-        assert until(lambda: len(asked) == 2)
-        assert asked[1][0] - began < 0.4
+        assert until(lambda: len(requests) == 2)
+        assert requests[1][0] - began < 0.4
         assert client.recv(3) == b"one" and time.monotonic() - began >= 0.4
         assert client.recv(3) == b"two"
 
 
-def test_a_client_that_leaves_is_nothing_to_tell(capfd):
+def test_a_client_that_disconnects_is_not_reported(capfd):
     with TcpServer(Echo, Faults()) as server:
         socket.create_connection((server.host, server.port), 5).close()
         with socket.create_connection((server.host, server.port), 5) as other:
@@ -82,7 +82,7 @@ def test_a_client_that_leaves_is_nothing_to_tell(capfd):
 
 
 @pytest.mark.parametrize("failures", [1, 3])
-def test_a_step_that_fails_is_told_each_time_and_taken_again(capfd, failures):
+def test_a_failing_step_is_reported_each_time_and_retried(capfd, failures):
     steps = []
 
     def step() -> None:
