@@ -1,4 +1,4 @@
-"""What tests of hands have in common: a device, what stands behind its wire, and a driver on top."""
+"""Common parts of the tests of hands: a device, the emulator on its wire, and a driver."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUICK = {"answer_s": 0.2, "max_age_s": 0.4, "connect_s": 3.0}  # options of devi
 
 
 class WireBench:
-    """A plug-in's device, and what it talks to on a pseudo terminal or a TCP port of this machine."""
+    """A plug-in's device and its emulator, on a pseudo terminal or a local TCP port."""
 
     def __init__(
         self, factory: Factory, robot: Embodiment, protocol: Callable[[], Protocol], faults: Faults, tcp: bool
@@ -47,5 +47,5 @@ def started(device: Device, robot: Embodiment, **settings: float) -> Driver:
 
 
 def ticked_until(driver: Driver, condition: Callable[[], object]) -> bool:
-    """Whether the condition comes true in time while the driver is at work."""
+    """Whether the condition holds in time while the driver is ticked."""
     return until(lambda: driver.tick(time.monotonic_ns()) or bool(condition()))

@@ -1,4 +1,4 @@
-"""Hands that answer as the vendors' libraries do, for libraries that no registry has.
+"""Hands that respond as the vendors' libraries do, for libraries that no registry has.
 
 Written from what the vendors publish, not from the plug-ins: calls, types, ranges and order are checked as strictly as
 the compiled libraries do, which know no keyword arguments, take no float for an integer, and answer with codes.
@@ -23,13 +23,13 @@ from device_emulators.faults import Faults
 from device_emulators.lag import Lag
 from node_kit.testing import until
 
-TRANSFER_S = 0.002  # of one question and its answer
+TRANSFER_S = 0.002  # of one request and its response
 TIMEOUT_S = 0.02  # after which the libraries give up; the real ones wait 0.1 s
 
 
 @contextlib.contextmanager
 def library_of(hand: XHand | DexH13) -> Iterator[None]:
-    """The vendor's library can be imported, in front of `hand`; nobody has it open in the end."""
+    """The vendor's library can be imported and drives `hand`; asserts that it is closed in the end."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name, module in hand.modules().items():
             monkeypatch.setitem(sys.modules, name, module)
@@ -49,7 +49,7 @@ def _integer(value: object, lowest: int, highest: int) -> None:
 
 
 def _wait(faults: Faults) -> bool:
-    """The time that one question takes; whether there is an answer."""
+    """Wait for the duration of one request; returns whether there is a response."""
     time.sleep(TIMEOUT_S if faults.silent else TRANSFER_S + faults.late_s)
     return not faults.silent
 
@@ -141,23 +141,23 @@ class XHand:
         }
 
     def take(self, command: HandCommand) -> int:
-        """Follow a command; returns the code of what is wrong with it."""
+        """Execute a command; returns its error code."""
         fields = ("id", "kp", "ki", "kd", "tor_max", "mode", "position")
-        told = [tuple(getattr(finger, name) for name in fields) for finger in command.finger_command]
-        here, target = self.joints.position, np.array([values[-1] for values in told])
-        modes = {values[5] for values in told}
+        sent = [tuple(getattr(finger, name) for name in fields) for finger in command.finger_command]
+        here, target = self.joints.position, np.array([values[-1] for values in sent])
+        modes = {values[5] for values in sent}
         if modes == {PASSIVE}:
             self.joints.target = here
             return 0
         inside = (target >= XHAND_LOWER - 1e-6) & (target <= XHAND_UPPER + 1e-6)  # NaN is not inside
-        if modes != {POSITION} or [values[0] for values in told] != list(range(12)) or not inside.all():
+        if modes != {POSITION} or [values[0] for values in sent] != list(range(12)) or not inside.all():
             return OUT_OF_RANGE
-        self.commands.append(told)
+        self.commands.append(sent)
         self.joints.target = target
         return 0
 
     def state(self) -> HandState:
-        """What the hand tells of itself."""
+        """The joint states that the hand reports."""
         self.joints.frozen = self.faults.frozen
         fingers = [FingerState(number, float(value)) for number, value in enumerate(self.joints.position)]
         if self.faults.corrupt:
@@ -270,12 +270,12 @@ class DexH13:
         self.faults, self.joints = Faults(), Lag(np.array(position))
         self.kind = kind  # 1 left, 2 right
         self.enabled, self.mode, self.zeroed = False, ControlMode.NONE_CONTROL_MODE, True
-        self.target: np.ndarray = np.zeros(16)  # as a hand remembers it that was at work before
+        self.target: np.ndarray = np.zeros(16)  # the last target of an earlier use, which a hand stores
         self.targets: list[np.ndarray] = []
         self.enablings = self.zeroings = 0
         self.ports: list[tuple[str, str]] = []
         self.clearable = True
-        self.takes_targets_while_disabled = True  # nothing is published about it
+        self.takes_targets_while_disabled = True  # undocumented by the vendor
         self.open = 0  # connections
 
     def modules(self) -> dict[str, ModuleType]:
@@ -300,7 +300,7 @@ class DexH13:
 
 
 class DexH13Control:
-    """The library's object. Truth is told by numbers or truth values, failure to connect by an exception."""
+    """The library's object. Results are numbers or booleans; a failure to connect is an exception."""
 
     def __init__(self, hand: DexH13) -> None:
         self._hand, self._connected = hand, False
