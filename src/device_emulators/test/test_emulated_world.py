@@ -28,7 +28,7 @@ pytest.importorskip("pymodbus")
 
 
 class Bench:
-    """A running world whose robots stand behind emulators."""
+    """A running world whose robots are connected to emulators."""
 
     def __init__(self, hand: str, station: str = DEFAULT_STATION) -> None:
         self.port = free_port()
@@ -72,7 +72,7 @@ def bench(request, monkeypatch):
 
 
 @pytest.mark.parametrize("bench", ["inspire", "ability", "xarm_gripper", "robotiq_2f85"], indirect=True)
-def test_a_hand_that_its_driver_moves_moves_in_the_world_joint_by_joint(bench):
+def test_targets_of_a_hand_move_its_joints_in_the_world(bench):
     device, part = bench.device("right", "hand"), "right/hand"
     hand = bench.world.sides["right"].hand
     start = hand.postures["open"]
@@ -98,7 +98,7 @@ def g1():
 
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("part", ["arm", "hand"])
-def test_a_g1_that_its_drivers_move_moves_in_the_world_joint_by_joint(g1, side, part):
+def test_targets_of_a_g1_move_its_joints_in_the_world(g1, side, part):
     device = g1.device(side, part, **QUICK[part])
     robot, start = getattr(g1.world.sides[side], part), device.read().position
     target = start + np.linspace(0.1, 0.3, 7) * ((robot.lower + robot.upper) / 2 - start)  # another share for each
@@ -115,7 +115,7 @@ def test_a_g1_that_its_drivers_move_moves_in_the_world_joint_by_joint(g1, side, 
         assert np.abs(g1.world.read(name)[0] - position).max() < 0.02
 
 
-def test_taking_a_g1_over_moves_nothing(g1):
+def test_connecting_to_a_g1_causes_no_motion(g1):
     before = g1.world.data.ctrl.copy()
     for side in ("left", "right"):
         for part in ("arm", "hand"):
@@ -133,13 +133,13 @@ def test_a_frozen_g1_stays_with_both_its_arms(g1):
     assert not until(lambda: np.abs(g1.world.data.qpos - before).max() > 0.02, 0.5)
 
 
-def test_a_robot_without_dds_is_refused_by_what_is_missing(monkeypatch):
+def test_a_robot_without_dds_is_refused_with_the_missing_packages(monkeypatch):
     monkeypatch.setattr("device_emulators.addresses.find_spec", lambda name: None)
     with pytest.raises(ValueError, match="cyclonedds and unitree_sdk2py to be installed"):
         emulated_part(48800, "left", "arm", "g1_arm")
 
 
-def test_an_arm_that_its_driver_moves_moves_in_the_world(bench):
+def test_targets_of_an_arm_move_it_in_the_world(bench):
     device = bench.device("left", "arm")
     target = device.read().position + np.linspace(0.01, 0.04, 7)
     device.write(target)
@@ -147,7 +147,7 @@ def test_an_arm_that_its_driver_moves_moves_in_the_world(bench):
     assert np.abs(bench.world.read("right/arm")[0] - bench.world.sides["right"].arm.postures["home"]).max() < 0.01
 
 
-def test_connecting_all_devices_moves_nothing(bench):
+def test_connecting_all_devices_causes_no_motion(bench):
     before = bench.world.data.ctrl.copy()
     for side in ("left", "right"):
         for part in ("arm", "hand"):
@@ -189,12 +189,12 @@ def test_a_device_without_a_world_is_silent(bench):
     assert until(silent)
 
 
-def test_who_is_not_emulated_is_named_with_those_who_are():
+def test_a_hand_without_an_emulator_is_refused_with_those_that_have_one():
     with pytest.raises(ValueError, match="ability, dex3, inspire, robotiq_2f85, xarm_gripper; or backend:=sim"):
         emulated_part(48800, "left", "hand", "xhand")
 
 
-def test_two_stations_do_not_meet():
+def test_two_stations_use_different_addresses():
     stations = [(port, side) for port in (48800, 48801) for side in ("left", "right")]
     boxes = {emulated_part(port, side, "arm", "xarm7")["address"] for port, side in stations}
     assert len(boxes | {str(terminal(port, side)) for port, side in stations}) == 8
@@ -207,7 +207,7 @@ def test_terminals_are_not_linked_in_a_folder_of_another_user(tmp_path, monkeypa
 
 
 def until(condition, seconds: float = 10.0) -> bool:
-    """Whether the condition comes true in time."""
+    """Whether the condition holds in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
