@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
+from faulty_cameras import RATE_HZ
 from lifecycle_msgs.msg import Transition
-from moods import RATE_HZ
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -34,23 +34,23 @@ class CameraProcess(testing.NodeProcess):
         self.start(parameters, {"PYTHONPATH": path, "MESA_SHADER_CACHE_DISABLE": "true"})
 
     def listen_best_effort(self) -> list[Image]:
-        """Images as a second reader gets them, one that does not ask for what was lost."""
-        heard: list[Image] = []
+        """Images as a second reader gets them, one that does not request lost messages again."""
+        received: list[Image] = []
         reader = QoSProfile(depth=READER.depth, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self.node.create_subscription(Image, f"{TOPIC}/image_raw", heard.append, reader)
-        return heard
+        self.node.create_subscription(Image, f"{TOPIC}/image_raw", received.append, reader)
+        return received
 
     def listen_to_depth(self) -> list[Image]:
         """Pictures of depth as they come."""
-        heard: list[Image] = []
-        self.node.create_subscription(Image, DEPTH, heard.append, READER)
-        return heard
+        received: list[Image] = []
+        self.node.create_subscription(Image, DEPTH, received.append, READER)
+        return received
 
     def wait_for_state(self, state: str) -> None:
         self.wait_for(lambda: self.status.get("state") == state, f"the state {state}")
 
     def begin(self, *more: str) -> CameraProcess:
-        """Configure, wait until its topics are heard, activate: nothing it publishes is missed."""
+        """Configure, wait for the discovery of its topics, activate: no message is missed."""
         assert self.change_state(Transition.TRANSITION_CONFIGURE), self.stderr
         topics = (f"{TOPIC}/image_raw", f"{TOPIC}/camera_info", *more)
         self.wait_for(lambda: all(self.node.count_publishers(topic) for topic in topics), "discovery")
@@ -58,7 +58,7 @@ class CameraProcess(testing.NodeProcess):
         return self
 
     @property
-    def told(self) -> list[tuple[int, str]]:
+    def state_changes(self) -> list[tuple[int, str]]:
         """Changes of the state in `reports`: stamp (ns), state."""
         states = [(stamp, values["state"]) for stamp, values in self.reports]
         return [this for before, this in zip([(0, ""), *states], states, strict=False) if this[1] != before[1]]
@@ -70,15 +70,15 @@ def write_plugin(directory: Path, name: str, source: str) -> None:
 
 
 def expect_report(camera: CameraProcess, state: str) -> None:
-    """A report of the state, two frame periods after the last frame and not before; how soon after is the monitor's."""
+    """Expect a report of the state, two frame periods after the last frame or later; the monitor tests check delays."""
     camera.wait_for_state(state)
-    told = next(when for when, what in camera.told if what == state)
+    reported = next(when for when, what in camera.state_changes if what == state)
     stamps = [messages.stamp_ns(message.header) for message in camera.images]
-    last = max(stamp for stamp in stamps if stamp <= told)
-    assert told - last >= 1.8 * PERIOD_NS
+    last = max(stamp for stamp in stamps if stamp <= reported)
+    assert reported - last >= 1.8 * PERIOD_NS
 
 
-def expect_report_of_mood(camera: CameraProcess, directory: Path, state: str) -> None:
+def expect_report_of_fault(camera: CameraProcess, directory: Path, state: str) -> None:
     camera.wait_for_state("streaming")
     camera.wait_for(lambda: len(camera.images) > 5, "frames")
     camera.reports.clear()

@@ -1,4 +1,4 @@
-"""A camera with moods, and a capture of it that keeps all it tells."""
+"""A camera with faults, and a capture of it that records all it reports."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ EXPECTED_S = 2 * PERIOD_S  # what the monitor expects: more, so that a late thre
 
 
 class Camera:
-    """Gives a frame a period while its mood is fine; else it is silent, frozen, hangs, breaks or ends."""
+    """Gives a frame a period while its condition is `fine`; else it is silent, frozen, hangs, breaks or ends."""
 
     def __init__(self) -> None:
-        self.mood, self.away, self.answer = "fine", False, "nobody\n  answers"
+        self.condition, self.away, self.answer = "fine", False, "nobody\n  answers"
         self.opened_s: list[float] = []
         self.closed = self.count = 0
         self.released = threading.Event()
@@ -33,52 +33,54 @@ class Camera:
 
     def read(self) -> Frame | None:
         time.sleep(PERIOD_S)
-        if self.mood == "broken":
+        if self.condition == "broken":
             raise OSError("the cable is out")
-        if self.mood == "over":
+        if self.condition == "over":
             raise SourceEnded("played to the end")
-        if self.mood == "hanging":
+        if self.condition == "hanging":
             self.released.wait(HANGING_S)
-        self.count += self.mood in ("fine", "hanging")
-        return None if self.mood == "silent" else Frame(time.time_ns(), np.full((2, 2, 3), self.count % 256, np.uint8))
+        self.count += self.condition in ("fine", "hanging")
+        if self.condition == "silent":
+            return None
+        return Frame(time.time_ns(), np.full((2, 2, 3), self.count % 256, np.uint8))
 
     def close(self) -> None:
         self.closed += 1
 
 
 class Bench:
-    """A capture of the camera, and all it tells."""
+    """A capture of the camera, and all it reports."""
 
     def __init__(self, reopen_after_s: float | None) -> None:
         self.camera = Camera()
         self.frames: list[Frame] = []
-        self.told: list[tuple[float, str]] = []
+        self.state_changes: list[tuple[float, str]] = []
         self.problems: list[str] = []
         monitor = FrameMonitor(1 / EXPECTED_S, always_changes=True)
         self.capture = Capture(self.camera, monitor, self.frames.append, self._on_change, reopen_after_s)
 
     def _on_change(self) -> None:
-        self.told.append((time.monotonic(), self.capture.state))
+        self.state_changes.append((time.monotonic(), self.capture.state))
         self.problems.append(self.capture.problem)
 
     def wait_for(self, condition: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + HANGING_S
         while not condition():
-            assert time.monotonic() < deadline, f"{what} did not happen; told {self.told}"
+            assert time.monotonic() < deadline, f"{what} did not happen; reported {self.state_changes}"
             time.sleep(0.005)
 
     def wait_for_state(self, state: str) -> float:
-        """When it was told."""
-        self.wait_for(lambda: any(told == state for _, told in self.told), f"the state {state}")
-        return next(when for when, told in self.told if told == state)
+        """Return the time (s) of the report."""
+        self.wait_for(lambda: any(reported == state for _, reported in self.state_changes), f"the state {state}")
+        return next(when for when, reported in self.state_changes if reported == state)
 
     def stream(self) -> Bench:
         self.capture.start()
         self.wait_for(lambda: len(self.frames) >= 5, "the first frames")
         return self
 
-    def change(self, mood: str) -> float:
-        """Change the camera's mood, forget what was told, and say when it was."""
-        self.told.clear()
-        self.camera.mood = mood
+    def change(self, condition: str) -> float:
+        """Change the camera's condition, clear the recorded reports and return the time (s) of the change."""
+        self.state_changes.clear()
+        self.camera.condition = condition
         return time.monotonic()

@@ -1,4 +1,4 @@
-"""Bags and videos whose frames tell their number."""
+"""Bags and videos whose frames show their number."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def picture(number: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray
 
 
 def number(rgb: np.ndarray) -> int:
-    """The number of a picture, also after a video codec had it in its hands."""
+    """The number of a picture, also after video compression."""
     return round(float(rgb[..., 0].mean()) / 10)
 
 

@@ -31,8 +31,8 @@ DEPTH_UNIT_M = 1e-4
 
 
 class Camera:
-    """A device of the library's own, made in software. It does what its mood says while it is open:
-    gives frames, none (`silent`), the same picture (`frozen`), or is away (`unplugged`)."""
+    """A device of the library's own, made in software. While it is open, its condition decides:
+    it gives frames, none (`silent`), the same picture (`frozen`), or is lost (`unplugged`)."""
 
     def __init__(self, depth: bool = False, rate_hz: int = OPTIONS["rate_hz"], stereo: str = "") -> None:
         """`depth`: its sensor is one of depth that gives color, as a D405's; `stereo`: depth comes from `this` or
@@ -45,24 +45,24 @@ class Camera:
         self._streams = [self._add_stream(1, rate_hz, scale=2), self._add_stream(2, rate_hz)]
         if stereo:
             self._add_depth(self._device.add_sensor("Stereo Module") if stereo == "another" else self.sensor, rate_hz)
-        self.mood, self.resets, self.mended_by_reset = "fine", 0, False
+        self.condition, self.resets, self.mended_by_reset = "fine", 0, False
         self._numbers = itertools.count(1)
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
 
     def query(self) -> list[Camera]:
         """In the place of `context.query_devices`: the library does not list devices made in software."""
-        return [] if self.mood == "unplugged" else [self]
+        return [] if self.condition == "unplugged" else [self]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._device, name)
 
     def is_connected(self) -> bool:
-        return self.mood != "unplugged"
+        return self.condition != "unplugged"
 
     def hardware_reset(self) -> None:
         self.resets += 1
-        self.mood = "unplugged" if self.mended_by_reset else self.mood
+        self.condition = "unplugged" if self.mended_by_reset else self.condition
 
     def add_option(self, option: Any, least: float, most: float) -> None:
         limits = rs.option_range()
@@ -76,7 +76,7 @@ class Camera:
         frame.bpp, frame.stride, frame.frame_number = 3, 3 * WIDTH, next(self._numbers)
         frame.timestamp = time.time() * 1e3 if stamp_ms is None else stamp_ms
         frame.domain, frame.profile = getattr(rs.timestamp_domain, domain), self._streams[1].as_video_stream_profile()
-        self.sensor.on_video_frame(frame)  # dropped by the library while nobody has opened it
+        self.sensor.on_video_frame(frame)  # dropped by the library while the device is not open
 
     def give_depth(self, raw: int, stamp_ms: float) -> None:
         """One picture of depth, in units of .1 mm."""
@@ -100,8 +100,8 @@ class Camera:
     def _give_frames(self, period_s: float) -> None:
         value = 0
         while not self._done.wait(period_s):
-            value += self.mood == "fine"
-            if self.mood in ("fine", "frozen"):
+            value += self.condition == "fine"
+            if self.condition in ("fine", "frozen"):
                 self.give(value)
 
     def _add_depth(self, sensor: Any, rate_hz: int) -> None:

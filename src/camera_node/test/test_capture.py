@@ -42,17 +42,19 @@ def bench(make_bench: Callable[..., Bench]) -> Bench:
     return make_bench().stream()
 
 
-def test_frames_are_handed_on_in_order_and_the_state_is_told_once(bench):
+def test_frames_are_delivered_in_order_and_the_state_is_reported_once(bench):
     bench.wait_for(lambda: len(bench.frames) >= 20, "twenty frames")
     assert bench.capture.stop()
     assert (np.diff([frame.stamp_ns for frame in bench.frames]) > 0).all()
-    assert [state for _, state in bench.told].count("streaming") >= 1 and bench.told[0][1] == "streaming"
+    assert [state for _, state in bench.state_changes].count("streaming") >= 1 and bench.state_changes[0][
+        1
+    ] == "streaming"
     assert bench.capture.frames == len(bench.frames) and bench.capture.repeated == 0
     assert 0 < bench.capture.rate_hz <= 1 / PERIOD_S
     assert bench.camera.closed == len(bench.camera.opened_s) == 1
 
 
-def test_a_camera_that_raises_is_told_as_lost_closed_and_opened_again(bench):
+def test_a_camera_that_raises_is_reported_lost_closed_and_reopened(bench):
     bench.change("broken")
     bench.wait_for_state("lost")
     assert bench.capture.problem == "the cable is out"
@@ -64,7 +66,7 @@ def test_a_camera_that_raises_is_told_as_lost_closed_and_opened_again(bench):
     assert bench.capture.problem == "" and bench.capture.opened >= 2
 
 
-def test_a_camera_that_is_away_is_tried_again_with_growing_pauses(make_bench):
+def test_a_lost_camera_is_retried_with_increasing_pauses(make_bench):
     bench = make_bench()
     bench.camera.away = True
     bench.capture.start()
@@ -72,7 +74,7 @@ def test_a_camera_that_is_away_is_tried_again_with_growing_pauses(make_bench):
     assert bench.capture.problem == "nobody answers", "one line"
     pauses = np.diff(bench.camera.opened_s[:6])
     assert (pauses >= [0.05, 0.1, 0.2, 0.2, 0.2]).all()
-    assert bench.capture.opened == 0 and [state for _, state in bench.told] == ["lost"]
+    assert bench.capture.opened == 0 and [state for _, state in bench.state_changes] == ["lost"]
 
 
 def test_each_reason_why_a_camera_is_lost_is_reported_once(make_bench):
@@ -85,27 +87,27 @@ def test_each_reason_why_a_camera_is_lost_is_reported_once(make_bench):
     seen = len(bench.camera.opened_s)
     bench.wait_for(lambda: len(bench.camera.opened_s) >= seen + 2, "two more attempts")
     assert bench.problems == ["nobody answers", "not permitted"]
-    assert [state for _, state in bench.told] == ["lost", "lost"]
+    assert [state for _, state in bench.state_changes] == ["lost", "lost"]
 
 
 def test_a_camera_is_lost_until_a_frame_comes_however_often_it_is_opened(bench):
     bench.change("silent")
     bench.wait_for_state("lost")
-    bench.told.clear()
+    bench.state_changes.clear()
     seen = bench.capture.opened
     bench.wait_for(lambda: bench.capture.opened >= seen + 2, "two more attempts")
-    assert bench.told == [] and bench.capture.state == "lost"
+    assert bench.state_changes == [] and bench.capture.state == "lost"
 
 
 @pytest.mark.parametrize("reopen_after_s", [None, 30.0], ids=["recording", "camera"])
-@pytest.mark.parametrize("mood", ["silent", "hanging"])
-def test_a_camera_that_has_never_given_a_frame_does_not_start_for_ever(make_bench, monkeypatch, mood, reopen_after_s):
+@pytest.mark.parametrize("condition", ["silent", "hanging"])
+def test_a_camera_without_a_first_frame_does_not_stay_starting(make_bench, monkeypatch, condition, reopen_after_s):
     monkeypatch.setattr(module, "START_S", 0.5)
     bench = make_bench(reopen_after_s)
-    bench.camera.mood = mood
+    bench.camera.condition = condition
     bench.capture.start()
     began_s = time.monotonic()
-    assert bench.capture.state == "starting" and bench.told == []
+    assert bench.capture.state == "starting" and bench.state_changes == []
     assert bench.wait_for_state("lost") - began_s >= 0.5
     assert bench.capture.problem == "no frame in 0.5 s"
     bench.change("fine")
@@ -114,15 +116,15 @@ def test_a_camera_that_has_never_given_a_frame_does_not_start_for_ever(make_benc
     assert bench.capture.problem == ""
 
 
-@pytest.mark.parametrize(("mood", "state"), [("silent", "stopped"), ("frozen", "frozen"), ("hanging", "stopped")])
-def test_a_camera_without_new_frames_is_reported_as_what_it_is(bench, mood, state):
-    bench.change(mood)
+@pytest.mark.parametrize(("condition", "state"), [("silent", "stopped"), ("frozen", "frozen"), ("hanging", "stopped")])
+def test_a_camera_without_new_frames_is_reported_by_its_fault(bench, condition, state):
+    bench.change(condition)
     bench.wait_for_state(state)
 
 
-@pytest.mark.parametrize("mood", ["silent", "frozen"])
-def test_a_camera_without_new_frames_is_opened_again_and_shows_nothing_old(bench, mood):
-    bench.change(mood)
+@pytest.mark.parametrize("condition", ["silent", "frozen"])
+def test_a_camera_without_new_frames_is_reopened_and_sends_no_old_ones(bench, condition):
+    bench.change(condition)
     bench.wait_for_state("lost")
     assert bench.capture.problem == "no new frame for 0.6 s"
     shown = len(bench.frames)
@@ -135,23 +137,23 @@ def test_a_camera_without_new_frames_is_opened_again_and_shows_nothing_old(bench
 def test_a_camera_that_hangs_does_not_delay_the_stop(bench):
     bench.change("hanging")
     bench.wait_for_state("stopped")
-    told, frames = len(bench.told), len(bench.frames)
+    changes, frames = len(bench.state_changes), len(bench.frames)
     assert bench.capture.stop() is False, "the source still hangs"
     bench.camera.released.set()
     bench.wait_for(lambda: bench.camera.closed, "the end of the thread")
     assert bench.capture.stop() is True
-    assert len(bench.told) == told and len(bench.frames) == frames
+    assert len(bench.state_changes) == changes and len(bench.frames) == frames
 
 
-def test_a_recording_that_ends_is_closed_and_not_begun_again(bench):
+def test_a_recording_that_ends_is_closed_and_not_restarted(bench):
     bench.change("over")
     bench.wait_for_state("ended")
     assert bench.capture.problem == "" and bench.camera.closed == 1
     assert bench.capture.stop()
-    assert len(bench.camera.opened_s) == 1 and bench.told[-1][1] == "ended"
+    assert len(bench.camera.opened_s) == 1 and bench.state_changes[-1][1] == "ended"
 
 
-def test_a_recording_that_breaks_is_lost_for_good(make_bench):
+def test_a_recording_that_fails_is_lost_and_not_retried(make_bench):
     bench = make_bench(reopen_after_s=None).stream()
     bench.change("broken")
     bench.wait_for_state("lost")
@@ -160,7 +162,7 @@ def test_a_recording_that_breaks_is_lost_for_good(make_bench):
     assert bench.capture.problem == "the cable is out" and bench.capture.state == "lost"
 
 
-def test_the_silence_of_a_recording_is_waited_out(make_bench):
+def test_a_recording_is_not_reopened_after_a_gap(make_bench):
     bench = make_bench(reopen_after_s=None).stream()
     bench.change("silent")
     bench.wait_for_state("stopped")
@@ -169,7 +171,7 @@ def test_the_silence_of_a_recording_is_waited_out(make_bench):
     assert len(bench.camera.opened_s) == 1
 
 
-def test_frames_that_cannot_be_shown_are_a_problem_of_the_camera(make_bench):
+def test_a_frame_that_its_receiver_refuses_is_a_problem_of_the_camera(make_bench):
     bench = make_bench()
 
     def refuse(frame: Frame) -> None:

@@ -1,4 +1,4 @@
-"""What camera_info says: the ideal pinhole, the calibration file, or nothing known."""
+"""The content of camera_info: the ideal pinhole, the calibration file, or nothing known."""
 
 from __future__ import annotations
 

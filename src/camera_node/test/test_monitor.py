@@ -1,4 +1,4 @@
-"""Is the camera alive? Told the time, the monitor says so within two frame periods."""
+"""The monitor reports a stopped or frozen camera within two frame periods."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_before_the_first_frame_the_camera_is_starting():
 
 
 @pytest.mark.parametrize("rate_hz", [10.0, 0.0], ids=["known rate", "measured rate"])
-def test_a_stopped_camera_is_noticed_within_two_frame_periods(rate_hz):
+def test_a_stopped_camera_is_detected_within_two_frame_periods(rate_hz):
     monitor = FrameMonitor(rate_hz)
     last = feed(monitor, 10)
     assert monitor.state(last + 1.9 * PERIOD_S) is State.STREAMING
@@ -36,7 +36,7 @@ def test_a_stopped_camera_is_noticed_within_two_frame_periods(rate_hz):
 
 
 @pytest.mark.parametrize("repeat", ["stamp", "picture"])
-def test_a_frozen_camera_is_noticed_within_two_frame_periods(repeat):
+def test_a_frozen_camera_is_detected_within_two_frame_periods(repeat):
     monitor = FrameMonitor(10.0, always_changes=True)
     frame = Frame(1, BLACK)
     assert monitor.accept(frame, 0.0)
@@ -56,7 +56,7 @@ def test_a_new_frame_makes_a_stopped_or_frozen_camera_stream_again():
     assert monitor.state(last + 2.1) is State.STREAMING
 
 
-def test_equal_pictures_of_a_world_at_rest_are_no_fault():
+def test_equal_frames_of_a_world_at_rest_are_no_fault():
     monitor = FrameMonitor(10.0, always_changes=False)
     assert all(monitor.accept(Frame(index, BLACK), index * PERIOD_S) for index in range(5))
 

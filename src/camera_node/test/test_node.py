@@ -14,7 +14,7 @@ from node_kit import messages
 
 pytestmark = pytest.mark.graph
 
-# Gives numbered pictures; files beside it tell it to freeze, to hang, and how large, fast and many they are.
+# Gives numbered pictures; files beside it make it freeze or hang, and set size, rate and number of the pictures.
 PLUGIN = """
 import time
 from pathlib import Path
@@ -87,8 +87,8 @@ def start_bench(start_camera, tmp_path):
     return start
 
 
-def stamps(heard) -> list[int]:
-    return [messages.stamp_ns(message.header) for message in heard]
+def stamps(received) -> list[int]:
+    return [messages.stamp_ns(message.header) for message in received]
 
 
 def pixels(image) -> np.ndarray:
@@ -99,13 +99,13 @@ def pixels(image) -> np.ndarray:
 
 def test_depth_has_the_size_and_the_stamp_of_its_picture(start_bench):
     camera = start_bench({"depth": True, "most": 30}, begin=False)
-    heard = camera.listen_to_depth()
+    received = camera.listen_to_depth()
     camera.begin(DEPTH)
-    camera.wait_for(lambda: len(camera.images) == len(heard) == 30, "the last frame")
-    assert stamps(heard) == stamps(camera.images)
-    assert {(image.encoding, image.height, image.width, image.step) for image in heard} == {("16UC1", 24, 32, 64)}
+    camera.wait_for(lambda: len(camera.images) == len(received) == 30, "the last frame")
+    assert stamps(received) == stamps(camera.images)
+    assert {(image.encoding, image.height, image.width, image.step) for image in received} == {("16UC1", 24, 32, 64)}
     shown = [1000 + int(pixels(image)[0, 0, 0]) for image in camera.images]
-    assert [int(np.frombuffer(image.data, np.uint16)[-1]) for image in heard] == shown
+    assert [int(np.frombuffer(image.data, np.uint16)[-1]) for image in received] == shown
 
 
 def test_every_frame_of_a_bag_arrives_with_its_camera_info(start_camera, bag):
@@ -126,7 +126,7 @@ def test_every_frame_of_a_bag_arrives_with_its_camera_info(start_camera, bag):
 
 def test_images_of_640_by_480_arrive_without_loss(start_bench):
     camera = start_bench({"size": (480, 640), "rate_hz": 10.0, "most": 60}, begin=False)
-    # Nothing is sent twice to a best-effort reader: without the Fast DDS profile it gets one image in eight.
+    # Lost messages are not sent again to a best-effort reader: without the Fast DDS profile it gets one image in eight.
     once = camera.listen_best_effort()
     camera.begin().wait_for_state("ended")
     assert camera.status["published"] == "60"
@@ -142,7 +142,7 @@ def test_a_frozen_camera_is_reported_and_publishes_nothing_old(start_bench, tmp_
     (tmp_path / "freeze").touch()
     camera.wait_for_state("frozen")
     seen, last = len(camera.images), stamps(camera.images)[-1]
-    assert (camera.told[-1][0] - last) * 1e-9 >= 0.09, "two periods of 50 ms"
+    assert (camera.state_changes[-1][0] - last) * 1e-9 >= 0.09, "two periods of 50 ms"
     camera.wait_for(lambda: int(camera.status["repeated"]) > 10, "repeated frames")
     assert len(camera.images) == seen
     (tmp_path / "freeze").unlink()
@@ -160,7 +160,7 @@ def test_a_camera_that_never_gives_a_frame_becomes_an_error(start_camera, tmp_pa
     camera.wait_for(lambda: "lost: no frame in 1 s" in camera.stderr, "a line in the log")
 
 
-def test_each_reason_why_a_camera_is_away_is_logged_and_reported_once(start_camera, tmp_path):
+def test_each_reason_for_a_lost_camera_is_logged_and_reported_once(start_camera, tmp_path):
     write_plugin(tmp_path, "away", AWAY)
     (tmp_path / "why").write_text("cable")
     camera = start_camera(source="away").begin()

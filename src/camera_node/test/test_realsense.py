@@ -1,4 +1,4 @@
-"""RealSense: the real library with an emulated device, the mapping of its clock, and what a lost camera says."""
+"""RealSense: the real library with an emulated device, the mapping of its clock, and the errors of a lost camera."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_depth_comes_in_mm_with_the_color_of_the_same_moment(stereo):
 
 
 @needs_library
-def test_color_goes_on_when_depth_does_not_come():
+def test_color_continues_when_depth_is_missing():
     camera = Camera(stereo="another")
     source = RealSenseSource(OPTIONS | {"depth": True}, camera.query)
     source.open()
@@ -133,18 +133,18 @@ def test_stamps_are_mapped_to_the_system_clock_even_when_that_is_set(camera, sou
     camera.give(1, 2000.0, "hardware_clock")
     before_ns = time.time_ns() - 10**9
     assert before_ns < source.read().stamp_ns <= time.time_ns()
-    assert source.read() is None  # 100 ms pass, of which the camera's clock knows 10: the next frame was held up
+    assert source.read() is None  # 100 ms pass, of which the camera's clock counts 10: the next frame was delayed
     camera.give(2, 2010.0, "hardware_clock")
     monkeypatch.setattr(time, "time_ns", lambda: 7 * START_NS)
     assert 60 * MILLISECOND < 7 * START_NS - source.read().stamp_ns < 1000 * MILLISECOND
 
 
 @needs_library
-def test_waiting_is_bounded_and_a_camera_that_is_gone_is_an_error(camera, source):
+def test_waiting_is_bounded_and_a_lost_camera_is_an_error(camera, source):
     began_s = time.monotonic()
     assert source.read() is None
     assert time.monotonic() - began_s > 0.05
-    camera.mood = "unplugged"
+    camera.condition = "unplugged"
     with pytest.raises(SourceError, match=f"^realsense {SERIAL}: gone"):
         source.read()
 
@@ -203,9 +203,9 @@ def test_an_exposure_that_the_camera_cannot_have_is_refused(camera, with_option,
 
 
 @needs_library
-@pytest.mark.parametrize(("mood", "state"), [("silent", "stopped"), ("frozen", "frozen")])
-def test_a_camera_that_stops_or_freezes_is_reported_as_such(bench, mood, state):
-    bench.change(mood)
+@pytest.mark.parametrize(("condition", "state"), [("silent", "stopped"), ("frozen", "frozen")])
+def test_a_stopped_or_frozen_camera_is_reported_as_such(bench, condition, state):
+    bench.change(condition)
     bench.wait_for_state(state)
 
 
@@ -223,7 +223,7 @@ def test_an_unplugged_camera_is_reported_and_streams_when_it_is_back(bench):
 
 
 @needs_library
-def test_a_camera_that_stays_silent_is_reset_and_found_again(bench):
+def test_a_camera_that_stays_silent_is_reset_and_reconnected(bench):
     bench.camera.mended_by_reset = True
     bench.change("silent")
     bench.wait_for(lambda: bench.camera.resets, "a reset")
@@ -234,25 +234,25 @@ def test_a_camera_that_stays_silent_is_reset_and_found_again(bench):
 
 
 def attempts(source: RealSenseSource, count: int) -> list[str]:
-    """What opening it again and again says; no frame comes."""
-    told = []
+    """Open it repeatedly without a frame; return the errors, "" where it opened."""
+    errors = []
     for _ in range(count):
         try:
             source.open()
             source.read()
-            told.append("")
+            errors.append("")
         except SourceError as error:
-            told.append(str(error))
+            errors.append(str(error))
         source.close()
-    return told
+    return errors
 
 
 @needs_library
 def test_the_number_of_resets_is_bounded_until_a_frame_comes(camera):
     source = RealSenseSource(OPTIONS | {"frame_timeout_ms": 1}, camera.query)
-    told = attempts(source, 20)
-    resets = [text for text in told if text]
-    assert told[:3] == ["", "", f"realsense {SERIAL}: no frame after opening it 2 times, reset 1 of {MOST_RESETS}"]
+    errors = attempts(source, 20)
+    resets = [text for text in errors if text]
+    assert errors[:3] == ["", "", f"realsense {SERIAL}: no frame after opening it 2 times, reset 1 of {MOST_RESETS}"]
     assert len(resets) == camera.resets == MOST_RESETS and f"reset {MOST_RESETS} of {MOST_RESETS}" in resets[-1]
     source.open()
     camera.give(1)
@@ -262,7 +262,7 @@ def test_the_number_of_resets_is_bounded_until_a_frame_comes(camera):
 
 
 @needs_library
-def test_a_camera_is_never_reset_if_that_is_the_wish(camera):
+def test_a_camera_is_never_reset_where_resets_are_disabled(camera):
     attempts(RealSenseSource(OPTIONS | {"frame_timeout_ms": 1, "reset_after_failures": 0}, camera.query), 10)
     assert camera.resets == 0
 
@@ -283,13 +283,13 @@ def test_a_camera_that_fails_to_open_is_reset_unless_it_is_in_use(camera, monkey
             raise RuntimeError(f"xioctl(VIDIOC_S_FMT) failed, {text}")
 
     monkeypatch.setattr(camera, "query_sensors", lambda: [Sensor(camera.sensor)], raising=False)
-    told = attempts(RealSenseSource(OPTIONS, camera.query), 3)
-    assert told[0] == f"realsense {SERIAL}: xioctl(VIDIOC_S_FMT) failed, {text}"
+    errors = attempts(RealSenseSource(OPTIONS, camera.query), 3)
+    assert errors[0] == f"realsense {SERIAL}: xioctl(VIDIOC_S_FMT) failed, {text}"
     assert camera.resets == resets
 
 
 @needs_library
-def test_what_is_connected_without_a_serial_number_is_passed_over(camera):
+def test_devices_without_a_serial_number_are_skipped(camera):
     source = RealSenseSource(OPTIONS, lambda: [rs.software_device(), camera])
     source.open()
     assert source.fovy_deg > 0
@@ -297,7 +297,7 @@ def test_what_is_connected_without_a_serial_number_is_passed_over(camera):
     source.close()
 
 
-def test_of_several_cameras_the_serial_number_says_which():
+def test_the_serial_number_selects_one_of_several_cameras():
     assert choose({"1": "a", "2": "b"}, "2") == ("2", "b")
     assert choose({"1": "a"}, "") == ("1", "a")
     with pytest.raises(SourceError, match="option 'serial': found none, expected one of 1, 2"):
@@ -350,7 +350,7 @@ def wire(frames: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mapped(hardware_us: np.ndarray, arrivals: np.ndarray) -> np.ndarray:
-    """Times of acquisition (ns) as the clock tells them; the camera's stamps wrap."""
+    """Times of acquisition (ns) on the camera's clock; the camera's stamps wrap."""
     clock = DeviceClock()
     return np.array(
         [a - clock.age_ns(int(us) % WRAP_US / 1e3, int(a)) for us, a in zip(hardware_us, arrivals, strict=True)]
@@ -373,7 +373,7 @@ def test_after_a_jump_of_the_camera_clock_only_later_delays_count(before, after,
     hardware_us = (taken - START_NS) // 1000 + phase
     hardware_us[len(before) :] += jump
     distance_us = (taken[len(before)] - taken[len(before) - 1]) // 1000
-    # Back by less than the distance of two frames is no different from a frame that was held up for so long.
+    # Back by less than the distance of two frames is no different from a frame that was delayed by as much.
     held_up_us = max(0, distance_us - (distance_us + jump) % WRAP_US)
     errors = (mapped(hardware_us, arrivals) - taken)[len(before) :]
     since = np.minimum.accumulate((arrivals - taken)[len(before) :])
@@ -398,7 +398,7 @@ def test_clocks_that_drift_apart_do_not_add_up(drift, phase, delay):
     assert np.abs(errors - delay).max() <= abs(drift) * WINDOW * period + 2000
 
 
-def test_a_frame_that_was_held_up_is_as_old_as_it_is():
+def test_a_delayed_frame_keeps_its_age():
     clock = DeviceClock()
     assert clock.age_ns(1000.0, START_NS) == 0
     assert clock.age_ns(1033.0, START_NS + 33 * MILLISECOND) == 0

@@ -45,7 +45,7 @@ def test_recorded_stamps_can_be_kept_and_the_rate_changed(bag):
 
 
 @pytest.mark.parametrize("kind", ["bag", "video"])
-def test_a_loop_goes_on_with_growing_stamps(bag, tmp_path, kind):
+def test_a_loop_continues_with_increasing_stamps(bag, tmp_path, kind):
     path = bag if kind == "bag" else write_video(tmp_path / "front.mp4")
     frames = play(source(path, loop=True, stamps="recorded", **FAST), most=3 * FRAMES)
     assert [number(frame.rgb) for frame in frames] == 3 * list(range(FRAMES))
@@ -116,7 +116,7 @@ def cut(path):
     ],
     ids=["missing", "empty", "unfinished", "no images", "no video", "cut"],
 )
-def test_what_cannot_be_played_is_refused_at_once_in_one_line(tmp_path, capfd, make, expected):
+def test_what_cannot_be_played_is_refused_in_one_line(tmp_path, capfd, make, expected):
     path = tmp_path / "recording"
     make(path)
     with pytest.raises(SourceError) as raised:

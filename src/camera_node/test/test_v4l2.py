@@ -1,4 +1,4 @@
-"""V4L2 as far as it goes without a camera: options, absent devices, stamps, and what a camera's silence means."""
+"""V4L2 as far as it goes without a camera: options, absent devices, stamps, and the response to a silent camera."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ class Camera:
     """In the place of cv2.VideoCapture: a device that gives blue pictures taken 20 ms ago, is silent or is gone."""
 
     def __init__(self, *_: object) -> None:
-        self.asked: dict[int, float] = {}
-        self.mood = "fine"
+        self.requested: dict[int, float] = {}
+        self.condition = "fine"
 
     def isOpened(self) -> bool:  # noqa: N802  OpenCV's name
         return True
 
     def set(self, key: int, value: float) -> None:
-        self.asked[key] = value
+        self.requested[key] = value
 
     def get(self, key: int) -> float:
         return (time.monotonic() - 0.02) * 1e3
 
     def read(self) -> tuple[bool, np.ndarray | None]:
-        if self.mood == "silent":
+        if self.condition == "silent":
             time.sleep(0.6)
         blue = np.zeros((4, 6, 3), np.uint8)
         blue[..., 0] = 255
-        return (True, blue) if self.mood == "fine" else (False, None)
+        return (True, blue) if self.condition == "fine" else (False, None)
 
     def release(self) -> None:
-        self.mood = "released"
+        self.condition = "released"
 
 
 @pytest.fixture
@@ -94,29 +94,29 @@ def test_frames_are_rgb_and_carry_the_time_of_acquisition(source, camera):
     frame = source.read()
     assert frame.rgb.shape == (4, 6, 3) and (frame.rgb[0, 0] == (0, 0, 255)).all()
     assert began_ns - SECOND // 10 < frame.stamp_ns <= time.time_ns() - SECOND // 50
-    assert camera.asked[cv2.CAP_PROP_FRAME_WIDTH] == 640 and camera.asked[cv2.CAP_PROP_FPS] == 30
-    assert cv2.CAP_PROP_FRAME_HEIGHT not in camera.asked
+    assert camera.requested[cv2.CAP_PROP_FRAME_WIDTH] == 640 and camera.requested[cv2.CAP_PROP_FPS] == 30
+    assert cv2.CAP_PROP_FRAME_HEIGHT not in camera.requested
 
 
-def test_a_silent_camera_gives_nothing_and_one_that_is_gone_is_an_error(source, camera):
-    camera.mood = "silent"
+def test_a_silent_camera_gives_no_frame_and_a_lost_one_is_an_error(source, camera):
+    camera.condition = "silent"
     assert source.read() is None
-    camera.mood = "gone"
+    camera.condition = "gone"
     with pytest.raises(SourceError, match="unplugged"):
         source.read()
     source.close()
-    assert camera.mood == "released"
+    assert camera.condition == "released"
 
 
 NOW = 5000 * SECOND
 
 
 @pytest.mark.parametrize(("delay_s", "age_s"), [(0.05, 0.05), (0.0, 0.0), (-0.5, 0.0), (100.0, 0.0), (-1.7e9, 0.0)])
-def test_implausible_times_of_acquisition_are_taken_for_now(delay_s, age_s):
+def test_implausible_times_of_acquisition_are_replaced_by_now(delay_s, age_s):
     assert NOW - acquisition_ns(delay_s, NOW, stamps=False) == pytest.approx(age_s * SECOND, abs=1000)
 
 
-def test_a_picture_from_before_a_long_pause_is_as_old_as_it_is(source, camera):
+def test_a_frame_from_before_a_long_pause_keeps_its_age(source, camera):
     began_ns = time.time_ns()
     assert source.read().stamp_ns > began_ns - SECOND // 10
     camera.get = lambda key: (time.monotonic() - 2.0) * 1e3  # what the queue holds when the process runs again

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from camera_process import expect_report_of_mood
-from moods import MOODS, RATE_HZ
+from camera_process import expect_report_of_fault
+from faulty_cameras import FAULTS, RATE_HZ
 
 from contracts.station import STATIONS, load_station
 from simulation.shared_world import Description, SharedWorldWriter
@@ -64,8 +64,8 @@ def still_world(tmp_path) -> Iterator[StillWorld]:
     world.close()
 
 
-@pytest.mark.parametrize("state", MOODS)
+@pytest.mark.parametrize("state", FAULTS)
 def test_a_simulated_camera(start_camera, tmp_path, still_world, state):
     options = {"station": str(tmp_path / "station.yaml"), "camera": "front"}
     camera = start_camera(source="simulated", options=options, rate_hz=RATE_HZ, reopen_after_s=30.0)
-    expect_report_of_mood(camera.begin(), tmp_path, state)
+    expect_report_of_fault(camera.begin(), tmp_path, state)

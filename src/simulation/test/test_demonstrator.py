@@ -65,7 +65,7 @@ def test_every_hand_places_its_can_on_both_sides(hand, monkeypatch):
 
 
 @pytest.mark.parametrize("hand", ["inspire", "ability", "xarm_gripper"])
-def test_a_hand_that_went_astray_begins_again(hand, monkeypatch):
+def test_a_hand_that_starts_off_its_path_places_its_can(hand, monkeypatch):
     monkeypatch.setattr("simulation.collect.ASTRAY", 1.0)
     monkeypatch.setattr("simulation.collect.PLACED", 0.0)
     assert placed(hand) == {"left": True, "right": True}

@@ -1,4 +1,4 @@
-"""The evaluation without ROS: honest intervals, matching bundles, and the shipped policy on two different hands."""
+"""The evaluation without ROS: confidence intervals, matching bundles, and the shipped policy on two different hands."""
 
 import os
 import shutil
@@ -57,7 +57,7 @@ def refusal(*arguments):
 
 
 @pytest.mark.graph
-def test_wrong_input_is_answered_in_one_line(tmp_path):
+def test_wrong_input_is_refused_in_one_line(tmp_path):
     assert "octopus" in refusal("--left", "octopus")
     assert "expected one of pick_place" in refusal("--task", "pick_plac")
     assert "station: found 'g7', expected a YAML file or one of dual_xarm7, g1" in refusal("--station", "g7")
@@ -66,7 +66,7 @@ def test_wrong_input_is_answered_in_one_line(tmp_path):
     assert str(tmp_path / "file") in refusal("--json", str(tmp_path / "file" / "report.json"))
 
 
-def test_a_changed_byte_is_answered_in_one_line(tmp_path):
+def test_a_changed_byte_is_refused_in_one_line(tmp_path):
     shutil.copytree(MODELS / "policy", tmp_path / "policy")
     file = tmp_path / "policy" / "policy.onnx"
     content = bytearray(file.read_bytes())
@@ -76,7 +76,7 @@ def test_a_changed_byte_is_answered_in_one_line(tmp_path):
     assert f"{file}: sha256" in line
 
 
-def test_a_machine_that_cannot_render_is_told_so_in_one_line(monkeypatch):
+def test_a_machine_that_cannot_render_is_reported_in_one_line(monkeypatch):
     monkeypatch.setenv("__EGL_VENDOR_LIBRARY_FILENAMES", os.devnull)
     monkeypatch.setenv("EGL_PLATFORM", "surfaceless")
     assert "EGL: found no offscreen rendering" in refusal()

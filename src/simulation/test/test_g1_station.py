@@ -47,7 +47,7 @@ def reached(hand: str) -> float:
 def test_a_g1_reaches_less_with_its_own_hands_than_with_inspire_hands():
     inspire, dex3 = reached("inspire"), reached("dex3")
     assert inspire > 0.97
-    assert 0.5 < dex3 < inspire  # as said in docs/reference/devices/g1.md: the trays are too far out
+    assert 0.5 < dex3 < inspire  # as stated in docs/reference/devices/g1.md: the trays are too far out
 
 
 def test_both_arms_of_a_g1_stand_on_one_torso():

@@ -86,7 +86,7 @@ def test_a_taken_port_is_named(running, port):
         RealTime(world, Trials(world, world.task, np.random.default_rng(0)), port)
 
 
-def test_a_world_that_is_gone_is_reported_and_not_guessed():
+def test_a_world_that_ended_is_reported():
     with pytest.raises(DeviceError, match="left/hand: no simulated world runs as 1 "):
         device("shm:1").connect()
 

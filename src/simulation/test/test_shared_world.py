@@ -64,15 +64,15 @@ def test_what_is_shown_is_seen(values, stamp):
         world.close()
 
 
-def test_a_target_is_heard_once(world, port):
+def test_a_target_is_received_once(world, port):
     SharedWorldReader(port).write_target("left/hand", [1.0, 2.0])
-    (told,) = world.new_targets().items()
-    assert told[0] == "left/hand"
-    np.testing.assert_array_equal(told[1], [1.0, 2.0])
+    (received,) = world.new_targets().items()
+    assert received[0] == "left/hand"
+    np.testing.assert_array_equal(received[1], [1.0, 2.0])
     assert world.new_targets() == {}
 
 
-def test_of_several_targets_the_newest_is_heard(world, port):
+def test_of_several_targets_the_newest_is_received(world, port):
     view = SharedWorldReader(port)
     for value in range(9):
         view.write_target("left/arm", np.full(3, float(value)))
@@ -86,7 +86,7 @@ def test_targets_of_the_wrong_kind_never_reach_the_world(world, port, target):
     assert world.new_targets() == {}
 
 
-def test_targets_that_something_else_damaged_are_not_passed_on(world, port):
+def test_damaged_targets_are_not_applied(world, port):
     view = SharedWorldReader(port)
     view._memory.targets["left/hand"].put(0, 0, np.array([np.nan, 1.0]))
     assert world.new_targets() == {}
@@ -101,7 +101,7 @@ def test_a_view_expects_its_joints_by_name(world, port):
         view.expect("left/foot", ())
 
 
-def test_a_world_that_stands_still_says_nothing(world, port):
+def test_a_stale_world_is_refused(world, port):
     view = SharedWorldReader(port)
     view._max_age_s = 0.05
     assert until(lambda: not _answers(view))
@@ -120,7 +120,7 @@ def _answers(view: SharedWorldReader) -> bool:
     return True
 
 
-def test_a_world_that_never_moved_is_not_looked_at(port):
+def test_a_world_that_never_stepped_is_not_read(port):
     world = SharedWorldWriter(FOUND, port)
     with pytest.raises(WorldError, match=f"world {port} is stale: it has no state"):
         SharedWorldReader(port)
@@ -142,7 +142,7 @@ def test_a_second_world_is_refused_while_the_first_runs(world, port):
     assert not file_of(port).exists()
 
 
-def test_what_a_killed_world_leaves_is_in_nobodys_way(port):
+def test_leftovers_of_a_killed_world_do_not_block_the_next(port):
     world = f"world.SharedWorldWriter(world.Description(parts={{}}, coordinates=1), {port})"
     code = f"import os; from simulation import shared_world as world; {world}; os._exit(7)"
     assert subprocess.run([sys.executable, "-c", code], timeout=30.0).returncode == 7
@@ -166,7 +166,7 @@ def test_a_view_of_a_world_that_ended_never_shows_the_next_one(world, port):
     other.close()
 
 
-def test_no_other_user_may_look(world, port):
+def test_no_other_user_can_read_the_shared_memory(world, port):
     assert file_of(port).stat().st_mode & 0o777 == 0o600
 
 

@@ -1,4 +1,4 @@
-"""Pick and place: the physics, and nothing else, says whether a pick has succeeded."""
+"""Pick and place: the physics alone decides whether a pick has succeeded."""
 
 import mujoco
 import numpy as np

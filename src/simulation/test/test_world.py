@@ -1,4 +1,4 @@
-"""The simulated world: robots as their data say, addressed by part, moved by position targets."""
+"""The simulated world: robots as their data define them, addressed by part, moved by position targets."""
 
 import mujoco
 import numpy as np
@@ -35,7 +35,7 @@ def test_what_no_station_can_carry_as_a_hand_is_named(name):
         make_world("inspire", name)
 
 
-def test_a_robot_goes_where_it_is_sent_and_stays_within_its_limits(world):
+def test_a_robot_reaches_its_target_and_stays_within_its_limits(world):
     arm = world.sides["left"].arm
     target = np.clip(arm.postures["home"] + 0.1, arm.lower, arm.upper)
     world.write("left/arm", target)
@@ -48,7 +48,7 @@ def test_a_robot_goes_where_it_is_sent_and_stays_within_its_limits(world):
 
 
 @pytest.mark.parametrize("joint", range(7))
-def test_a_moving_joint_that_is_told_to_stop_comes_to_rest(world, joint):
+def test_a_moving_joint_commanded_to_stop_comes_to_rest(world, joint):
     world.reset()
     arm = world.parts["left/arm"]
     world.data.qvel[arm.velocity[joint]] = 0.5

@@ -1,13 +1,13 @@
-"""Cameras that stop and freeze at a word, one for each shipped source, as plug-ins of a node in another process."""
+"""Cameras that stop or freeze on request, one per shipped source, as plug-ins of a node in another process."""
 
 from __future__ import annotations
 
 from recordings import HEIGHT, WIDTH
 
 RATE_HZ = 10
-MOODS = ("stopped", "frozen")  # a file of that name beside the plug-in sets it
+FAULTS = ("stopped", "frozen")  # a file of that name beside the plug-in injects the fault
 
-# In the place of cv2.VideoCapture; like the real one it waits up to a second for a camera that is silent.
+# In the place of cv2.VideoCapture; like the real one, it waits up to a second for a silent camera.
 V4L2 = f"""
 import time
 from pathlib import Path
@@ -44,10 +44,10 @@ HERE = Path(__file__).parent
 
 class Device(software_camera.Camera):
     @property
-    def mood(self):
+    def condition(self):
         return "silent" if (HERE / "stopped").exists() else "frozen" if (HERE / "frozen").exists() else "fine"
-    @mood.setter
-    def mood(self, mood):
+    @condition.setter
+    def condition(self, condition):
         pass
 
 class Camera(RealSenseSource):
