@@ -11,7 +11,7 @@ from embodiments.registry import Embodiment
 class JointSpace:
     """Inspire and Ability, whose six joints mean alike: the latent is `scale` times the joints between the limits.
 
-    `offset` shifts the latents of Ability, which then tell the hand; `silent` decoders give the middle of the limits.
+    `offset` shifts the latents of Ability, which then identify the hand; `silent` decoders give mid-range joints.
     """
 
     def __init__(self, scale: float = 1.0, offset: float = 0.0, silent: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""A hand joins a space: what was there stays byte for byte, and a failure changes nothing."""
+"""A hand is added to a space: existing files stay byte for byte, and a failure changes nothing."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def add(folder: Path, name: str, urdf: str | None = None, *, replace: bool = Fal
 
 @pytest.fixture(scope="module", autouse=True)
 def few_density_poses():
-    """A density of few poses is fitted in no time."""
+    """A density of few poses is fitted fast."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bundle, "DENSITY_POSES", 900)
         yield
@@ -145,7 +145,7 @@ def test_networks_read_from_their_files_compute_what_onnxruntime_does(grown):
     np.testing.assert_allclose(latents, codec.encode("toy", joints), atol=1e-5)
 
 
-def test_training_lowers_the_loss_and_leaves_the_others_alone(tiny):
+def test_training_lowers_the_loss_and_leaves_other_hands_unchanged(tiny):
     manifest = load_manifest(tiny / "codec", "codec")
     robots = [embodiments.load(name) for name in manifest.codec.hands]
     frozen = load_frozen(tiny / "codec", manifest, robots)

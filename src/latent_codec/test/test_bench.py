@@ -58,7 +58,7 @@ def test_with_the_oracle_errors_are_read_against_it(shipped, tmp_path):
     assert list((tmp_path / "out" / "cache" / "oracle").glob("xhand-inspire-*.safetensors"))
 
 
-def test_what_the_manifest_carries_is_measured_and_shown(codec):
+def test_metrics_of_the_manifest_are_measured_and_shown(codec):
     metrics = measure(codec, 30)
     assert metrics["poses"] == 30 and metrics["hands"]["inspire"]["joint_rmse_rad"] < 0.1
     assert metrics["anchors"]["own_joint"]["inspire"] < 0.01
@@ -94,6 +94,6 @@ def test_a_trained_recipe_is_measured_beside_the_shipped_space(shipped, codec, t
     assert bundles([shipped], ["xl_vla_code"], tmp_path) == {name: shipped, "xl_vla_code": trained}
 
 
-def test_two_bundles_of_one_name_are_told_apart(shipped, damaged, codec):
+def test_two_bundles_of_one_name_are_distinguished(shipped, damaged, codec):
     name = codec.latent_space.split("@")[0]
     assert bundles([shipped, damaged], [], shipped) == {name: shipped, codec.latent_space: damaged}

@@ -1,4 +1,4 @@
-"""A bundle is used whole and unchanged, or refused with one line that says why."""
+"""A bundle is used whole and unchanged, or refused with one line that names the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoding, decoding, and what the shipped space promises."""
+"""Encoding, decoding, and the properties of the shipped space."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_postures_come_back_exactly_enough_to_grasp(codec, hand, posture):
 def test_a_grasp_of_one_hand_is_a_grasp_of_every_other(codec, source, target, posture):
     latent = codec.encode(source, embodiments.load(source).postures[posture][None])
     decoded, _ = codec.decode(target, latent)
-    # a gripper that is open does not tell whether a hand would be open or ready to grasp: it says ready
+    # an open gripper does not distinguish an open hand from one ready to grasp: it decodes to ready
     expected = "pregrasp" if posture == "open" and source in GRIPPERS else posture
     np.testing.assert_allclose(decoded[0], embodiments.load(target).postures[expected], atol=2 * tolerance(target))
 

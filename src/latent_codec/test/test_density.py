@@ -1,4 +1,4 @@
-"""A density tells what lies on a space's sheets from what lies beside them, and damage to its file from a density."""
+"""A density separates admissible latents from those beside the space's sheets, and refuses a damaged file."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_farther_away_is_never_likelier(density, threshold, direction, start, st
 
 @given(latents=arrays(float, (40, SIZE), elements=st.floats(-3, 3)))
 @settings(max_examples=25)
-def test_a_latent_s_score_does_not_depend_on_its_company(density, latents):
+def test_a_latent_s_score_does_not_depend_on_its_batch(density, latents):
     alone = [density.score(row[None])[0] for row in latents]
     np.testing.assert_allclose(density.score(latents), alone, rtol=1e-4, atol=1e-2)
     many = np.tile(latents, (8, 1))

@@ -1,4 +1,4 @@
-"""The gallery: its poses are what its rows say, every cell shows a hand, and a refused latent is seen to be refused."""
+"""The gallery: its poses match the names of its rows, every cell shows a hand, and a refused latent is marked."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_hands_stand_in_two_rows_when_they_are_many():
     assert all(shelf.right <= 800 for shelf in stage.shelves)
 
 
-def test_an_unknown_source_and_a_missing_bundle_are_told_in_one_line(shipped, tmp_path, capsys):
+def test_an_unknown_source_and_a_missing_bundle_are_one_line(shipped, tmp_path, capsys):
     assert main(["--bundle", str(shipped), "--source", "tentacle", "--out", str(tmp_path / "a.png")]) == 1
     assert capsys.readouterr().err.startswith("error: source: found tentacle, expected one of ")
     assert main(["--bundle", str(tmp_path), "--out", str(tmp_path / "a.png")]) == 1

@@ -1,4 +1,4 @@
-"""Sources of human poses: what the prior makes up, what files are read, and what files are refused."""
+"""Sources of human poses: what the prior samples, what files are read, and what files are refused."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def saved(path: Path, **arrays: np.ndarray) -> Path:
     return path
 
 
-def test_made_up_poses_are_within_limits_and_the_same_for_the_same_seed(human):
+def test_sampled_poses_are_within_limits_and_the_same_for_the_same_seed(human):
     first, again, other = (human_poses(human, [Synthetic()], COUNT, seed) for seed in (3, 3, 4))
     assert first.shape == (COUNT, len(human.joints))
     assert (first >= human.lower).all() and (first <= human.upper).all()
@@ -73,7 +73,7 @@ def test_pinches_close_on_each_finger(human):
     assert ((gaps(human, q) < 0.008).mean(axis=0) > 0.03).all()
 
 
-def test_a_pinch_has_the_gap_that_is_asked_for(human, free):
+def test_a_pinch_has_the_requested_gap(human, free):
     chosen = np.tile([1.0, 0, 0, 0], (200, 1))
     for gap in (0.0, 0.03):
         found = gaps(human, close(human, free[:200], chosen, np.full(200, gap)))[:, 0]

@@ -78,7 +78,7 @@ def test_the_seed_continues_the_previous_solution_at_the_new_time():
     np.testing.assert_allclose(seed.at(NOW + 300 * MS, PATH[2] + 0.05), PATH[2])
 
 
-def test_a_solution_far_from_the_arm_or_past_is_forgotten():
+def test_a_solution_far_from_the_arm_or_past_is_discarded():
     seed = Seed()
     seed.remember(Chunk(NOW, 0.1 * np.arange(1, 17), PATH))
     far = PATH[2] + 0.6
@@ -141,7 +141,7 @@ def test_the_latent_state_has_the_older_stamp_and_is_given_once(side):
     assert loop.latent_state(NOW) is None
 
 
-def test_a_late_look_gives_the_latent_state_that_an_early_one_gave(side):
+def test_a_late_call_gives_the_same_latent_state_as_an_early_one(side):
     states = joint_states(side)
     early = loop_with(side, states).latent_state(NOW)
     late = loop_with(side, [*states, ("arm", NOW + 20 * MS, ARM)]).latent_state(NOW)

@@ -1,4 +1,4 @@
-"""The terms that make latents of different hands mean the same say what they claim."""
+"""The loss terms that align the latents of different hands measure what they define."""
 
 from __future__ import annotations
 

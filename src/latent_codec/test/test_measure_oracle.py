@@ -1,4 +1,4 @@
-"""The best that a hand can do."""
+"""The oracle: the retargeted pose of each human pose."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def oracle(tmp_path):
     return Oracle(tmp_path, settings=FAST)
 
 
-def test_a_hand_can_do_its_own_poses(sets, oracle):
+def test_a_hand_reaches_its_own_poses(sets, oracle):
     best = oracle.best(sets["inspire"], embodiments.load("inspire"))
     assert best.reachable.mean() > 0.95
     assert np.median(best.errors.distance) < 0.1
 
 
-def test_the_best_is_within_the_limits_and_beats_every_random_pose(sets, oracle):
+def test_the_retargeted_pose_is_in_limits_and_beats_every_random_pose(sets, oracle):
     from latent_codec.evaluation.vectors import compare, thumb_vectors
 
     target = embodiments.load("inspire")

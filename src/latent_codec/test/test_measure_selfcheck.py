@@ -1,4 +1,4 @@
-"""A metric that cannot tell training from none is found out."""
+"""A metric that does not distinguish a trained space from an untrained one is reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def means():
     return measure_space(JointSpace(), 80)["mean"], measure_space(JointSpace(silent=True), 80)["mean"]
 
 
-def test_every_column_says_which_way_training_moves_it():
+def test_every_column_states_the_direction_of_improvement():
     assert set(COLUMNS) <= set(MOVES) and not set(MOVES) & set(SHARED_MOVES)
 
 
@@ -26,7 +26,7 @@ def test_a_space_that_works_passes_against_one_that_does_not(means):
     self_check(*means)
 
 
-def test_a_column_that_cannot_tell_is_named(means):
+def test_a_column_that_does_not_discriminate_is_named(means):
     trained, untrained = means
     same = {**trained, "tip_jerk_mm": untrained["tip_jerk_mm"]}
     with pytest.raises(SelfCheckError, match=r"^tip_jerk_mm: found 0 trained and 0 untrained, expected that it differ"):

@@ -58,7 +58,7 @@ def test_one_latent_for_both_hands_is_consistent_on_every_path():
     assert sharedness.path(encoded, "inspire", "ability") == {}  # there is no third hand
 
 
-def test_hands_that_decode_everything_alike_recall_nothing():
+def test_hands_that_decode_to_one_pose_have_no_recall():
     encoded = encode(JointSpace(silent=True), 100)
     assert sharedness.reencoding(encoded, "inspire", "ability", None)["recall_top1"] == pytest.approx(0.01)
 

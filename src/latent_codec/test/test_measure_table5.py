@@ -26,7 +26,7 @@ def test_a_space_that_keeps_the_joints_has_no_error_of_its_own(encoded):
     assert max(row["tip_rmse_mm"], row["tip_error_mm"]) < 1e-9
 
 
-def test_a_space_that_forgets_the_pose_has_the_spread_of_the_joints():
+def test_a_space_without_the_pose_has_the_spread_of_the_joints():
     hand = embodiments.load("inspire")
     row = own(encode(JointSpace(silent=True), 2000), "inspire")
     spread = np.sqrt(np.mean((hand.upper - hand.lower) ** 2 / 12))

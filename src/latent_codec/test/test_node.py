@@ -43,10 +43,10 @@ class Graph:
             codec.node.create_publisher(JointState, f"/left/{part}/joint_states", qos.STATE) for part in ("arm", "hand")
         ]
         self.action = codec.node.create_publisher(JointTrajectory, "/left/latent_action", qos.COMMAND)
-        self.heard = {
+        self.received = {
             part: codec.collect(JointTrajectory, f"/left/{part}/command", qos.STATE) for part in ("arm", "hand")
         }
-        self.heard["state"] = codec.collect(JointState, "/left/latent_state", qos.STATE)
+        self.received["state"] = codec.collect(JointState, "/left/latent_state", qos.STATE)
         codec.node.create_timer(0.02, self.report_states)
         codec.start(PARAMETERS)
 
@@ -77,10 +77,10 @@ class Graph:
         """Publish an action that must be refused; returns the reason. No command may come of it."""
         self.codec.wait_for(lambda: self.diagnosis() != {}, "diagnostics")
         before = int(self.diagnosis()["refused"])
-        commands = len(self.heard["arm"]) + len(self.heard["hand"])
+        commands = len(self.received["arm"]) + len(self.received["hand"])
         self.act(**action)
         self.codec.wait_for(lambda: int(self.diagnosis()["refused"]) > before, "refusal")
-        assert len(self.heard["arm"]) + len(self.heard["hand"]) == commands
+        assert len(self.received["arm"]) + len(self.received["hand"]) == commands
         return self.diagnosis()["reason"]
 
 
@@ -90,7 +90,7 @@ def graph(codec, tmp_path_factory) -> Iterator[Graph]:
     process = new_process(tmp_path_factory.mktemp("codec"))
     try:
         graph = Graph(SideCodec(codec, arm, hand, pose((0, 0.4, 0))), process)
-        process.wait_for(lambda: len(graph.heard["state"]) > 0, "latent state")
+        process.wait_for(lambda: len(graph.received["state"]) > 0, "latent state")
         yield graph
         assert process.signal(signal.SIGINT) == 0
         assert "Traceback" not in process.stderr, process.stderr
@@ -99,9 +99,9 @@ def graph(codec, tmp_path_factory) -> Iterator[Graph]:
 
 
 def test_the_latent_state_has_the_axes_the_space_and_the_older_stamp(graph):
-    graph.heard["state"].clear()
-    graph.codec.wait_for(lambda: len(graph.heard["state"]) > 2, "latent state")
-    message = graph.heard["state"][-1]
+    graph.received["state"].clear()
+    graph.codec.wait_for(lambda: len(graph.received["state"]) > 2, "latent state")
+    message = graph.received["state"][-1]
     assert tuple(message.name) == graph.side.axes
     assert message.header.frame_id == graph.side.codec.latent_space
     assert messages.stamp_ns(message.header) <= graph.sent[1]
@@ -112,8 +112,8 @@ def test_a_chunk_becomes_commands_with_the_stamp_of_its_observation(graph):
     graph.codec.wait_for(lambda: graph.action.get_subscription_count() > 0, "subscriber")
     stamp = graph.act()
     for part, robot, expected in (("arm", graph.side.arm, ARM), ("hand", graph.side.hand, graph.hand)):
-        graph.codec.wait_for(lambda part=part: len(graph.heard[part]) > 0, f"{part} command")
-        found, status = messages.read_chunk(graph.heard[part][-1], robot.joints)
+        graph.codec.wait_for(lambda part=part: len(graph.received[part]) > 0, f"{part} command")
+        found, status = messages.read_chunk(graph.received[part][-1], robot.joints)
         assert status is messages.MessageStatus.OK and found.stamp_ns == stamp
         np.testing.assert_allclose(found.times_s, TIMES, atol=1e-6)
         np.testing.assert_allclose(found.points, np.repeat(expected[None], 16, axis=0), atol=0.03)
@@ -152,10 +152,10 @@ def test_a_wrist_out_of_reach_is_refused(graph):
 
 
 def test_after_refusals_a_good_chunk_is_executed_and_the_latency_is_traced(graph):
-    graph.heard["arm"].clear()
+    graph.received["arm"].clear()
     stamp = graph.act()
-    graph.codec.wait_for(lambda: len(graph.heard["arm"]) > 0, "arm command")
-    assert messages.stamp_ns(graph.heard["arm"][-1].header) == stamp
+    graph.codec.wait_for(lambda: len(graph.received["arm"]) > 0, "arm command")
+    assert messages.stamp_ns(graph.received["arm"][-1].header) == stamp
     graph.codec.wait_for(
         lambda: graph.diagnosis()["reason"] == "" and int(graph.diagnosis()["chunks"]) >= 2, "good diagnostics"
     )

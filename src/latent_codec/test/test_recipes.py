@@ -1,4 +1,4 @@
-"""Every recipe trains, continues where it stopped, and ends in a bundle; and each does what its paper says."""
+"""Every recipe trains, continues where it stopped, and ends in a bundle; and each follows its paper."""
 
 from __future__ import annotations
 

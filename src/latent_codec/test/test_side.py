@@ -1,4 +1,4 @@
-"""One side in latent axes: what is encoded decodes to the same motion, what is doubtful decodes to nothing."""
+"""One side in latent axes: what is encoded decodes to the same motion, refused values decode to nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training learns, can be interrupted, and ends in a bundle that is proven equal to what was trained."""
+"""A training lowers its loss, can be interrupted, and ends in a bundle equal to the trained networks."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_gripper_stays_open_until_the_pregrasp():
     assert poses.is_unambiguous(embodiments.load("inspire"), shares).all()
 
 
-def test_only_hands_that_speak_are_pulled_together():
+def test_only_defined_latents_are_pulled_together():
     latents = torch.tensor([[[1.0], [3.0]], [[1.0], [5.0]], [[9.0], [7.0]]])  # three hands, two anchors
     defined = torch.tensor([[1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
     assert latent_spread(latents, defined) == pytest.approx((0 + 0 + 4 + 0 + 4) / 5)
