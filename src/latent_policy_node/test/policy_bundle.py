@@ -1,7 +1,7 @@
 """A policy bundle of a few operators, written without training.
 
 Its chunk stays at the state it is shown, plus a hundredth of the noise, plus the sum of the points of the action prefix
-that it is given, if it takes one. A black image makes it answer NaN: the mean of the pixels is divided by itself.
+that it is given, if it takes one. A black image makes it return NaN: the mean of the pixels is divided by itself.
 """
 
 from __future__ import annotations

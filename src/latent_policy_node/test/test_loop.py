@@ -69,7 +69,7 @@ def test_the_same_observation_gives_the_same_chunk(bundle: Path) -> None:
     np.testing.assert_array_equal(decisions[0].chunks["left"].points, decisions[1].chunks["left"].points)
 
 
-def test_a_scene_that_stands_still_is_answered_anew_each_time(bundle: Path) -> None:
+def test_a_scene_at_rest_is_inferred_anew_each_time(bundle: Path) -> None:
     bench, ends = Bench(bundle, frozen_frames=0), []
     for _ in range(3):
         bench.see(np.full((*SIZE, 3), 99, np.uint8))
@@ -118,7 +118,7 @@ def test_no_state_is_refused(bench: Bench) -> None:
     assert bench.step().status == "no_state"
 
 
-def test_nothing_seen_is_refused(bench: Bench) -> None:
+def test_without_an_image_inference_is_refused(bench: Bench) -> None:
     assert bench.step().status == "no_image"
 
 
@@ -140,7 +140,7 @@ def test_frozen_camera_is_refused_once_the_robot_moves(bench: Bench) -> None:
     assert statuses == ["ok"] + ["frozen_image"] * 7
 
 
-def test_reset_forgets_everything(bench: Bench) -> None:
+def test_reset_clears_all_state(bench: Bench) -> None:
     bench.see()
     bench.step()
     bench.loop.reset()
@@ -192,10 +192,12 @@ def test_a_chunk_continues_from_the_previous_one_during_the_cross_fade(planner: 
     bench.advance(100)
     bench.see()
     second = bench.step().chunks["left"]
-    told = first.sample(after(bench.now_ns, np.array([0.1, 0.2, 0.3]))).sum(axis=0)  # a fade of 0.3 s has three points
+    prefix_sum = first.sample(after(bench.now_ns, np.array([0.1, 0.2, 0.3]))).sum(
+        axis=0
+    )  # a fade of 0.3 s has three points
     state = np.r_[[0.3] * 3, [0.5] * (len(AXES) - 3)]
-    np.testing.assert_allclose(second.points[-1], state + told, atol=0.06)  # and a hundredth of the noise
-    assert np.abs(told).min() > 0.5
+    np.testing.assert_allclose(second.points[-1], state + prefix_sum, atol=0.06)  # and a hundredth of the noise
+    assert np.abs(prefix_sum).min() > 0.5
 
 
 def test_the_first_chunk_has_no_action_prefix(planner: Path) -> None:

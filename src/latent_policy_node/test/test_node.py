@@ -52,7 +52,7 @@ class World:
         return self.policy.status
 
     def send(self, image: np.ndarray | None, age_ms: int) -> None:
-        """One instant: both states now, and the image as old as asked."""
+        """One instant: both states now, and the image at the requested age."""
         now = time.time_ns()
         self.wrist += self.speed * PERIOD_S
         vector = np.full(len(AXES), 0.5)

@@ -1,4 +1,4 @@
-"""Training: chunks come from the right frames, a toy task is learned, an interrupted run goes on where it was."""
+"""Training: chunks come from the right frames, a toy task is learned, an interrupted run resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_held_out_episodes_are_of_every_pair_and_never_trained_on() -> None:
     assert set(data.pair[validation]) == {0, 1}
 
 
-def test_each_pair_of_hands_weighs_the_same_however_many_episodes_it_has() -> None:
+def test_each_pair_of_hands_has_equal_weight_for_any_episode_count() -> None:
     data = demonstrations(episodes=6, steps=10)
     episodes = np.array([0, 1, 2, 4])  # pair 0 three times, pair 1 once
     sampler = Sampler(data, episodes, [1], AugmentConfig(), seed=0)
@@ -87,10 +87,10 @@ def test_the_state_is_the_target_with_a_prefix_and_measured_without() -> None:
     batch = sampler.batch(300)
     hand = np.arange(data.dims) % (data.dims // 2) >= WRIST_SIZE
     off = (batch.plan - batch.chunk[:, :3])[:, 0]
-    measured, told = data.state[frames], data.action[frames] + off
+    measured, commanded = data.state[frames], data.action[frames] + off
     assert np.abs(measured - data.action[frames])[:, hand].max() > 0.01
     planned = batch.planned > 0
-    np.testing.assert_allclose(batch.state[planned][:, hand], told[planned][:, hand], atol=1e-6)
+    np.testing.assert_allclose(batch.state[planned][:, hand], commanded[planned][:, hand], atol=1e-6)
     np.testing.assert_allclose(batch.state[~planned][:, hand], measured[~planned][:, hand], atol=1e-6)
     np.testing.assert_allclose(batch.state[:, ~hand], measured[:, ~hand], atol=0.05)  # wrists are always measured
 
