@@ -1,4 +1,4 @@
-"""Small episodes in which every value tells when it was current."""
+"""Small episodes in which every value encodes its time."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def names_of(topic: str) -> tuple[str, ...]:
 
 
 def sentinel(topic: str, at_ms: int) -> np.ndarray:
-    """Joint values that tell stream and instant: seconds since the start, plus 100 for each column and stream."""
+    """Joint values that encode stream and instant: seconds since the start, plus 100 for each column and stream."""
     return at_ms * 1e-3 + 100.0 * STREAMS.index(topic) + 1000.0 * np.arange(len(names_of(topic)))
 
 
 def picture(at_ms: int) -> np.ndarray:
-    """(24, 32, 3) whose red tells the time in units of 20 ms."""
+    """(24, 32, 3) whose red encodes the time in units of 20 ms."""
     rgb = np.zeros((*SIZE, 3), dtype=np.uint8)
     rgb[..., 0], rgb[..., 2] = at_ms // 20 % 256, 7
     return rgb
@@ -51,7 +51,7 @@ def picture(at_ms: int) -> np.ndarray:
 
 @dataclass
 class Episode:
-    """Frames every 100 ms, joints and commands every 20 ms, 5 ms after the frames; `kept` says what is recorded."""
+    """Frames every 100 ms, joints and commands every 20 ms, 5 ms after the frames; `kept` selects what is recorded."""
 
     seconds: float = 2.0
     success: bool | None = True

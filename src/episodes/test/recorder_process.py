@@ -15,7 +15,7 @@ IMAGE, STATES = "/camera/front/image_raw", "/left/arm/joint_states"
 
 
 class RecorderProcess(testing.NodeProcess):
-    """Records into `directory`/bags unless told otherwise; `parameters` are the node's."""
+    """Records into `directory`/bags by default; `parameters` are the node's."""
 
     def __init__(self, directory: Path, parameters: dict[str, object]) -> None:
         super().__init__(directory, "episodes.recorder_node", "recorder", status="recorder")
@@ -50,7 +50,7 @@ class RecorderProcess(testing.NodeProcess):
             self.listen(0.005)
 
     def send_images(self, publisher: Publisher, count: int, pace_s: float = 0.02) -> None:
-        """Images whose stamp is their number, 50 a second unless told otherwise."""
+        """Images whose stamp is their number, 50 a second by default."""
         for number in range(count):
             publisher.publish(messages.image(picture(20 * number), number, "front"))
             self.listen(pace_s)

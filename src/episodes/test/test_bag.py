@@ -74,7 +74,7 @@ def test_metadata_survives(small):
     assert read_metadata(small) == metadata()
 
 
-def test_a_bare_mcap_file_is_read_and_says_that_its_metadata_is_elsewhere(small):
+def test_a_bare_mcap_file_is_read_and_reports_missing_metadata(small):
     check(list(read(small / "small.mcap")))
     with pytest.raises(EpisodeError, match=r"small\.mcap: metadata\.yaml: custom_data\.episode: found nothing"):
         read_metadata(small / "small.mcap")
@@ -93,8 +93,8 @@ def test_metadata_and_notes_set_while_writing_are_kept(tmp_path):
 def test_ros2_bag_info_reads_it(small):
     if shutil.which("ros2") is None:
         pytest.skip("no ros2 command here")
-    told = subprocess.run(["ros2", "bag", "info", str(small)], capture_output=True, text=True, timeout=30, check=True)
-    assert IMAGE in told.stdout
+    done = subprocess.run(["ros2", "bag", "info", str(small)], capture_output=True, text=True, timeout=30, check=True)
+    assert IMAGE in done.stdout
 
 
 def test_a_bag_without_messages_is_a_bag(tmp_path):
@@ -162,7 +162,7 @@ def test_an_existing_path_is_never_overwritten(small):
     assert _raw(small) == before
 
 
-def test_an_unfinished_bag_is_overwritten_only_when_asked(tmp_path):
+def test_an_unfinished_bag_is_overwritten_only_on_request(tmp_path):
     EpisodeWriter(tmp_path / "bag", metadata()).abort()
     with pytest.raises(EpisodeError, match="not overwritten"):
         EpisodeWriter(tmp_path / "bag", metadata())

@@ -57,7 +57,7 @@ def test_every_value_at_a_frame_is_the_newest_not_newer_than_the_frame(tmp_path_
         assert arrays[key_of(topic)] == pytest.approx(np.array(expected), abs=1e-12)
 
 
-def test_an_episode_goes_into_the_dataset_with_all_it_tells_about_itself(bag, tmp_path):
+def test_an_episode_enters_the_dataset_with_all_its_metadata(bag, tmp_path):
     assert run(bag, tmp_path / "data").converted == 1
     dataset = load_dataset(tmp_path / "data")
     (entry,) = dataset.episodes
@@ -117,7 +117,7 @@ def test_an_episode_too_short_or_without_bases_is_refused(tmp_path):
     assert "bases: found none of left" in refusal(tmp_path / "unplaced", Episode(changes={"bases": {}}))
 
 
-def test_unsuccessful_episodes_are_skipped_unless_asked_for(tmp_path):
+def test_unsuccessful_episodes_are_skipped_unless_requested(tmp_path):
     for name, success in (("bad", False), ("good", True), ("unknown", None)):
         write_episode(tmp_path / "bags" / name, Episode(success=success))
     report = run(tmp_path / "bags", tmp_path / "data")

@@ -1,4 +1,4 @@
-"""The dataset's file says what is wrong with it, and images shrink to exact means."""
+"""A damaged dataset file is refused by field, and images are reduced to exact means."""
 
 from __future__ import annotations
 
@@ -118,14 +118,14 @@ def test_an_episode_of_another_length_is_refused(data):
 
 
 def test_the_converter_command_reports_in_one_line_and_by_its_exit_code(bag, tmp_path):
-    told = _command(str(bag), "--out", str(tmp_path / "out"), "--width", "16", "--height", "12")
-    assert told.returncode == 0, told.stderr
-    assert "1 episodes (1 new, 0 there already, 0 skipped as not successful, 0 refused)" in told.stdout
+    done = _command(str(bag), "--out", str(tmp_path / "out"), "--width", "16", "--height", "12")
+    assert done.returncode == 0, done.stderr
+    assert "1 episodes (1 new, 0 there already, 0 skipped as not successful, 0 refused)" in done.stdout
     (tmp_path / "file").touch()
-    told = _command(str(bag), "--out", str(tmp_path / "file"))
-    assert told.returncode == 1
-    assert [line for line in told.stderr.splitlines() if line][-1].startswith("error: ")
-    assert "Traceback" not in told.stderr
+    done = _command(str(bag), "--out", str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if line][-1].startswith("error: ")
+    assert "Traceback" not in done.stderr
 
 
 def _command(*arguments: str) -> subprocess.CompletedProcess:

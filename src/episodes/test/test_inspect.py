@@ -1,4 +1,4 @@
-"""What inspection says of a bag with a known gap, known ages and known losses."""
+"""What inspection reports of a bag with a known gap, known ages and known losses."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_losses_are_what_the_recorder_counted(gappy):
     assert (state["dropped"], state["lost"]) == (0, 5)
 
 
-def test_a_bag_of_another_writer_has_no_losses_to_tell(bag):
+def test_a_bag_of_another_writer_reports_no_losses(bag):
     assert {(topic["dropped"], topic["lost"]) for topic in topics(bag).values()} == {(None, None)}
 
 
@@ -81,10 +81,10 @@ def test_too_few_messages_have_no_rate(tmp_path):
 
 
 def test_the_command_prints_a_table_and_writes_the_same_figures_as_json(gappy, tmp_path):
-    told = _command(str(gappy), "--json", str(tmp_path / "figures.json"))
-    assert told.returncode == 0, told.stderr
-    assert IMAGE in told.stdout
-    assert "400.0" in told.stdout, "the gap in milliseconds"
+    done = _command(str(gappy), "--json", str(tmp_path / "figures.json"))
+    assert done.returncode == 0, done.stderr
+    assert IMAGE in done.stdout
+    assert "400.0" in done.stdout, "the gap in milliseconds"
     (report,) = json.loads((tmp_path / "figures.json").read_text())
     assert report == inspect(gappy)
 
@@ -92,10 +92,10 @@ def test_the_command_prints_a_table_and_writes_the_same_figures_as_json(gappy, t
 def test_the_command_refuses_a_damaged_bag_in_one_line(gappy):
     file = gappy / "gappy.mcap"
     file.write_bytes(file.read_bytes()[:-100])
-    told = _command(str(gappy))
-    assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr.startswith(f"error: {gappy}: ")
-    assert told.stderr.count("\n") == 1
+    done = _command(str(gappy))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {gappy}: ")
+    assert done.stderr.count("\n") == 1
 
 
 def _command(*arguments: str) -> subprocess.CompletedProcess:

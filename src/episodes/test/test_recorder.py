@@ -65,16 +65,16 @@ def test_a_topic_that_appears_later_is_recorded(start_recorder):
     assert numbers(recorder.recorded()[0], IMAGE) == list(range(20))
 
 
-def test_messages_that_never_arrived_are_counted_and_told_in_the_bag(start_recorder):
+def test_messages_that_never_arrived_are_counted_in_the_bag(start_recorder):
     recorder = start_recorder(poll_s=0.2)
     images = recorder.pictures()
     recorder.send_images(images, 1)
     recorder.wait_for_messages(1)
     recorder.send_images(images, 200, pace_s=0.0)  # faster than they are taken
     recorder.wait_for(lambda: int(recorder.status["lost"]) > 0, "the count of losses")
-    recorder.send_images(images, 1)  # only a later message tells how many are missing before it
-    told = lambda: int(recorder.status["messages"]) + int(recorder.status["lost"])  # noqa: E731
-    recorder.wait_for(lambda: told() == 202, "the account of every message")
+    recorder.send_images(images, 1)  # only a later message shows how many are missing before it
+    accounted = lambda: int(recorder.status["messages"]) + int(recorder.status["lost"])  # noqa: E731
+    recorder.wait_for(lambda: accounted() == 202, "the account of every message")
     assert recorder.status["message"].startswith(f"recording with losses: {IMAGE} ")
     assert recorder.signal(signal.SIGTERM) == 0
     (bag,) = recorder.recorded()
@@ -104,7 +104,7 @@ def test_every_start_is_a_new_bag_and_a_stop_keeps_what_came_before_it(start_rec
     assert len(recorder.recorded()) == 2
 
 
-def test_a_start_that_fails_says_why_and_the_recorder_goes_on(start_recorder):
+def test_a_failed_start_reports_its_reason_and_the_recorder_continues(start_recorder):
     recorder = start_recorder(autorecord=False)
     recorder.states()
     recorder.bags.rmdir()

@@ -23,7 +23,7 @@ def offer(target: Recording, count: int, first: int = 0) -> list[bool]:
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """A disk that answers only when the event is set."""
+    """A disk that writes only when the event is set."""
     released = threading.Event()
     real = recording.shutil.disk_usage
 
@@ -35,7 +35,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return released
 
 
-def test_everything_offered_is_in_the_bag_in_its_order(tmp_path):
+def test_every_offered_message_is_in_the_bag_in_order(tmp_path):
     target = Recording(tmp_path / "bag", metadata(), min_free_bytes=0)
     assert all(offer(target, 500))
     target.close()
@@ -62,7 +62,7 @@ def test_messages_without_content_fill_the_queue_too(tmp_path, held):
     target.close()
 
 
-def test_the_room_comes_back_when_messages_are_written(tmp_path):
+def test_queue_space_is_freed_when_messages_are_written(tmp_path):
     target = Recording(tmp_path / "bag", metadata(), queue_bytes=20 * len(MESSAGE), min_free_bytes=0)
     written = 0
     pause = threading.Event()
@@ -89,7 +89,7 @@ def test_a_full_disk_ends_the_recording_with_a_readable_bag(tmp_path):
         assert reader.metadata == metadata()
 
 
-def test_messages_lost_before_they_came_are_told_in_the_bag(tmp_path):
+def test_messages_lost_before_the_recorder_are_reported_in_the_bag(tmp_path):
     target = Recording(tmp_path / "bag", metadata(), min_free_bytes=0)
     target.lost["/left/arm/joint_states"] += 4
     target.close()

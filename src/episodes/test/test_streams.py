@@ -1,4 +1,4 @@
-"""What was known at a frame: the newest value not newer than its stamp, never an invented one."""
+"""What is available at a frame: the newest value not newer than its stamp, never an invented one."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_live_chunk_is_interpolated_from_the_stamp_of_its_observation():
     assert values[1:, 1] == pytest.approx([10.0, 10.0, 20.0, 35.0, 40.0, 40.0])
 
 
-def test_a_chunk_received_during_another_one_replaces_it_at_once():
+def test_a_chunk_received_during_another_one_replaces_it_immediately():
     old = chunk_record(0, 0, [0.1, 0.3], [[0.0, 0.0], [2.0, 2.0]])
     new = chunk_record(200 * MS, 100 * MS, [0.1, 0.3], [[10.0, 10.0], [12.0, 12.0]])
     values, ages = streams.command_stream("/c", [old, new], NAMES).sample(np.array([199, 200, 300]) * MS)
@@ -142,7 +142,7 @@ def test_a_slow_camera_and_a_doubled_stamp_are_refused():
 
 
 @given(good=st.lists(st.booleans(), min_size=3, max_size=30))
-def test_only_the_ends_are_ever_cut(good):
+def test_only_the_ends_are_cut(good):
     steps = np.arange(len(good)) * 100 * MS
     ages = {"/s": np.where(good, 0.01, np.inf), "/c": np.zeros(len(good))}
     limits = dict.fromkeys(ages, Limits().state_age_s)

@@ -1,4 +1,4 @@
-"""Videos and pictures of a bag: as many frames as there were, as large as promised."""
+"""Videos and pictures of a bag: as many frames as there were, of the expected size."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def test_a_film_has_every_frame_at_its_size_and_plays_in_real_time(bag, tmp_path
     assert reds == pytest.approx([at // 20 for at in range(0, 2000, 100)], abs=4.0)
 
 
-def test_the_caption_tells_task_hands_and_time(bag):
+def test_the_caption_shows_task_hands_and_time(bag):
     text = caption(metadata(), 1.25)
     assert all(part in text for part in ("pick_place", "left inspire", "1.25 s"))
     assert caption(None, 1.25).strip() == "1.25 s"
 
 
-def test_a_picture_is_the_first_frame_not_before_the_asked_time(bag, tmp_path):
+def test_a_picture_is_the_first_frame_not_before_the_requested_time(bag, tmp_path):
     assert frame(bag, tmp_path / "one.png", 0.75, scale=2) == pytest.approx(0.8)
     image = cv2.imread(str(tmp_path / "one.png"))
     assert image.shape == (48 + BAR, 64, 3)
