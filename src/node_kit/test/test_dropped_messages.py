@@ -1,4 +1,4 @@
-"""Messages that nobody took are counted."""
+"""Dropped messages are counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_number_left_out_between_the_first_and_the_last_is_counted(taken):
     assert dropped.count == max(taken) - min(taken) + 1 - len(taken)
 
 
-def test_a_publisher_that_starts_again_has_lost_nothing():
+def test_a_restarted_publisher_has_no_losses():
     dropped = DroppedMessages()
     for number in (1, 2, 1, 2, 3):
         dropped.take({"publication_sequence_number": number})

@@ -1,4 +1,4 @@
-"""The lifecycle: hooks in order, failures in words, nothing left behind."""
+"""The lifecycle: hooks in order, failures with their reason, nothing left behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 
 class Probe(Lifecycle):
-    """Keeps the hooks called, and fails where it is told to."""
+    """Records the hooks called, and fails in the selected ones."""
 
     class Parameters(Parameters):
         fail: str = ""
@@ -88,7 +88,7 @@ def test_a_failed_configure_is_one_line_and_leaves_the_node_unconfigured(make_no
     assert node.trigger_configure() == SUCCESS
 
 
-def test_a_failed_activate_is_undone_and_may_be_tried_again(make_node, capfd):
+def test_a_failed_activate_is_undone_and_may_be_retried(make_node, capfd):
     node = make_node(Probe, "-p", "fail:=activate")
     node.trigger_configure()
     assert node.trigger_activate() == FAILURE and not node.active
@@ -119,7 +119,7 @@ def test_a_wrong_parameter_refuses_to_configure(make_node, capfd):
 
 
 @pytest.mark.parametrize(("fail", "started"), [("", True), ("configure", False), ("activate", False)])
-def test_autostart_tells_whether_the_node_is_active(make_node, fail, started):
+def test_autostart_returns_whether_the_node_is_active(make_node, fail, started):
     node = make_node(Probe, "-p", f"fail:={fail or 'nothing'}")
     assert autostart(node) is started and node.active is started
 

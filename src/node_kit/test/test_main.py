@@ -1,4 +1,4 @@
-"""A node in a process of its own: it ends when told to, with the right exit code and nothing on stderr."""
+"""A node in a process of its own: it ends on a signal, with the right exit code and nothing on stderr."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters
 
-def say(line):  # whole lines: threads of two nodes say them
+def report(line):  # whole lines: threads of two nodes print them
     sys.stdout.write(line + "\\n")
     sys.stdout.flush()
 
 def block():
-    say("blocked")
+    report("blocked")
     threading.Event().wait()
 
 class Probe(Lifecycle):
@@ -45,10 +45,10 @@ class Probe(Lifecycle):
         if parameters.mode == "block":
             self.keep(self.create_timer(0.01, block))
         if parameters.mode == "tick":
-            self.keep(self.create_timer(0.01, lambda: say("tick")))
-    def activate(self): say("active")
+            self.keep(self.create_timer(0.01, lambda: report("tick")))
+    def activate(self): report("active")
     def deactivate(self):
-        say("stopped")
+        report("stopped")
         if self.get_parameter("mode").value == "hang":
             threading.Event().wait()
 
@@ -88,7 +88,7 @@ def test_a_signal_stops_the_node_and_ends_with_0(start, number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_that_go_on_until_the_process_is_gone_change_nothing(start, number):
+def test_repeated_signals_until_the_process_ends_change_nothing(start, number):
     process = start()
     wait_until_active(process)
     while process.poll() is None:
@@ -138,8 +138,8 @@ def start_two() -> Iterator[Callable[..., subprocess.Popen]]:
 
 
 def wait_for(process: subprocess.Popen, line: str) -> None:
-    """Waits until the process says `line`, and fails when it ends before."""
-    assert any(said == f"{line}\n" for said in iter(process.stdout.readline, "")), f"it never said {line!r}"
+    """Wait until the process prints `line`, and fail when it ends before."""
+    assert any(printed == f"{line}\n" for printed in iter(process.stdout.readline, "")), f"it never printed {line!r}"
 
 
 def test_a_process_runs_a_node_for_each_name_and_stops_them_all(start_two):

@@ -1,4 +1,4 @@
-"""Arrays become messages and come back the same; what cannot be trusted comes back empty."""
+"""Arrays become messages and come back the same; what does not fit comes back empty."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_stamps_come_back_to_the_nanosecond(ns):
     assert messages.stamp_ns(message.header) == ns
 
 
-def test_a_joint_state_survives_the_wire():
+def test_a_joint_state_is_read_back_unchanged():
     position, velocity, effort = np.arange(9.0).reshape(3, 3)
     sent = messages.joint_state(NAMES, STAMP, position, velocity, effort, "frame")
     received = deserialize_message(serialize_message(sent), JointState)
@@ -68,7 +68,7 @@ def test_a_joint_state_that_does_not_fit_is_refused_and_empty(names, position, e
     assert arrays.position.size == 0 and arrays.stamp_ns == STAMP
 
 
-def test_a_chunk_survives_the_wire():
+def test_a_chunk_is_read_back_unchanged():
     received = deserialize_message(serialize_message(chunk()), JointTrajectory)
     found, status = messages.read_chunk(received, ("b", "c", "a"))
     assert status is MessageStatus.OK and found.stamp_ns == STAMP
@@ -93,7 +93,7 @@ def test_a_chunk_that_does_not_fit_is_refused_and_empty(message, expected):
     assert len(found) == 0 and found.points.shape == (0, 3)
 
 
-def test_an_image_survives_the_wire():
+def test_an_image_is_read_back_unchanged():
     rgb = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
     received = deserialize_message(serialize_message(messages.image(rgb, STAMP, "front")), Image)
     pixels, status = messages.image_array(received)
@@ -124,7 +124,7 @@ def test_pixels_of_another_kind_are_no_image():
         messages.image(np.zeros((2, 2, 3)), STAMP)
 
 
-def test_depth_survives_the_wire_in_mm():
+def test_depth_is_read_back_in_mm():
     depth = np.random.default_rng(2).integers(0, 65536, (4, 6), np.uint16)
     received = deserialize_message(serialize_message(messages.depth_image(depth, STAMP, "front")), Image)
     assert (received.encoding, received.step, received.header.frame_id) == ("16UC1", 12, "front")

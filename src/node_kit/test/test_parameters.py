@@ -1,4 +1,4 @@
-"""Parameters are what their schema says, or the node hears what is wrong."""
+"""Parameters match their schema, or the error names what does not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_values_given_and_defaults_arrive_typed(make_node):
     assert isinstance(found.rate_hz, float)
 
 
-def test_description_and_bounds_can_be_asked_from_the_node(make_node):
+def test_description_and_bounds_can_be_read_from_the_node(make_node):
     node = make_node(Node, *given(side="left"))
     parameters.declare(node, Schema)
     descriptor = node.describe_parameter("rate_hz")
@@ -72,7 +72,7 @@ def test_what_does_not_fit_is_named_with_node_parameter_found_and_expected(make_
     assert expected in str(error.value)
 
 
-def test_all_that_is_wrong_is_said_at_once(make_node):
+def test_all_invalid_values_are_reported_together(make_node):
     node = make_node(Node, *given(rate_hz="-1", rat_hz="5"))
     with pytest.raises(ParameterError) as error:
         parameters.declare(node, Schema)

@@ -44,28 +44,28 @@ def send(node):
 
 
 class Box:
-    """An inbox, and what it handed over."""
+    """A polled subscription, and the messages that it delivered."""
 
     def __init__(self, node, profile=qos.COMMAND) -> None:
-        self.heard: list[int] = []
-        self.inbox = PolledSubscription(node, Int32, TOPIC, lambda message: self.heard.append(message.data), profile)
+        self.received: list[int] = []
+        self.inbox = PolledSubscription(node, Int32, TOPIC, lambda message: self.received.append(message.data), profile)
 
     def holds(self, *numbers: int) -> bool:
         deadline = time.monotonic() + WAIT_S
-        while len(self.heard) < len(numbers) and time.monotonic() < deadline:
+        while len(self.received) < len(numbers) and time.monotonic() < deadline:
             self.inbox.deliver()
         self.inbox.deliver()
-        return self.heard == list(numbers)
+        return self.received == list(numbers)
 
 
-def test_messages_are_handed_over_in_order_when_asked_for(node, send):
+def test_messages_are_delivered_in_order_on_poll(node, send):
     box = Box(node)
     send(1, 2)
-    assert not box.heard
+    assert not box.received
     assert box.holds(1, 2)
 
 
-def test_a_callback_of_two_arguments_learns_when_a_message_came(node, send):
+def test_a_callback_of_two_arguments_gets_the_time_of_reception(node, send):
     found, before_ns = [], time.time_ns()
     inbox = PolledSubscription(
         node, Int32, TOPIC, lambda message, info: found.append((message.data, info)), qos.COMMAND
@@ -78,14 +78,14 @@ def test_a_callback_of_two_arguments_learns_when_a_message_came(node, send):
     assert number == 3 and before_ns <= info["received_timestamp"] <= time.time_ns()
 
 
-def test_a_queue_that_is_full_lets_the_oldest_go(node, send):
+def test_a_full_queue_drops_the_oldest_message(node, send):
     box, deeper = Box(node), Box(node, qos.STATE)
     send(*range(6))
     assert deeper.holds(*range(6))  # the same messages: all have come
     assert box.holds(4, 5)
 
 
-def test_an_executor_leaves_an_inbox_alone(node, send):
+def test_an_executor_does_not_take_polled_messages(node, send):
     box, served = Box(node), []
     node.create_subscription(Int32, TOPIC, lambda message: served.append(message.data), qos.COMMAND)
     executor = SingleThreadedExecutor(context=node.context)
@@ -97,11 +97,11 @@ def test_an_executor_leaves_an_inbox_alone(node, send):
     while not served and time.monotonic() < deadline:
         executor.spin_once(timeout_sec=0.01)
     executor.shutdown()
-    assert served == [7] and not box.heard
+    assert served == [7] and not box.received
     assert box.holds(7)
 
 
-def test_what_a_callback_raises_reaches_who_asked(node, send):
+def test_an_exception_in_a_callback_reaches_the_caller(node, send):
     inbox, other = PolledSubscription(node, Int32, TOPIC, lambda message: 1 / 0, qos.COMMAND), Box(node)
     send(1)
     assert other.holds(1)
@@ -126,7 +126,7 @@ def test_a_wait_ends_when_a_message_comes(awaited, send):
     assert found == [5]
 
 
-def test_a_wait_ends_at_once_while_a_message_waits(awaited, send):
+def test_a_wait_ends_immediately_while_a_message_is_queued(awaited, send):
     subscription, found = awaited
     send(6)
     assert subscription.wait(WAIT_S) and subscription.wait(WAIT_S)
@@ -134,7 +134,7 @@ def test_a_wait_ends_at_once_while_a_message_waits(awaited, send):
     assert found == [6] and not subscription.wait(0.0)
 
 
-def test_a_wait_that_is_woken_finds_no_message(awaited):
+def test_an_interrupted_wait_returns_no_message(awaited):
     subscription, _ = awaited
     subscription.wake()
     assert not subscription.wait(WAIT_S)

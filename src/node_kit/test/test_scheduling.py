@@ -1,4 +1,4 @@
-"""What the system grants a process that asks to be woken on time."""
+"""Scheduling that the system grants a process with real-time needs."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def test_a_prompt_process_and_its_later_threads_have_short_slices():
     found = subprocess.run([sys.executable, "-c", PROBE % number], capture_output=True, text=True, check=True)
     before, taken, own, thread, switch = found.stdout.split()
     if before == "0":
-        pytest.skip("this kernel has no slices to ask for")
+        pytest.skip("this kernel has no slices to request")
     assert taken == "1" and own == thread == "600000" and int(before) > 600_000
     assert float(switch) < 0.001
