@@ -93,7 +93,7 @@ class EmergencyStops(BackgroundPeer):
         self.start()
 
     def connected(self) -> bool:
-        """Whether someone who may stop motion has been discovered."""
+        """Whether a publisher that may stop motion has been discovered."""
         return self.node.count_publishers("/estop") > 0
 
     def _receive(self, message: Bool) -> None:

@@ -44,13 +44,13 @@ def demo(tmp_path: Path, free_port: int) -> Demo:
     return Demo(tmp_path, free_port)
 
 
-def test_an_unknown_hand_is_answered_with_the_known_ones(demo: Demo) -> None:
+def test_an_unknown_hand_is_refused_with_the_known_ones(demo: Demo) -> None:
     line = demo.refusal("left_hand:=octopus")
     assert line.startswith("error: left_hand: found 'octopus', expected one of ")
     assert "ability" in line and "inspire" in line and "xarm_gripper" in line
 
 
-def test_a_hand_the_codec_does_not_know_is_answered_with_those_it_knows(demo: Demo) -> None:
+def test_a_hand_outside_the_codec_is_refused_with_the_known_ones(demo: Demo) -> None:
     line = demo.refusal("right_hand:=xhand")
     assert "right_hand: found 'xhand', expected one of ability, inspire in the codec" in line
 
@@ -72,7 +72,7 @@ def test_a_truncated_model_file_is_named(demo: Demo) -> None:
     assert "inspire_decoder.onnx" in line and "expected" in line
 
 
-def test_a_changed_byte_is_noticed(demo: Demo) -> None:
+def test_a_changed_byte_is_refused(demo: Demo) -> None:
     file = demo.policy / "policy.onnx"
     content = bytearray(file.read_bytes())
     content[7] ^= 1
@@ -112,12 +112,12 @@ def test_opengl_that_makes_a_context_but_cannot_render_is_noticed(demo: Demo) ->
     assert line.startswith("error: EGL: found no offscreen rendering")
 
 
-def test_an_opengl_that_cannot_even_be_loaded_is_told_in_one_line(demo: Demo) -> None:
+def test_an_opengl_that_cannot_be_loaded_is_one_line(demo: Demo) -> None:
     line = demo.refusal(env={"MUJOCO_GL": "bogus"})
     assert line.startswith("error: EGL: found no offscreen rendering") and "MUJOCO_GL: bogus" in line
 
 
-def test_an_unknown_task_is_answered_with_the_known_ones(demo: Demo) -> None:
+def test_an_unknown_task_is_refused_with_the_known_ones(demo: Demo) -> None:
     assert "task: found 'pick_plac', expected one of pick_place" in demo.refusal("task:=pick_plac")
 
 

@@ -31,12 +31,12 @@ def test_every_node_is_described_once() -> None:
     assert sorted(described()) == sorted(drivers + others)
 
 
-def test_a_real_station_has_no_simulation_and_records_only_if_asked() -> None:
+def test_a_real_station_has_no_simulation_and_records_only_on_request() -> None:
     simulated = described(record=False)
     assert "recorder" not in simulated and "simulation" in simulated
 
 
-def test_what_listens_comes_up_before_what_feeds_it() -> None:
+def test_subscribers_start_before_their_publishers() -> None:
     order = graph.stages(list(described().values()))
     assert order[0] == ["simulation"] and order[-1] == ["front_camera"]
     at = {name: stage for stage, names in enumerate(order) for name in names}
@@ -81,7 +81,7 @@ def test_a_driver_gets_its_parameters_from_the_station() -> None:
     assert "rate_hz" not in described(**slower)["left_arm_driver"].parameters
 
 
-def test_a_codec_knows_its_arm_its_hand_and_where_they_stand() -> None:
+def test_a_codec_gets_its_arm_its_hand_and_their_bases() -> None:
     parameters = described(right_hand="xarm_gripper")["right_codec"].parameters
     assert (parameters["arm"], parameters["hand"]) == ("xarm7", "xarm_gripper")
     assert parameters["base_xyz"] == [0.0, -0.4, 0.0]
@@ -115,7 +115,7 @@ def test_the_parameter_file_gives_each_node_its_own_section() -> None:
     assert content == {f"/{name}": {"ros__parameters": node.parameters} for name, node in nodes.items()}
 
 
-def test_another_hand_changes_only_who_needs_to_know_it() -> None:
+def test_another_hand_changes_only_the_nodes_that_use_it() -> None:
     plain, other = described(), described(left_hand="ability")
     changed = {name for name in plain if plain[name] != other[name]}
     assert changed == {"left_hand_driver", "left_codec"}
@@ -149,7 +149,7 @@ def test_an_executable_that_is_not_python_is_found_in_the_prefix(
         command("vendor", "other")
 
 
-def test_the_policy_computes_where_the_station_says() -> None:
+def test_the_policy_runs_on_the_device_of_the_station() -> None:
     wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     given = station.parse_arguments([f"providers:=[{','.join(wanted)}]"])
     assert described(**given)["policy"].parameters["providers"] == wanted

@@ -41,7 +41,7 @@ def family(tmp_path: Path) -> Iterator[Family]:
     family.processes.close(0.5)
 
 
-def test_killed_children_are_noticed_and_named(family: Family) -> None:
+def test_killed_children_are_detected_and_named(family: Family) -> None:
     family.start("other", SLEEP)
     for name in ("driver", "codec", "policy"):
         pid = family.start(name, SLEEP)
@@ -83,7 +83,7 @@ def test_a_child_that_fails_is_reported_with_its_exit_status(family: Family) -> 
     assert str(family.deaths[0]) == "codec ended with exit status 3"
 
 
-def test_a_child_that_was_asked_to_end_is_not_a_death(family: Family) -> None:
+def test_a_child_that_was_requested_to_end_is_no_failure(family: Family) -> None:
     pid = family.start("policy", SLEEP)
     assert family.processes.stop(["policy"], 2.0) == []
     assert not alive(pid)
@@ -135,7 +135,7 @@ time.sleep(600)
 """
 
 
-def test_an_orphan_may_be_asked_to_end_in_place_of_being_killed(tmp_path: Path) -> None:
+def test_an_orphan_may_get_sigterm_in_place_of_sigkill(tmp_path: Path) -> None:
     """A driver brakes first."""
     braked, log = tmp_path / "braked", tmp_path / "log"
     parent = subprocess.Popen([sys.executable, "-c", PARENT, DRIVER, str(braked), str(log)])

@@ -9,16 +9,16 @@ from bringup import record, station
 from bringup.paths import RunDirectory
 
 
-def test_recorder_alone_is_told_the_topics_and_starts_itself(tmp_path):
+def test_recorder_alone_gets_the_topics_and_autostarts(tmp_path):
     resolved = station.load("dual_xarm7", {"record": True, "right_hand": "xhand"})
     command = record.prepare(resolved, RunDirectory.create(tmp_path))
     assert command[0] == sys.executable
     parameters = yaml.safe_load(Path(command[-1]).read_text())
     assert list(parameters) == ["/recorder"]
-    told = parameters["/recorder"]["ros__parameters"]
-    assert told["autostart"] is True
-    assert "/left/arm/command" in told["topics"]
-    assert yaml.safe_load(Path(told["station"]).read_text())["sides"]["right"]["hand"]["embodiment"] == "xhand"
+    recorder = parameters["/recorder"]["ros__parameters"]
+    assert recorder["autostart"] is True
+    assert "/left/arm/command" in recorder["topics"]
+    assert yaml.safe_load(Path(recorder["station"]).read_text())["sides"]["right"]["hand"]["embodiment"] == "xhand"
 
 
 def test_unknown_argument_is_refused_in_one_line(capsys):

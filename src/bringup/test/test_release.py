@@ -72,5 +72,5 @@ def test_one_that_refuses_is_named_with_its_reason(start, press):
 
 
 def test_without_drivers_there_is_nothing_to_release(monkeypatch):
-    status, said = release()
-    assert status == 2 and said.startswith("error: found no driver")
+    status, output = release()
+    assert status == 2 and output.startswith("error: found no driver")

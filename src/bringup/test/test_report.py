@@ -1,4 +1,4 @@
-"""The report says what the nodes said, and nothing where they said nothing."""
+"""The report has the figures that the nodes reported, and null for those they did not."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_of_several_parts_the_worst_latency_is_reported() -> None:
     assert latency["inference"] == {"p50": 18.2, "p99": 25.1, "max": 40.0}
 
 
-def test_the_report_has_the_hops_of_the_chunks_that_all_nodes_told_of() -> None:
+def test_the_report_has_the_hops_of_chunks_that_all_nodes_reported() -> None:
     content = built(RECORDED)
     arm = content["hops_ms"]["arm"]
     assert (arm["capture"]["mean"], arm["inference"]["mean"], arm["command_wait"]["mean"]) == (1.0, 6.0, 2.0)
@@ -130,14 +130,14 @@ def test_rates_are_means_of_the_whole_run_and_not_of_its_last_second() -> None:
     assert rates(*({"driver/left/arm": {"rate_hz": rate}} for rate in ("100", "94"))) == {"driver/left/arm": 97.0}
 
 
-def test_what_nobody_reported_is_null_and_not_zero() -> None:
+def test_figures_that_were_not_reported_are_null_and_not_zero() -> None:
     content = built({"policy": {"inference_ms_p50": "nan"}})
     assert content["real_time_factor"] is None
     assert content["latency_ms"]["inference"]["p50"] is None
     assert content["drivers"] == {}
 
 
-def test_the_dead_are_named_in_the_order_of_their_deaths() -> None:
+def test_ended_processes_are_named_in_the_order_of_their_ends() -> None:
     died = (Exit("policy", -signal.SIGKILL), Exit("front_camera", 1))
     assert built(RECORDED, died)["died"] == [
         {"node": "policy", "cause": "was killed by SIGKILL"},
@@ -145,7 +145,7 @@ def test_the_dead_are_named_in_the_order_of_their_deaths() -> None:
     ]
 
 
-def test_a_monitor_is_bounded_and_tells_news_from_old() -> None:
+def test_a_monitor_is_bounded_and_separates_new_from_old() -> None:
     monitor = Monitor()
     monitor.receive(message({f"part/{i}": {} for i in range(2 * Monitor.LIMIT)}))
     assert len(monitor.snapshot()) == Monitor.LIMIT

@@ -27,7 +27,7 @@ def test_another_hand_changes_nothing_else() -> None:
     assert station.load("dual_xarm7", hands) == plain
 
 
-def test_a_simulated_device_talks_to_the_port_of_its_station() -> None:
+def test_a_simulated_device_uses_the_port_of_its_station() -> None:
     resolved = station.load("dual_xarm7", {"port": 48999})
     assert {part.address for side in resolved.sides.values() for part in (side.arm, side.hand)} == {"shm:48999"}
 
@@ -82,7 +82,7 @@ def test_an_argument_that_does_not_fit_is_named(overrides: dict[str, object], te
     assert text in str(caught.value)
 
 
-def test_an_unknown_station_is_answered_with_those_that_exist() -> None:
+def test_an_unknown_station_is_refused_with_the_known_ones() -> None:
     with pytest.raises(FileError, match=r"found 'dual_xarm', expected a YAML file or one of .*dual_xarm7"):
         station.load("dual_xarm")
 

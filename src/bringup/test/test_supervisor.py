@@ -1,4 +1,4 @@
-"""The supervisor with real processes and a real topic: order, deaths, refusals, interruption."""
+"""The supervisor with real processes and a real topic: order, failures, refusals, interruption."""
 
 from __future__ import annotations
 
@@ -68,19 +68,22 @@ def test_a_killed_node_stops_motion_and_is_named(
     assert segments and not any(segment.exists() for segment in segments)
 
 
-def test_nothing_moves_before_every_driver_hears_the_emergency_stop(
+def test_nothing_moves_before_every_driver_receives_the_emergency_stop(
     run_directory: RunDirectory, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor_module, "LISTENERS_S", 0.5)
-    deaf = [NodeDescription("driver", "fake", "node", {}, 0, moves=True), NodeDescription("eye", "fake", "node", {}, 1)]
-    with Supervisor(deaf, run_directory, command) as supervisor:
+    unsubscribed = [
+        NodeDescription("driver", "fake", "node", {}, 0, moves=True),
+        NodeDescription("eye", "fake", "node", {}, 1),
+    ]
+    with Supervisor(unsubscribed, run_directory, command) as supervisor:
         supervisor.start()
         with pytest.raises(BringUpError, match=r"^/estop: found 0 subscribers after 0.5 s, expected 1"):
             supervisor.bring_up()
     assert "eye" not in notes.read_text()
 
 
-def test_a_node_that_refuses_to_configure_is_named_with_its_own_words(
+def test_a_node_that_refuses_to_configure_is_named_with_its_error(
     run_directory: RunDirectory, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REFUSES", "right")
@@ -91,7 +94,7 @@ def test_a_node_that_refuses_to_configure_is_named_with_its_own_words(
     assert "left activate" not in notes.read_text()
 
 
-def test_a_node_that_dies_during_bring_up_ends_it_at_once(run_directory: RunDirectory, notes: Path) -> None:
+def test_a_node_that_dies_during_bring_up_ends_it(run_directory: RunDirectory, notes: Path) -> None:
     def broken(nodes: Sequence[NodeDescription]) -> list[str]:
         failing = [sys.executable, "-c", "raise SystemExit('error: no licence')"]
         return failing if nodes[0].name == "right" else command(nodes)
@@ -106,7 +109,7 @@ def test_a_node_that_dies_during_bring_up_ends_it_at_once(run_directory: RunDire
 ARMS = [NodeDescription(name, "fake", "node", {}, 0, process="arms") for name in ("left", "right")]
 
 
-def test_nodes_that_share_a_process_come_up_each_by_itself(run_directory: RunDirectory, notes: Path) -> None:
+def test_nodes_that_share_a_process_are_activated_separately(run_directory: RunDirectory, notes: Path) -> None:
     with Supervisor([*ARMS, NODES[0]], run_directory, command) as supervisor:
         supervisor.start()
         supervisor.bring_up()

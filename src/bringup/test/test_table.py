@@ -17,11 +17,11 @@ STATUSES = {
 }
 
 
-def test_sources_come_first_and_strangers_last() -> None:
+def test_sources_come_first_and_unknown_nodes_last() -> None:
     assert [row[0] for row in rows(STATUSES, 100.5)] == ["simulation", "driver/left/arm", "policy", "visitor"]
 
 
-def test_a_part_that_falls_silent_is_shown_as_an_error() -> None:
+def test_a_part_without_new_diagnostics_is_shown_as_an_error() -> None:
     _, level, state, _ = rows({"policy": STATUSES["policy"]}, 100.0 + SILENT_AFTER_S + 1.0)[0]
     assert (level, state) == (2, "stale for 4 s")
 

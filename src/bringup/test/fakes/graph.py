@@ -1,4 +1,4 @@
-"""Runs a small graph under the supervisor until it is told to stop, as a process of its own."""
+"""Runs a small graph under the supervisor until a stop is requested, as a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lifecycle node that does nothing but note its transitions; refuses to configure when told to."""
+"""A lifecycle node that only notes its transitions; refuses to configure on request."""
 
 from __future__ import annotations
 
