@@ -14,7 +14,7 @@ BLOCK = re.compile(
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block; `note` is what the comment right before it says, "" without one."""
+    """A fenced block; `note` is the comment right before it, "" without one."""
 
     language: str
     text: str

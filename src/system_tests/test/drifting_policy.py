@@ -16,7 +16,7 @@ RISE_M_PER_S = 0.05
 
 
 def write_policy(folder: Path, codec: Path) -> Path:
-    """A bundle in `folder` that speaks the latent space of the bundle in `codec`."""
+    """A bundle in `folder` in the latent space of the bundle in `codec`."""
     space = bundle.load_manifest(codec, "codec")
     folder.mkdir(parents=True)
     onnx.save(_graph(space.axes), folder / "policy.onnx")

@@ -44,7 +44,7 @@ def test_standstill_holds_for_its_time_wherever_it_is_found(speeds):
 
 
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=200), st.floats(0.0, 1.0))
-def test_after_a_rest_nothing_moves_for_as_long_as_it_was_to_stay(speeds, within):
+def test_after_a_standstill_nothing_moves_for_the_required_time(speeds, within):
     recorded = track(speeds)
     found = motion.rest_s(recorded, 0.0, within)
     if found is not None:
@@ -54,7 +54,7 @@ def test_after_a_rest_nothing_moves_for_as_long_as_it_was_to_stay(speeds, within
 
 def test_a_pause_before_the_stop_arrives_is_no_rest():
     speeds = np.zeros(200)
-    speeds[15:30] = 1.0  # stood at once, went on for .15 s
+    speeds[15:30] = 1.0  # stopped immediately, then moved for .15 s
     assert motion.rest_s(track(speeds), 0.0, 0.4) == pytest.approx(0.3, abs=0.021)
     assert motion.rest_s(track(speeds), 0.0, 0.1) == 0.0 and motion.moved_after(track(speeds), 0.0)
     speeds[15:] = 1.0
@@ -66,7 +66,7 @@ def test_a_joint_that_never_rests_has_no_standstill():
     assert motion.standstill_s(track([]), 0.0) is None
 
 
-def test_the_joint_that_kept_the_others_waiting_is_named():
+def test_the_last_joint_to_rest_is_named():
     times = np.arange(0.0, 1.0, 0.01)
     speeds = np.stack([1.0 * (times < 0.3), 0.2 * (times < 0.5)], axis=1)
     recorded = motion.Track(times, speeds, REST)
@@ -76,7 +76,7 @@ def test_the_joint_that_kept_the_others_waiting_is_named():
     assert motion.last_to_rest(track(np.zeros(10)), 0.1) is None
 
 
-def test_what_moves_again_is_found_and_a_shiver_is_not():
+def test_renewed_motion_is_found_and_a_tremor_is_not():
     still, shiver, again = np.zeros(100), np.zeros(100), np.zeros(100)
     shiver[50:53], again[50:60] = 1.0, 1.0
     moved = [motion.moved_after(track(speeds), 0.2) for speeds in (still, shiver, again)]
@@ -90,7 +90,7 @@ def test_a_jump_is_motion_however_short_it_is():
     targets[100:, 0] = 0.25
     assert motion.moved_after(motion.commanded(times, targets, REST), 0.1)
     assert not motion.moved_after(motion.commanded(times, 0.4 * targets, REST), 0.1)
-    gap = (times < 0.4) | (times > 0.6)  # nobody looked when it happened
+    gap = (times < 0.4) | (times > 0.6)  # no sample was taken when it happened
     assert motion.moved_after(motion.commanded(times[gap], targets[gap], REST), 0.1)
 
 
@@ -127,7 +127,7 @@ def row(fault: str, observed: str = "", stall_ms: float | None = 0.0, resumed: b
     return Row(fault, "", observed, None, None, None, None, 0.0, 0.0, resumed, not observed, stall_ms)
 
 
-def test_a_row_is_not_judged_where_the_machine_stood_still():
+def test_a_row_is_not_judged_during_a_scheduler_stall():
     passed = [row("a", stall_ms=300.0), row("b"), row("c")]
     late, cut = row("late", "commands stopped late", 150.0), row("cut", "broke off", 90.0)
     assert verdict([*passed, late, cut], 100.0) == (["cut"], ["late"])
@@ -135,7 +135,7 @@ def test_a_row_is_not_judged_where_the_machine_stood_still():
     assert verdict([*passed, row("unknown", "broke off", None)], 100.0) == (["unknown"], [])
 
 
-def test_what_guards_people_is_judged_however_late_the_machine_is():
+def test_rows_that_protect_people_are_judged_despite_stalls():
     passed = [row("a"), row("b"), row("c")]
     wild, again = row("wild", f"2 {OUTSIDE}", 900.0), row("again", "moved again without a reset", 900.0, resumed=True)
     assert verdict([*passed, wild, again], 100.0) == (["wild", "again"], [])
@@ -160,7 +160,7 @@ def test_a_part_that_is_none_is_refused(text, capsys):
     assert f"found {text!r}, expected N/M" in capsys.readouterr().err
 
 
-def test_rows_for_which_a_library_is_missing_are_left_out_and_said_to_be(monkeypatch, tmp_path, capsys):
+def test_rows_without_their_library_are_left_out_and_reported(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("device_emulators.addresses.find_spec", lambda name: None)
     file = tmp_path / "faults.json"
     assert main(["--only", "dex3", "--json", str(file)]) == 1  # no row passed
@@ -170,7 +170,7 @@ def test_rows_for_which_a_library_is_missing_are_left_out_and_said_to_be(monkeyp
 
 
 @pytest.mark.system
-def test_a_frozen_policy_stops_the_robots_which_then_go_on(free_port, tmp_path):
+def test_a_frozen_policy_stops_the_robots_which_then_resume(free_port, tmp_path):
     pytest.importorskip("xarm")
     pytest.importorskip("rh56_sdk")
     file = tmp_path / "faults.json"

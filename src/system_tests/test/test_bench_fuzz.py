@@ -1,4 +1,4 @@
-"""Nothing that a stranger sends brings a parser or a node down; and the fuzzer would notice if it did."""
+"""No input crashes a parser or a node; and the fuzzer detects one that crashes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEED = 1
 
 
 @pytest.mark.parametrize("name", sorted(bench.frame_jobs()))
-def test_damaged_frames_are_refused_or_read_right_and_bring_nothing_down(name):
+def test_damaged_frames_are_refused_or_read_right_and_crash_nothing(name):
     found = bench.frame_jobs()[name](FRAMES, SEED)
     if found.skipped:
         pytest.skip(found.note)
@@ -31,7 +31,7 @@ def test_damaged_frames_are_refused_or_read_right_and_bring_nothing_down(name):
 
 @pytest.mark.graph
 @pytest.mark.parametrize("name", bench.message_jobs())
-def test_random_messages_are_refused_or_obeyed_within_all_limits(name):
+def test_random_messages_are_refused_or_executed_within_all_limits(name):
     found = bench.message_jobs()[name](MESSAGES, SEED)
     assert found.ok, found.failures
     assert found.frames >= MESSAGES and found.accepted and found.refused
@@ -43,7 +43,7 @@ def parser(feed, state=None, finish=lambda: None) -> Target:
 
 
 def read_a_length(data: bytes) -> str:
-    """Believes what it is told, as bad parsers do."""
+    """Accepts every value unchecked, as faulty parsers do."""
     if data[:1] == b"U" and len(data) > 2:
         data[data[1]]
         return ACCEPTED
@@ -59,7 +59,7 @@ def test_a_parser_that_crashes_is_caught_with_the_frames_that_did_it():
         [read_a_length(frame) for frame in frames]
 
 
-def test_a_parser_that_does_not_end_is_broken_off(monkeypatch):
+def test_a_parser_that_does_not_end_is_interrupted(monkeypatch):
     monkeypatch.setattr(parsing, "HANG_S", 0.1)
 
     def spin(data: bytes) -> str:
@@ -72,18 +72,18 @@ def test_a_parser_that_does_not_end_is_broken_off(monkeypatch):
     assert found.failed and "hang: no end in 0.1 s" in found.failures[0]
 
 
-def test_a_parser_that_keeps_all_it_hears_is_caught():
-    heard: dict[str, bytearray] = {"buffer": bytearray()}
+def test_a_parser_that_keeps_all_its_input_is_caught():
+    received: dict[str, bytearray] = {"buffer": bytearray()}
 
     def hoard(data: bytes) -> str:
-        heard["buffer"] += data * 50
+        received["buffer"] += data * 50
         return "no frame"
 
-    found = parsing.fuzz(parser(hoard, heard), 2000, SEED)
+    found = parsing.fuzz(parser(hoard, received), 2000, SEED)
     assert found.failed and "wrong: keeps" in found.failures[0]
 
 
-def test_a_parser_that_reads_what_was_not_said_is_caught():
+def test_a_parser_that_reads_values_not_sent_is_caught():
     def finish() -> None:
         raise Wrong("read something else")
 
@@ -96,9 +96,9 @@ def test_the_same_seed_gives_the_same_frames():
         return Frames.of(Random("7"), lambda rng: rng.randbytes(12), lambda data: data + b"!")
 
     frames, again = supply(), supply()
-    heard = [frames.next() for _ in range(3000)]
-    assert heard == [again.next() for _ in range(3000)]
-    assert any(frame in frames.seeds for frame in heard) and any(frame.endswith(b"!") for frame in heard)
+    received = [frames.next() for _ in range(3000)]
+    assert received == [again.next() for _ in range(3000)]
+    assert any(frame in frames.seeds for frame in received) and any(frame.endswith(b"!") for frame in received)
     whole, other = bytes(range(12)), bytes(range(100, 112))
     for damage in DAMAGES:
         assert any(damage(Random(number), whole, other) != whole for number in range(20)), damage.__name__
@@ -160,7 +160,7 @@ def test_the_command_prints_a_row_a_target_and_writes_the_same_figures(tmp_path,
     assert "simulation targets" in capsys.readouterr().out
 
 
-def test_the_command_fails_when_a_promise_was_broken(monkeypatch, capsys):
+def test_the_command_fails_when_a_check_fails(monkeypatch, capsys):
     failed = Outcome("parser", frames=1)
     failed.fail("crash: IndexError after 55ff00")
     monkeypatch.setattr(bench, "frame_jobs", lambda: {"parser": lambda frames, seed: failed})

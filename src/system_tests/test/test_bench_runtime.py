@@ -1,4 +1,4 @@
-"""The timing bench reads what the drivers say, judges it by the limits asked for, and measures a loop by itself."""
+"""The timing bench reads the diagnostics of the drivers, checks them against limits, and measures a single loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hand_drivers.servo import PERIOD_EDGES
 from system_tests.load import checks, idle, timing
 
 QUANTILES = ("p50", "p99", "max")
-SAID = {
+REPORTED = {
     **{f"period_jitter_ms_{name}": value for name, value in zip(QUANTILES, ("0.1", "0.16", "3"), strict=True)},
     **{f"step_ms_{name}": value for name, value in zip(QUANTILES, ("0.3", "0.9", "2"), strict=True)},
     **{f"command_to_write_ms_{name}": value for name, value in zip(QUANTILES, ("3", "5", "6"), strict=True)},
@@ -30,7 +30,7 @@ SAID = {
 
 
 def loop(**changes: str) -> timing.Loop:
-    return timing.loop(Status("driver/left/arm", values={**SAID, **changes}), 250.0, 249.9)
+    return timing.loop(Status("driver/left/arm", values={**REPORTED, **changes}), 250.0, 249.9)
 
 
 def failed(loops: dict[str, timing.Loop], idle: dict[str, timing.Loop] | None = None, guard_us: float = 30.0) -> list:
@@ -52,11 +52,11 @@ def test_a_loop_within_its_limits_passes_and_each_miss_is_named() -> None:
     assert failed({}, {"arm alone": loop(period_jitter_ms_p99="0.21")}) == ["arm alone: period jitter p99"]
     assert failed({}, {"arm alone": loop()}) == []
     assert failed({}, guard_us=41.0) == ["motion guard, 16 joints, p99"]
-    slow = timing.loop(Status("driver/left/arm", values=SAID), 250.0, 240.0)
+    slow = timing.loop(Status("driver/left/arm", values=REPORTED), 250.0, 240.0)
     assert failed({"left/arm": slow}) == ["left/arm: rate"]
 
 
-def test_what_no_driver_has_said_is_not_enough() -> None:
+def test_figures_that_no_driver_reported_fail() -> None:
     silent = timing.loop(Status("driver/left/arm"), 250.0, None)
     assert len(failed({"left/arm": silent})) == 3
     assert silent.figures()["jitter_p99_share"] is None
@@ -71,24 +71,24 @@ def figures(hop_ms: float, **others: float) -> dict[str, dict[str, dict[str, flo
     return {"arm": found, "hand": found}
 
 
-def missed_hops(found: dict[str, dict[str, dict[str, float]]], told: dict[str, float]) -> list[str]:
-    return [check.what for check in timing.judge_way(found) + timing.judge_sum(found, told) if not check.ok]
+def missed_hops(found: dict[str, dict[str, dict[str, float]]], wholes: dict[str, float]) -> list[str]:
+    return [check.what for check in timing.judge_way(found) + timing.judge_sum(found, wholes) if not check.ok]
 
 
-def test_a_way_that_is_too_long_or_does_not_add_up_is_named() -> None:
-    told = {"arm": 11.0, "hand": 11.0}  # eleven hops of a millisecond
-    assert missed_hops(figures(1.0), told) == []
-    assert missed_hops(figures(1.0, whole_without_inference=10.1), told) == [
+def test_a_path_that_is_too_long_or_does_not_add_up_is_named() -> None:
+    wholes = {"arm": 11.0, "hand": 11.0}  # eleven hops of a millisecond
+    assert missed_hops(figures(1.0), wholes) == []
+    assert missed_hops(figures(1.0, whole_without_inference=10.1), wholes) == [
         "arm: image stamp to first write without inference, p50"
     ]
-    assert missed_hops(figures(1.0), {**told, "hand": 11.7}) == ["hand: hops added up, off the whole"]
+    assert missed_hops(figures(1.0), {**wholes, "hand": 11.7}) == ["hand: hops added up, off the whole"]
 
 
-def test_a_way_that_nobody_measured_is_not_enough() -> None:
+def test_a_path_without_measurements_fails() -> None:
     assert len(missed_hops({}, {})) == 4
 
 
-def test_the_whole_is_the_mean_of_what_both_drivers_of_a_part_told() -> None:
+def test_the_whole_is_the_mean_of_what_both_drivers_reported() -> None:
     statuses = {
         name: Status(name, values={"age_after_write_ms_mean": mean})
         for name, mean in (("driver/left/arm", "10"), ("driver/right/arm", "14"), ("driver/left/hand", "20"))
@@ -108,7 +108,7 @@ def test_every_bin_has_a_name() -> None:
     assert timing.bins()[0] == "<50" and timing.bins()[4] == "95-105" and timing.bins()[-1] == ">=200"
 
 
-def test_the_table_shows_found_asked_and_verdict() -> None:
+def test_the_table_shows_found_required_and_verdict() -> None:
     console = Console(width=100, file=StringIO())
     console.print(checks.table("limits", [checks.at_most("guard", 61.0, 50.0, "us"), checks.at_least("r", 3, 1, "Hz")]))
     text = console.file.getvalue()

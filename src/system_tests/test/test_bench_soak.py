@@ -175,7 +175,7 @@ def test_only_gaps_that_are_all_excused_are_not_judged(excused: int, ok: bool) -
 
 
 class Run:
-    """A run second by second: what the machine and the drivers did, and when a person came."""
+    """A run second by second: stalls of the machine, states of the drivers, and resets by the operator."""
 
     def __init__(self, excuse_ms: float = 50.0) -> None:
         self.second, self.stall_ms, self.resets = 0, 0.0, []
@@ -188,7 +188,7 @@ class Run:
             self.second += 1
 
 
-def test_gaps_are_excused_only_while_the_machine_stalls() -> None:
+def test_gaps_are_excused_only_during_scheduler_stalls() -> None:
     run = Run()
     run.goes_on(5, gaps=3)
     run.goes_on(stall_ms=80.0, gaps=3)
@@ -215,7 +215,7 @@ def test_neither_a_short_pause_nor_one_that_is_not_known_excuses_anything(stall_
     assert (run.found.gaps.get(ARM, 0), run.found.stops, run.resets) == (0, 0, [])
 
 
-def test_robots_that_the_machine_stopped_are_reset_until_they_stand_ready() -> None:
+def test_robots_stopped_by_a_stall_are_reset_until_they_are_ready() -> None:
     run = Run()
     run.goes_on(10)
     run.goes_on(stall_ms=300.0, message="lost")
@@ -224,7 +224,7 @@ def test_robots_that_the_machine_stopped_are_reset_until_they_stand_ready() -> N
     assert run.found.stops == 1 and len(run.resets) == 2 and 11 <= run.resets[0] <= 15
 
 
-def test_robots_that_stop_by_themselves_stay_so() -> None:
+def test_robots_that_stop_without_a_stall_are_not_reset() -> None:
     run = Run()
     run.goes_on(10)
     run.goes_on(5, message="stopped")
@@ -233,7 +233,7 @@ def test_robots_that_stop_by_themselves_stay_so() -> None:
     assert run.found.stops == 0 and run.resets == []
 
 
-def test_nothing_is_excused_unless_asked() -> None:
+def test_nothing_is_excused_unless_requested() -> None:
     run = Run(math.inf)
     run.goes_on(stall_ms=5000.0, gaps=9, message="stopped")
     run.goes_on(60, gaps=9, message="stopped")
@@ -249,17 +249,17 @@ def test_what_is_wrong_is_one_line_before_anything_starts() -> None:
 @pytest.mark.system
 def test_a_short_run_accounts_for_every_chunk_and_watches_every_process(tmp_path: Path, free_port: int) -> None:
     done, figures = run_bench("soak", tmp_path, free_port, "--minutes", "0.2", "--backend", "sim")
-    assert done.returncode in (0, 1), done.stdout + done.stderr  # loops that pause are this machine's affair
+    assert done.returncode in (0, 1), done.stdout + done.stderr  # pauses of the loops depend on this machine
     expected = {"simulation", "policy", "left_codec", "right_codec", "front_camera"}
     expected |= {f"{side}_{part}_driver" for side in ("left", "right") for part in ("arm", "hand")}
     assert set(figures["processes"]) == expected
-    told = [check for check in figures["checks"] if not any(w in check["what"] for w in ("longest gap", "memory"))]
-    assert [check for check in told if not check["ok"]] == []
+    judged = [check for check in figures["checks"] if not any(w in check["what"] for w in ("longest gap", "memory"))]
+    assert [check for check in judged if not check["ok"]] == []
     assert int(figures["counts"]["policy"]["chunks"]) > 50
     assert done.returncode == (0 if all(check["ok"] for check in figures["checks"]) else 1)
 
 
-def test_a_pause_of_the_machine_is_told_apart_from_one_of_the_graph() -> None:
+def test_a_scheduler_stall_is_distinguished_from_a_pause_of_the_graph() -> None:
     loops = [ServoLoop(lambda now_ns: None, 100.0) for _ in range(2)]
     for loop in loops:
         loop.real_time = loop.pinned = True

@@ -46,7 +46,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
 
 
 class JsonHand:
-    """What the example's plug-in talks to: joints that are at once where they are sent."""
+    """The device of the example's plug-in: joints that reach their targets immediately."""
 
     def __init__(self, joints: tuple[str, ...], position: np.ndarray) -> None:
         self._joints = dict(zip(joints, position.tolist(), strict=True))
@@ -58,7 +58,7 @@ class JsonHand:
         self._thread.start()
 
     def close(self) -> None:
-        """Let go of the port."""
+        """Release the port."""
         self._listener.close()
 
     def _serve(self) -> None:
@@ -121,18 +121,18 @@ def test_the_camera_example_publishes_each_picture_with_its_own_stamp(plugin, tm
     folder = tmp_path / "pictures"
     folder.mkdir()
     parameters = {"name": "front", "source": "folder", "options": json.dumps({"path": str(folder), "rate_hz": 5.0})}
-    with listening() as said, active(CameraNode, "front_camera", **parameters):
+    with listening() as received, active(CameraNode, "front_camera", **parameters):
         for number in range(3):
             partial = tmp_path / "picture.png"
             cv2.imwrite(str(partial), np.full((4, 6, 3), 10 + number, np.uint8))
             partial.rename(folder / f"{number}.png")
             stamp_ns = (folder / f"{number}.png").stat().st_mtime_ns
-            assert until(lambda stamp_ns=stamp_ns: stamp_ns in stamps(said)), f"picture {number} is not published"
+            assert until(lambda stamp_ns=stamp_ns: stamp_ns in stamps(received)), f"picture {number} is not published"
 
 
-def stamps(said: list) -> list[int]:
+def stamps(received: list) -> list[int]:
     """Stamps (ns) of the images that were published."""
-    images = [message for topic, message in list(said) if topic == "/camera/front/image_raw"]
+    images = [message for topic, message in list(received) if topic == "/camera/front/image_raw"]
     return [message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec for message in images]
 
 

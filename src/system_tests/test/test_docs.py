@@ -1,4 +1,4 @@
-"""The documentation as a whole: it builds, its links lead somewhere, and what it names exists."""
+"""The documentation as a whole: it builds, its links resolve, and what it names exists."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PACKAGES = {path.parent.name for path in ROOT.glob("src/*/package.xml")}
 OPTIONAL = {"torch", "onnx", "lightning", "lightning_fabric"}
 
 
-def test_the_site_builds_and_every_link_and_anchor_leads_somewhere(tmp_path):
+def test_the_site_builds_and_every_link_and_anchor_resolves(tmp_path):
     pytest.importorskip("mkdocs")
     command = [
         sys.executable,
@@ -57,7 +57,7 @@ def test_the_site_builds_and_every_link_and_anchor_leads_somewhere(tmp_path):
 
 
 @pytest.mark.parametrize("page", [*FRONT, *PAGES], ids=IDS)
-def test_links_to_files_lead_somewhere(page: Path):
+def test_links_to_files_resolve(page: Path):
     missing = [target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()]
     assert missing == []
 
@@ -107,7 +107,7 @@ def exists(module: str, name: str) -> bool:
     return True
 
 
-def test_a_name_that_does_not_exist_is_noticed():
+def test_a_name_that_does_not_exist_is_found():
     assert exists("contracts.station", "Station.sides") and exists("hand_drivers.guard", "guard")
     assert not exists("contracts.station", "Station.wheels") and not exists("contracts.nothing", "x")
 

@@ -40,7 +40,7 @@ class Launched:
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, env=env)
 
-    def said(self, text: str) -> bool:
+    def printed(self, text: str) -> bool:
         return text in self.output.read_text()
 
     def node(self, name: str) -> int:
@@ -70,24 +70,24 @@ def launched(tmp_path: Path) -> Iterator[Launched]:
 
 
 def test_a_launched_graph_becomes_active_and_ends_on_ctrl_c(launched: Launched) -> None:
-    assert until(lambda: launched.said("the graph is active"), 30), launched.output.read_text()
+    assert until(lambda: launched.printed("the graph is active"), 30), launched.output.read_text()
     nodes = [launched.node("first"), launched.node("second")]
     launched.process.send_signal(signal.SIGINT)
     launched.process.wait(20)
     assert not any(alive(pid) for pid in nodes)
-    assert not launched.said("Traceback")
+    assert not launched.printed("Traceback")
     steps = [tuple(line.split()[1:]) for line in launched.notes.read_text().splitlines()]
     assert steps[:4] == [(n, t) for n in ("first", "second") for t in ("configure", "activate")]
 
 
 def test_a_killed_node_of_a_launch_stops_motion(launched: Launched, emergency_stops: EmergencyStops) -> None:
-    assert until(lambda: launched.said("the graph is active"), 30), launched.output.read_text()
+    assert until(lambda: launched.printed("the graph is active"), 30), launched.output.read_text()
     assert until(emergency_stops.connected)
     other = launched.node("second")
     os.kill(launched.node("first"), signal.SIGKILL)
     assert until(lambda: bool(emergency_stops.at), 5.0), launched.output.read_text()
     launched.process.wait(20)
-    assert launched.said("emergency stop: first")
+    assert launched.printed("emergency stop: first")
     assert not alive(other)
 
 

@@ -1,4 +1,4 @@
-"""Every package says what it needs (so that rosdep brings it) and offers only what exists."""
+"""Every package declares what it needs (so that rosdep brings it) and offers only what exists."""
 
 import ast
 import configparser

@@ -1,4 +1,4 @@
-"""The documentation's tables are those of the schemas, and its words those of the nodes."""
+"""The documentation's tables are those of the schemas, and its terms those of the nodes."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_plug_in_without_a_table_is_named(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", ["device xarm8", "node nobody", "hand inspire", "news"])
-def test_a_marker_of_something_unknown_is_answered_with_what_is_known(name):
+def test_an_unknown_marker_is_refused_with_the_known_ones(name):
     with pytest.raises(MarkerError, match=f"found {name}, expected one of node driver, .*camera v4l2"):
         rewritten(f"<!-- generated: {name} -->\n<!-- end -->\n")
 

@@ -58,7 +58,7 @@ def test_every_action_of_a_workflow_has_a_version(workflow):
     assert actions and all(re.fullmatch(r"[\w./-]+@v\d+\.\d+\.\d+", action) for action in actions)
 
 
-def test_no_name_of_a_test_is_too_long_to_be_read():
+def test_no_name_of_a_test_is_too_long():
     names = [
         f"{path.relative_to(ROOT)}: {node.name}"
         for path in sorted(ROOT.glob("src/*/test/**/test_*.py"))

@@ -1,4 +1,4 @@
-"""The commands of the tutorials run as they stand there, or say why they do not.
+"""The commands of the tutorials run as they stand there, or state why they do not.
 
 The comment before a bash block decides: `run`, `run with: ARGUMENTS` (added to the command, to shorten it), or
 `not run: REASON`. Files are those of blocks with a comment `file: NAME`.
@@ -63,7 +63,7 @@ def shortened(block: Block, port: int) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
-def test_every_command_of_a_tutorial_is_run_or_says_why_not(page: Path):
+def test_every_command_of_a_tutorial_is_run_or_states_why_not(page: Path):
     for block in blocks(page):
         if block.language == "bash":
             assert block.note == "run" or block.note.startswith(("run with: ", "not run: ")), block.text
