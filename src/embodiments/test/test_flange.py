@@ -1,4 +1,4 @@
-"""Every right hand meets the flange alike: fingers along +z, palm towards +y, index on the -x side, one grasp."""
+"""All right hands have one flange convention: fingers along +z, palm towards +y, index on the -x side, one grasp."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_reachable_targets_are_reached_from_home(key, offset):
 
 @settings(max_examples=60)
 @given(key=solver, xyz=vector(3, 3.0), rpy=vector(3, 3.2), seed=vector(7, 8.0))
-def test_any_target_and_seed_end_within_limits_with_an_honest_status(key, xyz, rpy, seed):
+def test_any_target_and_seed_end_within_limits_with_a_true_status(key, xyz, rpy, seed):
     ik = SOLVERS[key]
     q, status = ik.solve(pose(xyz, rpy), seed)
     assert within_limits(q, ARMS[key[1]])
@@ -102,7 +102,7 @@ def test_home_holds_hands_upright_facing_forward_above_the_table(hand):
         assert metres < 0.085 and radians < 0.01
 
 
-def test_targets_out_of_reach_say_so():
+def test_targets_out_of_reach_have_that_status():
     ik, home = SOLVERS["inspire", "right"], ARMS["right"].postures["home"]
     q, status = ik.solve(BASE @ pose((2.0, 0.0, 0.2)), home)
     assert status in (IKStatus.NOT_CONVERGED, IKStatus.AT_LIMIT)

@@ -23,7 +23,7 @@ def test_mimic_joints_follow_multiplier_offset_and_clamp():
     assert positions["index_intermediate"] == pytest.approx(-0.04545)
 
 
-def test_a_mimic_joint_stays_at_its_own_limit_when_its_leader_goes_on():
+def test_a_mimic_joint_stays_at_its_limit_when_its_leader_moves_on():
     hand = embodiments.load("inspire")
     q = np.zeros((2, 6))
     q[:, 1] = 0.6, 5.0

@@ -1,4 +1,4 @@
-"""All hands' fingertips at once are what the numpy kinematics says of each, and so are their gradients."""
+"""All hands' fingertips at once equal those of the numpy kinematics, and so are their gradients."""
 
 from __future__ import annotations
 

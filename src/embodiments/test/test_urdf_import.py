@@ -1,4 +1,4 @@
-"""Anybody's URDF becomes an embodiment, or is refused with one line that names file, field, found and expected."""
+"""Any URDF becomes an embodiment, or is refused with one line that names file, field, found and expected."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_wrong_arguments_are_refused_with_one_line(tmp_path, name, tips, options
         take_in(written(tmp_path, robot(*FINGERS, links=LINKS)), name, tips, options)
 
 
-def test_a_urdf_in_millimetres_is_noticed(tmp_path):
+def test_a_urdf_in_millimetres_is_detected(tmp_path):
     text = robot(*FINGERS, links=LINKS).replace("0.1", "100").replace("0.04", "40")
     with pytest.raises(EmbodimentError, match=r"expected 0.02 to 0.8 m: is it in metres?"):
         take_in(written(tmp_path, text), "toy", TIPS)

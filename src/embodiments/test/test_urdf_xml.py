@@ -1,4 +1,4 @@
-"""XML from anybody: bounded, without document types and entities, or refused in one line."""
+"""XML from untrusted sources: bounded, without document types and entities, or refused in one line."""
 
 from __future__ import annotations
 
