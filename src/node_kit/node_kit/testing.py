@@ -28,6 +28,7 @@ from std_srvs.srv import Trigger
 
 from node_kit import messages
 
+DEPARTURE_S = 1.0  # that an ended process has left the graph is known much sooner
 HANGING_S = 30.0  # far more than anything waited for takes: what reaches it hangs
 DIAGNOSTICS = QoSProfile(depth=100)
 
@@ -229,6 +230,9 @@ class NodeProcess(Peer):
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(HANGING_S)
+        else:
+            # Fast DDS may crash if this participant is deleted while it handles the departure of the other one.
+            until(lambda: self.name not in self.node.get_node_names(), DEPARTURE_S)
         super().close()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
