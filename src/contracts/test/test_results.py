@@ -63,9 +63,11 @@ def test_names_in_a_page_are_relative_to_the_workspace(table, tmp_path, monkeypa
     assert "`one --bundle models/policy`" in (tmp_path / "page.md").read_text()
 
 
-def test_without_a_path_nothing_is_written(table):
+def test_without_a_path_nothing_is_written(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     results.write(None, "one", "one", [table])
     results.write_row(None, "one", "one", ["a"], ["b"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_row_replaces_the_one_with_the_same_first_two_cells(tmp_path):
