@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bringup.monitor import Status
-from hand_drivers.servo import ServoLoop
 from node_kit.testing import until
 from system_tests.load import accounting, soak, stalls, usage
 from system_tests.load.interruptions import Interruptions
@@ -260,14 +259,18 @@ def test_a_short_run_accounts_for_every_chunk_and_watches_every_process(tmp_path
     assert done.returncode == (0 if all(check["ok"] for check in figures["checks"]) else 1)
 
 
-def test_a_scheduler_stall_is_distinguished_from_a_pause_of_the_graph() -> None:
-    loops = [ServoLoop(lambda now_ns: None, 100.0) for _ in range(2)]
-    for loop in loops:
-        loop.real_time = loop.pinned = True
-    loops[-1].longest_ms = 118.0
-    assert stalls.longest_ms(loops) == 108.0
-    loops[0].real_time = False  # then any other program may have kept it
-    assert stalls.longest_ms(loops) is None
+@given(st.lists(st.tuples(st.integers(0, 500), st.booleans()), max_size=50))
+def test_the_longest_of_all_delays_since_the_last_request_is_found(steps: list[tuple[int, bool]]) -> None:
+    delays, now_ms, late_ms = stalls.Delays(), 0, [0]
+    delays.step(0)
+    for late, request in steps:
+        now_ms += 10 + late
+        delays.step(now_ms * 1_000_000)
+        late_ms.append(late)
+        if request:
+            assert delays.take_ms() == pytest.approx(max(late_ms))
+            late_ms = [0]
+    assert delays.take_ms() == pytest.approx(max(late_ms))
 
 
 @pytest.mark.graph

@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections import deque
 from types import TracebackType
 
 from hand_drivers.servo import ServoLoop
 
 RATE_HZ, PRIORITY = 100.0, 99
 END_S = 5.0
+STEPS = 360_000  # that a loop remembers until they are taken: an hour
 
 
 class SchedulerStalls:
@@ -77,24 +78,44 @@ def words(found_ms: float | None) -> str:
     return f"longest scheduler stall {found_ms:.1f} ms"
 
 
-def longest_ms(loops: Sequence[ServoLoop]) -> float | None:
-    """The longest delay of the loops, ms; None unless all are pinned and have real-time priority."""
-    if not all(loop.real_time and loop.pinned for loop in loops):
-        return None
-    return round(max(max(loop.longest_ms for loop in loops) - 1e3 / RATE_HZ, 0.0), 2)
+class Delays:
+    """How late the steps of one loop are. One thread steps, another takes; none of the delays is lost between them."""
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+        self._late_ms: deque[float] = deque(maxlen=STEPS)
+
+    def step(self, now_ns: int) -> None:
+        """A step of the loop at a time of CLOCK_MONOTONIC, ns."""
+        if self._last_ns is not None:
+            self._late_ms.append(max((now_ns - self._last_ns) * 1e-6 - 1e3 / RATE_HZ, 0.0))
+        self._last_ns = now_ns
+
+    def take_ms(self) -> float:
+        """The longest delay since the last call, ms."""
+        longest = 0.0
+        while self._late_ms:
+            longest = max(longest, self._late_ms.popleft())
+        return longest
 
 
 def main() -> int:
-    """The measuring process: for each line of the standard input, prints the longest stall since the previous one."""
+    """The measuring process: for each line of the standard input, prints the longest stall since the previous one.
+
+    Prints null unless all loops are pinned and have real-time priority: any other program could delay them.
+    """
     processors = sorted(os.sched_getaffinity(0))
-    loops = [ServoLoop(lambda now_ns: None, RATE_HZ, f"pauses {c}", PRIORITY, c) for c in processors]
+    delays = [Delays() for _ in processors]
+    loops = [
+        ServoLoop(found.step, RATE_HZ, f"stalls {cpu}", PRIORITY, cpu)
+        for cpu, found in zip(processors, delays, strict=True)
+    ]
     for loop in loops:
         loop.start()
     for _ in sys.stdin:
         time.sleep(2 / RATE_HZ)  # a stall in progress appears in the next step
-        print(json.dumps(longest_ms(loops)), flush=True)
-        for loop in loops:
-            loop.forget()
+        known = all(loop.real_time and loop.pinned for loop in loops)
+        print(json.dumps(round(max(found.take_ms() for found in delays), 2) if known else None), flush=True)
     for loop in loops:
         loop.stop()
     return 0
