@@ -20,6 +20,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import GetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.publisher import Publisher
@@ -30,6 +31,7 @@ from node_kit import messages
 
 DEPARTURE_S = 1.0  # that an ended process has left the graph is known much sooner
 HANGING_S = 30.0  # far more than anything waited for takes: what reaches it hangs
+REQUEST_AGAIN_S = 1.0
 DIAGNOSTICS = QoSProfile(depth=100)
 
 
@@ -122,12 +124,27 @@ class Peer:
             self._executor.spin_once(timeout_sec=left)
 
     def call(self, kind: type, service: str, request: object) -> Any:
-        """Call a service and return its response."""
+        """Call a service of a node, "/node/service", and return its response."""
         client = self.node.create_client(kind, service)
         self.wait_for(client.service_is_ready, f"the service {service}")
+        self._wait_until_discovered_by(service.rsplit("/", 1)[0])
         future = client.call_async(request)
         self.wait_for(future.done, f"the response of {service}")
         return future.result()
+
+    def _wait_until_discovered_by(self, node: str) -> None:
+        """Until the node knows every client of this peer: a response to one that it has not discovered is lost.
+
+        It discovers them in the order of their creation, so the response to a later one shows that it knows them all.
+        """
+        client = self.node.create_client(GetParameters, f"{node}/get_parameters")
+        self.wait_for(client.service_is_ready, f"the parameters of {node}")
+        for _ in range(round(HANGING_S / REQUEST_AGAIN_S)):
+            response = client.call_async(GetParameters.Request())
+            self._executor.spin_until_future_complete(response, REQUEST_AGAIN_S)
+            if response.done():
+                return
+        raise AssertionError(f"no response of {node} in {HANGING_S:g} s; {self.explanation()}")
 
     def explanation(self) -> str:
         """Additional text of a failure."""
