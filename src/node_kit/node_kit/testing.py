@@ -31,6 +31,7 @@ from node_kit import messages
 
 DEPARTURE_S = 1.0  # that an ended process has left the graph is known much sooner
 HANGING_S = 30.0  # far more than anything waited for takes: what reaches it hangs
+DEPARTING_S = 0.1
 REQUEST_AGAIN_S = 1.0
 DIAGNOSTICS = QoSProfile(depth=100)
 
@@ -248,8 +249,10 @@ class NodeProcess(Peer):
             self.process.kill()
             self.process.wait(HANGING_S)
         else:
-            # Fast DDS may crash if this participant is deleted while it handles the departure of the other one.
+            # Fast DDS may crash if this participant is deleted while it handles the departure of the other one. A process
+            # that ended at once may never have been among the names: hence the time after it.
             until(lambda: self.name not in self.node.get_node_names(), DEPARTURE_S)
+            self.listen(DEPARTING_S)
         super().close()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
