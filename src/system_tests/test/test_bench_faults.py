@@ -104,6 +104,28 @@ def test_peaks_are_those_of_the_motion(speed, acceleration):
         assert motion.peak_acceleration(recorded, 0.0) == pytest.approx([acceleration, acceleration / 2], rel=0.02)
 
 
+def test_speeds_after_a_stall_of_the_world_are_left_out_until_servos_settle():
+    times = np.arange(0.0, 2.0, 0.005)
+    speeds = np.sin(times) + 1.0
+    stalled = (times >= 0.5) & (times < 0.6)
+    speeds[stalled] = speeds[np.flatnonzero(stalled)[0]]
+    speeds[(times >= 0.6) & (times < 0.7)] += 9.0
+    recorded = motion.Track(times, np.stack([speeds, speeds], axis=1), REST)
+    kept = motion.without_stalls(recorded)
+    assert motion.peak_velocity(recorded, 0.0).max() > 10.0
+    assert motion.peak_velocity(kept, 0.0).max() == pytest.approx(2.0, abs=0.01)
+    settling = (times >= 0.6) & (times < 0.6 + motion.SETTLE_S)
+    assert set(times[~settling]) <= set(kept.times_s)
+
+
+def test_without_a_stall_every_speed_is_kept():
+    times = np.arange(0.0, 2.0, 0.005)
+    recorded = motion.Track(times, np.stack([np.sin(times), np.cos(times)], axis=1), REST)
+    assert np.array_equal(motion.without_stalls(recorded).times_s, times)
+    none = motion.Track(times[:0], recorded.velocities[:0], REST)
+    assert not motion.without_stalls(none).times_s.size
+
+
 def test_commands_that_come_in_steps_move_until_the_last_one():
     times = np.arange(0.0, 1.0, 0.005)
     steps = np.minimum(np.floor(times / 0.01), 30) * 0.01  # 1 rad/s in steps of 10 ms, until .3 s
@@ -124,7 +146,7 @@ def test_a_part_of_the_matrix_keeps_the_graph_it_needs():
 
 def row(fault: str, observed: str = "", stall_ms: float | None = 0.0, resumed: bool = False) -> Row:
     """A row that passed, or that failed with what was observed."""
-    return Row(fault, "", observed, None, None, None, None, 0.0, 0.0, resumed, not observed, stall_ms)
+    return Row(fault, "", observed, resumed=resumed, passed=not observed, scheduler_stall_ms=stall_ms)
 
 
 def test_a_row_is_not_judged_during_a_scheduler_stall():

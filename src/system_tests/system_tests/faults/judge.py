@@ -16,6 +16,7 @@ LIMIT_S = 0.3  # from a fault to rest, in addition to the braking time
 STAYS_S = 1.0  # time after the end of a fault in which nothing may move before the reset
 NAMED_S = 3.0
 OUTSIDE = "commands outside a limit"
+OVERSHOOT = 1.2  # multiple of a speed limit that a servo may reach while it follows targets within the limit
 STOPPING = (Expected.STOPS, Expected.NOTICED, Expected.HOLDS, Expected.ENDS)
 LATCHED = (Expected.STOPS, Expected.NOTICED)
 
@@ -32,8 +33,11 @@ class Row:
         commands_at_rest_s: Time until the commands are at rest; None likewise.
         allowed_s: Limit of `commands_at_rest_s`: LIMIT_S, and the braking time of the fastest joint.
         settling_s: Time that the simulated servos take to follow, added to the limit of `standstill_s`.
-        max_speed: Largest speed of all rotating joints from the fault on, rad/s.
-        max_acceleration: Their largest acceleration, rad/s^2.
+        fastest: The joint that was fastest, relative to its speed limit, from the fault until the work goes on.
+        max_speed: Its largest speed, rad/s (m/s).
+        limit: Its speed limit.
+        driven_speed: The largest speed to which a servo drove a joint, as a multiple of its limit.
+        max_acceleration: Largest acceleration of all rotating joints, rad/s^2.
         resumed: Whether a motion was commanded too early.
         passed: Whether the reaction was the expected one.
         scheduler_stall_ms: Longest scheduler stall during the fault; None if unknown.
@@ -42,14 +46,17 @@ class Row:
     fault: str
     expected: str
     observed: str
-    standstill_s: float | None
-    commands_at_rest_s: float | None
-    allowed_s: float | None
-    settling_s: float | None
-    max_speed: float
-    max_acceleration: float
-    resumed: bool
-    passed: bool
+    standstill_s: float | None = None
+    commands_at_rest_s: float | None = None
+    allowed_s: float | None = None
+    settling_s: float | None = None
+    fastest: str = ""
+    max_speed: float = 0.0
+    limit: float = 0.0
+    driven_speed: float = 0.0
+    max_acceleration: float = 0.0
+    resumed: bool = False
+    passed: bool = False
     scheduler_stall_ms: float | None = None
 
 
@@ -80,10 +87,12 @@ def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     outside = _outside(running) - outside
     problems += [f"{outside} {OUTSIDE}"] if outside else []
     problems += ["moved again without a reset"] if resumed else []
-    speed, acceleration = _peaks(running, joints, began)
+    speeds = _speeds(running, began)
+    problems += speeds.problems
     times = (stop.standstill_s, stop.commands_at_rest_s, stop.allowed_s, stop.settling_s)
+    peaks = (speeds.fastest, speeds.speed, speeds.limit, speeds.driven, _acceleration(running, joints, began))
     text = "; ".join([*problems, observed])
-    return Row(fault.name, str(fault.expected), text, *times, speed, acceleration, resumed, not problems)
+    return Row(fault.name, str(fault.expected), text, *times, *peaks, resumed, not problems)
 
 
 def _wait_for_rest(running: Trial, until_s: float) -> None:
@@ -165,7 +174,30 @@ def _outside(running: Trial) -> int:
     return sum(int(status.number("outside_limits") or 0) for status in running.statuses().values())
 
 
-def _peaks(running: Trial, track: motion.Track, since: float) -> tuple[float, float]:
-    turning = running.truth.turning
-    peaks = motion.peak_velocity(track, since)[turning], motion.peak_acceleration(track, since)[turning]
-    return float(peaks[0].max(initial=0.0)), float(peaks[1].max(initial=0.0))
+@dataclass(frozen=True)
+class Speeds:
+    """Speeds relative to their limits; see `Row`."""
+
+    fastest: str
+    speed: float
+    limit: float
+    driven: float
+    problems: tuple[str, ...]
+
+
+def _speeds(running: Trial, since: float) -> Speeds:
+    """Judge the speeds of all joints; a joint moved by a contact may be faster than a servo may drive it."""
+    truth = running.truth
+    peaks = motion.peak_velocity(truth.tracks()[0], since)
+    driven = motion.peak_velocity(motion.without_stalls(truth.driven()), since)
+    fastest = int((peaks / truth.velocity).argmax())
+    problems = tuple(
+        f"{truth.names[j]} reached {driven[j]:.2f}, limit {truth.velocity[j]:.2f}"
+        for j in np.flatnonzero(driven > OVERSHOOT * truth.velocity)
+    )
+    worst = float((driven / truth.velocity).max())
+    return Speeds(truth.names[fastest], float(peaks[fastest]), float(truth.velocity[fastest]), worst, problems)
+
+
+def _acceleration(running: Trial, track: motion.Track, since: float) -> float:
+    return float(motion.peak_acceleration(track, since)[running.truth.turning].max(initial=0.0))

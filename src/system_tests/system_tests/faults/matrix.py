@@ -31,7 +31,7 @@ from system_tests.faults.trial import TrialError, trial
 from system_tests.load import live
 from system_tests.load.stalls import SchedulerStalls
 
-FAILED = Row("", "", "", None, None, None, None, 0.0, 0.0, False, False)
+FAILED = Row("", "", "")
 NOT_RUN = replace(FAILED, observed="not run: interrupted")
 
 
@@ -173,7 +173,10 @@ def table(rows: Iterable[Row]) -> Table:
         "allowed s",
         "joints at rest s",
         "servos' lag s",
-        "rad/s",
+        "fastest joint",
+        "its speed",
+        "its limit",
+        "driven, of limit",
         "rad/s2",
         "resumed",
         "passed",
@@ -182,7 +185,13 @@ def table(rows: Iterable[Row]) -> Table:
     for row in rows:
         times = (row.commands_at_rest_s, row.allowed_s, row.standstill_s, row.settling_s)
         shown = ("" if value is None else f"{value:.3f}" for value in times)
-        peaks = (f"{row.max_speed:.2f}", f"{row.max_acceleration:.1f}")
+        peaks = (
+            row.fastest,
+            f"{row.max_speed:.2f}",
+            f"{row.limit:.2f}",
+            f"{row.driven_speed:.2f}",
+            f"{row.max_acceleration:.1f}",
+        )
         verdicts = ("yes" if row.resumed else "no", "yes" if row.passed else "NO")
         found.add_row(row.fault, row.expected, *shown, *peaks, *verdicts)
     return found

@@ -8,6 +8,7 @@ import numpy as np
 
 SMOOTH_S = 0.03  # time over which accelerations are computed; shorter changes are noise of contacts
 WINDOW_S = 0.01  # time over which the velocity of targets, which change in steps, is computed
+STALL_S, SETTLE_S = 0.03, 0.3  # time without a new state that is a stall, and in which servos catch up after it
 JUMP_S = 4.0  # a step longer than the motion at the rest threshold in this time is a jump
 
 
@@ -103,6 +104,16 @@ def peak_velocity(track: Track, since_s: float) -> np.ndarray:
     """Largest speed of each joint (J,) from `since_s` on; zeros without samples."""
     after = track.part(since_s)
     return np.abs(after.velocities).max(axis=0, initial=0.0)
+
+
+def without_stalls(track: Track) -> Track:
+    """Without the time after a stall of the simulated world: the targets moved on, and servos catch up with them."""
+    new = np.append(True, np.any(np.diff(track.velocities, axis=0) != 0.0, axis=1))
+    at = track.times_s[new[: len(track.times_s)]]
+    ends = at[1:][np.diff(at) > STALL_S]
+    age_s = track.times_s - np.append(-np.inf, ends)[np.searchsorted(ends, track.times_s, side="right")]
+    kept = age_s > SETTLE_S
+    return Track(track.times_s[kept], track.velocities[kept], track.rest)
 
 
 def peak_acceleration(track: Track, since_s: float) -> np.ndarray:

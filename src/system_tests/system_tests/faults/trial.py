@@ -75,19 +75,16 @@ class Trial:
         }
 
     def begin_work(self) -> None:
-        """Wait until the robots move; a stop before any fault, as of a slow device at the start, is reset.
+        """Wait until all drivers are released and the robots move, whatever the fault before this one left.
 
         Raises:
             TrialError: If they do not move.
         """
         for _ in range(RESETS):
-            try:
-                return self.wait_until_moving()
-            except TrialError:
-                if not self._all_stopped():
-                    raise
             with suppress(TrialError):  # a device that is not reconnected yet
-                self.release()
+                if self._stopped():
+                    self.release()
+                return self.wait_until_moving()
         return self.wait_until_moving()
 
     def wait_until_moving(self) -> None:
@@ -100,14 +97,13 @@ class Trial:
         while self.truth.speed() < MOVING or len(self.injector.chunks) < wanted or not self.injector.images:
             self.supervisor.check()
             waited_s = time.monotonic() - began
-            if waited_s > MOVES_S or (waited_s > NEWS_S and self._all_stopped()):
+            if waited_s > MOVES_S or (waited_s > NEWS_S and len(self._stopped()) == len(self.drivers)):
                 raise TrialError(f"nothing moved for {waited_s:.0f} s: {self.driver_states()}")
             time.sleep(POLL_S)
 
-    def _all_stopped(self) -> bool:
-        """Whether all drivers wait for a reset."""
-        states = self.driver_states().values()
-        return bool(states) and all(state.startswith(State.STOPPED) for state in states)
+    def _stopped(self) -> list[str]:
+        """The drivers that wait for a reset."""
+        return [name for name, state in self.driver_states().items() if state.startswith(State.STOPPED)]
 
     def release(self) -> None:
         """Release the emergency stop and reset all drivers, with retries if a device was lost meanwhile.

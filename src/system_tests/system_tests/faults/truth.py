@@ -26,6 +26,7 @@ class Truth:
     Attributes:
         names: Names, in the order of the station's sides, arm before hand.
         rest: Velocities (J,) below which a joint counts as at rest.
+        velocity: Velocity limits (J,).
         acceleration: Acceleration limits (J,).
         lag_s: Time constants of the simulated servos (J,), s.
         turning: Whether a joint rotates (J,).
@@ -35,7 +36,8 @@ class Truth:
         sides = mounted(station)
         robots = {f"{side}/{part}": getattr(of, part) for side, of in sides.items() for part in ("arm", "hand")}
         self.names = tuple(f"{part} {joint}" for part, robot in robots.items() for joint in robot.joints)
-        self.acceleration = np.concatenate([robot.acceleration for robot in robots.values()])  # limits (J,)
+        self.velocity = np.concatenate([robot.velocity for robot in robots.values()])
+        self.acceleration = np.concatenate([robot.acceleration for robot in robots.values()])
         kinds = np.concatenate([np.full(len(robot.joints), robot.kind) for robot in robots.values()])
         self.rest, self.turning = np.array([REST[kind] for kind in kinds]), kinds != "gripper"
         friction = {"hand": HAND_JOINT_DAMPING}
@@ -57,20 +59,31 @@ class Truth:
 
     def tracks(self) -> tuple[Track, Track]:
         """All that is kept: what the robots did, and what they were commanded to do, past all drivers and wires."""
+        times, (_, velocities, _, targets) = self._kept()
+        return Track(times, velocities, self.rest), commanded(times, targets, self.rest)
+
+    def driven(self) -> Track:
+        """What the servos did: the velocities, but zero where a joint moves against the effort of its servo.
+
+        A body in contact with a finger moves it faster than any command; that is no fault of a command.
+        """
+        times, (_, velocities, efforts, _) = self._kept()
+        return Track(times, np.where(velocities * efforts > 0.0, velocities, 0.0), self.rest)
+
+    def _kept(self) -> tuple[np.ndarray, np.ndarray]:
+        """Times (T,) and rows (4, T, J) of all samples."""
         samples = list(self._samples)
         times = np.array([at for at, _ in samples])
-        velocities, targets = np.array([values for _, values in samples]).reshape(len(samples), 2, -1).swapaxes(0, 1)
-        return Track(times, velocities, self.rest), commanded(times, targets, self.rest)
+        return times, np.array([rows for _, rows in samples]).reshape(len(samples), 4, -1).swapaxes(0, 1)
 
     def speed(self) -> float:
         """The fastest joint now, as a multiple of the speed at rest; 0 before the first answer."""
         if not self._samples:
             return 0.0
-        velocities = self._samples[-1][1][: len(self.rest)]
+        velocities = self._samples[-1][1][1]
         return float((np.abs(velocities) / self.rest).max())
 
     def _run(self) -> None:
         while not self._end.wait(PERIOD_S):
             with contextlib.suppress(WorldError):  # a lost world has no motion; the record has a gap then
-                _, velocities, _, targets = self._view.robots()
-                self._samples.append((time.monotonic(), np.concatenate([velocities, targets])))
+                self._samples.append((time.monotonic(), self._view.robots()))
