@@ -104,7 +104,7 @@ def test_peaks_are_those_of_the_motion(speed, acceleration):
         assert motion.peak_acceleration(recorded, 0.0) == pytest.approx([acceleration, acceleration / 2], rel=0.02)
 
 
-def test_speeds_after_a_stall_of_the_world_are_left_out_until_servos_settle():
+def test_speeds_right_after_a_stall_of_the_world_are_left_out():
     times = np.arange(0.0, 2.0, 0.005)
     speeds = np.sin(times) + 1.0
     stalled = (times >= 0.5) & (times < 0.6)

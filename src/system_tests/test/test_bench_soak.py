@@ -260,7 +260,7 @@ def test_a_short_run_accounts_for_every_chunk_and_watches_every_process(tmp_path
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.booleans()), max_size=50))
-def test_the_longest_of_all_delays_since_the_last_request_is_found(steps: list[tuple[int, bool]]) -> None:
+def test_the_longest_delay_since_the_last_request_is_found(steps: list[tuple[int, bool]]) -> None:
     delays, now_ms, late_ms = stalls.Delays(), 0, [0]
     delays.step(0)
     for late, request in steps:
