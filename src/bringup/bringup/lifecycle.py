@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.node import Node
 from rclpy.task import Future
 
 POLL_S = 0.005
 ANSWER_S = 0.5
+FOREIGN = "another graph runs in this ROS domain: end it, or set another ROS_DOMAIN_ID"
 CONFIGURE, ACTIVATE, DEACTIVATE = (
     Transition.TRANSITION_CONFIGURE,
     Transition.TRANSITION_ACTIVATE,
@@ -63,6 +64,7 @@ class LifecycleManager:
         # In this order: see _wait_until_present.
         self._clients = {name: node.create_client(ChangeState, f"/{name}/change_state") for name in names}
         self._states = {name: node.create_client(GetState, f"/{name}/get_state") for name in names}
+        self._count_services = node.count_services
 
     def bring_up(
         self, progress: Callable[[str], None] = lambda text: None, before_last: Callable[[], None] = lambda: None
@@ -80,6 +82,7 @@ class LifecycleManager:
             if stage is self._stages[-1]:
                 before_last()
             self._wait_until_present(stage)
+            self._expect_alone(stage)
             for transition in (CONFIGURE, ACTIVATE):
                 progress(f"{VERBS[transition]}: {', '.join(stage)}")
                 self.change(stage, transition)
@@ -98,6 +101,11 @@ class LifecycleManager:
             self._pause()
 
     def _answers(self, name: str) -> bool:
+        """Whether a node that is not configured has responded.
+
+        Raises:
+            BringUpError: If one is further: it is not of this graph, whose nodes this class alone configures.
+        """
         client = self._states[name]
         if not client.service_is_ready():
             return False
@@ -106,7 +114,22 @@ class LifecycleManager:
             self._pause()
         if not call.done():
             client.remove_pending_request(call)
-        return call.done()
+            return False
+        state = getattr(call.result(), "current_state", State(id=State.PRIMARY_STATE_UNKNOWN))
+        if state.id not in (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_UNKNOWN):
+            raise BringUpError(f"{name}: found it {state.label}, expected unconfigured; {FOREIGN}")
+        return True
+
+    def _expect_alone(self, names: Sequence[str]) -> None:
+        """Check that each name has one node.
+
+        Raises:
+            BringUpError: If one has more.
+        """
+        for name in names:
+            count = self._count_services(f"/{name}/change_state")
+            if count > 1:
+                raise BringUpError(f"{name}: found {count} nodes of this name, expected one; {FOREIGN}")
 
     def change(self, names: Iterable[str], transition: int) -> None:
         """Request one transition of several nodes at the same time.

@@ -11,7 +11,7 @@ from pathlib import Path
 from bringup.environment import environment
 from bringup.executables import ExecutableError, command
 from bringup.graph import NodeDescription
-from contracts import plugins
+from contracts import claims, plugins
 from contracts.rendering import no_rendering
 from contracts.station import Station
 
@@ -34,6 +34,7 @@ def check(station: Station, nodes: Sequence[NodeDescription]) -> None:
         check_plugins(station)
         check_bundles(station)
         check_executables(nodes)
+        check_names(nodes)
         check_port(station)
     check_task(station)  # loads the renderer
 
@@ -87,6 +88,19 @@ def check_executables(nodes: Sequence[NodeDescription]) -> None:
             raise PreflightError(str(error)) from None
 
 
+def check_names(nodes: Sequence[NodeDescription]) -> None:
+    """Check that no other graph runs in this ROS domain: its nodes have the same names and topics."""
+    given = os.environ.get("ROS_DOMAIN_ID", "")
+    domain = int(given) if given.isdecimal() else 0
+    for node in nodes:
+        other = claims.owner(claims.name_of_node(f"/{node.name}", domain))
+        if other:
+            raise PreflightError(
+                f"{node.name}: found {other}, in ROS domain {domain}, expected no other graph there; end it, or start "
+                f"this one in a domain and with a port of its own: ROS_DOMAIN_ID={domain + 1} and port:=PORT"
+            )
+
+
 def check_port(station: Station) -> None:
     """Check that the simulated world's port is free: another graph on it would be moved instead of this one."""
     from simulation.shared_world import taken
@@ -95,7 +109,7 @@ def check_port(station: Station) -> None:
     if station.simulated and taken(port):
         raise PreflightError(
             f"simulation.port: found {port} taken by another simulated world, expected a free one; "
-            f"end the other run or choose another with port:={port + 1}"
+            f"end the other run, or start this one with port:={port + 1} in a ROS domain of its own"
         )
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from bringup_helpers import write_bundles
 
+from contracts.claims import Claim, name_of_node
 from contracts.station import station_file
 
 pytestmark = pytest.mark.graph
@@ -99,6 +100,14 @@ def test_a_port_in_use_is_named_with_the_parameter_that_changes_it(demo: Demo, t
     line = demo.refusal(f"port:={taken_port}")
     assert f"simulation.port: found {taken_port} taken by another simulated world" in line
     assert "port:=" in line
+
+
+def test_a_second_station_in_one_ros_domain_is_refused_with_the_first_ones_node(demo: Demo) -> None:
+    claim = Claim(name_of_node("/policy", int(os.environ["ROS_DOMAIN_ID"])))
+    line = demo.refusal()
+    claim.release()
+    assert f"policy: found process {os.getpid()}, in ROS domain {os.environ['ROS_DOMAIN_ID']}" in line
+    assert "expected no other graph there" in line and "ROS_DOMAIN_ID=" in line
 
 
 def test_without_egl_the_error_names_the_packages_to_install(demo: Demo) -> None:

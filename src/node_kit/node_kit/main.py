@@ -16,6 +16,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+from contracts.claims import Claim, name_of_node
 from node_kit import log
 from node_kit.lifecycle import Lifecycle
 
@@ -39,13 +40,16 @@ def spin(node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | 
     end = threading.Event()
     _on_signal(end.set)
     nodes: list[Spinner] = []
+    claims: list[Claim] = []  # until this process ends: two nodes of one name would respond to one request
     try:
         rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
         names = remove_ros_args(args)[1:] or [name]
         for name in names:  # an error below is reported under this name
-            nodes.append(Spinner(node_class(name), end))
-        for node in nodes:
-            node.start()
+            node = node_class(name)
+            nodes.append(Spinner(node, end))
+            claims.append(Claim(name_of_node(node.get_fully_qualified_name(), node.context.get_domain_id())))
+        for spinner in nodes:
+            spinner.start()
         end.wait()
     except Exception as error:
         log.error(f"/{name}", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import subprocess
@@ -101,6 +102,25 @@ def test_repeated_signals_until_the_process_ends_change_nothing(start, number):
 def test_a_node_that_refuses_to_configure_ends_with_1_and_one_line(start):
     output, errors = start("refuse").communicate(timeout=30.0)
     assert (output, errors) == ("", "error: node /probe: no such bundle\n")
+
+
+def test_a_second_node_of_one_name_and_domain_is_refused_and_both_are_named(start):
+    first = start()
+    wait_until_active(first)
+    second = start()
+    output, errors = second.communicate(timeout=30.0)
+    assert (second.returncode, output) == (1, "")
+    domain = os.environ["ROS_DOMAIN_ID"]
+    expected = f"name /probe in ROS domain {domain}: in use by process {first.pid}"
+    assert errors == f"error: node /probe: {expected}\n"
+
+
+def test_a_killed_node_is_replaced_at_once(start):
+    first = start()
+    wait_until_active(first)
+    first.kill()
+    first.wait()
+    wait_until_active(start())
 
 
 def test_a_refusal_to_configure_is_published_on_rosout(start):
