@@ -102,7 +102,7 @@ def test_a_port_in_use_is_named_with_the_parameter_that_changes_it(demo: Demo, t
     assert "port:=" in line
 
 
-def test_a_second_station_in_one_ros_domain_is_refused_with_the_first_ones_node(demo: Demo) -> None:
+def test_a_second_station_in_one_ros_domain_is_refused(demo: Demo) -> None:
     claim = Claim(name_of_node("/policy", int(os.environ["ROS_DOMAIN_ID"])))
     line = demo.refusal()
     claim.release()

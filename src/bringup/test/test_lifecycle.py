@@ -46,16 +46,14 @@ def start(peer: BackgroundPeer) -> Iterator[Callable[[str], Noting]]:
         node.destroy_node()
 
 
-def test_a_node_of_another_graph_that_is_active_already_ends_the_bring_up(
-    peer: BackgroundPeer, start: Callable[[str], Noting]
-) -> None:
+def test_a_foreign_node_that_is_active_ends_the_bring_up(peer: BackgroundPeer, start: Callable[[str], Noting]) -> None:
     foreign = start("working")
     assert foreign.trigger_configure() == foreign.trigger_activate() == TransitionCallbackReturn.SUCCESS
     with pytest.raises(BringUpError, match=r"^working: found it active, expected unconfigured; another graph runs"):
         LifecycleManager(peer.node, [["working"]]).bring_up()
 
 
-def test_two_nodes_of_one_name_end_the_bring_up_before_either_is_configured(
+def test_two_nodes_of_one_name_end_the_bring_up_unconfigured(
     peer: BackgroundPeer, start: Callable[[str], Noting]
 ) -> None:
     both = [start("twin"), start("twin")]

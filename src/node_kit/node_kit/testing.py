@@ -249,8 +249,8 @@ class NodeProcess(Peer):
             self.process.kill()
             self.process.wait(HANGING_S)
         else:
-            # Fast DDS may crash if this participant is deleted while it handles the departure of the other one. A process
-            # that ended at once may never have been among the names: hence the time after it.
+            # Fast DDS may crash if this participant is deleted while it handles the departure of the other one. A
+            # process that ended at once may never have been among the names: hence the time after it.
             until(lambda: self.name not in self.node.get_node_names(), DEPARTURE_S)
             self.listen(DEPARTING_S)
         super().close()

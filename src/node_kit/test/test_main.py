@@ -104,7 +104,7 @@ def test_a_node_that_refuses_to_configure_ends_with_1_and_one_line(start):
     assert (output, errors) == ("", "error: node /probe: no such bundle\n")
 
 
-def test_a_second_node_of_one_name_and_domain_is_refused_and_both_are_named(start):
+def test_a_second_node_of_one_name_is_refused_naming_the_first(start):
     first = start()
     wait_until_active(first)
     second = start()
