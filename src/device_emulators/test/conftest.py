@@ -8,16 +8,10 @@ from pathlib import Path
 import pytest
 from driver_process import DriverProcess
 
+from node_kit.testing import process_starter
+
 
 @pytest.fixture
 def start_driver(tmp_path: Path) -> Iterator[Callable[..., DriverProcess]]:
     """Starts driver nodes, each in a process of its own; all end with the test."""
-    started: list[DriverProcess] = []
-
-    def start(**parameters: object) -> DriverProcess:
-        started.append(DriverProcess(tmp_path, parameters))
-        return started[-1]
-
-    yield start
-    for driver in started:
-        driver.close()
+    yield from process_starter(DriverProcess, tmp_path)

@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
+from benches import QUICK, WireBench, assert_stopped_until_cleared
 from hypothesis import given
 from hypothesis import strategies as st
-from stepping import stepped
 from waiting import read_error
 
 import embodiments
 from device_emulators.ability import AbilityHand
 from device_emulators.faults import Faults
-from device_emulators.serve import PtyServer
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import ability
 from hand_drivers.devices import ability_frames as wire
-from hand_drivers.driver import Driver
-from hand_drivers.settings import motion_limits
-from hand_drivers.status import State
 from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 
 ROBOT = embodiments.load("ability")
-OPTIONS = {"answer_s": 0.2, "max_age_s": 0.4, "connect_s": 3.0}
 
 
-class Bench:
+class Bench(WireBench):
     """An emulated hand and its device."""
 
     def __init__(self) -> None:
-        self.faults = Faults()
-        self.hand = AbilityHand(self.faults)
-        self.server = PtyServer(self.hand, self.faults)
-        self.device = ability.make(DeviceSettings(ROBOT, "right", "hand", self.server.port, OPTIONS))
+        faults = Faults()
+        self.hand = AbilityHand(faults)
+        super().__init__(ability.make, ROBOT, lambda: self.hand, faults)
 
 
 @pytest.fixture
 def bench():
     bench = Bench()
     yield bench
-    bench.device.disconnect()
-    bench.server.close()
+    bench.close()
 
 
 def test_a_frame_is_what_the_maker_writes():
@@ -120,29 +111,24 @@ def test_missing_or_damaged_responses_are_no_measurement(bench, fault):
 
 def test_connecting_to_a_silent_hand_fails_with_its_address(bench):
     bench.faults.silent = True
-    with pytest.raises(DeviceError, match=f"ability {bench.server.port}: no response"):
+    with pytest.raises(DeviceError, match=f"ability {bench.address}: no response"):
         bench.device.connect()
 
 
 def test_a_missing_port_is_reported_at_connection():
-    device = ability.make(DeviceSettings(ROBOT, "right", "hand", "/dev/ttyNONE", OPTIONS))
+    device = ability.make(DeviceSettings(ROBOT, "right", "hand", "/dev/ttyNONE", QUICK))
     with pytest.raises(DeviceError, match="/dev/ttyNONE"):
         device.connect()
 
 
 def test_a_fault_status_stops_the_driver_until_cleared_and_reset(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
-    driver.start()
-    bench.faults.code = 0x21
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
-    assert "status 0x21" in driver.reason and not driver.reset()[0]
-    bench.faults.code = 0
-    assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
+    reason = "the hand reports status 0x21 (temperature or collision)"
+    assert_stopped_until_cleared(bench.device, ROBOT, bench.faults, 0x21, reason)
 
 
 def test_the_joints_of_another_hand_are_refused():
     with pytest.raises(DeviceError, match="expected index_q1"):
-        ability.make(DeviceSettings(embodiments.load("inspire"), "right", "hand", "/dev/ttyUSB0", OPTIONS))
+        ability.make(DeviceSettings(embodiments.load("inspire"), "right", "hand", "/dev/ttyUSB0", QUICK))
 
 
 @given(body=st.binary(min_size=wire.LONGEST, max_size=wire.LONGEST + 80))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import time
 
 import numpy as np
 import pytest
+from benches import assert_reconnected_after_silence, assert_stopped_until_cleared, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
-from stepping import stepped
 from waiting import read_error
 
 import embodiments
@@ -19,9 +18,7 @@ from device_emulators.dex3 import flipped
 from device_emulators.faults import Faults
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import dex3, g1_dds
-from hand_drivers.driver import Driver
 from hand_drivers.polled_device import BusDevice
-from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 from node_kit.testing import until
 
@@ -103,24 +100,13 @@ def test_connecting_to_a_silent_hand_fails_with_its_address(bench):
 
 
 def test_a_hand_that_stops_responding_is_lost_and_reconnects_stopped(bench):
-    driver = Driver(bench.device, motion_limits(bench.embodiment), stepped(device_timeout_s=0.05))
-    driver.start()
-    bench.faults.silent = True
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
-    assert f"rt/dex3/{bench.side}/state: no message" in driver.reason
-    bench.faults.silent = False
-    assert until(driver.reconnect)
-    assert driver.state is State.STOPPED and driver.reset()[0]
+    reason = f"rt/dex3/{bench.side}/state: no message"
+    assert_reconnected_after_silence(bench.device, bench.embodiment, bench.faults, reason)
 
 
 def test_a_motor_error_is_reported_and_stops_until_cleared_and_reset(bench):
-    driver = Driver(bench.device, motion_limits(bench.embodiment), stepped())
-    driver.start()
-    bench.faults.code = 1
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
-    assert "right_hand_thumb_0_joint: overcurrent (35 and 45 °C)" in driver.reason and not driver.reset()[0]
-    bench.faults.code = 0
-    assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
+    reason = "; ".join(f"{joint}: overcurrent (35 and 45 °C)" for joint in bench.embodiment.joints)
+    assert_stopped_until_cleared(bench.device, bench.embodiment, bench.faults, 1, reason)
 
 
 @pytest.mark.parametrize(
@@ -156,10 +142,9 @@ def test_positions_with_a_flipped_bit_are_no_measurement(bench):
 
 def test_a_hand_with_late_states_is_lost_until_they_are_fresh(bench):
     bench.device = bench.make(connect_s=3.0)
-    driver = Driver(bench.device, motion_limits(bench.embodiment), stepped(device_timeout_s=0.05))
-    driver.start()
+    driver = started(bench.device, bench.embodiment, device_timeout_s=0.05)
     bench.faults.late_s = 1.5
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert ticked_until(driver, lambda: driver.state is State.LOST)
     assert until(lambda: _late(bench.device))
     assert not driver.reconnect()
     bench.faults.late_s = 0.0

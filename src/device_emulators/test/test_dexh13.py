@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from benches import QUICK, started, ticked_until
+from benches import QUICK, assert_reconnected_after_silence, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
 from vendor_fakes import DEXH13_LOWER, DEXH13_UPPER, ControlMode, DexH13, library_of
@@ -202,12 +202,7 @@ def test_a_hand_with_a_fault_connects_unenabled_and_is_enabled_by_a_reset(bench)
 
 
 def test_a_hand_that_responds_again_is_reconnected_and_needs_a_reset(bench):
-    driver = started(bench.device, ROBOT, device_timeout_s=0.05)
-    bench.faults.silent = True
-    assert ticked_until(driver, lambda: driver.state is State.LOST)
-    bench.faults.silent = False
-    assert until(driver.reconnect)
-    assert driver.state is State.STOPPED and driver.reset()[0]
+    assert_reconnected_after_silence(bench.device, ROBOT, bench.faults)
 
 
 def test_connecting_to_a_silent_hand_fails_with_its_address(bench):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benches import QUICK, WireBench, started, ticked_until
+from benches import (
+    QUICK,
+    WireBench,
+    assert_reconnected_after_silence,
+    assert_stopped_until_cleared,
+    started,
+    ticked_until,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from waiting import read_error
@@ -122,12 +129,7 @@ def test_missing_or_damaged_responses_are_no_measurement(bench, fault):
 
 
 def test_a_fault_is_reported_and_stops_until_cleared_and_reset(bench):
-    driver = started(bench.device, ROBOT)
-    bench.faults.code = 0x0E
-    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
-    assert driver.reason == "fault 0x0e: overcurrent" and not driver.reset()[0]
-    bench.faults.code = 0
-    assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
+    assert_stopped_until_cleared(bench.device, ROBOT, bench.faults, 0x0E, "fault 0x0e: overcurrent")
 
 
 def test_a_transient_fault_code_is_no_fault(bench):
@@ -139,12 +141,7 @@ def test_a_transient_fault_code_is_no_fault(bench):
 
 
 def test_a_gripper_that_responds_again_is_reconnected_and_needs_a_reset(bench):
-    driver = started(bench.device, ROBOT, device_timeout_s=0.05)
-    bench.faults.silent = True
-    assert ticked_until(driver, lambda: driver.state is State.LOST)
-    bench.faults.silent = False
-    assert until(driver.reconnect)
-    assert driver.state is State.STOPPED and driver.reset()[0]
+    assert_reconnected_after_silence(bench.device, ROBOT, bench.faults)
 
 
 @pytest.mark.parametrize("address", ["/dev/ttyNONE", "127.0.0.1:1", "gripper:x", ":"])

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from benches import QUICK, started, ticked_until
+from benches import QUICK, assert_reconnected_after_silence, assert_stopped_until_cleared
 from hypothesis import given
 from hypothesis import strategies as st
 from vendor_fakes import XHAND_LOWER, XHAND_UPPER, HandState, XHand, library_of
@@ -17,7 +17,6 @@ import embodiments
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import xhand as plug_in
 from hand_drivers.polled_device import BusDevice
-from hand_drivers.status import State
 from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
@@ -171,12 +170,7 @@ def test_a_blocked_hand_reports_its_measured_position(bench):
     [(1501028, "error 1501028: a joint is too hot"), (0x0102, "thumb_rota_joint1: joint board 0x0102")],
 )
 def test_a_fault_is_reported_and_stops_until_cleared_and_reset(bench, code, text):
-    driver = started(bench.device, ROBOT)
-    bench.faults.code = code
-    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
-    assert driver.reason == text and not driver.reset()[0]
-    bench.faults.code = 0
-    assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
+    assert_stopped_until_cleared(bench.device, ROBOT, bench.faults, code, text)
 
 
 @pytest.mark.parametrize("code", [1501018, 1501019, 1501020, 1501035])
@@ -189,12 +183,7 @@ def test_a_tactile_sensor_or_a_firm_grasp_is_no_fault(bench, code):
 
 
 def test_a_hand_that_responds_again_is_reconnected_and_needs_a_reset(bench):
-    driver = started(bench.device, ROBOT, device_timeout_s=0.05)
-    bench.faults.silent = True
-    assert ticked_until(driver, lambda: driver.state is State.LOST)
-    bench.faults.silent = False
-    assert until(driver.reconnect)
-    assert driver.state is State.STOPPED and driver.reset()[0]
+    assert_reconnected_after_silence(bench.device, ROBOT, bench.faults)
 
 
 def test_connecting_to_a_silent_hand_fails_with_its_address(bench):

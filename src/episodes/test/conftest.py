@@ -21,12 +21,6 @@ def start_recorder(tmp_path: Path) -> Iterator[Callable]:
     pytest.importorskip("rclpy")
     from recorder_process import RecorderProcess
 
-    started: list[RecorderProcess] = []
+    from node_kit.testing import process_starter
 
-    def start(**parameters: object) -> RecorderProcess:
-        started.append(RecorderProcess(tmp_path, parameters))
-        return started[-1]
-
-    yield start
-    for recorder in started:
-        recorder.close()
+    yield from process_starter(RecorderProcess, tmp_path)

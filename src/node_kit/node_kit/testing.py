@@ -13,9 +13,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -34,6 +34,8 @@ HANGING_S = 30.0  # far more than anything waited for takes: what reaches it han
 DEPARTING_S = 0.1
 REQUEST_AGAIN_S = 1.0
 DIAGNOSTICS = QoSProfile(depth=100)
+
+Process = TypeVar("Process", bound="NodeProcess")
 
 
 def until(condition: Callable[[], object], seconds: float = HANGING_S) -> bool:
@@ -261,3 +263,23 @@ class NodeProcess(Peer):
                 values = {pair.key: pair.value for pair in status.values}
                 values |= {"message": status.message, "level": str(ord(status.level))}
                 self.reports.append((messages.stamp_ns(message.header), values))
+
+
+def process_starter(
+    kind: Callable[[Path, dict[str, object]], Process], directory: Path
+) -> Iterator[Callable[..., Process]]:
+    """For a fixture: yields a function that starts node processes with its arguments as parameters, and ends them all.
+
+    Args:
+        kind: Makes a process of a folder and parameters.
+        directory: The folder.
+    """
+    started: list[Process] = []
+
+    def start(**parameters: object) -> Process:
+        started.append(kind(directory, parameters))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.close()

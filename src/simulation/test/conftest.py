@@ -7,6 +7,7 @@ import pytest
 from camera_process import CameraProcess
 from worlds import make_world
 
+from node_kit.testing import process_starter
 from simulation import shared_world
 
 
@@ -32,12 +33,4 @@ def world(one_world):
 @pytest.fixture
 def start_camera(tmp_path: Path) -> Iterator[Callable[..., CameraProcess]]:
     """Starts camera nodes, each in a process of its own; all end with the test."""
-    started: list[CameraProcess] = []
-
-    def start(**parameters: object) -> CameraProcess:
-        started.append(CameraProcess(tmp_path, parameters))
-        return started[-1]
-
-    yield start
-    for camera in started:
-        camera.close()
+    yield from process_starter(CameraProcess, tmp_path)
