@@ -16,6 +16,7 @@ from camera_node.source import Frame, SourceEnded, SourceError, parse_options
 from episodes import messages
 from episodes.bag import EpisodeReader
 from episodes.metadata import EpisodeError
+from episodes.storage import SUFFIXES
 
 WAIT_S = 0.1
 DEFAULT_RATE_HZ = 30.0
@@ -28,7 +29,7 @@ class ReplayOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    path: str = Field(min_length=1, description="bag folder, .mcap file or video file")
+    path: str = Field(min_length=1, description="bag folder, .mcap or .db3 file, or video file")
     camera: str = Field(default="", description="camera in the bag; empty: the first")
     loop: bool = Field(default=False, description="start again at the end")
     rate_hz: float = Field(default=0.0, ge=0, le=1000, description="frames per second; 0 keeps the recorded times")
@@ -120,7 +121,7 @@ class ReplaySource:
                 return
 
     def _once(self) -> Iterator[Picture]:
-        is_bag = self.path.suffix == ".mcap" or self.path.is_dir()
+        is_bag = self.path.suffix in SUFFIXES or self.path.is_dir()
         return _bag(self.path, self._options.camera) if is_bag else _video(self.path)
 
 
@@ -128,7 +129,7 @@ def _bag(path: Path, camera: str) -> Iterator[Picture]:
     try:
         with EpisodeReader(path) as reader:
             topic = reader.camera_topic(camera)
-            if (found := reader.topics[topic].msgtype) != messages.IMAGE:
+            if (found := reader.topics[topic].msgtype) not in messages.IMAGES:
                 raise SourceError(f"{path}: topic {topic}: found {found}, expected {messages.IMAGE}")
             for record in reader.records({topic}):
                 yield messages.header_stamp_ns(record.raw), messages.image_array(record.decode())

@@ -18,24 +18,27 @@ from typing import Any
 
 import numpy as np
 from rosbags.interfaces import Connection, Qos
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from episodes import messages
-from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata, parse_metadata
+from episodes.mcap import NOTES, metadata_record
+from episodes.metadata import METADATA_KEY, Description, EpisodeError, EpisodeMetadata, parse_metadata
+from episodes.storage import CDR, METADATA_FILE, Storage, serialization
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd  # as in rosbags
 
-CAMERA_TOPIC = re.compile(r"^/camera/([^/]+)/image_raw$")
+CAMERA_TOPIC = re.compile(r"^/camera/([^/]+)/image_raw(/compressed)?$")
+UNKNOWN_HASH = "RIHS01_" + 64 * "0"
 BAG_VERSION = 9  # that of rosbag2 in ROS 2 Jazzy
 _CHECKED: dict[int, int] = {zstd.CompressionParameter.checksum_flag: 1}
 
 
 def is_complete(path: Path) -> bool:
     """Whether the folder holds a bag that was closed."""
-    return (Path(path) / "metadata.yaml").is_file()
+    return (Path(path) / METADATA_FILE).is_file()
 
 
 def discard_incomplete(path: Path) -> None:
@@ -61,14 +64,16 @@ class EpisodeWriter:
 
     Args:
         path: Folder of the bag, which is created.
-        metadata: What the episode is.
+        metadata: What the episode is; None for a bag that nobody described.
         overwrite_incomplete: Whether an incomplete bag at `path` is removed first.
 
     Raises:
         EpisodeError: If the folder exists.
     """
 
-    def __init__(self, path: Path | str, metadata: EpisodeMetadata, *, overwrite_incomplete: bool = False) -> None:
+    def __init__(
+        self, path: Path | str, metadata: EpisodeMetadata | None, *, overwrite_incomplete: bool = False
+    ) -> None:
         self.path = Path(path)
         self.metadata = metadata
         self.notes: dict[str, str] = {}
@@ -85,13 +90,36 @@ class EpisodeWriter:
         # rosbags writes no checksums of chunks; with those of zstd every reader detects damaged bytes
         storage: Any = self._writer.storage
         storage.compressor = lambda raw: zstd.compress(raw, options=_CHECKED)
+        # first of all, so that a bag that is never closed says what it is of
+        storage.bio.write(metadata_record(NOTES, self._described()))
+        storage.bio.flush()
 
-    def add_topic(self, topic: str, msgtype: str, qos: Sequence[Qos] = ()) -> None:
-        """Add a topic with its quality of service; `write` adds topics without."""
+    def _described(self) -> dict[str, str]:
+        return {} if self.metadata is None else {METADATA_KEY: self.metadata.model_dump_json()}
+
+    def add_topic(
+        self, topic: str, msgtype: str, qos: Sequence[Qos] = (), *, serialization: str = CDR, definition: str = ""
+    ) -> None:
+        """Add a topic with its quality of service; `write` adds topics without.
+
+        Args:
+            topic: Name of the topic.
+            msgtype: Type, such as "sensor_msgs/msg/Image".
+            qos: The offered quality of service.
+            serialization: How its messages are serialized.
+            definition: Text of the type, for one that is not a standard type.
+        """
         known = self._connections.get(topic)
         if known is None:
+            standard = msgtype in messages.typestore().fielddefs
             self._connections[topic] = self._writer.add_connection(
-                topic, msgtype, typestore=messages.typestore(), offered_qos_profiles=qos
+                topic,
+                msgtype,
+                typestore=messages.typestore(),
+                msgdef=None if standard else definition,
+                rihs01=None if standard else UNKNOWN_HASH,
+                serialization_format=serialization,
+                offered_qos_profiles=qos,
             )
             self.counts[topic] = 0
         elif known.msgtype != msgtype:
@@ -138,11 +166,17 @@ class EpisodeWriter:
         """Append a JointTrajectory of points (H, n) at `times` (H,) seconds after the stamp."""
         self.write(topic, messages.TRAJECTORY, stamp_ns, messages.trajectory(stamp_ns, names, times, points))
 
+    def flush(self) -> None:
+        """Write everything so far, so that it can be recovered if the bag is never closed."""
+        storage: Any = self._writer.storage
+        if storage is not None and storage.chunk.msgs:
+            storage.close_chunk()
+            storage.bio.flush()
+
     def close(self) -> None:
         """Write the index and metadata.yaml, which completes the bag; has no effect on a closed bag."""
         if self._writer.storage is not None:
-            notes = {**self.notes, METADATA_KEY: self.metadata.model_dump_json()}
-            for key, text in notes.items():
+            for key, text in {**self.notes, **self._described()}.items():
                 self._writer.set_custom_data(key, text)
             self._writer.close()
 
@@ -159,27 +193,35 @@ class EpisodeWriter:
 
 @dataclass(frozen=True)
 class Topic:
-    """A recorded topic: its type and its number of messages."""
+    """A recorded topic: its type, its number of messages and how they are serialized."""
 
     msgtype: str
     count: int
+    serialization: str = CDR
 
 
 @dataclass(frozen=True)
 class Record:
-    """One recorded message: `log_ns` is the time of reception, ns, `raw` its CDR bytes."""
+    """One recorded message: `log_ns` is the time of reception, ns, `raw` its bytes, CDR or as `serialization` says."""
 
     topic: str
     msgtype: str
     log_ns: int
     raw: bytes
+    serialization: str = CDR
 
     def decode(self) -> Any:
         """The message.
 
         Raises:
-            EpisodeError: For a type that is not a standard one, and for damaged content.
+            EpisodeError: For a type that is not a standard one, for another serialization, and for damaged content.
         """
+        if self.serialization != CDR:
+            raise EpisodeError(
+                "", self.topic, f"messages serialized as {self.serialization}", "cdr, which is supported"
+            )
+        if self.msgtype not in messages.typestore().fielddefs:
+            raise EpisodeError("", self.topic, f"the type {self.msgtype}", "a standard type, others are not supported")
         try:
             return messages.typestore().deserialize_cdr(self.raw, self.msgtype)
         except Exception as error:
@@ -187,33 +229,59 @@ class Record:
 
 
 class EpisodeReader:
-    """Reads one bag, a folder or a bare .mcap file; a context manager.
+    """Reads one bag, a folder or a bare .mcap or .db3 file; a context manager.
+
+    Args:
+        path: The bag.
+        description: What the bag is of and how its topics are called, instead of what is written in it.
 
     Raises:
         EpisodeError: Here and in all methods, for a file that cannot be read, in one line that names it.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, description: Description | None = None) -> None:
         self.path = Path(path)
-        try:
-            self._reader = Reader(self.path)
-            self._reader.open()
-        except Exception as error:
-            raise self._error(error) from None
-        counted = self._reader.topics.items()
-        self.topics = {name: Topic(str(info.msgtype), info.msgcount) for name, info in counted}
-        self.custom = dict(getattr(self._reader.storage.metadata, "custom", None) or {})
+        self._description = description
+        self._storage = Storage(self.path)
+        self.custom = self._storage.notes
+        found = sorted({each.topic for each in self._storage.connections})
+        self._names = {topic: topic for topic in found}  # in the bag -> here
+        for name, topic in (description.topics if description else {}).items():
+            if topic not in self._names:
+                self.close()
+                raise EpisodeError(self.path, f"topics.{name} of the description", topic, f"one of {', '.join(found)}")
+            self._names[topic] = name
+        self.topics: dict[str, Topic] = {}
+        for each in self._storage.connections:
+            name = self._names[each.topic]
+            count = each.msgcount + (self.topics[name].count if name in self.topics else 0)
+            self.topics[name] = Topic(each.msgtype, count, serialization(each))
 
     @property
     def metadata(self) -> EpisodeMetadata | None:
-        """Metadata of the episode; None for bags of other recorders."""
+        """Metadata of the episode, as described or as in the bag; None for bags of other recorders."""
+        if self._description is not None:
+            return self._description.metadata
         text = self.custom.get(METADATA_KEY)
         return None if text is None else parse_metadata(text, str(self.path / "metadata.yaml"))
 
+    def described(self) -> EpisodeMetadata:
+        """The metadata of the episode.
+
+        Raises:
+            EpisodeError: If there is none.
+        """
+        if (found := self.metadata) is None:
+            expected = "what the episode is about, or a description (convert --describe FILE)"
+            raise EpisodeError("", f"metadata.yaml: custom_data.{METADATA_KEY}", None, expected)
+        return found
+
     @property
     def cameras(self) -> dict[str, str]:
-        """Image topics by camera name, sorted."""
-        return {found.group(1): topic for topic in sorted(self.topics) if (found := CAMERA_TOPIC.match(topic))}
+        """Image topics by camera name, sorted; of a camera recorded raw and compressed the raw ones."""
+        topics = sorted(self.topics, reverse=True)
+        found = {match.group(1): topic for topic in topics if (match := CAMERA_TOPIC.match(topic))}
+        return dict(sorted(found.items()))
 
     def camera_topic(self, camera: str = "") -> str:
         """Image topic of a camera, by default of the first one.
@@ -231,27 +299,20 @@ class EpisodeReader:
     @property
     def span_ns(self) -> tuple[int, int]:
         """First and last time of reception, ns; (0, 0) for a bag without messages."""
-        if not self._reader.message_count:
-            return 0, 0
-        return self._reader.start_time, self._reader.end_time - 1
+        return self._storage.span_ns
 
-    def records(self, topics: Collection[str] | None = None) -> Iterator[Record]:
-        """Messages of the given topics (all by default) in the order of reception."""
-        chosen = [c for c in self._reader.connections if topics is None or c.topic in topics]
-        if not chosen:
-            return
-        stream = self._reader.messages(chosen)
+    def records(self, topics: Collection[str] | None = None, *, as_written: bool = False) -> Iterator[Record]:
+        """Messages of the given topics (all by default) in the order of reception, or in that of writing.
+
+        Both are the same but in a bag during whose recording the clock was set back.
+        """
         seen: Counter[str] = Counter()
-        while True:
-            try:
-                connection, log_ns, raw = next(stream)
-            except StopIteration:
-                break
-            except Exception as error:
-                raise self._error(error) from None
-            seen[connection.topic] += 1
-            yield Record(connection.topic, connection.msgtype, log_ns, raw)
-        self._check_counts(seen, {c.topic for c in chosen})
+        wanted = None if topics is None else {old for old, new in self._names.items() if new in topics}
+        for connection, log_ns, raw in self._storage.messages(wanted, as_written=as_written):
+            name = self._names[connection.topic]
+            seen[name] += 1
+            yield Record(name, connection.msgtype, log_ns, raw, serialization(connection))
+        self._check_counts(seen, [topic for topic in self.topics if topics is None or topic in topics])
 
     def _check_counts(self, seen: Counter[str], topics: Collection[str]) -> None:
         for topic in sorted(topics):
@@ -260,20 +321,13 @@ class EpisodeReader:
 
     def close(self) -> None:
         """Release the file."""
-        self._reader.close()
+        self._storage.close()
 
     def __enter__(self) -> EpisodeReader:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _error(self, error: Exception) -> EpisodeError:
-        if not self.path.exists():
-            return EpisodeError(self.path, "", "no such file or directory", "a bag")
-        if self.path.is_dir() and not is_complete(self.path):
-            return EpisodeError(self.path, "", "no metadata.yaml", "a bag that was closed")
-        return EpisodeError(self.path, "", f"truncated or damaged content ({error})", "a bag")
 
 
 def read(path: Path | str, topics: Iterable[str] | None = None) -> Iterator[tuple[str, int, Any]]:
@@ -287,17 +341,14 @@ def read(path: Path | str, topics: Iterable[str] | None = None) -> Iterator[tupl
             yield record.topic, record.log_ns, record.decode()
 
 
-def read_metadata(path: Path | str) -> EpisodeMetadata:
-    """The metadata of a bag.
+def read_metadata(path: Path | str, description: Description | None = None) -> EpisodeMetadata:
+    """The metadata of a bag, as described or as in it.
 
     Raises:
         EpisodeError: If the bag has none, or cannot be read.
     """
-    with EpisodeReader(path) as reader:
-        found = reader.metadata
-    if found is None:
-        raise EpisodeError(path, f"metadata.yaml: custom_data.{METADATA_KEY}", None, "what the episode is about")
-    return found
+    with naming(path), EpisodeReader(path, description) as reader:
+        return reader.described()
 
 
 @contextmanager

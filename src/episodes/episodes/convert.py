@@ -23,7 +23,8 @@ from episodes import sampling
 from episodes.bag import is_complete, read_metadata
 from episodes.dataset import DATASET_FILE, Dataset, EpisodeEntry, load_dataset, save_arrays, save_dataset
 from episodes.extract import Settings, extract
-from episodes.metadata import EpisodeError
+from episodes.metadata import Description, EpisodeError, load_description
+from episodes.storage import METADATA_FILE, SUFFIXES
 
 SAVE_EVERY_S = 5.0
 
@@ -52,12 +53,25 @@ def find_bags(paths: Iterable[Path]) -> list[Path]:
     """
     bags: list[Path] = []
     for path in map(Path, paths):
-        single = path.suffix == ".mcap" or is_complete(path)
-        found = [path] if single else sorted(meta.parent for meta in path.glob("*/metadata.yaml"))
+        single = path.suffix in SUFFIXES or is_complete(path)
+        found = [path] if single else sorted(meta.parent for meta in path.glob(f"*/{METADATA_FILE}"))
         if not found:
-            raise EpisodeError(path, "", "no bag", "a folder with metadata.yaml, or a folder of such folders")
+            expected = (
+                f"a folder with {METADATA_FILE} (./ws inspect --repair recovers one), or a folder of such folders"
+            )
+            raise EpisodeError(path, "", "no bag", expected)
         bags += found
     return list(dict.fromkeys(bags))
+
+
+def unfinished_bags(paths: Iterable[Path]) -> list[Path]:
+    """The folders at or in the paths that hold files of a bag which was not closed, sorted by name."""
+    folders = [folder for path in map(Path, paths) if path.is_dir() for folder in (path, *sorted(path.iterdir()))]
+    return [folder for folder in dict.fromkeys(folders) if folder.is_dir() and _is_unfinished(folder)]
+
+
+def _is_unfinished(folder: Path) -> bool:
+    return not is_complete(folder) and any(file.suffix in SUFFIXES and file.is_file() for file in folder.iterdir())
 
 
 def convert(
@@ -68,6 +82,7 @@ def convert(
     include_failures: bool = False,
     workers: int = 1,
     console: Console | None = None,
+    description: Description | None = None,
 ) -> Report:
     """Convert bags into a dataset, in addition to the episodes that it has. A refused bag does not stop the others.
 
@@ -78,6 +93,8 @@ def convert(
         include_failures: Whether episodes that are not marked as successful are converted, too.
         workers: Number of processes.
         console: For the progress; None: no output.
+        description: What the bags are of, instead of what is written in them; one without `success` counts as that of
+            successful episodes.
 
     Returns:
         The results by bag.
@@ -89,10 +106,16 @@ def convert(
     report = Report()
     out.mkdir(parents=True, exist_ok=True)
     dataset = _open(out, settings)
-    todo = [bag for bag in bags if not _known(dataset, out, bag, report) and _wanted(bag, include_failures, report)]
+    bags = list(bags)
+    if description is not None:
+        sources = {_source(out, bag) for bag in bags}
+        dataset.episodes = [e for e in dataset.episodes if e.source not in sources or _as_described(e, description)]
+    todo = [bag for bag in bags if not _known(dataset, out, bag, report)]
+    include_failures = include_failures or (description is not None and description.success is None)
+    todo = [bag for bag in todo if _wanted(bag, description, include_failures, report)]
     numbered = list(zip(todo, _free_names(dataset), strict=False))
     saved = time.monotonic()
-    for outcome in _track(_run(numbered, out, settings, workers), len(numbered), console):
+    for outcome in _track(_run(numbered, out, settings, workers, description), len(numbered), console):
         if isinstance(outcome, str):
             report.refused.append(outcome)
             continue
@@ -120,8 +143,19 @@ def _open(out: Path, settings: Settings) -> Dataset:
 
 def _is_current(out: Path, entry: EpisodeEntry) -> bool:
     """Whether an episode's file exists and is not older than its bag, if that still exists."""
-    file, bag = out / entry.file, out / entry.source / "metadata.yaml"
+    file, bag = out / entry.file, out / entry.source
+    bag = bag / METADATA_FILE if bag.is_dir() else bag
     return file.is_file() and not (bag.is_file() and bag.stat().st_mtime > file.stat().st_mtime)
+
+
+def _as_described(entry: EpisodeEntry, description: Description) -> bool:
+    """Whether an episode is still what a description says; otherwise it is converted again."""
+    return (entry.task, entry.embodiments, entry.bases, entry.success) == (
+        description.task,
+        description.embodiments,
+        description.bases,
+        description.success,
+    )
 
 
 def _source(out: Path, bag: Path) -> str:
@@ -134,9 +168,9 @@ def _known(dataset: Dataset, out: Path, bag: Path, report: Report) -> bool:
     return known
 
 
-def _wanted(bag: Path, include_failures: bool, report: Report) -> bool:
+def _wanted(bag: Path, description: Description | None, include_failures: bool, report: Report) -> bool:
     try:
-        succeeded = include_failures or read_metadata(bag).succeeded
+        succeeded = include_failures or read_metadata(bag, description).succeeded
     except EpisodeError as error:
         report.refused.append(str(error))
         return False
@@ -156,10 +190,12 @@ def _add(dataset: Dataset, outcome: tuple[EpisodeEntry, list[str]], settings: Se
     dataset.episodes = sorted([*dataset.episodes, entry], key=lambda each: each.file)
 
 
-def _one(out: Path, settings: Settings, bag: Path, file: str) -> tuple[EpisodeEntry, list[str]] | str:
+def _one(
+    out: Path, settings: Settings, description: Description | None, bag: Path, file: str
+) -> tuple[EpisodeEntry, list[str]] | str:
     """Convert one bag; returns its entry and cameras, or why it was refused."""
     try:
-        entry, arrays = extract(bag, settings, file, _source(out, bag))
+        entry, arrays = extract(bag, settings, file, _source(out, bag), description)
     except EpisodeError as error:
         return str(error)
     save_arrays(out / file, arrays)
@@ -167,9 +203,9 @@ def _one(out: Path, settings: Settings, bag: Path, file: str) -> tuple[EpisodeEn
 
 
 def _run(
-    numbered: list[tuple[Path, str]], out: Path, settings: Settings, workers: int
+    numbered: list[tuple[Path, str]], out: Path, settings: Settings, workers: int, description: Description | None
 ) -> Iterator[tuple[EpisodeEntry, list[str]] | str]:
-    job = partial(_one, out, settings)
+    job = partial(_one, out, settings, description)
     if workers <= 1 or len(numbered) < 2:
         yield from (job(bag, file) for bag, file in numbered)
         return
@@ -198,16 +234,30 @@ def command(
     height: Annotated[int, typer.Option(min=8, max=4096, help="of the images, pixels")] = 96,
     max_state_age: Annotated[float, typer.Option(min=0, help="seconds, of a joint state at a frame")] = 0.15,
     max_command_age: Annotated[float, typer.Option(min=0, help="seconds since the newest command at a frame")] = 0.5,
+    describe: Annotated[
+        Path | None, typer.Option(help="description of the bags: task, robots, bases, names of topics")
+    ] = None,
 ) -> None:
     """Convert recorded bags into a training dataset."""
     limits = sampling.Limits(state_age_s=max_state_age, command_age_s=max_command_age)
     settings = Settings(period_s=1.0 / rate_hz, size=(height, width), limits=limits)
     try:
-        report = convert(find_bags(bags), out, settings, include_failures=include_failures, workers=workers)
+        description = load_description(describe) if describe else None
+        chosen = find_bags(bags)
+        report = convert(
+            chosen,
+            out,
+            settings,
+            include_failures=include_failures,
+            workers=workers,
+            description=description,
+        )
         total = len(load_dataset(out).episodes)
     except (EpisodeError, OSError) as error:  # OSError: a full disk, a folder that may not be written
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
+    for bag in unfinished_bags(bags):
+        print(f"left out: {bag}: not closed; ./ws inspect --repair recovers what is there", file=sys.stderr)
     for reason in report.refused:
         print(f"refused: {reason}", file=sys.stderr)
     print(

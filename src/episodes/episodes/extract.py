@@ -10,7 +10,7 @@ import numpy as np
 from episodes import messages, sampling, streams
 from episodes.bag import EpisodeReader, naming
 from episodes.dataset import PARTS, EpisodeEntry, Joints, resize_area
-from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata, Side
+from episodes.metadata import Description, EpisodeError, EpisodeMetadata, Side
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,9 @@ class Settings:
     limits: sampling.Limits = field(default_factory=sampling.Limits)
 
 
-def extract(bag: Path, settings: Settings, file: str, source: str) -> tuple[EpisodeEntry, dict[str, np.ndarray]]:
+def extract(
+    bag: Path, settings: Settings, file: str, source: str, description: Description | None = None
+) -> tuple[EpisodeEntry, dict[str, np.ndarray]]:
     """Read, align and resize one bag.
 
     Args:
@@ -30,6 +32,7 @@ def extract(bag: Path, settings: Settings, file: str, source: str) -> tuple[Epis
         settings: How it is sampled.
         file: `file` of the entry.
         source: `source` of the entry.
+        description: What the bag is of, instead of what is written in it.
 
     Returns:
         The entry and the arrays, as described in `episodes.dataset`.
@@ -37,7 +40,7 @@ def extract(bag: Path, settings: Settings, file: str, source: str) -> tuple[Epis
     Raises:
         EpisodeError: In one line, naming the bag and the faulty stream.
     """
-    with naming(bag), EpisodeReader(bag) as reader:
+    with naming(bag), EpisodeReader(bag, description) as reader:
         return _extract(reader, settings, file, source)
 
 
@@ -61,9 +64,7 @@ def _extract(
 
 
 def _checked(reader: EpisodeReader) -> EpisodeMetadata:
-    metadata = reader.metadata
-    if metadata is None:
-        raise EpisodeError("", f"metadata.yaml: custom_data.{METADATA_KEY}", None, "what the episode is about")
+    metadata = reader.described()
     without = [side for side in metadata.embodiments if side not in metadata.bases]
     if without:
         raise EpisodeError("", "metadata.yaml: bases", f"none of {', '.join(without)}", "one of each side")

@@ -1,4 +1,7 @@
-"""Inspects bags: `python -m episodes.inspect BAG...` prints rates, gaps, ages and losses by topic."""
+"""Inspects bags: `python -m episodes.inspect BAG...` prints a verdict, and rates, gaps, ages and losses by topic.
+
+With `--repair` it first recovers bags that were not closed or are damaged.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,23 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from contracts import command_line
 from contracts.files import write_atomic
 from episodes.bag import EpisodeReader, naming
-from episodes.convert import find_bags
+from episodes.convert import find_bags, unfinished_bags
 from episodes.metadata import EpisodeError, EpisodeMetadata
+from episodes.repair import is_sound, repair
 from episodes.statistics import TopicFigures, as_json, figures
+from episodes.storage import CDR
 
 COLUMNS = ("topic", "messages", "rate Hz", "max gap ms", "at s", "holes", "age p50 ms", "p99", "max", "lost", "dropped")
 
 
 def inspect(path: Path) -> dict[str, Any]:
-    """Metadata, duration and figures of a bag, as values for JSON.
+    """Metadata, duration, verdict and figures of a bag, as values for JSON.
 
     Raises:
         EpisodeError: If the bag cannot be read.
@@ -33,19 +39,37 @@ def inspect(path: Path) -> dict[str, Any]:
         "bag": str(path),
         "duration_s": (last - first) * 1e-9,
         "metadata": metadata.model_dump(mode="json") if metadata else None,
+        "verdict": verdict(metadata, found),
         "topics": as_json(found),
     }
 
 
+def verdict(metadata: EpisodeMetadata | None, found: list[TopicFigures]) -> list[str]:
+    """What is wrong with a bag, in one line each; empty for a good one."""
+    problems = [] if any(topic.count for topic in found) else ["no messages"]
+    if metadata is None:
+        problems.append("no episode metadata: what it is of has to be described (convert --describe FILE)")
+    for topic in found:
+        if topic.clock:
+            problems.append(f"{topic.topic}: {topic.clock}; not converted")
+        if topic.serialization != CDR:
+            problems.append(f"{topic.topic}: messages serialized as {topic.serialization} are not supported")
+        if topic.lost or topic.dropped:
+            problems.append(f"{topic.topic}: {topic.lost} messages lost, {topic.dropped} dropped")
+    return problems
+
+
 def show(report: dict[str, Any], console: Console) -> None:
     """Print a report of `inspect` as a table."""
-    console.print(f"[bold]{report['bag']}[/]  {report['duration_s']:.1f} s  {_about(report['metadata'])}")
+    about = escape(_about(report["metadata"]))
+    console.print(f"[bold]{escape(report['bag'])}[/]  {report['duration_s']:.1f} s  {about}")
     table = Table()
     for name in COLUMNS:
         table.add_column(name, justify="left" if name == "topic" else "right")
     for topic in report["topics"]:
         table.add_row(*_row(TopicFigures(**topic)))
     console.print(table)
+    console.print(escape("\n".join(f"problem: {each}" for each in report["verdict"]) or "verdict: good"))
 
 
 def _about(content: dict[str, Any] | None) -> str:
@@ -58,7 +82,7 @@ def _about(content: dict[str, Any] | None) -> str:
 
 def _row(found: TopicFigures) -> tuple[str, ...]:
     return (
-        found.topic,
+        escape(found.topic),
         str(found.count),
         _number(found.rate_hz),
         _number(found.max_gap_s, 1e3),
@@ -83,9 +107,16 @@ def _count(value: int | None) -> str:
 def command(
     bags: Annotated[list[Path], typer.Argument(help="bags, or folders of bags", metavar="BAG...")],
     json_file: Annotated[str, typer.Option("--json", help="write the figures to this file, - for the output")] = "",
+    repaired: Annotated[
+        bool, typer.Option("--repair", help="first recover bags that were not closed or are damaged")
+    ] = False,
 ) -> None:
-    """Print metadata and figures of recorded bags."""
+    """Print metadata, a verdict and figures of recorded bags."""
     try:
+        bags = _repaired(bags) if repaired else bags
+        for bag in unfinished_bags(bags):
+            if bag not in bags:
+                print(f"left out: {bag}: not closed; --repair recovers what is there", file=sys.stderr)
         reports = [inspect(bag) for bag in find_bags(bags)]
         text = json.dumps(reports, indent=2)
         if json_file == "-":
@@ -100,6 +131,18 @@ def command(
     console = Console() if sys.stdout.isatty() else Console(width=140)
     for report in reports:
         show(report, console)
+
+
+def _repaired(paths: list[Path]) -> list[Path]:
+    """The same paths, their bags recovered where they were not closed or are damaged."""
+    unfinished = unfinished_bags(paths)
+    whole = [path for path in paths if path not in unfinished]
+    for bag in [*unfinished, *(find_bags(whole) if whole else [])]:
+        if bag in unfinished or not is_sound(bag):
+            done = repair(bag)
+            paths = [done.path if path == bag else path for path in paths]
+            print(done, file=sys.stderr)
+    return paths
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import cv2
 import numpy as np
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
@@ -15,9 +16,20 @@ from contracts.chunk import Chunk
 from episodes.metadata import EpisodeError
 
 IMAGE = "sensor_msgs/msg/Image"
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
+IMAGES = (IMAGE, COMPRESSED)
 JOINT_STATE = "sensor_msgs/msg/JointState"
 TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
-_CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}
+_CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "uyvy": 2, "yuyv": 2}
+_SAME = {"yuv422": "uyvy", "yuv422_yuy2": "yuyv"}  # their names before ROS 2 Jazzy
+_TO_RGB = {
+    "bgr8": cv2.COLOR_BGR2RGB,
+    "rgba8": cv2.COLOR_RGBA2RGB,
+    "bgra8": cv2.COLOR_BGRA2RGB,
+    "mono8": cv2.COLOR_GRAY2RGB,
+    "uyvy": cv2.COLOR_YUV2RGB_UYVY,
+    "yuyv": cv2.COLOR_YUV2RGB_YUY2,
+}
 _NS = 1_000_000_000
 
 
@@ -106,23 +118,39 @@ def trajectory(at_ns: int, names: Sequence[str], times: Sequence[float], points:
 
 
 def image_array(message: Any) -> np.ndarray:
-    """Pixels (H, W, 3) uint8 RGB of an Image in rgb8, bgr8 or mono8.
+    """Pixels (H, W, 3) uint8 RGB of an Image, or of a CompressedImage in JPEG, PNG or WebP.
 
     Raises:
-        EpisodeError: For another encoding, or data of the wrong size.
+        EpisodeError: For an encoding that is not supported, or data of the wrong size.
     """
-    channels = _CHANNELS.get(message.encoding)
+    if hasattr(message, "format"):
+        return _decompressed(message)
+    encoding = _SAME.get(message.encoding, message.encoding)
+    channels = _CHANNELS.get(encoding)
     if channels is None:
-        raise EpisodeError("", "encoding", repr(message.encoding), f"one of {', '.join(sorted(_CHANNELS))}")
+        raise EpisodeError("", "encoding", repr(message.encoding), f"one of {', '.join(sorted({*_CHANNELS, *_SAME}))}")
     height, width, step = message.height, message.width, message.step
     data = np.asarray(message.data, dtype=np.uint8)
-    if step < width * channels or data.size != step * height:
+    if step < width * channels or data.size != step * height or (encoding in _SAME.values() and width % 2):
         found = f"an image of {width}x{height}, step {step}, with {data.size} bytes"
         raise EpisodeError("", "data", found, f"{step * height} bytes, a step of {width * channels} or more")
     rows = data.reshape(height, step)[:, : width * channels].reshape(height, width, channels)
-    if message.encoding == "mono8":
-        return np.repeat(rows, 3, axis=2)
-    return rows[..., ::-1] if message.encoding == "bgr8" else rows
+    if encoding == "rgb8" or not rows.size:
+        return rows[..., :3] if channels >= 3 else np.zeros((height, width, 3), np.uint8)
+    return cv2.cvtColor(np.ascontiguousarray(rows), _TO_RGB[encoding])
+
+
+def _decompressed(message: Any) -> np.ndarray:
+    if "compressedDepth" in message.format:
+        raise EpisodeError("", "format", repr(message.format), "a colour image: jpeg, png or webp")
+    data = np.asarray(message.data, dtype=np.uint8)
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise EpisodeError("", "data", f"{data.size} bytes that are no {message.format!r}", "a jpeg, png or webp image")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def read_chunk(message: Any) -> Chunk:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from contracts.errors import FileError, from_validation
+from contracts.errors import FileError, from_validation, validate
+from contracts.files import read_mapping
+from contracts.station import Pose as StationPose
 
 Side = Literal["left", "right"]
 Source = Literal["demonstration", "policy", "teleoperation"]
@@ -31,7 +34,12 @@ def _homogeneous(rows: list[list[float]]) -> list[list[float]]:
     return rows
 
 
-Pose = Annotated[list[list[float]], AfterValidator(_homogeneous)]
+def _matrix(value: object) -> object:
+    """The matrix of a pose written as in a station: xyz in m, rpy in rad."""
+    return StationPose.model_validate(value).matrix().tolist() if isinstance(value, dict) else value
+
+
+Pose = Annotated[list[list[float]], BeforeValidator(_matrix), AfterValidator(_homogeneous)]
 
 
 class Embodiments(BaseModel):
@@ -56,7 +64,7 @@ class EpisodeMetadata(BaseModel):
     task: str = Field(min_length=1, description="name of the task")
     embodiments: dict[Side, Embodiments] = Field(min_length=1, description="by side")
     bases: dict[Side, Pose] = Field(
-        default_factory=dict, description="poses of the arm roots in the station frame, 4x4, m"
+        default_factory=dict, description="poses of the arm roots in the station frame: 4x4, m, or xyz and rpy"
     )
     success: dict[Side, bool] | None = Field(default=None, description="by side; none: not judged")
     source: Source = Field(default="demonstration", description="what commanded the robots")
@@ -77,6 +85,24 @@ class EpisodeMetadata(BaseModel):
         return ", ".join(f"{side} {parts.hand}" for side, parts in sorted(self.embodiments.items()))
 
 
+class Description(EpisodeMetadata):
+    """What a bag of any recorder is of, written by hand: a bag's metadata, and the names of its topics."""
+
+    topics: dict[str, str] = Field(default_factory=dict, description="name in the graph -> name in the bag")
+
+    @field_validator("topics")
+    @classmethod
+    def _each_topic_once(cls, topics: dict[str, str]) -> dict[str, str]:
+        if len(set(topics.values())) != len(topics):
+            raise ValueError("expected each topic of the bag once")
+        return topics
+
+    @property
+    def metadata(self) -> EpisodeMetadata:
+        """Without the names."""
+        return EpisodeMetadata(**self.model_dump(exclude={"topics"}))
+
+
 class Losses(BaseModel):
     """Numbers of missing messages by topic: `lost` in transport, `dropped` because writing was too slow."""
 
@@ -93,6 +119,15 @@ def parse_metadata(text: str, where: str) -> EpisodeMetadata:
         EpisodeError: Naming `where`, the field, and the value found.
     """
     return _parse(EpisodeMetadata, text, where)
+
+
+def load_description(path: Path) -> Description:
+    """Read a description from a YAML file.
+
+    Raises:
+        EpisodeError: Naming file, field, value found and value expected.
+    """
+    return validate(Description, read_mapping(path, error=EpisodeError), path, EpisodeError)
 
 
 def parse_losses(text: str, where: str) -> Losses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from episodes.metadata import LOSSES_KEY, EpisodeMetadata, Losses
 QUEUE_BYTES = 64 << 20  # 9 s of 320x240 images at 30 Hz
 MIN_FREE_BYTES = 1 << 30
 WAIT_S = 0.5
+FLUSH_S = 2.0  # at most so much is lost when the recorder is killed
 _ITEM_BYTES = 256  # memory of a queued message beside its bytes
 
 
@@ -102,20 +104,25 @@ class Recording:
         self._thread.join()
 
     def _run(self) -> None:
+        due = time.monotonic() + FLUSH_S
         try:
             while self._wait():
-                self._check_space()
-                self._write_all()
+                if self._queue:
+                    self._check_space()
+                    self._write_all()
+                if time.monotonic() >= due:
+                    self._writer.flush()
+                    due = time.monotonic() + FLUSH_S
         except Exception as error:  # ends the recording; the node reports it
             self._fail(error)
         self._finish()
 
     def _wait(self) -> bool:
-        """Wait for a message; False when closing and the queue is empty."""
+        """Wait a while for a message; False when closing and the queue is empty."""
         with self._condition:
-            while not self._queue and not self._closing:
+            if not self._queue and not self._closing:
                 self._condition.wait(WAIT_S)
-            return bool(self._queue)
+            return bool(self._queue) or not self._closing
 
     def _write_all(self) -> None:
         """Write what is queued now. A message leaves the queue, and its limit, when it is in the bag."""

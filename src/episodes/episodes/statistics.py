@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from episodes import messages
-from episodes.bag import EpisodeReader
+from episodes import clock, messages
+from episodes.bag import EpisodeReader, Topic
 from episodes.metadata import LOSSES_KEY, Losses, parse_losses
+from episodes.storage import CDR
 
 MISSED = 1.5  # multiple of the median interval from which messages count as missing
 
@@ -34,6 +35,8 @@ class TopicFigures:
         disordered: Number of stamps older than the previous one.
         lost: Messages lost in transport, as counted by the recorder.
         dropped: Messages dropped by the recorder.
+        serialization: How its messages are serialized.
+        clock: Where times of reception or stamps go back because a clock was set; "" for nowhere.
     """
 
     topic: str
@@ -49,6 +52,8 @@ class TopicFigures:
     disordered: int | None
     lost: int | None
     dropped: int | None
+    serialization: str = CDR
+    clock: str = ""
 
 
 def figures(reader: EpisodeReader) -> list[TopicFigures]:
@@ -59,14 +64,14 @@ def figures(reader: EpisodeReader) -> list[TopicFigures]:
     """
     received: dict[str, list[int]] = {topic: [] for topic in reader.topics}
     stamped: dict[str, list[int]] = {topic: [] for topic in reader.topics}
-    for record in reader.records():
+    for record in reader.records(as_written=True):
         received[record.topic].append(record.log_ns)
-        if has_header(record.msgtype):
+        if record.serialization == CDR and has_header(record.msgtype):
             stamped[record.topic].append(messages.header_stamp_ns(record.raw))
     start = reader.span_ns[0]
     known = losses(reader)
     return [
-        _figures(topic, reader.topics[topic].msgtype, received[topic], stamped[topic], start, known)
+        _figures(topic, reader.topics[topic], received[topic], stamped[topic], start, known)
         for topic in sorted(reader.topics)
     ]
 
@@ -92,14 +97,15 @@ def as_json(found: list[TopicFigures]) -> list[dict[str, Any]]:
 
 
 def _figures(
-    topic: str, msgtype: str, received: list[int], stamped: list[int], start: int, known: Losses | None
+    topic: str, about: Topic, received: list[int], stamped: list[int], start: int, known: Losses | None
 ) -> TopicFigures:
     log, stamps = np.array(received, dtype=np.int64), np.array(stamped, dtype=np.int64)
     age = (log - stamps) * 1e-9 if len(stamps) else np.zeros(0)
-    gap, gap_at, rate, holes = _intervals(np.sort(stamps) if len(stamps) else log, start)
+    gap, gap_at, rate, holes = _intervals(np.sort(stamps if len(stamps) else log), start)
+    jump = clock.jump(log) or clock.jump(stamps)
     return TopicFigures(
         topic=topic,
-        msgtype=msgtype,
+        msgtype=about.msgtype,
         count=len(log),
         rate_hz=rate,
         max_gap_s=gap,
@@ -111,6 +117,8 @@ def _figures(
         disordered=int((np.diff(stamps) < 0).sum()) if len(stamps) else None,
         lost=known.lost.get(topic, 0) if known else None,
         dropped=known.dropped.get(topic, 0) if known else None,
+        serialization=about.serialization,
+        clock=str(jump or ""),
     )
 
 

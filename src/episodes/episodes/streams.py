@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from contracts.chunk import Chunk
-from episodes import messages
+from episodes import clock, messages
 from episodes.bag import EpisodeReader, Record
 from episodes.metadata import EpisodeError
+from episodes.storage import CDR
 
 _NS = 1e-9
 NEVER_S = float("inf")  # age without a value
@@ -23,7 +24,7 @@ NEVER_S = float("inf")  # age without a value
 
 @dataclass(frozen=True)
 class ImageStream:
-    """Frames of one camera: ascending `stamps` (K,) int64 ns, and `places` (K,), their indices by reception."""
+    """Frames of one camera: ascending `stamps` (K,) int64 ns, and `places` (K,), their indices as written."""
 
     topic: str
     stamps: np.ndarray
@@ -34,7 +35,7 @@ class ImageStream:
         rows: dict[int, list[int]] = {}
         for row, frame in enumerate(chosen):
             rows.setdefault(int(self.places[frame]), []).append(row)
-        for place, record in enumerate(reader.records({self.topic})):
+        for place, record in enumerate(reader.records({self.topic}, as_written=True)):
             if place in rows:
                 pixels = _pixels(record)
                 yield from ((row, pixels) for row in rows[place])
@@ -117,13 +118,28 @@ def load(reader: EpisodeReader, wanted: Mapping[str, str]) -> dict[str, list[Rec
     if missing:
         raise EpisodeError("", ", ".join(missing), None, "messages")
     for topic, msgtype in wanted.items():
-        if reader.topics[topic].msgtype != msgtype:
+        if reader.topics[topic].msgtype not in (messages.IMAGES if msgtype in messages.IMAGES else (msgtype,)):
             raise EpisodeError("", topic, reader.topics[topic].msgtype, msgtype)
+        if reader.topics[topic].serialization != CDR:
+            found = f"messages serialized as {reader.topics[topic].serialization}"
+            raise EpisodeError("", topic, found, "cdr, which is supported")
     records: dict[str, list[Record]] = {topic: [] for topic in wanted}
-    for record in reader.records(set(wanted)):
-        kept = replace(record, raw=bytes(record.raw[:12])) if record.msgtype == messages.IMAGE else record
+    for record in reader.records(set(wanted), as_written=True):
+        kept = replace(record, raw=bytes(record.raw[:12])) if record.msgtype in messages.IMAGES else record
         records[record.topic].append(kept)
+    for topic, found in records.items():
+        _refuse_jumps(topic, found)
     return records
+
+
+def _refuse_jumps(topic: str, records: list[Record]) -> None:
+    """Refuse messages whose times go back: sorted by time, what was before and after the jump would interleave."""
+    for name, times in (
+        ("received", [record.log_ns for record in records]),
+        ("stamped", [messages.header_stamp_ns(record.raw) for record in records]),
+    ):
+        if (jump := clock.jump(np.array(times, dtype=np.int64))) is not None:
+            raise EpisodeError("", topic, f"{name} at times that go back: {jump}", clock.EXPECTED)
 
 
 def image_stream(topic: str, records: list[Record]) -> ImageStream:
@@ -157,6 +173,7 @@ def command_stream(topic: str, records: list[Record], names: tuple[str, ...]) ->
     Raises:
         EpisodeError: If the joints are others, or a chunk is invalid.
     """
+    records = sorted(records, key=lambda record: record.log_ns)  # threads may write them slightly out of order
     decoded = [record.decode() for record in records]
     found = _constant_names(topic, [tuple(message.joint_names) for message in decoded])
     if sorted(found) != sorted(names):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from episodes import messages
 from episodes.bag import EpisodeWriter
 from episodes.metadata import EpisodeMetadata
 
@@ -58,6 +59,15 @@ class Episode:
     without: tuple[str, ...] = ()
     kept: dict[str, Keep] = field(default_factory=dict)
     changes: dict[str, object] = field(default_factory=dict)
+    set_back_ms: int = 0  # the clock jumps back so far after 1 s
+    set_back_topic: str = ""  # only the stamps of this topic, of all but its times of reception
+
+    def stamps(self, topic: str, at_ms: int) -> tuple[int, int]:
+        """Time of reception and stamp, ns."""
+        late = START_NS + (at_ms - (self.set_back_ms if at_ms >= 1000 else 0)) * MS
+        if self.set_back_topic:
+            return START_NS + at_ms * MS, late if topic == self.set_back_topic else START_NS + at_ms * MS
+        return late, late
 
     def instants(self, topic: str, every_ms: int, offset_ms: int) -> Iterable[int]:
         keep = self.kept.get(topic, lambda _: True)
@@ -72,15 +82,16 @@ def write_episode(path: Path, episode: Episode) -> Path:
         events += [(at, topic) for at in episode.instants(topic, 20, -15)]
     with EpisodeWriter(path, metadata(episode.success, **episode.changes)) as writer:
         for at, topic in sorted(events):
-            _write(writer, topic, at)
+            _write(writer, topic, at, *episode.stamps(topic, at))
     return path
 
 
-def _write(writer: EpisodeWriter, topic: str, at_ms: int) -> None:
-    stamp = START_NS + at_ms * MS
+def _write(writer: EpisodeWriter, topic: str, at_ms: int, log_ns: int, stamp: int) -> None:
     if topic == IMAGE:
-        writer.write_image(topic, stamp, picture(at_ms), "front")
+        writer.write(topic, messages.IMAGE, log_ns, messages.image(stamp, picture(at_ms), "front"))
     elif topic.endswith("joint_states"):
-        writer.write_joint_state(topic, stamp, names_of(topic), sentinel(topic, at_ms))
+        state = messages.joint_state(stamp, names_of(topic), sentinel(topic, at_ms))
+        writer.write(topic, messages.JOINT_STATE, log_ns, state)
     else:
-        writer.write_trajectory(topic, stamp, names_of(topic), [0.0], sentinel(topic, at_ms)[None])
+        chunk = messages.trajectory(stamp, names_of(topic), [0.0], sentinel(topic, at_ms)[None])
+        writer.write(topic, messages.TRAJECTORY, log_ns, chunk)

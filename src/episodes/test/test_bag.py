@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from episode_bags import IMAGE, START_NS, metadata, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from episodes import messages
 from episodes.bag import EpisodeReader, EpisodeWriter, is_complete, read, read_metadata
@@ -45,6 +47,26 @@ def check(content: list[tuple[str, int, object]]) -> None:
     assert np.array_equal(chunk.points, np.arange(6.0).reshape(3, 2))
 
 
+def foreign_bag(
+    path: Path, storage: StoragePlugin = StoragePlugin.MCAP, serialization: str = "cdr", compression: str = ""
+) -> Path:
+    """A bag as other recorders write it: one joint state, on a second topic one in another serialization."""
+    writer = Writer(path, version=9, storage_plugin=storage)
+    if compression:
+        writer.set_compression(CompressionMode[compression], CompressionFormat.ZSTD)
+    types = messages.typestore()
+    raw = types.serialize_cdr(messages.joint_state(START_NS, NAMES, np.array([0.5, -1.5])), messages.JOINT_STATE)
+    with writer:
+        state = writer.add_connection(STATES, messages.JOINT_STATE, typestore=types)
+        writer.write(state, START_NS + 1, raw)
+        if serialization != "cdr":
+            other = writer.add_connection(
+                "/other", messages.JOINT_STATE, typestore=types, serialization_format=serialization
+            )
+            writer.write(other, START_NS + 2, b"{}")
+    return path
+
+
 def refusal(path: Path) -> str:
     with pytest.raises(EpisodeError) as caught:
         list(read(path))
@@ -74,10 +96,57 @@ def test_metadata_survives(small):
     assert read_metadata(small) == metadata()
 
 
-def test_a_bare_mcap_file_is_read_and_reports_missing_metadata(small):
+def test_a_bare_mcap_file_is_read_with_its_metadata(small):
     check(list(read(small / "small.mcap")))
-    with pytest.raises(EpisodeError, match=r"small\.mcap: metadata\.yaml: custom_data\.episode: found nothing"):
-        read_metadata(small / "small.mcap")
+    assert read_metadata(small / "small.mcap") == metadata()
+
+
+def test_a_bag_of_another_recorder_reports_missing_metadata(tmp_path):
+    path = foreign_bag(tmp_path / "foreign")
+    with pytest.raises(EpisodeError, match=r"foreign: metadata\.yaml: custom_data\.episode: found nothing"):
+        read_metadata(path)
+
+
+@pytest.mark.parametrize("found", ["volatile", "[]", "unknown"])
+def test_qos_in_metadata_yaml_unlike_the_files_is_no_damage(small, found):
+    file = small / "metadata.yaml"
+    content = yaml.safe_load(file.read_text())
+    for topic in content["rosbag2_bagfile_information"]["topics_with_message_count"]:
+        qos = {"history": found, "depth": 1} if found != "[]" else []
+        topic["topic_metadata"]["offered_qos_profiles"] = [qos] if qos else []
+        topic["topic_metadata"]["type_description_hash"] = "RIHS01_0"
+        topic["message_count"] = 7
+    file.write_text(yaml.safe_dump(content))
+    check(list(read(small)))
+
+
+def test_a_topic_in_a_foreign_serialization_is_called_not_supported_and_the_rest_read(tmp_path):
+    path = foreign_bag(tmp_path / "bag", serialization="json")
+    assert [topic for topic, _, _ in read(path, {STATES})] == [STATES]
+    assert "/other: found messages serialized as json, expected cdr" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["bag", "bag/bag.db3"])
+def test_a_sqlite_bag_is_read_as_folder_and_as_bare_file(tmp_path, name):
+    foreign_bag(tmp_path / "bag", StoragePlugin.SQLITE3)
+    assert [(topic, at) for topic, at, _ in read(tmp_path / name)] == [(STATES, START_NS + 1)]
+
+
+@pytest.mark.parametrize("mode", ["FILE", "MESSAGE"])
+def test_a_bag_compressed_by_file_or_message_is_read(tmp_path, mode):
+    path = foreign_bag(tmp_path / "bag", StoragePlugin.SQLITE3, compression=mode)
+    assert [(topic, at) for topic, at, _ in read(path)] == [(STATES, START_NS + 1)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("compression_format: ''", "compression_format: lz5"), ("small.mcap", "small.bin")]
+)
+def test_what_is_not_supported_is_called_so_and_not_damaged(small, old, new):
+    file = small / "metadata.yaml"
+    text = file.read_text().replace(old, new).replace("compression_mode: ''", "compression_mode: file")
+    file.write_text(text if "lz5" in new else text.replace("compression_mode: file", "compression_mode: ''"))
+    (small / "small.bin").write_bytes(b"")
+    assert "not supported" in refusal(small)
 
 
 def test_metadata_and_notes_set_while_writing_are_kept(tmp_path):

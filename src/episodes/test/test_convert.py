@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import yaml
 from episode_bags import IMAGE, MS, SIZE, START_NS, STREAMS, Episode, sentinel, write_episode
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rosbags.rosbag2 import StoragePlugin, Writer
 
+from episodes import messages
+from episodes.bag import EpisodeReader
 from episodes.convert import Report, convert, find_bags
 from episodes.dataset import load_arrays, load_dataset
 from episodes.extract import Settings, extract
-from episodes.metadata import EpisodeError
+from episodes.metadata import Description, EpisodeError, load_description
 from episodes.sampling import Limits
 
 SETTINGS = Settings(size=SIZE)
@@ -185,3 +190,105 @@ def test_incomplete_bags_are_left_out_and_empty_folders_refused(bag, tmp_path):
     assert find_bags([bag.parent, bag]) == [bag]
     with pytest.raises(EpisodeError, match="found no bag, expected a folder"):
         find_bags([bag.parent / "unfinished"])
+
+
+def test_the_clock_set_back_while_recording_is_refused_and_the_topic_named(tmp_path):
+    """From 1 s on the clock is 700 ms behind: without a look at the order of writing, both halves interleave."""
+    bag = write_episode(tmp_path / "bag", Episode(set_back_ms=700))
+    report = run(bag, tmp_path / "data")
+    assert report.converted == 0
+    assert f"{IMAGE}: found received at times that go back: the clock was set back by 0.600 s" in report.refused[0]
+
+
+def test_the_clock_of_one_device_set_back_is_refused_and_its_topic_named(tmp_path):
+    bag = write_episode(tmp_path / "bag", Episode(set_back_ms=700, set_back_topic=STATE))
+    report = run(bag, tmp_path / "data")
+    assert f"{STATE}: found stamped at times that go back: the clock was set back by 0.680 s" in report.refused[0]
+
+
+DESCRIPTION = {
+    "task": "pour",
+    "embodiments": {"left": {"arm": "xarm7", "hand": "inspire"}},
+    "bases": {"left": {"xyz": [0.1, 0.4, 0.0], "rpy": [0.0, 0.0, 0.0]}},
+    "topics": {IMAGE: "/cam/color/compressed", STATE: "/xarm/joint_states"},
+}
+
+
+def described(folder: Path, **changes: object) -> Description:
+    file = folder / "description.yaml"
+    file.write_text(yaml.safe_dump(DESCRIPTION | changes))
+    return load_description(file)
+
+
+def plain_bag(path: Path, storage: StoragePlugin = StoragePlugin.MCAP) -> Path:
+    """A bag as `ros2 bag record` writes it: no metadata of ours, topics of other names, compressed images."""
+    source = write_episode(path.with_name(f"{path.name}_ours"), Episode())
+    types = messages.typestore()
+    with EpisodeReader(source) as reader, Writer(path, version=9, storage_plugin=storage) as writer:
+        connections = {}
+        for record in reader.records():
+            topic, msgtype, message = record.topic, record.msgtype, record.decode()
+            if topic == IMAGE:
+                msgtype, message = messages.COMPRESSED, compressed(message)
+            topic = DESCRIPTION["topics"].get(topic, topic)
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, msgtype, typestore=types)
+            writer.write(connections[topic], record.log_ns, types.serialize_cdr(message, msgtype))
+    return path
+
+
+def compressed(message: object) -> object:
+    pixels = cv2.imencode(".png", messages.image_array(message)[..., ::-1])[1].reshape(-1)
+    kind = messages.typestore().types[messages.COMPRESSED]
+    return kind(header=message.header, format="rgb8; png compressed bgr8", data=pixels)
+
+
+@pytest.mark.parametrize("storage", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+def test_a_plain_bag_with_a_description_converts_to_the_same_values(tmp_path, storage):
+    bag = plain_bag(tmp_path / "plain", storage)
+    report = convert([bag], tmp_path / "data", SETTINGS, description=described(tmp_path))
+    assert (report.converted, report.refused) == (1, [])
+    (entry,) = load_dataset(tmp_path / "data").episodes
+    assert (entry.task, entry.bases["left"][0]) == ("pour", [1.0, 0.0, 0.0, 0.1])
+    _, expected = extract(tmp_path / "plain_ours", SETTINGS, "a.npz", "bag")
+    found = load_arrays(tmp_path / "data", entry)
+    assert expected.keys() == found.keys()
+    assert all(np.array_equal(expected[name], found[name]) for name in expected)
+
+
+def test_a_bare_db3_file_with_a_description_converts(tmp_path):
+    file = plain_bag(tmp_path / "plain", StoragePlugin.SQLITE3) / "plain.db3"
+    report = convert([file], tmp_path / "data", SETTINGS, description=described(tmp_path))
+    assert (report.converted, report.refused) == (1, [])
+
+
+def test_a_changed_description_converts_the_same_bag_again(tmp_path):
+    bag = plain_bag(tmp_path / "plain")
+    for task, expected in (("pour", (1, 0)), ("pour", (0, 1)), ("stir", (1, 0))):
+        report = convert([bag], tmp_path / "data", SETTINGS, description=described(tmp_path, task=task))
+        assert (report.converted, report.present) == expected
+    assert [entry.task for entry in load_dataset(tmp_path / "data").episodes] == ["stir"]
+
+
+def test_a_description_of_unsuccessful_episodes_is_no_reason_to_convert_them(tmp_path):
+    bag = plain_bag(tmp_path / "plain")
+    failed = described(tmp_path, success={"left": False})
+    assert convert([bag], tmp_path / "data", SETTINGS, description=failed).skipped == [str(bag)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"topics": {STATE: "/nowhere"}}, "topics./left/arm/joint_states of the description: found /nowhere"),
+        ({"topics": {STATE: "/a", IMAGE: "/a"}}, "each topic of the bag once"),
+        ({"bases": {"left": {"xyz": [0, 0]}}}, "bases.left"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused_in_one_line(tmp_path, changes, reason):
+    bag = plain_bag(tmp_path / "plain")
+    try:
+        text = convert([bag], tmp_path / "data", SETTINGS, description=described(tmp_path, **changes)).refused[0]
+    except EpisodeError as error:
+        text = str(error)
+    assert reason in text
+    assert "\n" not in text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_bags import IMAGE, MS, START_NS, Episode, metadata, picture, write_episode
+from episode_bags import IMAGE, MS, START_NS, STREAMS, Episode, metadata, picture, write_episode
 
 from episodes import messages
 from episodes.bag import EpisodeWriter
@@ -78,6 +78,32 @@ def test_metadata_and_duration_are_reported(bag):
 def test_too_few_messages_have_no_rate(tmp_path):
     image = topics(write_episode(tmp_path / "bag", Episode(seconds=0.15)))[IMAGE]
     assert (image["count"], image["rate_hz"], image["max_gap_s"], image["holes"]) == (2, None, None, None)
+
+
+def test_the_verdict_names_every_topic_whose_clock_was_set_back(tmp_path):
+    bag = write_episode(tmp_path / "bag", Episode(set_back_ms=700))
+    problems = inspect(bag)["verdict"]
+    assert len(problems) == len((IMAGE, *STREAMS))
+    assert f"{IMAGE}: the clock was set back by 0.600 s, 0.90 s after the first message; not converted" in problems
+
+
+def test_the_verdict_of_a_good_bag_is_empty_and_losses_are_in_it(bag, gappy):
+    assert inspect(bag)["verdict"] == []
+    assert inspect(gappy)["verdict"] == [
+        f"{IMAGE}: 0 messages lost, 2 dropped",
+        f"{STATE}: 5 messages lost, 0 dropped",
+    ]
+
+
+def test_brackets_in_a_task_are_printed_as_they_are(tmp_path):
+    bag = write_episode(tmp_path / "bag", Episode(changes={"task": "put [red] can into [/tray]"}))
+    assert "put [red] can into [/tray]" in _command(str(bag)).stdout
+
+
+def test_a_folder_with_a_bag_that_was_not_closed_names_it(bag):
+    EpisodeWriter(bag.parent / "killed", metadata()).abort()
+    done = _command(str(bag.parent))
+    assert (done.returncode, "killed: not closed; --repair recovers" in done.stderr) == (0, True)
 
 
 def test_the_command_prints_a_table_and_writes_the_same_figures_as_json(gappy, tmp_path):

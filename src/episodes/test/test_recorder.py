@@ -17,8 +17,11 @@ from sensor_msgs.msg import JointState
 
 from episodes import messages
 from episodes.bag import EpisodeReader, read, read_metadata
+from episodes.mcap import Walk, salvage
 from episodes.raw_subscriptions import message_type
+from episodes.repair import repair
 from episodes.statistics import losses
+from node_kit import testing
 
 pytestmark = pytest.mark.graph
 
@@ -52,6 +55,18 @@ def test_every_published_message_is_in_the_bag_that_a_signal_leaves(start_record
     assert recorder.stderr == ""
     content = [message for _, _, message in read(bag, {STATES})]
     assert all(np.array_equal(message.position, [n, n]) for n, message in enumerate(content))
+
+
+def test_a_killed_recorder_leaves_what_it_wrote_and_its_description(start_recorder):
+    recorder = start_recorder()
+    recorder.send_states(recorder.states(), 100)
+    (bag,) = recorder.recorded()
+    written = lambda: sum(1 for _ in salvage(bag / f"{bag.name}.mcap", Walk()))  # noqa: E731
+    assert testing.until(lambda: written() == 100)
+    recorder.signal(signal.SIGKILL)
+    repair(bag)
+    assert numbers(bag, STATES) == list(range(100))
+    assert read_metadata(bag) == metadata(None)
 
 
 def test_a_topic_that_appears_later_is_recorded(start_recorder):

@@ -1,0 +1,169 @@
+"""MCAP records read one after another, also from a file that was cut or is damaged; https://mcap.dev/spec."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import yaml
+from rosbags.interfaces import Qos
+from rosbags.rosbag2.storage_mcap import decompress, get_qos
+
+from contracts.errors import FileError
+from contracts.files import parse_yaml
+
+MAGIC = b"\x89MCAP0\r\n"
+NOTES = "crosshand"  # name of the metadata record with what the writer knows at the start
+SCHEMA, CHANNEL, MESSAGE, CHUNK, METADATA, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0C, 0x0F
+_HEAD = struct.Struct("<BQ")
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A topic of the file."""
+
+    topic: str
+    msgtype: str
+    serialization: str
+    definition: str = ""
+    qos: tuple[Qos, ...] = ()
+
+
+@dataclass
+class Walk:
+    """What a walk through a file found: bytes that were read of how many, and chunks that are damaged."""
+
+    size: int = 0
+    read: int = len(MAGIC)
+    damaged: int = 0
+
+
+def metadata_record(name: str, entries: dict[str, str]) -> bytes:
+    """A metadata record."""
+    pairs = b"".join(_packed(key) + _packed(value) for key, value in entries.items())
+    content = _packed(name) + struct.pack("<I", len(pairs)) + pairs
+    return _HEAD.pack(METADATA, len(content)) + content
+
+
+def notes_in(file: Path) -> dict[str, str]:
+    """The notes in the metadata records of a file: those written first, and over them those of its end."""
+    notes: dict[str, str] = {}
+    with file.open("rb") as stream:
+        for code, content in _records(stream, Walk(), {METADATA}):
+            try:
+                name, entries = _metadata(content) if code == METADATA else ("", {})
+                if name == "rosbag2":
+                    told = parse_yaml(entries.get("serialized_metadata", ""), file)
+                    entries = (told.get("custom_data") if isinstance(told, dict) else None) or {}
+                if name in (NOTES, "rosbag2"):
+                    notes |= {str(key): str(value) for key, value in entries.items()}
+            except (struct.error, ValueError, AttributeError, FileError, yaml.YAMLError):
+                continue  # a damaged note is none
+    return notes
+
+
+def salvage(file: Path, walk: Walk) -> Iterator[tuple[Channel, int, bytes]]:
+    """Every whole message of a file as (channel, time of reception in ns, bytes), in the order of writing.
+
+    Args:
+        file: The file, which may end anywhere.
+        walk: Counts what was read.
+    """
+    schemas: dict[int, tuple[str, str]] = {}
+    channels: dict[int, Channel] = {}
+    with file.open("rb") as stream:
+        for code, content in _records(stream, walk, {SCHEMA, CHANNEL, MESSAGE, CHUNK}):
+            try:
+                inner = _chunk(content) if code == CHUNK else [(code, content)]
+            except Exception:  # of three decompressors and the checksum: the chunk is lost, the next may be whole
+                walk.damaged += 1
+                continue
+            yield from _messages(inner, schemas, channels)
+
+
+def _records(stream: BinaryIO, walk: Walk, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
+    """Whole records of some kinds up to the end of the data, or to where the file is cut."""
+    walk.size = stream.seek(0, 2)
+    stream.seek(0)
+    if stream.read(len(MAGIC)) != MAGIC:
+        return
+    while len(head := stream.read(_HEAD.size)) == _HEAD.size:
+        code, length = _HEAD.unpack(head)
+        end = stream.tell() + length
+        if end > walk.size or not 0 < code <= DATA_END:
+            return
+        if code in wanted:
+            yield code, stream.read(length)
+        stream.seek(end)
+        walk.read = walk.size if code == DATA_END else end  # an index, which is not needed, follows the data
+        if code == DATA_END:
+            return
+
+
+def _chunk(content: bytes) -> list[tuple[int, bytes]]:
+    size, checksum = struct.unpack_from("<QI", content, 16)
+    compression, at = _text(content, 28)
+    (length,) = struct.unpack_from("<Q", content, at)
+    return list(_inside(decompress(content[at + 8 : at + 8 + length], compression, size, checksum)))
+
+
+def _inside(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + _HEAD.size <= len(raw):
+        code, length = _HEAD.unpack_from(raw, at)
+        at += _HEAD.size + length
+        yield code, raw[at - length : at]
+
+
+def _messages(
+    records: list[tuple[int, bytes]], schemas: dict[int, tuple[str, str]], channels: dict[int, Channel]
+) -> Iterator[tuple[Channel, int, bytes]]:
+    for code, content in records:
+        if code == SCHEMA:
+            name, at = _text(content, 2)
+            _, at = _text(content, at)
+            schemas[struct.unpack_from("<H", content)[0]] = (name, _text(content, at)[0])
+        elif code == CHANNEL:
+            number, schema = struct.unpack_from("<HH", content)
+            topic, at = _text(content, 4)
+            encoding, at = _text(content, at)
+            name, definition = schemas.get(schema, ("", ""))
+            channels[number] = Channel(topic, name, encoding, definition, _qos(content[at + 4 :]))
+        elif code == MESSAGE:
+            number, _, log_ns, _ = struct.unpack_from("<HIQQ", content)
+            if number in channels:
+                yield channels[number], log_ns, content[22:]
+
+
+def _qos(content: bytes) -> tuple[Qos, ...]:
+    try:
+        return tuple(get_qos(content))
+    except Exception:  # whatever rosbags raises: a quality of service that it does not know is none
+        return ()
+
+
+def _metadata(content: bytes) -> tuple[str, dict[str, str]]:
+    name, at = _text(content, 0)
+    at += 4
+    entries = {}
+    while at < len(content):
+        key, at = _text(content, at)
+        entries[key], at = _text(content, at)
+    return name, entries
+
+
+def _text(content: bytes, at: int) -> tuple[str, int]:
+    """The text at a place, and the place after it."""
+    (length,) = struct.unpack_from("<I", content, at)
+    at += 4
+    if at + length > len(content):
+        raise ValueError("text beyond its record")
+    return content[at : at + length].decode(), at + length
+
+
+def _packed(text: str) -> bytes:
+    raw = text.encode()
+    return struct.pack("<I", len(raw)) + raw
