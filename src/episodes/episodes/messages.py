@@ -125,10 +125,11 @@ def image_array(message: Any) -> np.ndarray:
     """
     if hasattr(message, "format"):
         return _decompressed(message)
-    encoding = _SAME.get(message.encoding, message.encoding)
+    given: str = message.encoding
+    encoding = _SAME.get(given, given)
     channels = _CHANNELS.get(encoding)
     if channels is None:
-        raise EpisodeError("", "encoding", repr(message.encoding), f"one of {', '.join(sorted({*_CHANNELS, *_SAME}))}")
+        raise EpisodeError("", "encoding", repr(given), f"one of {', '.join(sorted({*_CHANNELS, *_SAME}))}")
     height, width, step = message.height, message.width, message.step
     data = np.asarray(message.data, dtype=np.uint8)
     if step < width * channels or data.size != step * height or (encoding in _SAME.values() and width % 2):

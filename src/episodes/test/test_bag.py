@@ -120,7 +120,7 @@ def test_qos_in_metadata_yaml_unlike_the_files_is_no_damage(small, found):
     check(list(read(small)))
 
 
-def test_a_topic_in_a_foreign_serialization_is_called_not_supported_and_the_rest_read(tmp_path):
+def test_a_foreign_serialization_is_called_not_supported_the_rest_read(tmp_path):
     path = foreign_bag(tmp_path / "bag", serialization="json")
     assert [topic for topic, _, _ in read(path, {STATES})] == [STATES]
     assert "/other: found messages serialized as json, expected cdr" in refusal(path)

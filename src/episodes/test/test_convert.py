@@ -270,7 +270,7 @@ def test_a_changed_description_converts_the_same_bag_again(tmp_path):
     assert [entry.task for entry in load_dataset(tmp_path / "data").episodes] == ["stir"]
 
 
-def test_a_description_of_unsuccessful_episodes_is_no_reason_to_convert_them(tmp_path):
+def test_bags_described_as_unsuccessful_are_skipped(tmp_path):
     bag = plain_bag(tmp_path / "plain")
     failed = described(tmp_path, success={"left": False})
     assert convert([bag], tmp_path / "data", SETTINGS, description=failed).skipped == [str(bag)]

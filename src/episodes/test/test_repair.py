@@ -42,7 +42,7 @@ def content(path: Path) -> list[tuple[str, int]]:
     return [(topic, at - START_NS) for topic, at, _ in read(path)]
 
 
-def test_a_killed_recorder_leaves_a_bag_that_is_recovered_with_its_description(tmp_path):
+def test_a_bag_never_closed_is_recovered_with_its_description(tmp_path):
     path = chunks_of_pictures(tmp_path / "bag", 8)
     with pytest.raises(EpisodeError, match=r"no metadata\.yaml, expected .* inspect --repair"):
         read_metadata(path)
@@ -88,7 +88,7 @@ def test_a_bare_file_is_recovered_in_its_place(tmp_path):
     assert read_metadata(tmp_path / "loose.mcap") == metadata(None)
 
 
-def test_messages_in_the_log_of_a_database_that_was_not_closed_are_recovered(tmp_path):
+def test_messages_in_the_log_of_an_open_database_are_recovered(tmp_path):
     path, types = tmp_path / "bag", messages.typestore()
     with Writer(path, version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
         connection = writer.add_connection(STATE, messages.JOINT_STATE, typestore=types)
