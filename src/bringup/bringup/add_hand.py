@@ -115,11 +115,11 @@ def tip(text: str) -> tuple[str, tuple[str, Triple]]:
     return finger, (link, (x, y, z))
 
 
-def frozen(text: str) -> tuple[str, float]:
-    """Read `JOINT` or `JOINT=POSITION`. Raises ArgumentsError."""
+def frozen(text: str) -> tuple[str, float | None]:
+    """Read `JOINT` or `JOINT=POSITION`; None: zero, or the limit nearest to it. Raises ArgumentsError."""
     joint, _, position = text.partition("=")
     try:
-        return joint, float(position or 0)
+        return joint, float(position) if position else None
     except ValueError:
         raise ArgumentsError(f"--freeze: found {text!r}, expected JOINT or JOINT=POSITION") from None
 

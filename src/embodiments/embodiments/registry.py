@@ -15,13 +15,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from embodiments.checks import check_links, joint_limits, posture
+from embodiments.checks import check_links, check_offsets, check_ranges, joint_limits, posture
 from embodiments.errors import EmbodimentError
 from embodiments.kinematics import Kinematics
 from embodiments.mirror import mirror_pose, mirror_urdf
 from embodiments.schema import FINGERS, EmbodimentData, PoseData, SidePostures, read
 from embodiments.transforms import pose
 from embodiments.urdf import parse
+from embodiments.urdf_plain import plain
 from embodiments.urdf_xml import read_text
 
 SIDES = ("left", "right")
@@ -119,7 +120,10 @@ def load_file(path: str | Path, side: str = "right") -> Embodiment:
         urdf = read_text(urdf_path)
     except EmbodimentError as error:
         raise EmbodimentError(path, "urdf", data.urdf, f"a readable URDF ({error})") from None
+    urdf = plain(urdf, str(urdf_path))
     tree = parse(urdf, str(urdf_path))
+    check_ranges(tree, data.kind, str(urdf_path))
+    check_offsets(tree, str(urdf_path))
     check_links(data, tree, str(path))
     mirrored = side == "left" and (data.kind != "arm" or data.handed)
     return _embodiment(data, side, mirror_urdf(urdf) if mirrored else urdf, tree.root, mirrored, path)

@@ -14,8 +14,11 @@ from embodiments.errors import EmbodimentError
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Triple = tuple[Number, Number, Number]
+# Upper bounds depend on the kind of the joint, which the URDF says: see `bounds`.
+Velocity = Annotated[float, Field(ge=1e-3, allow_inf_nan=False)]
+Acceleration = Annotated[float, Field(ge=1e-2, allow_inf_nan=False)]
+Offset = Annotated[float, Field(ge=-1, le=1)]
+Angle = Annotated[float, Field(ge=-6.3, le=6.3)]
 Finger = Literal["thumb", "index", "middle", "ring", "little"]
 Posture = list[Number]
 
@@ -27,8 +30,8 @@ class _Strict(BaseModel):
 class PoseData(_Strict):
     """A rigid transform: translation in m, roll-pitch-yaw in rad."""
 
-    xyz: Triple = (0.0, 0.0, 0.0)
-    rpy: Triple = (0.0, 0.0, 0.0)
+    xyz: tuple[Offset, Offset, Offset] = (0.0, 0.0, 0.0)
+    rpy: tuple[Angle, Angle, Angle] = (0.0, 0.0, 0.0)
 
 
 class JointData(_Strict):
@@ -40,8 +43,8 @@ class JointData(_Strict):
     name: str
     lower: Number | None = None
     upper: Number | None = None
-    velocity: Positive
-    acceleration: Positive
+    velocity: Velocity
+    acceleration: Acceleration
 
 
 class SidePostures(_Strict):
@@ -63,7 +66,7 @@ class EmbodimentData(_Strict):
     description: str
     urdf: str
     handed: bool = False
-    joints: Annotated[list[JointData], Field(min_length=1)]
+    joints: Annotated[list[JointData], Field(min_length=1, max_length=200)]
     tips: dict[Finger, str] = {}
     flange: str | None = None
     mount: PoseData = PoseData()

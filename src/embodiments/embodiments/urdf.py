@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from embodiments.errors import EmbodimentError
 from embodiments.urdf_joint import MOVING, Joint, read_attribute, read_joint
+from embodiments.urdf_plain import make_plain
 from embodiments.urdf_xml import parse_robot
 
 
@@ -27,7 +28,7 @@ class Tree:
 
 
 def parse(text: str, source: str = "urdf") -> Tree:
-    """Return the kinematic tree of a URDF.
+    """Return the kinematic tree of a URDF, as `urdf_plain` rewrites it.
 
     Args:
         text: XML.
@@ -38,10 +39,10 @@ def parse(text: str, source: str = "urdf") -> Tree:
     """
     robot = parse_robot(text, source)
     links = _unique((read_attribute(e, "name", source, "link") for e in robot.findall("link")), source, "link")
+    _unique((read_attribute(e, "name", source, "joint") for e in robot.findall("joint")), source, "joint")
+    make_plain(robot, source)
     joints = [read_joint(e, source) for e in robot.findall("joint")]
-    _unique((j.name for j in joints), source, "joint")
     _check_ends(joints, links, source)
-    _check_mimics(joints, source)
     root, ordered = _sorted(joints, links, source)
     return Tree(robot.get("name", ""), root, links, ordered)
 
@@ -74,18 +75,6 @@ def _check_ends(joints: list[Joint], links: tuple[str, ...], source: str) -> Non
         if joint.child in children:
             raise EmbodimentError(source, f"joint {joint.name}.child", joint.child, "a link that is no other's child")
         children.add(joint.child)
-
-
-def _check_mimics(joints: list[Joint], source: str) -> None:
-    moving = {joint.name: joint for joint in joints if joint.kind in MOVING}
-    for joint in joints:
-        if joint.mimic is None:
-            continue
-        field, leader = f"joint {joint.name}.mimic", moving.get(joint.mimic.source)
-        if leader is None:
-            raise EmbodimentError(source, field, joint.mimic.source, "the name of a joint that moves")
-        if leader.mimic is not None:
-            raise EmbodimentError(source, field, leader.name, "an actuated joint, not one that itself mimics")
 
 
 def _sorted(joints: list[Joint], links: tuple[str, ...], source: str) -> tuple[str, tuple[Joint, ...]]:

@@ -12,6 +12,7 @@ from embodiments.errors import EmbodimentError
 from embodiments.transforms import pose
 
 MOVING = ("revolute", "prismatic")
+_LEAST_VELOCITY = 0.01  # per s; exporters write 0 where nobody gave one
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class Mimic:
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """One joint of the tree. `origin` is (4, 4) parent link -> joint frame at zero; limits in rad or m."""
+    """One joint of the tree. `origin` is (4, 4) parent link -> joint frame at zero; limits in rad or m.
+
+    `velocity` is the limit that the URDF states, per s; 0 where it states none that a joint could have.
+    """
 
     name: str
     kind: str
@@ -35,6 +39,7 @@ class Joint:
     axis: np.ndarray
     lower: float = 0.0
     upper: float = 0.0
+    velocity: float = 0.0
     mimic: Mimic | None = None
 
 
@@ -79,7 +84,7 @@ def read_joint(element: ElementTree.Element, source: str) -> Joint:
         return Joint(name, kind, parent, child, pose(xyz, rpy), np.zeros(3))
     lower, upper = _limits(element, source, field)
     axis, mimic = _axis(element, source, field), _mimic(element, source, field)
-    return Joint(name, kind, parent, child, pose(xyz, rpy), axis, lower, upper, mimic)
+    return Joint(name, kind, parent, child, pose(xyz, rpy), axis, lower, upper, stated_velocity(element), mimic)
 
 
 def _end(element: ElementTree.Element, end: str, source: str, field: str) -> str:
@@ -104,9 +109,19 @@ def _limits(element: ElementTree.Element, source: str, field: str) -> tuple[floa
         found = None if limit is None else limit.attrib
         raise EmbodimentError(source, f"{field}.limit", found, "<limit lower=... upper=...>")
     lower, upper = (float(_numbers(limit.get(k), 1, "", source, f"{field}.limit.{k}")[0]) for k in ("lower", "upper"))
-    if not lower < upper:
-        raise EmbodimentError(source, f"{field}.limit", [lower, upper], "lower < upper")
+    if lower > upper:
+        raise EmbodimentError(source, f"{field}.limit", [lower, upper], "lower <= upper")
     return lower, upper
+
+
+def stated_velocity(joint: ElementTree.Element) -> float:
+    """The velocity limit of a <joint>, rad/s or m/s; 0 where it states none, or one that only fills the attribute."""
+    limit = joint.find("limit")
+    try:
+        velocity = float("nan" if limit is None else limit.get("velocity", "nan"))
+    except ValueError:
+        return 0.0
+    return velocity if math.isfinite(velocity) and velocity > _LEAST_VELOCITY else 0.0
 
 
 def _mimic(element: ElementTree.Element, source: str, field: str) -> Mimic | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,18 +15,27 @@ from embodiments.errors import EmbodimentError
 MAX_BYTES = 8 << 20
 MAX_ELEMENTS = 50_000
 MAX_DEPTH = 40
+_DECLARED = re.compile(rb"""^(?:\xef\xbb\xbf)?<\?xml\s[^>]{0,100}?encoding\s*=\s*["']([A-Za-z][\w.-]{0,40})""")
 
 
 def read_text(path: Path) -> str:
     """Return the text of a URDF file.
 
     Raises:
-        EmbodimentError: Not a readable file of at most MAX_BYTES in UTF-8.
+        EmbodimentError: Not a readable file of at most MAX_BYTES in UTF-8; ASCII is the same in whatever it declares.
     """
+    content = read_bytes(path, MAX_BYTES, EmbodimentError)
+    declared = _DECLARED.match(content)
+    encoding = declared[1].decode() if declared else "UTF-8"
+    plain = encoding.lower() in ("utf-8", "utf8")
     try:
-        return read_bytes(path, MAX_BYTES, EmbodimentError).decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise EmbodimentError(path, "xml", "bytes that are not UTF-8", "a URDF in UTF-8") from None
+        found = "bytes that are not UTF-8" + ("" if plain else f", encoding {encoding} declared")
+        raise EmbodimentError(path, "xml", found, "a URDF in UTF-8") from None
+    if not plain and not text.isascii():
+        raise EmbodimentError(path, "xml", f"encoding {encoding} declared, bytes of UTF-8", "a URDF in UTF-8")
+    return text
 
 
 def parse_robot(text: str, source: str = "urdf") -> ElementTree.Element:
@@ -45,7 +55,9 @@ def parse_robot(text: str, source: str = "urdf") -> ElementTree.Element:
         robot: ElementTree.Element = parser.close()
     except DefusedXmlException:
         raise EmbodimentError(source, "xml", "a document type or entity declaration", "a URDF without one") from None
-    except ElementTree.ParseError as error:
+    except EmbodimentError:
+        raise
+    except Exception as error:  # not only ParseError: an encoding that expat does not know is a ValueError
         raise EmbodimentError(source, "xml", str(error), "well-formed XML") from None
     if any("xacro" in element.tag for element in robot.iter() if isinstance(element.tag, str)):
         raise EmbodimentError(source, "xml", "xacro macros", "a plain URDF (run xacro on it first)")

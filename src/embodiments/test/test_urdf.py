@@ -57,7 +57,7 @@ CHAIN = joint("1", "a", "b")
         ),
         (robot(CHAIN, joint("2", "b", "c", "")), "joint 2.limit: found nothing, expected <limit lower"),
         (robot(CHAIN, joint("2", "b", "c", '<limit lower="0"/>')), "joint 2.limit: found"),
-        (robot(CHAIN, joint("2", "b", "c", '<limit lower="1" upper="1"/>')), r"joint 2.limit: found \[1.0, 1.0\]"),
+        (robot(CHAIN, joint("2", "b", "c", '<limit lower="2" upper="1"/>')), r"joint 2.limit: found \[2.0, 1.0\]"),
         (robot(CHAIN, joint("2", "b", "c", '<limit lower="x" upper="1"/>')), "joint 2.limit.lower: found x"),
         (robot(CHAIN, joint("2", "b", "c", kind="continuous")), "joint 2.type: found continuous, expected revolute"),
         (robot(CHAIN, joint("2", "b", "c", LIMIT + '<axis xyz="0 0 0"/>')), "joint 2.axis: .*not zero"),
@@ -69,9 +69,10 @@ CHAIN = joint("1", "a", "b")
         (robot(CHAIN, joint("2", "b", "c", mimic("9"))), "joint 2.mimic: found 9, expected the name of a joint"),
         (robot(CHAIN, joint("2", "b", "c", mimic("1", multiplier="0"))), "joint 2.mimic.multiplier: found 0.0"),
         (
-            robot(CHAIN, joint("2", "b", "c", mimic("1")), joint("3", "c", "d", mimic("2")), links="abcd"),
-            "joint 3.mimic: found 2, expected an actuated joint, not one that itself mimics",
+            robot(joint("1", "a", "b", mimic("2")), joint("2", "b", "c", mimic("1"))),
+            "joint 1.mimic: found 1, expected an actuated joint, not a circle",
         ),
+        (robot(CHAIN, joint("2", "b", "c", mimic("2"))), "joint 2.mimic: found 2, expected an actuated joint"),
         (robot('<joint name="2" type="fixed"><child link="b"/></joint>'), "joint 2: .*an element <parent"),
     ],
 )

@@ -103,7 +103,7 @@ CHAIN = joint("1", "a", "b")
             robot(joint("1", "a", "b", inside='<limit lower="1" upper="0"/>'), links="a b"),
             "joint 1.limit: .*lower <",
         ),
-        (robot(joint("1", "a", "b", inside='<limit lower="0" upper="90"/>'), links="a b"), "joint 1.limit: .*6.28 rad"),
+        (robot(joint("1", "a", "b", inside='<limit lower="0" upper="90"/>'), links="a b"), "joint 1.limit: .*6.3 rad"),
         (robot(joint("1", "a", "b", "0 0 nan"), links="a b"), "joint 1.origin.xyz: found 0 0 nan, expected 3 finite"),
         (robot(joint("1", "a", "b", kind="floating"), links="a b"), "joint 1.type: found floating"),
         (robot(joint("1", "a", "b", kind="planar"), links="a b"), "joint 1.type: found planar"),
@@ -113,12 +113,11 @@ CHAIN = joint("1", "a", "b")
         ),
         (
             robot(
-                CHAIN,
+                joint("1", "a", "b", inside=f'{LIMIT}<mimic joint="2"/>'),
                 joint("2", "b", "c", inside=f'{LIMIT}<mimic joint="1"/>'),
-                joint("3", "c", "d", inside=f'{LIMIT}<mimic joint="2"/>'),
-                links="a b c d",
+                links="a b c",
             ),
-            "joint 3.mimic: found 2, expected an actuated joint, not one that itself mimics",
+            "joint 1.mimic: found 1, expected an actuated joint, not a circle",
         ),
         (robot(*FINGERS, links=LINKS).replace("t_tip", "tip"), "tips.thumb: found t_tip, expected one of the links"),
     ],
@@ -177,6 +176,35 @@ def test_a_joint_without_end_gets_one_turn_and_a_note(tmp_path):
     limits = {j.name: (j.lower, j.upper) for j in source.tree.joints}
     assert limits["t1"] == pytest.approx((-np.pi, np.pi))
     assert source.notes == ["joint t1 turns without end: limited to -pi .. pi"]
+
+
+@pytest.mark.parametrize("frozen", [{}, {"i1": 0.7}, {"i1": None}])
+def test_a_joint_locked_by_equal_limits_is_taken_with_and_without_freeze(tmp_path, frozen):
+    text = robot(*FINGERS, links=LINKS).replace(LIMIT, '<limit lower="0.7" upper="0.7"/>', 1)
+    intake = take_in(written(tmp_path, text), "toy", TIPS, Options(frozen=frozen))
+    assert "i1" not in intake.robot.joints
+    assert 'name="i1" type="fixed"' in intake.urdf
+
+
+def test_a_locked_joint_frozen_elsewhere_is_refused(tmp_path):
+    text = robot(*FINGERS, links=LINKS).replace(LIMIT, '<limit lower="0.7" upper="0.7"/>', 1)
+    with pytest.raises(EmbodimentError, match=r"freeze.i1: found 0.2, expected a position in \[0.7, 0.7\]"):
+        read_source(written(tmp_path, text), TIPS, {"i1": 0.2})
+
+
+def test_a_chain_of_mimics_is_taken_in_as_followers_of_its_actuated_joint(tmp_path):
+    follow = '<axis xyz="-1 0 0"/>' + LIMIT + '<mimic joint="{}" multiplier="{}"/>'
+    second = joint("i2", "i_a", "i_b", inside=follow.format("i1", 1.1))
+    third = joint("i3", "i_b", "i_c", inside=follow.format("i2", 0.6))
+    rest = [text for text in FINGERS if 'name="i2"' not in text]
+    text = robot(*rest, second, third, links=f"{LINKS} i_c").replace(
+        '"i_b"/><child link="i_tip"', '"i_c"/><child link="i_tip"'
+    )
+    intake = take_in(written(tmp_path, text), "toy", TIPS)
+    last = next(found for found in parse(intake.urdf).joints if found.name == "i3")
+    assert last.mimic is not None
+    assert (last.mimic.source, round(last.mimic.multiplier, 9)) == ("i1", 0.66)
+    assert (last.lower, round(last.upper, 9)) == (0.0, 0.96)
 
 
 def test_a_frozen_joint_stays_where_it_was_put(tmp_path):

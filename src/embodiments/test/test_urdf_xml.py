@@ -50,3 +50,24 @@ def test_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     os.truncate(path, MAX_BYTES + 1)
     with pytest.raises(EmbodimentError, match=f"found {MAX_BYTES + 1} bytes, expected at most {MAX_BYTES} bytes"):
         read_text(path)
+
+
+@pytest.mark.parametrize("encoding", ["GB2312", "ISO-8859-1", "utf-16", "nonsense"])
+def test_ascii_is_read_whatever_encoding_it_declares(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "toy.urdf"
+    path.write_text(f'<?xml version="1.0" encoding="{encoding}"?><robot/>')
+    assert parse_robot(read_text(path)).tag == "robot"
+
+
+def test_utf8_that_declares_another_encoding_is_refused_by_both_names(tmp_path: Path) -> None:
+    path = tmp_path / "toy.urdf"
+    path.write_text('<?xml version="1.0" encoding="GB2312"?><!-- 零位 --><robot/>', encoding="utf-8")
+    with pytest.raises(EmbodimentError, match="found encoding GB2312 declared, bytes of UTF-8, expected a URDF in UTF"):
+        read_text(path)
+
+
+def test_bytes_of_the_declared_other_encoding_are_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "toy.urdf"
+    path.write_bytes('<?xml version="1.0" encoding="GB2312"?><!-- 零位 --><robot/>'.encode("gb2312"))
+    with pytest.raises(EmbodimentError, match="found bytes that are not UTF-8, encoding GB2312 declared, expected"):
+        read_text(path)

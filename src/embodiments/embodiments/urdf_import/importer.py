@@ -39,7 +39,7 @@ class Options:
     mount_xyz: tuple[float, float, float] | None = None
     mount_rpy: tuple[float, float, float] | None = None
     grasp_xyz: tuple[float, float, float] | None = None
-    frozen: Mapping[str, float] = field(default_factory=dict)
+    frozen: Mapping[str, float | None] = field(default_factory=dict)
     postures: Path | None = None
     seed: int = 0
 

@@ -10,16 +10,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from embodiments.checks import check_ranges
 from embodiments.errors import EmbodimentError
 from embodiments.mirror import mirror_urdf
-from embodiments.transforms import matrix_rpy, rpy_matrix
 from embodiments.urdf import Tree, parse
 from embodiments.urdf_import.mass import plausible
-from embodiments.urdf_joint import MOVING
+from embodiments.urdf_joint import read_joint
+from embodiments.urdf_plain import make_plain, numbers
 from embodiments.urdf_xml import parse_robot, read_text
-
-MAX_JOINTS = 200
-MAX_TURN_RAD, MAX_TRAVEL_M = 2 * math.pi + 1e-3, 1.0
 
 Tips = Mapping[str, tuple[str, tuple[float, float, float]]]  # finger -> link and point in it, m
 
@@ -40,13 +38,14 @@ class Source:
     notes: list[str] = field(default_factory=list)
 
 
-def read_source(path: Path, tips: Tips, frozen: Mapping[str, float] | None = None) -> Source:
+def read_source(path: Path, tips: Tips, frozen: Mapping[str, float | None] | None = None) -> Source:
     """Read and check a URDF.
 
     Args:
         path: The file.
         tips: Finger -> link and point in it, m.
-        frozen: Joint -> position, rad (m for prismatic joints): joints that become fixed.
+        frozen: Joint -> position, rad (m for prismatic joints): joints that become fixed; None: at zero, or the limit
+            nearest to it.
 
     Raises:
         EmbodimentError: The file cannot be used.
@@ -55,20 +54,20 @@ def read_source(path: Path, tips: Tips, frozen: Mapping[str, float] | None = Non
     robot = parse_robot(read_text(path), file)
     notes += _rename_world(robot)
     kinematics = ElementTree.Element("robot", {"name": robot.get("name") or path.stem})
-    joints = robot.findall("joint")
-    if len(joints) > MAX_JOINTS:
-        raise EmbodimentError(file, "joints", len(joints), f"at most {MAX_JOINTS}")
     kinematics.extend([_link(element) for element in robot.findall("link")])
-    kinematics.extend([_joint(element, file, notes) for element in joints])
-    _check_ranges(parse(ElementTree.tostring(kinematics, encoding="unicode"), file), file)
+    kinematics.extend([_joint(element, file, notes) for element in robot.findall("joint")])
+    check_ranges(parse(ElementTree.tostring(kinematics, encoding="unicode"), file), "hand", file)
     _freeze(kinematics, frozen or {}, file)
+    make_plain(kinematics, file)
     named = _add_tips(kinematics, tips, file)
     tree = parse(ElementTree.tostring(kinematics, encoding="unicode"), file)
     order = [element.get("name", "") for element in kinematics.findall("joint")]
     actuated = tuple(name for name in order if name in set(tree.actuated))
     if not actuated:
         raise EmbodimentError(file, "joints", [], "at least one joint that moves")
-    return Source(file, tree, kinematics, actuated, _speeds(kinematics), named, notes)
+    return Source(
+        file, tree, kinematics, actuated, {j.name: j.velocity for j in tree.joints if j.velocity}, named, notes
+    )
 
 
 def mirrored(source: Source) -> Source:
@@ -119,32 +118,18 @@ def _joint(element: ElementTree.Element, file: str, notes: list[str]) -> Element
     return joint
 
 
-def _freeze(kinematics: ElementTree.Element, frozen: Mapping[str, float], file: str) -> None:
-    joints = {j.name: j for j in parse(ElementTree.tostring(kinematics, encoding="unicode"), file).joints}
-    led = {j.mimic.source for j in joints.values() if j.mimic is not None}
+def _freeze(kinematics: ElementTree.Element, frozen: Mapping[str, float | None], file: str) -> None:
+    """Lock joints: with equal limits, they and what mimics them become fixed (see `urdf_plain`)."""
+    elements = {element.get("name", ""): element for element in kinematics.findall("joint")}
     for name, value in frozen.items():
-        joint = joints.get(name)
-        if joint is None or joint.kind not in MOVING or joint.mimic is not None or name in led:
-            raise EmbodimentError(file, "freeze", name, "an actuated joint that no other joint mimics")
+        limit = None if name not in elements else elements[name].find("limit")
+        if limit is None or elements[name].find("mimic") is not None:
+            raise EmbodimentError(file, "freeze", name, "an actuated joint")
+        joint = read_joint(elements[name], file)
+        value = float(np.clip(0.0, joint.lower, joint.upper)) if value is None else value
         if not joint.lower <= value <= joint.upper:
             raise EmbodimentError(file, f"freeze.{name}", value, f"a position in [{joint.lower}, {joint.upper}]")
-        pose = joint.origin @ _motion(joint.kind, joint.axis, value)
-        element = next(e for e in kinematics.findall("joint") if e.get("name") == name)
-        for child in [e for e in element if e.tag in ("origin", "axis", "limit")]:
-            element.remove(child)
-        element.set("type", "fixed")
-        ElementTree.SubElement(element, "origin", xyz=numbers(pose[:3, 3]), rpy=numbers(matrix_rpy(pose[:3, :3])))
-
-
-def _motion(kind: str, axis: np.ndarray, value: float) -> np.ndarray:
-    pose = np.eye(4)
-    if kind == "prismatic":
-        pose[:3, 3] = axis * value
-        return pose
-    helper = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
-    basis = np.stack((helper / np.linalg.norm(helper), np.cross(axis, helper) / np.linalg.norm(helper), axis), axis=1)
-    pose[:3, :3] = basis @ rpy_matrix((0, 0, value)) @ basis.T
-    return pose
+        limit.attrib |= {"lower": repr(value), "upper": repr(value)}
 
 
 def _add_tips(kinematics: ElementTree.Element, tips: Tips, file: str) -> dict[str, str]:
@@ -166,32 +151,3 @@ def _add_tips(kinematics: ElementTree.Element, tips: Tips, file: str) -> dict[st
             raise EmbodimentError(file, f"tips.{finger}", link, "a link that is no other finger's tip")
         named[finger] = name
     return named
-
-
-def _check_ranges(tree: Tree, file: str) -> None:
-    for joint in tree.joints:
-        bound = MAX_TRAVEL_M if joint.kind == "prismatic" else MAX_TURN_RAD
-        if joint.kind in MOVING and max(-joint.lower, joint.upper) > bound:
-            unit = "m" if joint.kind == "prismatic" else "rad"
-            raise EmbodimentError(
-                file, f"joint {joint.name}.limit", [joint.lower, joint.upper], f"limits within {bound:.3g} {unit}"
-            )
-
-
-def _speeds(kinematics: ElementTree.Element) -> dict[str, float]:
-    """Velocity limits that are usable numbers, rad/s or m/s."""
-    speeds = {}
-    for joint in kinematics.findall("joint"):
-        limit = joint.find("limit")
-        try:
-            speed = float("nan" if limit is None else limit.get("velocity", "nan"))
-        except ValueError:
-            continue
-        if math.isfinite(speed) and speed > 0.01:
-            speeds[joint.get("name", "")] = speed
-    return speeds
-
-
-def numbers(values: object) -> str:
-    """Numbers as an attribute of a URDF, to a tenth of a nanometre."""
-    return " ".join(f"{value + 0.0:.10g}" for value in np.asarray(values, dtype=float))

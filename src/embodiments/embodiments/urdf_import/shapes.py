@@ -10,8 +10,8 @@ from embodiments.transforms import matrix_rpy
 from embodiments.urdf_import.frames import Axes
 from embodiments.urdf_import.hand import Hand, base_positions
 from embodiments.urdf_import.mass import box_inertial, capsule_inertial, inertial_element
-from embodiments.urdf_import.read_urdf import numbers
 from embodiments.urdf_joint import Joint
+from embodiments.urdf_plain import numbers
 
 FINGER_RADIUS_M = 0.009
 TIP_RADIUS_M = 0.008
