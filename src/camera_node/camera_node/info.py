@@ -46,8 +46,8 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    image_width: int = Field(gt=0)
-    image_height: int = Field(gt=0)
+    image_width: int = Field(gt=0, le=8192)
+    image_height: int = Field(gt=0, le=8192)
     camera_name: str = ""
     camera_matrix: Matrix3x3
     distortion_model: str = "plumb_bob"

@@ -16,6 +16,8 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_len
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9_]+@[0-9a-f]{12}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Side = Literal["left", "right"]
+JointLimit = Annotated[float, Field(ge=-12.6, le=12.6)]
+Pixels = Annotated[int, Field(ge=1, le=4096)]
 
 
 class Strict(BaseModel):
@@ -38,12 +40,13 @@ class HandEntry(Strict):
     """
 
     joints: tuple[str, ...] = Field(min_length=1, description="names, in the order of the networks")
-    lower: tuple[float, ...] = Field(description="limits in training, rad or m")
-    upper: tuple[float, ...] = Field(description="the same")
+    lower: tuple[JointLimit, ...] = Field(description="limits in training, rad or m")
+    upper: tuple[JointLimit, ...] = Field(description="the same")
     encoder: FileName = Field(description="ONNX file: joints (B, n) to latent (B, N)")
     decoder: FileName = Field(description="ONNX file: latent (B, N) to joints (B, n)")
     density: FileName = Field(description="file with the density of admissible latents")
-    density_threshold: float = Field(description="a latent with a lower score is refused")
+    # a log likelihood ratio: lower ones accept what no training data is near to
+    density_threshold: float = Field(ge=-100, le=100, description="a latent with a lower score is refused")
 
     @model_validator(mode="after")
     def _limits_fit_the_joints(self) -> HandEntry:
@@ -66,11 +69,11 @@ class CodecContract(Strict):
 class ObservationContract(Strict):
     """The observations that a policy needs."""
 
-    cameras: dict[str, tuple[int, int]] = Field(
+    cameras: dict[str, tuple[Pixels, Pixels]] = Field(
         min_length=1, description="name -> height, width of the image given to the network"
     )
     encoding: Literal["rgb8"] = Field("rgb8", description="of the image")
-    max_age_s: float = Field(gt=0, description="oldest observation that may be acted on")
+    max_age_s: float = Field(gt=0, le=2, description="oldest observation that may be acted on")
 
 
 class PolicyContract(Strict):
@@ -78,7 +81,7 @@ class PolicyContract(Strict):
 
     model: FileName = Field(description="ONNX file")
     sides: tuple[Side, ...] = Field(min_length=1, description="that it moves")
-    period_s: float = Field(gt=0, le=1, description="time between two points of a chunk")
+    period_s: float = Field(ge=1e-3, le=1, description="time between two points of a chunk")
     horizon: int = Field(ge=1, le=256, description="points of a chunk")
     # named as in format 1
     plan: int = Field(0, ge=0, le=256, description="most points of the action prefix; 0: the network takes none")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.errors import FileError, validate
 from contracts.files import read_mapping
@@ -20,7 +20,12 @@ from contracts.servo import PARTS, RATE_HZ, PartName, RateHz, ServoSettings
 STATIONS = Path(__file__).parent / "stations"  # the shipped ones
 DEFAULT_STATION = "dual_xarm7"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-Vector3 = tuple[float, float, float]
+# A station fits into a hall: what is further away was written in millimetres, a larger angle in degrees.
+Metres = Annotated[float, Field(ge=-20, le=20)]
+Radians = Annotated[float, Field(ge=-6.3, le=6.3)]
+Length = Annotated[float, Field(gt=0, le=20)]
+Position = tuple[Metres, Metres, Metres]
+Angles = tuple[Radians, Radians, Radians]
 SideName = Literal["left", "right"]
 
 
@@ -33,8 +38,8 @@ class Schema(BaseModel):
 class Pose(Schema):
     """A pose in the station frame: position in metres, fixed-axis roll, pitch, yaw in radians."""
 
-    xyz: Vector3 = Field(default=(0.0, 0.0, 0.0), description="position x, y, z, m")
-    rpy: Vector3 = Field(default=(0.0, 0.0, 0.0), description="roll, pitch, yaw about fixed axes, rad")
+    xyz: Position = Field(default=(0.0, 0.0, 0.0), description="position x, y, z, m")
+    rpy: Angles = Field(default=(0.0, 0.0, 0.0), description="roll, pitch, yaw about fixed axes, rad")
 
     def matrix(self) -> np.ndarray:
         """(4, 4) homogeneous transform, station frame -> this frame's coordinates (Rz Ry Rx)."""
@@ -67,10 +72,19 @@ class Side(Schema):
 
 
 class View(Schema):
-    """Position of a camera and the point it looks at, in the station frame; the image's up is the station's z."""
+    """Position of a camera and the point it looks at, in the station frame; the image's up is the station's z.
 
-    xyz: Vector3 = Field(description="position, m")
-    look_at: Vector3 = Field(description="point in the middle of the image, m")
+    In the image of a camera that looks straight down or up, the station's x is up.
+    """
+
+    xyz: Position = Field(description="position, m")
+    look_at: Position = Field(description="point in the middle of the image, m")
+
+    @model_validator(mode="after")
+    def _looks_somewhere(self) -> View:
+        if np.linalg.norm(np.subtract(self.xyz, self.look_at)) < 1e-3:
+            raise FileError("", "look_at", list(self.look_at), "another point than xyz")
+        return self
 
 
 class Camera(Schema):
@@ -79,7 +93,7 @@ class Camera(Schema):
     source: str = Field("", max_length=64, description="camera plug-in; empty: `simulated`, not in backend real")
     width: int = Field(320, ge=16, le=4096, description="pixels")
     height: int = Field(240, ge=16, le=4096, description="pixels")
-    rate_hz: float = Field(30.0, gt=0.0, le=240.0, description="frames per second")
+    rate_hz: float = Field(30.0, ge=0.1, le=240.0, description="frames per second")
     fovy_deg: float = Field(45.0, gt=1.0, lt=170.0, description="vertical field of view, simulated cameras")
     pose: View
     options: dict[str, Any] = Field(default_factory=dict, description="settings of the camera plug-in")
@@ -88,8 +102,8 @@ class Camera(Schema):
 class Table(Schema):
     """The box that the robots are mounted on: `xyz` is the centre of its top surface, `size` its full extents."""
 
-    xyz: Vector3 = Field(default=(0.45, 0.0, 0.0), description="centre of the top surface, m")
-    size: Vector3 = Field(default=(1.3, 1.7, 0.04), description="extents, m")
+    xyz: Position = Field(default=(0.45, 0.0, 0.0), description="centre of the top surface, m")
+    size: tuple[Length, Length, Length] = Field(default=(1.3, 1.7, 0.04), description="extents, m")
 
 
 class Scene(Schema):

@@ -62,6 +62,27 @@ def test_a_station_read_back_is_the_same(tmp_path: Path) -> None:
         ("  left:", "  lefft:", "sides.lefft: found 'lefft', expected 'left' or 'right'"),
         ("xyz: [1, 0, 1]", "xyz: [.nan, 0, 1]", "cameras.front.pose.xyz.0: found nan, expected a finite number"),
         (
+            "xyz: [1, 0, 1]",
+            "xyz: [1000, 0, 1]",
+            "cameras.front.pose.xyz.0: found 1000, expected less than or equal to 20",
+        ),
+        (
+            "look_at: [0, 0, 0]",
+            "look_at: [1, 0, 1]",
+            "cameras.front.pose.look_at: found [1.0, 0.0, 1.0], expected another",
+        ),
+        ("xyz: [0, 0.4, 0]", "xyz: [0, 400, 0]", "sides.left.base.xyz.1: found 400, expected less than"),
+        (
+            "xyz: [0, 0.4, 0]",
+            "rpy: [0, 0, 90]",
+            "sides.left.base.rpy.2: found 90, expected less than or equal to 6.3",
+        ),
+        (
+            "name: bench",
+            "name: bench\nscene: {table: {size: [1, 1, 0]}}",
+            "scene.table.size.2: found 0, expected greater",
+        ),
+        (
             "name: bench",
             "name: bench\nname: other",
             "line 2: found text that is not plain YAML ('name' is not a key or ",

@@ -21,6 +21,7 @@ import embodiments
 from contracts.chunk import Chunk
 from contracts.hops import CODEC, HopLog
 from contracts.latency import LatencyTrace
+from contracts.station import Angles, Position
 from embodiments.transforms import pose
 from latent_codec.codec import Codec
 from latent_codec.loop import PARTS, CodecLoop, CodecSettings
@@ -39,8 +40,8 @@ class CodecParameters(CodecSettings, parameters.Parameters):
     arm: str = Field(description="embodiment of the arm")
     hand: str = Field(description="embodiment of the hand or gripper")
     bundle: str = Field(description="directory of the codec bundle")
-    base_xyz: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="arm root in the station frame, m")
-    base_rpy: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="arm root in the station frame, rad")
+    base_xyz: Position = Field((0.0, 0.0, 0.0), description="arm root in the station frame, m")
+    base_rpy: Angles = Field((0.0, 0.0, 0.0), description="arm root in the station frame, rad")
     state_rate_hz: float = Field(50.0, gt=0, le=500, description="rate of the latent state, Hz")
 
 

@@ -90,6 +90,11 @@ def test_a_value_that_is_not_finite_is_refused(damaged):
     assert "codec.hands.inspire.density_threshold: found inf" in refusal(damaged)
 
 
+def test_a_threshold_that_refuses_no_latent_is_refused(damaged):
+    edit(damaged, lambda data: data["codec"]["hands"]["inspire"].update(density_threshold=-1e9))
+    assert "codec.hands.inspire.density_threshold: found -1000000000.0, expected greater than" in refusal(damaged)
+
+
 def test_a_policy_bundle_is_no_codec(shipped):
     with pytest.raises(BundleError, match="kind: found codec, expected policy"):
         load_manifest(shipped, "policy")

@@ -197,10 +197,11 @@ def _add_servos(child: mujoco.MjSpec, robot: Embodiment) -> None:
 
 
 def _add_camera(spec: mujoco.MjSpec, name: str, camera: Camera) -> None:
-    """Add a camera. MuJoCo's look along -z with x to the right; the station's z is up in the image."""
+    """Add a camera. MuJoCo's look along -z with x to the right; what is up in the image says `View`."""
     eye, target = np.asarray(camera.pose.xyz), np.asarray(camera.pose.look_at)
     back = (eye - target) / np.linalg.norm(eye - target)
-    right = np.cross([0.0, 0.0, 1.0], back)
+    vertical = np.hypot(back[0], back[1]) < 1e-6
+    right = np.cross([1.0, 0.0, 0.0] if vertical else [0.0, 0.0, 1.0], back)
     right = right / np.linalg.norm(right)
     rotation = np.stack([right, np.cross(back, right), back], axis=1)
     spec.worldbody.add_camera(name=name, pos=eye, quat=quaternion(rotation), fovy=camera.fovy_deg)

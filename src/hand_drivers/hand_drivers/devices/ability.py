@@ -21,7 +21,9 @@ MOTORS = ("index_q1", "middle_q1", "ring_q1", "pinky_q1", "thumb_q2", "thumb_q1"
 class AbilityOptions(BusOptions):
     """Options of an Ability hand."""
 
-    baud: int = Field(460800, description="bits per second of the serial line; the hand's default")
+    baud: int = Field(
+        460800, ge=9600, le=12_000_000, description="bits per second of the serial line; the hand's default"
+    )
 
 
 def make(settings: DeviceSettings) -> BusDevice:

@@ -19,7 +19,9 @@ class InspireOptions(BusOptions):
     """Options of an Inspire hand."""
 
     id: int = Field(default=1, ge=1, le=254, description="id of the hand on its line")
-    baud: int = Field(default=115200, description="bits per second of the serial line; the hand's default")
+    baud: int = Field(
+        default=115200, ge=9600, le=12_000_000, description="bits per second of the serial line; the hand's default"
+    )
     speed: int = Field(
         default=1000, ge=1, le=1000, description="speed limit in the hand, thousandths; set when connecting"
     )

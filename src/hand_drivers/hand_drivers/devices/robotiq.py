@@ -38,7 +38,9 @@ class RobotiqOptions(BusOptions):
     """Options of a Robotiq gripper."""
 
     id: int = Field(default=9, ge=1, le=247, description="Modbus id of the gripper")
-    baud: int = Field(default=115200, description="bits per second of the serial line; the gripper's default")
+    baud: int = Field(
+        default=115200, ge=9600, le=12_000_000, description="bits per second of the serial line; the gripper's default"
+    )
     speed: int = Field(default=255, ge=0, le=255, description="speed of the gripper, 255 is the fastest")
     force: int = Field(default=100, ge=0, le=255, description="force at which it stops closing, 255 is the strongest")
     opened: int = Field(default=3, ge=0, le=255, description="measured count when fully open; read it once")

@@ -44,7 +44,7 @@ class XHandOptions(BusOptions):
     """Options of an X-Hand."""
 
     id: int | None = Field(default=None, ge=0, le=255, description="id of the hand; none: the only one on the line")
-    baud: int = Field(default=3_000_000, gt=0, description="bits per second of the serial line")
+    baud: int = Field(default=3_000_000, ge=9600, le=12_000_000, description="bits per second of the serial line")
     kp: int = Field(default=100, ge=0, le=32767, description="proportional gain in the hand; the vendor's example")
     ki: int = Field(default=0, ge=0, le=32767, description="integral gain in the hand")
     kd: int = Field(default=0, ge=0, le=32767, description="derivative gain in the hand")
