@@ -14,6 +14,7 @@ from embodiments.urdf_joint import MOVING, Joint
 
 # Published limits are rounded; a command limit equal to a mechanical one up to this much is equal.
 _SLACK = 1e-6
+_ROUNDED = 1e-3  # of a velocity: pi written with two decimals
 
 
 def check_links(data: EmbodimentData, tree: Tree, file: str) -> None:
@@ -88,7 +89,7 @@ def _check_speed(joint: JointData, mechanical: Joint, field: str, kind: str, fil
     fastest = min(bounds.velocity, mechanical.velocity or bounds.velocity)
     for name, most, per in (("velocity", fastest, "s"), ("acceleration", bounds.acceleration, "s2")):
         found = getattr(joint, name)
-        if found > most + _SLACK:
+        if found > most * (1 + _ROUNDED):
             stated = ", as in the URDF" if most == mechanical.velocity else ""
             expected = f"at most {most:g} {bounds.unit}/{per}{stated} ({mechanical.kind} joint {joint.name})"
             raise EmbodimentError(file, f"{field}.{name}", found, expected)

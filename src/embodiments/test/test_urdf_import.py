@@ -178,6 +178,11 @@ def test_a_joint_without_end_gets_one_turn_and_a_note(tmp_path):
     assert source.notes == ["joint t1 turns without end: limited to -pi .. pi"]
 
 
+def test_a_velocity_that_rounds_above_the_urdfs_is_taken(tmp_path):
+    text = robot(*FINGERS, links=LINKS).replace('velocity="2"', 'velocity="3.14159265"')
+    assert take_in(written(tmp_path, text), "toy", TIPS).robot.velocity.max() == pytest.approx(3.1416)
+
+
 @pytest.mark.parametrize("frozen", [{}, {"i1": 0.7}, {"i1": None}])
 def test_a_joint_locked_by_equal_limits_is_taken_with_and_without_freeze(tmp_path, frozen):
     text = robot(*FINGERS, links=LINKS).replace(LIMIT, '<limit lower="0.7" upper="0.7"/>', 1)
