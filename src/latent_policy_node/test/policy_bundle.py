@@ -22,10 +22,10 @@ AXES = latent_axes(LATENT)
 DIMS = 2 * len(AXES)
 
 
-def write_bundle(directory: Path, space: str = SPACE, plan: int = 0) -> Path:
+def write_bundle(directory: Path, space: str = SPACE, prefix: int = 0) -> Path:
     """Write the bundle into `directory` and return it."""
     model = directory / "policy.onnx"
-    onnx.save(_graph(plan), model)
+    onnx.save(_graph(prefix), model)
     manifest = PolicyManifest(
         id=content_id("toy", model.read_bytes()),
         latent_space=space,
@@ -35,7 +35,7 @@ def write_bundle(directory: Path, space: str = SPACE, plan: int = 0) -> Path:
             sides=("left", "right"),
             period_s=0.1,
             horizon=HORIZON,
-            plan=plan,
+            plan=prefix,
             observation=ObservationContract(cameras={"front": SIZE}, max_age_s=0.2),
         ),
         files={model.name: describe_file(model)},
@@ -45,7 +45,7 @@ def write_bundle(directory: Path, space: str = SPACE, plan: int = 0) -> Path:
     return directory
 
 
-def _graph(plan: int) -> onnx.ModelProto:
+def _graph(prefix: int) -> onnx.ModelProto:
     constants = {"small": [0.01], "zero": [0.0]}
     nodes = [
         helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
@@ -55,16 +55,16 @@ def _graph(plan: int) -> onnx.ModelProto:
         helper.make_node("Unsqueeze", ["state", "axis"], ["row"]),
         helper.make_node("Mul", ["noise", "small"], ["spread"]),
         helper.make_node("Add", ["row", "spread"], ["near"]),
-        helper.make_node("Add", ["near", "zero_or_nan"], ["action" if plan == 0 else "alone"]),
+        helper.make_node("Add", ["near", "zero_or_nan"], ["action" if prefix == 0 else "alone"]),
     ]
     inputs = [
         helper.make_tensor_value_info("image", TensorProto.UINT8, [1, *SIZE, 3]),
         helper.make_tensor_value_info("state", TensorProto.FLOAT, [1, DIMS]),
         helper.make_tensor_value_info("noise", TensorProto.FLOAT, [1, HORIZON, DIMS]),
     ]
-    if plan:
+    if prefix:
         inputs += [
-            helper.make_tensor_value_info("plan", TensorProto.FLOAT, [1, plan, DIMS]),
+            helper.make_tensor_value_info("plan", TensorProto.FLOAT, [1, prefix, DIMS]),
             helper.make_tensor_value_info("planned", TensorProto.INT64, [1]),
         ]
         nodes += [

@@ -60,24 +60,24 @@ def origin() -> Origin:
     )
 
 
-@pytest.mark.parametrize("planned", [0, 1, 3])
-def test_exported_bundle_gives_what_the_network_gives(sampler: Sampler, exported: Path, planned: int) -> None:
+@pytest.mark.parametrize("length", [0, 1, 3])
+def test_exported_bundle_gives_what_the_network_gives(sampler: Sampler, exported: Path, length: int) -> None:
     policy = Policy.load(exported)
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
     state = {side: rng.normal(size=len(policy.axes)).astype(np.float32) for side in policy.sides}
     noise = policy.noise(np.random.default_rng(3))
-    plan = {side: rng.normal(size=(planned, len(policy.axes))).astype(np.float32) for side in policy.sides}
-    actions, status = policy.infer(Observation(0, {"front": image}, state, plan), noise)
+    prefix = {side: rng.normal(size=(length, len(policy.axes))).astype(np.float32) for side in policy.sides}
+    actions, status = policy.infer(Observation(0, {"front": image}, state, prefix), noise)
     assert status is PolicyStatus.OK
     with torch.no_grad():
         both = torch.from_numpy(np.concatenate([state["left"], state["right"]]))[None]
         ahead = np.full(
             (1, policy.prefix_points, both.shape[1]), 9.0, np.float32
-        )  # what lies beyond the plan does not matter
-        ahead[0, :planned] = np.concatenate([plan["left"], plan["right"]], axis=1)
+        )  # what lies beyond the prefix does not matter
+        ahead[0, :length] = np.concatenate([prefix["left"], prefix["right"]], axis=1)
         inputs = (torch.from_numpy(image)[None], both, torch.from_numpy(noise), torch.from_numpy(ahead))
-        wanted = sampler(*inputs, torch.tensor([planned]))[0].numpy()
+        wanted = sampler(*inputs, torch.tensor([length]))[0].numpy()
     np.testing.assert_allclose(np.concatenate([actions["left"], actions["right"]], axis=1), wanted, atol=1e-4)
 
 

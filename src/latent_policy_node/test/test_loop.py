@@ -180,13 +180,13 @@ def test_the_old_name_of_a_setting_is_answered_with_the_new_one(old: str) -> Non
 
 
 @pytest.fixture(scope="module")
-def planner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def continuing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle whose chunk ends at the state plus the sum of the action prefix."""
-    return write_bundle(tmp_path_factory.mktemp("planner"), plan=4)
+    return write_bundle(tmp_path_factory.mktemp("prefix"), prefix=4)
 
 
-def test_a_chunk_continues_from_the_previous_one_during_the_cross_fade(planner: Path) -> None:
-    bench = Bench(planner, publish_horizon_s=1.0)  # so that the first chunk shows all that the second goes on from
+def test_a_chunk_continues_from_the_previous_one_during_the_cross_fade(continuing: Path) -> None:
+    bench = Bench(continuing, publish_horizon_s=1.0)  # so that the first chunk shows all that the second goes on from
     bench.see()
     first = bench.step().chunks["left"]
     bench.advance(100)
@@ -200,14 +200,14 @@ def test_a_chunk_continues_from_the_previous_one_during_the_cross_fade(planner: 
     assert np.abs(prefix_sum).min() > 0.5
 
 
-def test_the_first_chunk_has_no_action_prefix(planner: Path) -> None:
-    bench = Bench(planner)
+def test_the_first_chunk_has_no_action_prefix(continuing: Path) -> None:
+    bench = Bench(continuing)
     bench.see()
     np.testing.assert_allclose(bench.step().chunks["left"].points[-1, :3], 0.3, atol=0.06)
 
 
-def test_a_held_robot_continues_from_its_measured_state(planner: Path) -> None:
-    bench = Bench(planner)
+def test_a_held_robot_continues_from_its_measured_state(continuing: Path) -> None:
+    bench = Bench(continuing)
     bench.see(wrist=0.3)
     bench.step()
     bench.advance(100)
@@ -215,8 +215,8 @@ def test_a_held_robot_continues_from_its_measured_state(planner: Path) -> None:
     np.testing.assert_allclose(bench.step().chunks["right"].points[-1, 3:], 0.5, atol=0.06)
 
 
-def test_no_action_prefix_comes_from_a_chunk_that_is_over(planner: Path) -> None:
-    bench = Bench(planner)
+def test_no_action_prefix_comes_from_a_chunk_that_is_over(continuing: Path) -> None:
+    bench = Bench(continuing)
     bench.see()
     bench.step()
     bench.advance(900)
@@ -235,19 +235,19 @@ def test_no_action_prefix_comes_from_a_chunk_that_is_over(planner: Path) -> None
     ],
 )
 def test_an_action_prefix_of_another_shape_is_refused(
-    planner: Path, left: tuple[int, ...], right: tuple[int, ...] | None, status: PolicyStatus
+    continuing: Path, left: tuple[int, ...], right: tuple[int, ...] | None, status: PolicyStatus
 ) -> None:
     state = dict.fromkeys(("left", "right"), np.zeros(len(AXES)))
     prefix = {"left": np.zeros(left)} | ({} if right is None else {"right": np.zeros(right)})
     seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, prefix)
-    assert Policy.load(planner).infer(seen)[1] is status
+    assert Policy.load(continuing).infer(seen)[1] is status
 
 
-def test_an_action_prefix_that_is_not_finite_is_refused(planner: Path) -> None:
+def test_an_action_prefix_that_is_not_finite_is_refused(continuing: Path) -> None:
     state = dict.fromkeys(("left", "right"), np.zeros(len(AXES)))
     prefix = dict.fromkeys(("left", "right"), np.full((2, len(AXES)), np.nan))
     seen = Observation(0, {"front": np.ones((*SIZE, 3), np.uint8)}, state, prefix)
-    assert Policy.load(planner).infer(seen)[1] is PolicyStatus.INPUT_NOT_FINITE
+    assert Policy.load(continuing).infer(seen)[1] is PolicyStatus.INPUT_NOT_FINITE
 
 
 @pytest.mark.parametrize(("horizon_s", "last_s"), [(0.2, 0.2), (0.15, 0.2), (0.01, 0.1), (9.0, 0.8)])

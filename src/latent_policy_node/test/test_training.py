@@ -54,44 +54,44 @@ def test_each_pair_of_hands_has_equal_weight_for_any_episode_count() -> None:
 
 
 def exact(plan_other: float) -> AugmentConfig:
-    """No augmentation but that of the plan."""
+    """No augmentation but that of the action prefix."""
     none = dict.fromkeys(("mirror", "side_mix", "shift_px", "state_rotation", "state_latent"), 0)
     return AugmentConfig(state_position_m=0.005, plan_other=plan_other, **none)
 
 
 def test_an_action_prefix_is_a_displaced_start_of_its_chunk() -> None:
-    batch = Sampler(demonstrations(), np.arange(6), range(1, 7), exact(0), seed=4, plan=3).batch(300)
-    assert set(batch.planned) == {0, 1, 2, 3} and batch.plan.shape[1] == 3
-    off = batch.plan - batch.chunk[:, :3]
+    batch = Sampler(demonstrations(), np.arange(6), range(1, 7), exact(0), seed=4, prefix=3).batch(300)
+    assert set(batch.prefix_length) == {0, 1, 2, 3} and batch.prefix.shape[1] == 3
+    off = batch.prefix - batch.chunk[:, :3]
     np.testing.assert_allclose(off, np.broadcast_to(off[:, :1], off.shape), atol=1e-6)
     position = np.arange(off.shape[2]) % (off.shape[2] // 2) < 3
     assert off[..., position].std() == pytest.approx(0.005, rel=0.1)
     np.testing.assert_allclose(off[..., ~position], 0, atol=1e-6)
 
 
-def test_half_of_the_planned_hands_are_off_towards_what_hands_do_elsewhere() -> None:
+def test_half_of_the_hands_prefixes_are_off_towards_poses_elsewhere() -> None:
     data = demonstrations()
-    batch = Sampler(data, np.arange(6), range(1, 7), exact(1), seed=4, plan=3).batch(300)
-    hands = (batch.plan - batch.chunk[:, :3])[:, 0].reshape(300, 2, -1)[..., WRIST_SIZE:]
+    batch = Sampler(data, np.arange(6), range(1, 7), exact(1), seed=4, prefix=3).batch(300)
+    hands = (batch.prefix - batch.chunk[:, :3])[:, 0].reshape(300, 2, -1)[..., WRIST_SIZE:]
     moved = np.abs(hands).max(axis=2) > 1e-6
     assert 0.15 < moved.mean() < 0.55  # the toy hands often do the same
-    reached = batch.plan[:, 0].reshape(300, 2, -1)[..., WRIST_SIZE:]
+    reached = batch.prefix[:, 0].reshape(300, 2, -1)[..., WRIST_SIZE:]
     known = data.action.reshape(len(data.action), 2, -1)[..., WRIST_SIZE:]
     assert (reached >= known.min((0, 1)) - 1e-6).all() and (reached <= known.max((0, 1)) + 1e-6).all()
 
 
 def test_the_state_is_the_target_with_a_prefix_and_measured_without() -> None:
     data = demonstrations()
-    sampler = Sampler(data, np.arange(6), range(1, 7), exact(0.5), seed=4, plan=3)
-    frames = Sampler(data, np.arange(6), range(1, 7), exact(0.5), seed=4, plan=3).frames(300)
+    sampler = Sampler(data, np.arange(6), range(1, 7), exact(0.5), seed=4, prefix=3)
+    frames = Sampler(data, np.arange(6), range(1, 7), exact(0.5), seed=4, prefix=3).frames(300)
     batch = sampler.batch(300)
     hand = np.arange(data.dims) % (data.dims // 2) >= WRIST_SIZE
-    off = (batch.plan - batch.chunk[:, :3])[:, 0]
+    off = (batch.prefix - batch.chunk[:, :3])[:, 0]
     measured, commanded = data.state[frames], data.action[frames] + off
     assert np.abs(measured - data.action[frames])[:, hand].max() > 0.01
-    planned = batch.planned > 0
-    np.testing.assert_allclose(batch.state[planned][:, hand], commanded[planned][:, hand], atol=1e-6)
-    np.testing.assert_allclose(batch.state[~planned][:, hand], measured[~planned][:, hand], atol=1e-6)
+    given = batch.prefix_length > 0
+    np.testing.assert_allclose(batch.state[given][:, hand], commanded[given][:, hand], atol=1e-6)
+    np.testing.assert_allclose(batch.state[~given][:, hand], measured[~given][:, hand], atol=1e-6)
     np.testing.assert_allclose(batch.state[:, ~hand], measured[:, ~hand], atol=0.05)  # wrists are always measured
 
 

@@ -21,22 +21,22 @@ class Batch:
         images: (B, h, w, 3) uint8.
         state: (B, 2 * axes).
         chunk: (B, points, 2 * axes).
-        plan: (B, plan, 2 * axes), of which the first planned (B,) points count.
-        planned: (B,).
+        prefix: (B, P, 2 * axes), the action prefix.
+        prefix_length: (B,), how many points of it count.
     """
 
     images: np.ndarray
     state: np.ndarray
     chunk: np.ndarray
-    plan: np.ndarray
-    planned: np.ndarray
+    prefix: np.ndarray
+    prefix_length: np.ndarray
 
 
 class Sampler:
     """Draws augmented batches from the frames of the given episodes.
 
-    `points` are the frames ahead to predict, of which up to the first `plan` are given as the action prefix. With a
-    plan, the state of a hand is what was commanded; without one, what was measured (see PolicyNetwork). Of each batch,
+    `points` are the frames ahead to predict, of which up to the first `prefix` are given as the action prefix. With
+    one, the state of a hand is what was commanded; without, what was measured (see PolicyNetwork). Of each batch,
     `rows` are returned; what is drawn does not depend on them.
     """
 
@@ -47,11 +47,11 @@ class Sampler:
         points: Sequence[int],
         augment: AugmentConfig,
         seed: int,
-        plan: int = 0,
+        prefix: int = 0,
         rows: slice = slice(None),
     ) -> None:
         self.rows = rows
-        self.data, self.points, self.augment, self.plan = data, np.asarray(points), augment, plan
+        self.data, self.points, self.augment, self.prefix = data, np.asarray(points), augment, prefix
         self.rng = np.random.default_rng(seed)
         chosen = np.isin(data.episode, episodes)
         pair = data.pair[data.episode]
@@ -68,16 +68,17 @@ class Sampler:
         mixed = self.rng.random(size) < self.augment.side_mix
         other = np.where(mixed, other, own)
         mirrored = self.rng.random(size) < self.augment.mirror
-        state, told = (self._join(data[own], data[other]) for data in (self.data.state, self.data.action))
+        state, commanded = (self._join(data[own], data[other]) for data in (self.data.state, self.data.action))
         chunk = self._join(self.data.ahead(own, self.points), self.data.ahead(other, self.points))
-        for vectors in (state, told, chunk):
+        for vectors in (state, commanded, chunk):
             vectors[mirrored] = mirror_vectors(vectors[mirrored])
-        planned, off = self.rng.integers(self.plan + 1, size=size), self._displacement(chunk)
-        state = np.where(self._hand & (planned[:, None] > 0), told + off, state + self._noise(state.shape))
-        plan, most = chunk[:, : self.plan] + off[:, None], self.augment.shift_px
+        prefix_length, off = self.rng.integers(self.prefix + 1, size=size), self._displacement(chunk)
+        given = self._hand & (prefix_length[:, None] > 0)
+        state = np.where(given, commanded + off, state + self._noise(state.shape))
+        prefix, most = chunk[:, : self.prefix] + off[:, None], self.augment.shift_px
         moves = self.rng.integers(0, 2 * most + 1, size=(size, 2)) if most else np.zeros((size, 2), int)
         images = self._images(*(values[self.rows] for values in (own, other, mirrored, moves)))
-        small = (values[self.rows] for values in (state.astype(np.float32), chunk, plan, planned))
+        small = (values[self.rows] for values in (state.astype(np.float32), chunk, prefix, prefix_length))
         return Batch(images, *small)
 
     @staticmethod
@@ -96,7 +97,7 @@ class Sampler:
         return shift(images, self.augment.shift_px, moves)
 
     def _displacement(self, chunk: np.ndarray) -> np.ndarray:
-        """By how much (B, 2 * axes) the plan that the network gets is off.
+        """By how much (B, 2 * axes) the action prefix is off.
 
         What follows has to lead back to the demonstration, not go on beside it. Half of the hands are off towards what
         a hand does elsewhere; else one that has half opened by mistake stays so.

@@ -29,7 +29,7 @@ class ModelConfig(_Section):
 
     encoder: EncoderConfig = EncoderConfig()
     horizon: int = Field(default=16, ge=4, le=64, multiple_of=4)
-    plan: int = Field(default=4, ge=1, le=16, description="points of the running chunk that the network may be told")
+    plan: int = Field(default=4, ge=1, le=16, description="most points of the action prefix")
     unet_channels: tuple[int, ...] = (96, 192)
     kernel: int = Field(default=3, ge=3, le=7)
     condition: int = Field(default=256, ge=32, le=1024)
@@ -59,7 +59,7 @@ class AugmentConfig(_Section):
         default=0.2,
         ge=0,
         le=1,
-        description="how far the plan of a hand may be off, of the way to what it does elsewhere",
+        description="how far the action prefix of a hand may be off, of the way to what it does elsewhere",
     )
     shift_px: int = Field(default=0, ge=0, le=16)
     brightness: float = Field(default=0.12, ge=0, le=1)

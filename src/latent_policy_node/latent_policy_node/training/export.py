@@ -31,7 +31,8 @@ MAX_BUNDLE_BYTES = 20 << 20
 class Sampler(nn.Module):
     """What `latent_policy_node.policy` says of the inputs -> action (1, horizon, dims), raw units.
 
-    State and plan are clipped to 1.5 times their range in the demonstrations, where the network knows what they mean.
+    State and action prefix are clipped to 1.5 times their range in the demonstrations, beyond which the network is
+    untrained.
     """
 
     centre: Tensor
@@ -43,9 +44,9 @@ class Sampler(nn.Module):
         self.register_buffer("centre", torch.from_numpy(scale.centre))
         self.register_buffer("scale", torch.from_numpy(scale.scale))
 
-    def forward(self, image: Tensor, state: Tensor, noise: Tensor, plan: Tensor, planned: Tensor) -> Tensor:
+    def forward(self, image: Tensor, state: Tensor, noise: Tensor, prefix: Tensor, prefix_length: Tensor) -> Tensor:
         """Inputs as INPUTS names them to actions (1, horizon, dims) in raw units."""
-        seen = self.network.observe(scale_image(image), self._scaled(state), self._scaled(plan), planned)
+        seen = self.network.observe(scale_image(image), self._scaled(state), self._scaled(prefix), prefix_length)
         return self.network.sample(seen, noise, self.bound) * self.scale + self.centre
 
     def _scaled(self, raw: Tensor) -> Tensor:
@@ -89,15 +90,15 @@ def export(sampler: Sampler, size: tuple[int, int], origin: Origin, directory: P
 
 
 def example(sampler: Sampler, size: tuple[int, int], seed: int) -> tuple[Tensor, ...]:
-    """Random inputs of the graph in the order of INPUTS: state and plan near the data."""
+    """Random inputs of the graph in the order of INPUTS: state and prefix near the data."""
     generator = torch.Generator().manual_seed(seed)
     network = sampler.network
     image = torch.randint(0, 256, (1, *size, 3), generator=generator, dtype=torch.uint8)
     config, dims = network.config, network.dims
     state = sampler.centre + sampler.scale * torch.randn(1, dims, generator=generator)
-    plan = sampler.centre + sampler.scale * torch.randn(1, config.plan, dims, generator=generator)
+    prefix = sampler.centre + sampler.scale * torch.randn(1, config.plan, dims, generator=generator)
     noise = torch.randn(1, config.horizon, dims, generator=generator)
-    return image, state, noise, plan, torch.randint(0, config.plan + 1, (1,), generator=generator)
+    return image, state, noise, prefix, torch.randint(0, config.plan + 1, (1,), generator=generator)
 
 
 def write_onnx(sampler: Sampler, size: tuple[int, int], path: Path) -> None:

@@ -18,10 +18,10 @@ NEAR_POINTS = 4.0
 
 
 class Observed(NamedTuple):
-    """What the denoiser needs of an observation and of the plan.
+    """What the denoiser needs of an observation and of the action prefix.
 
-    condition (B, c); state (B, dims); going (B, horizon, dims): the plan, then its last point repeated, or the state
-    where there is no plan; known (B, horizon, 1): 1 at the points of the plan.
+    condition (B, c); state (B, dims); going (B, horizon, dims): the prefix, then its last point repeated, or the state
+    where there is none; known (B, horizon, 1): 1 at the points of the prefix.
     """
 
     condition: Tensor
@@ -37,18 +37,18 @@ class Observed(NamedTuple):
 class PolicyNetwork(nn.Module):
     """Predicts the clean chunk.
 
-    It gets the plan (action prefix), the first points of the chunk that the robots follow, and continues it
-    (training-time action conditioning, arXiv 2512.05964). From one observation alone it is not known how long the robot
-    has already waited: a policy without a plan would repeat each short wait of a demonstration without end. With a
-    plan, the state of a hand is what was commanded, not what was measured: fingers that an object stops lag behind,
-    each hand's by its own amount, and in what they report an unseen hand differs most.
+    It gets the action prefix, the next points of the chunk that the robots follow, and continues it (training-time
+    action conditioning, arXiv 2512.05964). From one observation alone it is not known how long the robot has already
+    waited: a policy without a prefix would repeat each short wait of a demonstration without end. With a prefix, the
+    state of a hand is what was commanded, not what was measured: fingers that an object stops lag behind, each hand's
+    by its own amount, and in what they report an unseen hand differs most.
 
-    State and plan have a short way to the output: each point of a chunk is a learned share of where the robot is
+    State and prefix have a short way to the output: each point of a chunk is a learned share of where the robot is
     going, plus what the network adds. Otherwise most of a short training goes into learning to copy it. State and
     chunk are therefore scaled alike.
 
-    Shapes: image (B, 3, H, W) in [-1, 1]; state (B, dims), plan (B, config.plan, dims) of which the first planned (B,)
-    points count, and chunks (B, horizon, dims), normalised; dims counts both sides, left first.
+    Shapes: image (B, 3, H, W) in [-1, 1]; state (B, dims), prefix (B, config.plan, dims) of which the first
+    prefix_length (B,) points count, and chunks (B, horizon, dims), normalised; dims counts both sides, left first.
     """
 
     power: Tensor
@@ -71,28 +71,28 @@ class PolicyNetwork(nn.Module):
         self.register_buffer("power", power, persistent=False)
         schedule = inference_schedule(config.diffusion_steps, config.inference_steps)
         # Plain numbers, so that the exported graph holds constants.
-        self.plan = [(step, *pair) for step, pair in zip(schedule, ddim_coefficients(power, schedule), strict=True)]
+        self.ddim = [(step, *pair) for step, pair in zip(schedule, ddim_coefficients(power, schedule), strict=True)]
 
     @property
     def points(self) -> list[int]:
         """Which frames ahead are predicted: the chunk, then those of the auxiliary task."""
         return [*range(1, self.config.horizon + 1), *self.config.far_points]
 
-    def observe(self, image: Tensor, state: Tensor, plan: Tensor, planned: Tensor) -> Observed:
-        """What an observation and a plan amount to, float32."""
+    def observe(self, image: Tensor, state: Tensor, prefix: Tensor, prefix_length: Tensor) -> Observed:
+        """What an observation and an action prefix amount to, float32."""
         features = self.encoder(image)
         with torch.autocast(device_type=image.device.type, enabled=False):
             state = state.float()
             condition = self.fuse(torch.cat([features, self.state(state), state], dim=-1))
-            return Observed(condition, state, *self._continued(state, plan, planned))
+            return Observed(condition, state, *self._continued(state, prefix, prefix_length))
 
-    def _continued(self, state: Tensor, plan: Tensor, planned: Tensor) -> tuple[Tensor, Tensor]:
+    def _continued(self, state: Tensor, prefix: Tensor, prefix_length: Tensor) -> tuple[Tensor, Tensor]:
         """`going` and `known` of Observed."""
         steps = torch.arange(self.config.horizon, device=state.device)
-        path = torch.cat([state[:, None], plan.float()], dim=1)
-        last = torch.minimum(steps + 1, planned[:, None])  # the plan's point, or its last one; 0 is the state
+        path = torch.cat([state[:, None], prefix.float()], dim=1)
+        last = torch.minimum(steps + 1, prefix_length[:, None])  # the prefix's point, or its last one; 0 is the state
         going = torch.gather(path, 1, last[..., None].expand(-1, -1, self.dims))
-        return going, (steps < planned[:, None])[..., None].to(state.dtype)
+        return going, (steps < prefix_length[:, None])[..., None].to(state.dtype)
 
     def denoise(self, noisy: Tensor, steps: Tensor, seen: Observed) -> Tensor:
         """The clean chunk predicted from a noisy one at diffusion steps (B,)."""
@@ -113,7 +113,7 @@ class PolicyNetwork(nn.Module):
     def sample(self, seen: Observed, noise: Tensor, bound: float = 1.5) -> Tensor:
         """Chunk (B, horizon, dims) by DDIM from `noise`; predictions are clipped to +-bound."""
         chunk = noise
-        for step, a, b in self.plan:
+        for step, a, b in self.ddim:
             steps = torch.full((1,), step, dtype=torch.long, device=noise.device)
             chunk = a * self.denoise(chunk, steps, seen).clamp(-bound, bound) + b * chunk
         return chunk

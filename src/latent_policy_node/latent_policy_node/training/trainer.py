@@ -74,8 +74,8 @@ class Trainer:
         self.rows = rows_of(self.fabric, train.batch)
         self.relight = Relight(config.augment, (train.batch, height, width), self.generator, self.fabric)
         self.network = PolicyNetwork(config.model, data.dims, height, width)
-        points, plan = self.network.points, config.model.plan
-        self.sampler = Sampler(data, self.training, points, config.augment, train.seed, plan, self.rows)
+        points, prefix = self.network.points, config.model.plan
+        self.sampler = Sampler(data, self.training, points, config.augment, train.seed, prefix, self.rows)
         self.average = PolicyNetwork(config.model, data.dims, height, width).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
         for network in (self.network, self.average):
@@ -128,9 +128,9 @@ class Trainer:
 
     def _optimise(self, batch: Batch) -> float:
         image = self.relight(self._tensor(batch.images))
-        state, plan, chunk = (self._tensor(self.scale.apply(v)) for v in (batch.state, batch.plan, batch.chunk))
+        state, prefix, chunk = (self._tensor(self.scale.apply(v)) for v in (batch.state, batch.prefix, batch.chunk))
         with self.fabric.autocast():
-            seen = self.network.observe(image, state, plan, self._tensor(batch.planned))
+            seen = self.network.observe(image, state, prefix, self._tensor(batch.prefix_length))
             loss = self._loss(seen, chunk)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
@@ -196,13 +196,13 @@ class Trainer:
 
     @torch.no_grad()
     def predict(self, frames: np.ndarray) -> np.ndarray:
-        """Chunks (B, horizon, dims) in raw units for frames (B,) of the data, by DDIM with fixed noise and no plan."""
+        """Chunks (B, horizon, dims) in raw units for frames (B,) of the data; noise is fixed, no action prefix."""
         image = scale_image(self._tensor(self.data.images[frames]))
         state = self._tensor(self.scale.apply(self.data.state[frames]))
         shape = (len(frames), self.config.model.horizon, self.data.dims)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self.fabric.device)
-        plan = state.new_zeros(len(frames), self.config.model.plan, self.data.dims)
-        seen = self.average.observe(image, state, plan, state.new_zeros(len(frames), dtype=torch.long))
+        prefix = state.new_zeros(len(frames), self.config.model.plan, self.data.dims)
+        seen = self.average.observe(image, state, prefix, state.new_zeros(len(frames), dtype=torch.long))
         chunk = self.average.sample(seen, noise, self.scale.bound)
         return self.scale.undo(chunk.cpu().numpy())
 
