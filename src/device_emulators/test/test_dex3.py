@@ -95,13 +95,30 @@ def test_connecting_to_a_silent_hand_fails_with_its_address(bench):
     bench.faults.silent = True
     bench.device = bench.make(connect_s=0.3)
     side = bench.side
-    with pytest.raises(DeviceError, match=f"dex3 lo {side}: rt/dex3/{side}/state: no message"):
+    with pytest.raises(DeviceError, match=f"dex3 lo {side}, domain {DOMAIN}: rt/dex3/{side}/state: no message"):
         bench.device.connect()
 
 
 def test_a_hand_that_stops_responding_is_lost_and_reconnects_stopped(bench):
     reason = f"rt/dex3/{bench.side}/state: no message"
     assert_reconnected_after_silence(bench.device, bench.embodiment, bench.faults, reason)
+
+
+def test_a_second_driver_of_a_hand_is_refused(bench):
+    bench.device.connect()
+    with pytest.raises(DeviceError, match=f"device dex3 lo {bench.side}, domain {DOMAIN}: in use by process"):
+        bench.make().connect()
+
+
+def test_another_program_that_commands_the_hand_stops_the_driver(bench):
+    from unitree_sdk2py.idl.unitree_hg.msg.dds_ import HandCmd_, MotorCmd_
+
+    driver = started(bench.device, bench.embodiment)
+    topic = f"rt/dex3/{bench.side}/cmd"
+    other = g1_dds.writer(g1_dds.open_participant("lo", DOMAIN), topic, HandCmd_)
+    command = HandCmd_([MotorCmd_(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)] * 7, [0] * 4)
+    assert ticked_until(driver, lambda: other.write(command) or driver.state is State.STOPPED)
+    assert driver.reason == f"another program sends {topic}"
 
 
 def test_a_motor_error_is_reported_and_stops_until_cleared_and_reset(bench):

@@ -55,6 +55,17 @@ def test_an_open_hand_reads_as_open_and_a_target_arrives_finger_by_finger(bench)
     assert bench.hand.written(inspire.ANGLE_SET) == [500, 600, 700, 800, 900, 100]
 
 
+def test_a_second_driver_of_a_hand_is_refused_until_the_first_leaves(bench):
+    bench.device.connect()
+    other = bench.make()
+    with pytest.raises(DeviceError, match=f"device inspire {bench.address}: in use by process"):
+        other.connect()
+    assert bench.device.read().position == pytest.approx(ROBOT.lower, abs=1e-9)
+    bench.device.disconnect()
+    other.connect()
+    other.disconnect()
+
+
 def test_every_target_comes_back_within_half_a_unit_of_the_wire(bench):
     bench.device.connect()
     for share in np.linspace(0, 1, 7):

@@ -16,6 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sensor_msgs.msg import JointState
 from stepping import stepped
+from trajectory_msgs.msg import JointTrajectory
 from waiting import read_error
 
 import embodiments
@@ -300,6 +301,17 @@ def test_a_robot_that_responds_again_is_reconnected_and_needs_a_reset(bench, dri
     assert until(driver.reconnect)
     assert driver.state is State.STOPPED and driver.reason == "the device was lost and is back"
     assert until(lambda: driver.tick(time.monotonic_ns()) or driver.reset()[0]) and driver.state is State.HOLDING
+
+
+def test_a_second_sender_of_trajectories_stops_the_driver_and_is_named(bench, driver):
+    other = RosThread("teleoperation")
+    other.node.create_publisher(JointTrajectory, f"{CONTROLLER}/joint_trajectory", qos.COMMAND)
+    other.start()
+    stopped = ticks_to(driver, State.STOPPED)
+    other.end()
+    assert stopped and driver.reason == (
+        f"{CONTROLLER}/joint_trajectory: found the senders left_arm_ros2_control, teleoperation, expected one"
+    )
 
 
 @pytest.mark.parametrize("address", ["", "arm_controller", "/arm controller", "/1", "~/arm", "/arm/"])

@@ -74,6 +74,14 @@ def test_connecting_enables_servo_mode_and_moves_nothing(bench):
     assert socket.getdefaulttimeout() is None
 
 
+def test_a_second_driver_of_an_arm_is_refused_and_does_not_stop_it(bench):
+    bench.device.connect()
+    other = XArm7Device(DeviceSettings(ROBOT, "right", "arm", bench.host, OPTIONS))
+    with pytest.raises(DeviceError, match=f"device xarm7 {bench.host}.*: in use by process"):
+        other.connect()
+    assert bench.box.ready and bench.box.mode == xarm.SERVO_MODE
+
+
 def test_targets_arrive_in_the_order_of_the_joints(bench):
     bench.device.connect()
     target = HOME + np.linspace(0.01, 0.07, 7)

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from hand_drivers.device import SLACK, DeviceError, JointSample, Options, check_targets, targets_to_hold
+from hand_drivers.ownership import Ownership
 
 JOIN_S = 1.0  # longest time to wait for a thread that hangs in a vendor's library
 CLEAR_S = 1.0
@@ -70,11 +71,12 @@ class BusDevice:
     """A `Device` on a polled wire.
 
     Args:
-        name: For errors.
+        name: For errors; one driver at a time may use a device of this name.
         joints: Names in the order of the wire's arrays.
         make_wire: Makes a wire for each connection.
         options: Times.
         slack: How far the target of a stopped joint may be from its position, in its own unit.
+        line: Path of the serial line, which no other program may use meanwhile; anything else is none.
     """
 
     def __init__(
@@ -84,19 +86,27 @@ class BusDevice:
         make_wire: Callable[[], Wire],
         options: BusOptions,
         slack: float = SLACK,
+        line: str = "",
     ) -> None:
         self.joints = joints
         self._name, self._make_wire, self._options, self._slack = name, make_wire, options, slack
+        self._ownership = Ownership(name, line)
         self._connection: _Connection | None = None
         self._target: np.ndarray | None = None  # the last target of this connection
 
     def connect(self) -> None:
-        """Open the wire and wait for the first response. Raises DeviceError."""
+        """Open the wire and wait for the first response. Raises DeviceError, also if another driver has the device."""
         self.disconnect()
-        connection = _Connection(self._name, self._make_wire())
-        error = connection.start(self._options.connect_s)
-        if error:
-            raise DeviceError(f"{self._name}: {error}")
+        self._ownership.take()
+        try:
+            connection = _Connection(self._name, self._make_wire())
+            error = connection.start(self._options.connect_s)
+            if error:
+                raise DeviceError(f"{self._name}: {error}")
+        except Exception:
+            self._ownership.release()
+            raise
+        self._ownership.close_line()
         self._connection, self._target = connection, None
 
     def read(self) -> JointSample:
@@ -131,6 +141,7 @@ class BusDevice:
         if self._connection is not None:
             self._connection.end()
             self._connection = None
+        self._ownership.release()
 
     def _running(self) -> _Connection:
         if self._connection is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hand_drivers.device import DeviceError, DeviceSettings, FaultlessDevice, JointSample
+from hand_drivers.ownership import Ownership
 from simulation.shared_world import SharedWorldReader, WorldError
 
 
@@ -15,19 +16,22 @@ class SimulatedDevice(FaultlessDevice):
         self.joints = settings.embodiment.joints
         self._port = _port(settings.address)
         self._part = f"{settings.side}/{settings.part}"
+        self._ownership = Ownership(f"{settings.address} {self._part}")
         self._world: SharedWorldReader | None = None
 
     def connect(self) -> None:
         """Open the world and check the joints.
 
         Raises:
-            DeviceError: If no world runs, or its joints are others.
+            DeviceError: If no world runs, its joints are others, or another driver has the device.
         """
         self.disconnect()
+        self._ownership.take()
         try:
             world = SharedWorldReader(self._port)
             world.expect(self._part, self.joints)
         except WorldError as error:
+            self._ownership.release()
             raise DeviceError(f"{self._part}: {error}") from error
         self._world = world
 
@@ -57,6 +61,7 @@ class SimulatedDevice(FaultlessDevice):
     def disconnect(self) -> None:
         """Release the world, which holds the last target."""
         self._world = None
+        self._ownership.release()
 
     def _connected(self) -> SharedWorldReader:
         if self._world is None:

@@ -37,9 +37,8 @@ def make(settings: DeviceSettings) -> BusDevice:
     if missing:
         raise DeviceError(f"ability: found joints {list(joints)}, expected {', '.join(missing)} among them")
     order = [joints.index(name) for name in MOTORS]
-    return BusDevice(
-        f"ability {settings.address}", joints, lambda: AbilityWire(settings.address, options, order), options
-    )
+    address, name = settings.address, f"ability {settings.address}"
+    return BusDevice(name, joints, lambda: AbilityWire(address, options, order), options, line=address)
 
 
 class AbilityWire:

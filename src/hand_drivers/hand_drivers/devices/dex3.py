@@ -17,6 +17,7 @@ from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 ORDER = ("thumb_0", "thumb_1", "thumb_2", "middle_0", "middle_1", "index_0", "index_1")
 ENABLED = 1 << 4  # of a motor's mode: bits 0-3 its number, 4-6 its state, 7 whether to stop without commands
 TIMED_OUT = 1 << 7
+OTHERS_S = 0.3
 PERIOD_S = 0.004  # the shortest time between two exchanges
 
 
@@ -39,7 +40,8 @@ def make(settings: DeviceSettings) -> BusDevice:
         motors = g1_dds.find_motors(settings.embodiment, ORDER)
     except DeviceError as error:
         raise DeviceError(f"dex3: {error}") from None
-    name, lateness = f"dex3 {settings.address} {settings.side}", Lateness()  # kept over reconnections
+    domain = f", domain {options.domain}" if options.domain else ""
+    name, lateness = f"dex3 {settings.address} {settings.side}{domain}", Lateness()  # kept over reconnections
 
     def open_wire() -> Dex3Wire:
         """Use the process's participant: loading DDS may take seconds, longer than a response may."""
@@ -66,13 +68,16 @@ class Dex3Wire:
         self._participant, self._topic = participant, f"rt/dex3/{side}"
         self._options, self._motors, self._lateness = options, motors, lateness or Lateness()
         self._reader: Any = None
+        self._others: Any = None
+        self._others_until = 0.0
         self._writer: Any = None
 
     def open(self) -> None:
-        """Subscribe to the hand's state."""
+        """Subscribe to the hand's state, and to the commands of other programs."""
         from unitree_sdk2py.idl.unitree_hg.msg.dds_ import HandCmd_, HandState_
 
         self._reader = g1_dds.reader(self._participant, f"{self._topic}/state", HandState_)
+        self._others = g1_dds.reader(self._participant, f"{self._topic}/cmd", HandCmd_, others_only=True)
         self._writer = g1_dds.writer(self._participant, f"{self._topic}/cmd", HandCmd_)
 
     def exchange(self, target: np.ndarray | None) -> Answer:
@@ -102,7 +107,7 @@ class Dex3Wire:
 
     def close(self) -> None:
         """Unsubscribe; the hand keeps its last target."""
-        self._reader = self._writer = None
+        self._reader = self._others = self._writer = None
 
     def _send(self, target: np.ndarray) -> None:
         from unitree_sdk2py.idl.unitree_hg.msg.dds_ import HandCmd_, MotorCmd_
@@ -112,6 +117,12 @@ class Dex3Wire:
         kp, kd = self._options.kp, self._options.kd
         motors = [MotorCmd_(ENABLED | i, float(q), 0.0, 0.0, kp, kd, 0) for i, q in enumerate(position)]
         self._writer.write(HandCmd_(motors, [0] * 4))  # pyright: ignore - cyclonedds' types take any sequence
+
+    def _other_program(self) -> str:
+        """Another program that commands the hand, as text; it is reported for OTHERS_S after its last command."""
+        if self._others is not None and g1_dds.newest(self._others) is not None:
+            self._others_until = time.monotonic() + OTHERS_S
+        return f"another program sends {self._topic}/cmd" if time.monotonic() < self._others_until else ""
 
     def _next_state(self) -> Any:
         deadline = time.monotonic() + self._options.answer_s
@@ -130,7 +141,7 @@ class Dex3Wire:
         return late_s
 
     def _fault(self, state: Any, motors: g1_dds.MotorStates) -> str | None:
-        found = [self._motors.fault(motors) or ""]
+        found = [self._other_program(), self._motors.fault(motors) or ""]
         if any(state.error):
             found.append(f"error {state.error[0]:#x} {state.error[1]:#x}")
         timed_out = [motor for motor in state.motor_state if motor.mode & TIMED_OUT]

@@ -38,8 +38,9 @@ def make(settings: DeviceSettings) -> BusDevice:
     options, robot = read_options(DexH13Options, settings), settings.embodiment
     if sorted(robot.joints) != sorted(JOINTS):
         raise DeviceError(f"dexh13: found joints {list(robot.joints)}, expected {list(JOINTS)}")
-    name = f"dexh13 {settings.address}"
-    return BusDevice(name, robot.joints, lambda: DexH13Wire(settings.address, settings.side, options, robot), options)
+    address, name = settings.address, f"dexh13 {settings.address}"
+    wire = lambda: DexH13Wire(address, settings.side, options, robot)  # noqa: E731
+    return BusDevice(name, robot.joints, wire, options, line=address)
 
 
 class DexH13Wire:

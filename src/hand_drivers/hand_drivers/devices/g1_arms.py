@@ -11,6 +11,7 @@ from hand_drivers.device import DeviceError, DeviceSettings, JointSample, read_o
 from hand_drivers.devices import g1_dds
 from hand_drivers.devices.g1_robot import G1Options, Measurement, Robot, robot_at
 from hand_drivers.devices.g1_wire import COMMAND
+from hand_drivers.ownership import Ownership
 
 FIRST = {"left": 15, "right": 22}  # motors of a side
 ORDER = ("shoulder_pitch", "shoulder_roll", "shoulder_yaw", "elbow", "wrist_roll", "wrist_pitch", "wrist_yaw")
@@ -28,19 +29,22 @@ class G1Arm:
             self._motors = g1_dds.find_motors(settings.embodiment, ORDER, FIRST[settings.side])
         except DeviceError as error:
             raise DeviceError(f"g1_arms: {error}") from None
+        self._ownership = Ownership(f"{self._name}, DDS domain {self._options.domain}")
         self._robot: Robot | None = None
 
     def connect(self) -> None:
         """Take over both arms at their measured positions.
 
         Raises:
-            DeviceError: If that fails.
+            DeviceError: If that fails, or another driver has the arm.
         """
         self.disconnect()
+        self._ownership.take()
         robot = robot_at(self._interface, self._options)
         try:
             robot.enter(self._side, self._options)
         except DeviceError as error:
+            self._ownership.release()
             raise DeviceError(f"{self._name}: {error}") from error
         self._robot = robot
 
@@ -94,6 +98,7 @@ class G1Arm:
         if self._robot is not None:
             self._robot.leave(self._side)
             self._robot = None
+        self._ownership.release()
 
     def _newest(self) -> Measurement:
         try:

@@ -33,6 +33,7 @@ def make(settings: DeviceSettings) -> BusDevice:
         robot.joints,
         lambda: InspireWire(settings.address, options, robot, order),
         options,
+        line=settings.address,
     )
 
 

@@ -62,8 +62,8 @@ def make(settings: DeviceSettings) -> BusDevice:
     options, robot = read_options(RobotiqOptions, settings), settings.embodiment
     if len(robot.joints) != 1:
         raise DeviceError(f"robotiq: found {len(robot.joints)} joints, expected 1")
-    name = f"robotiq {settings.address}"
-    return BusDevice(name, robot.joints, lambda: RobotiqWire(settings.address, options, robot), options)
+    address, name = settings.address, f"robotiq {settings.address}"
+    return BusDevice(name, robot.joints, lambda: RobotiqWire(address, options, robot), options, line=address)
 
 
 class RobotiqWire:

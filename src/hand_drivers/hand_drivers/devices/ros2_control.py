@@ -102,7 +102,9 @@ class Ros2ControlDevice:
         self.write(self.read().position)
 
     def fault(self) -> str | None:
-        """A controller without subscription; faults of the controller itself are not published."""
+        """A second sender, or a controller without subscription; the controller's own faults are not published."""
+        if self._link is not None and self._link.others:
+            return f"{self._link.topic}: found the senders {self._link.others}, expected one"
         gone = self._link is not None and not self._link.has_controller
         return f"controller {self._controller} has no subscription" if gone else None
 

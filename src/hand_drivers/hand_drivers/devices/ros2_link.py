@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -19,6 +21,7 @@ from hand_drivers.device import DeviceError, JointSample
 from node_kit import messages, qos
 
 START_NOW = 0  # the stamp of a trajectory that starts on arrival
+OTHERS_EVERY_S = 0.2
 CLOCKS_APART_NS = messages.SECOND  # a larger difference means another clock: simulated time, or one that is not set
 # Receives from reliable and best-effort broadcasters; deep enough for other robots' messages on the same topic.
 NEWEST = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -121,10 +124,13 @@ class Link:
 
     def __init__(self, node: str, controller: str, states: str, names: Sequence[str]) -> None:
         self.topic, self.received = f"{controller}/joint_trajectory", Received()
-        self._names = names
+        self._names, self.others = names, ""  # the senders of trajectories, if there are others than this
         self._ros = RosThread(node)
         self._publisher = self._ros.node.create_publisher(JointTrajectory, self.topic, qos.COMMAND)
         self._ros.node.create_subscription(JointState, states, self._on_state, NEWEST)
+        self._ros.node.create_timer(
+            OTHERS_EVERY_S, self._look_for_others, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
         self._ros.start()
 
     @property
@@ -139,6 +145,11 @@ class Link:
     def end(self) -> None:
         """Destroy the node."""
         self._ros.end()
+
+    def _look_for_others(self) -> None:
+        found = self._ros.node.get_publishers_info_by_topic(self.topic)
+        names = [end.node_name for end in found]
+        self.others = ", ".join(sorted(names)) if len(names) > 1 else ""
 
     def _on_state(self, message: JointState) -> None:
         last = self.received.sample

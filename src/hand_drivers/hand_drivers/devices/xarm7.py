@@ -21,7 +21,8 @@ from hand_drivers.device import (
     read_options,
     targets_to_hold,
 )
-from hand_drivers.devices.xarm_box import PORT, open_box
+from hand_drivers.devices.xarm_box import PORT, open_box, place
+from hand_drivers.ownership import Ownership
 
 JOINTS = 7
 SERVO_MODE, READY, STOP = 1, 0, 4
@@ -66,8 +67,9 @@ class XArm7Device:
         self.joints = settings.embodiment.joints
         if len(self.joints) != JOINTS:
             raise DeviceError(f"xarm7: found {len(self.joints)} joints, expected {JOINTS}")
-        self._name, self._address = f"xarm7 {settings.address}", settings.address
         self._options, self._priority = read_options(XArmOptions, settings), settings.rt_priority
+        self._address, self._name = settings.address, f"xarm7 {place(settings.address, self._options.port)}"
+        self._ownership = Ownership(self._name)
         self._arm: Any = None
         self._code = self._readings = self._refused = 0
         self._target: np.ndarray | None = None
@@ -79,14 +81,16 @@ class XArm7Device:
         A box with an error is enabled when that is cleared.
 
         Raises:
-            DeviceError: If that fails.
+            DeviceError: If that fails, or another driver has the arm.
         """
         self.disconnect()
+        self._ownership.take()
         try:
             patience_s = max(PATIENCE_S, self._options.answer_s)
             where = (self._address, self._options.port)
             self._arm = open_box(*where, patience_s, self._options.connect_s, self._priority)
         except DeviceError as error:
+            self._ownership.release()
             raise DeviceError(f"{self._name}: {error}") from error
         self._readings, self._refused, self._target = 0, 0, None
         try:
@@ -162,6 +166,7 @@ class XArm7Device:
                 if arm.connected:
                     arm.set_state(STOP)
             arm.disconnect()
+        self._ownership.release()
 
     def _enable(self) -> None:
         arm = self._running()

@@ -17,6 +17,11 @@ CONTROL_PORT = 502
 PORT = Field(default=CONTROL_PORT, ge=1, le=65535, description="control port of the box; another only for emulators")
 
 
+def place(address: str, port: int) -> str:
+    """Where a box is, as text: its host, with the port if that is not the usual one."""
+    return address if port == CONTROL_PORT else f"{address}:{port}"
+
+
 class Box:
     """The SDK's object; exceptions of its calls become DeviceErrors, such as an IndexError for a short response."""
 

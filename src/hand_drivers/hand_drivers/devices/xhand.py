@@ -24,8 +24,9 @@ def make(settings: DeviceSettings) -> BusDevice:
     options, robot = read_options(XHandOptions, settings), settings.embodiment
     if sorted(robot.joints) != sorted(MOTORS):
         raise DeviceError(f"xhand: found joints {list(robot.joints)}, expected {list(MOTORS)}")
-    name = f"xhand {settings.address}"
-    return BusDevice(name, robot.joints, lambda: XHandWire(settings.address, settings.side, options, robot), options)
+    address, name = settings.address, f"xhand {settings.address}"
+    wire = lambda: XHandWire(address, settings.side, options, robot)  # noqa: E731
+    return BusDevice(name, robot.joints, wire, options, line=address)
 
 
 class XHandWire:

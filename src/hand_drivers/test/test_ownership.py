@@ -1,0 +1,67 @@
+"""One driver at a time has a device, and one program a serial line."""
+
+from __future__ import annotations
+
+import os
+import pty
+from collections.abc import Iterator
+
+import pytest
+import serial
+
+from hand_drivers.device import DeviceError
+from hand_drivers.ownership import Ownership
+
+
+@pytest.fixture
+def line() -> Iterator[str]:
+    ours, theirs = pty.openpty()
+    yield os.ttyname(theirs)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_second_driver_of_a_device_is_refused_until_the_first_releases() -> None:
+    device = f"test {os.getpid()}"
+    first, second = Ownership(device), Ownership(device)
+    first.take()
+    first.take()  # has it already
+    with pytest.raises(DeviceError, match=f"device {device}: in use by process {os.getpid()}"):
+        second.take()
+    first.release()
+    second.take()
+    second.release()
+
+
+def test_a_line_that_another_program_has_locked_is_refused(line: str) -> None:
+    with serial.Serial(line, exclusive=True), pytest.raises(DeviceError, match=f"{line}: locked by another program"):
+        Ownership(f"test {line}", line).take()
+    Ownership(f"test {line}", line).take()  # and the failure left no claim
+
+
+def test_a_line_with_an_owner_is_refused_to_other_programs(line: str) -> None:
+    owner = Ownership(f"test {line}", line)
+    owner.take()
+    with serial.Serial(line):
+        owner.close_line()
+        with pytest.raises(serial.SerialException):
+            serial.Serial(line, exclusive=True)
+        with pytest.raises(DeviceError, match=f"{line}: (locked|opened) by another program"):
+            Ownership(f"another test {line}", line).take()
+    owner.release()
+    serial.Serial(line, exclusive=True).close()
+
+
+def test_a_library_that_locks_its_line_itself_is_no_second_program(line: str) -> None:
+    owner = Ownership(f"test {line}", line)
+    owner.take()
+    with serial.Serial(line, exclusive=True):
+        owner.close_line()
+    owner.release()
+
+
+def test_a_line_that_does_not_exist_is_left_to_the_driver() -> None:
+    owner = Ownership("test /dev/nothing", "/dev/nothing")
+    owner.take()
+    owner.close_line()
+    owner.release()
