@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -20,24 +19,12 @@ CONFIGURE, ACTIVATE, DEACTIVATE = (
     Transition.TRANSITION_DEACTIVATE,
 )
 VERBS = {CONFIGURE: "configure", ACTIVATE: "activate", DEACTIVATE: "deactivate"}
+LONGEST_S = {CONFIGURE: 60.0, ACTIVATE: 20.0, DEACTIVATE: 3.0}  # waits for the response to a transition
+APPEAR_S = 60.0  # longest wait for a node's services
 
 
 class BringUpError(RuntimeError):
     """A node did not appear, refused a transition or did not respond; the text is one line that names it."""
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """Longest waits, s: for a node's services, and for the response to each transition."""
-
-    appear_s: float = 60.0
-    configure_s: float = 60.0
-    activate_s: float = 20.0
-    deactivate_s: float = 3.0
-
-    def of(self, transition: int) -> float:
-        """Longest wait for the response to a transition, s."""
-        return {CONFIGURE: self.configure_s, ACTIVATE: self.activate_s, DEACTIVATE: self.deactivate_s}[transition]
 
 
 class LifecycleManager:
@@ -48,7 +35,6 @@ class LifecycleManager:
         stages: Names of the nodes by stage.
         check: Called while waiting; may raise to end the bring-up.
         reason: The error that a node has logged, by its name; "" if unknown.
-        timeouts: Longest waits.
     """
 
     def __init__(
@@ -57,9 +43,8 @@ class LifecycleManager:
         stages: Sequence[Sequence[str]],
         check: Callable[[], None] = lambda: None,
         reason: Callable[[str], str] = lambda name: "",
-        timeouts: Timeouts = Timeouts(),
     ) -> None:
-        self._stages, self._check, self._reason, self._timeouts = stages, check, reason, timeouts
+        self._stages, self._check, self._reason = stages, check, reason
         names = [name for stage in stages for name in stage]
         # In this order: see _wait_until_present.
         self._clients = {name: node.create_client(ChangeState, f"/{name}/change_state") for name in names}
@@ -93,11 +78,11 @@ class LifecycleManager:
         The first response of a ready service may be lost if the server has not discovered this client. Discovery is in
         order, so after one response here, those of `change` are not lost.
         """
-        deadline = time.monotonic() + self._timeouts.appear_s
+        deadline = time.monotonic() + APPEAR_S
         missing = list(names)
         while missing := [name for name in missing if not self._answers(name)]:
             if time.monotonic() > deadline:
-                raise BringUpError(f"{missing[0]}: did not appear within {self._timeouts.appear_s:g} s")
+                raise BringUpError(f"{missing[0]}: did not appear within {APPEAR_S:g} s")
             self._pause()
 
     def _answers(self, name: str) -> bool:
@@ -139,7 +124,7 @@ class LifecycleManager:
         """
         request = ChangeState.Request(transition=Transition(id=transition))
         calls = {name: self._clients[name].call_async(request) for name in names}
-        deadline = time.monotonic() + self._timeouts.of(transition)
+        deadline = time.monotonic() + LONGEST_S[transition]
         for name, call in calls.items():
             self._wait_for(name, call, transition, deadline)
         refused = [name for name, call in calls.items() if (response := call.result()) is None or not response.success]
@@ -149,8 +134,7 @@ class LifecycleManager:
     def _wait_for(self, name: str, call: Future, transition: int, deadline: float) -> None:
         while not call.done():
             if time.monotonic() > deadline:
-                limit = self._timeouts.of(transition)
-                raise BringUpError(f"{name}: no response to {VERBS[transition]} within {limit:g} s")
+                raise BringUpError(f"{name}: no response to {VERBS[transition]} within {LONGEST_S[transition]:g} s")
             self._pause()
 
     def _refusal(self, name: str, transition: int) -> str:

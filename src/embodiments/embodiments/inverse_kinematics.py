@@ -21,6 +21,9 @@ from embodiments.urdf import without_geometry
 
 POSITION_TOLERANCE = 1e-4  # m
 ROTATION_TOLERANCE = 1e-3  # rad
+DAMPING = 1e-3  # least damping; it grows with the error: smooth far from the target, exact near it
+PULL = 0.02  # share of the way to the home posture that the null space moves in each step
+MAX_STEP = 0.3  # largest change of any joint in a step, rad
 
 _DIAGONAL = slice(None, None, 7)  # of a flattened (6, 6)
 
@@ -41,21 +44,9 @@ class ArmIK:
         arm: The arm.
         hand: The hand on the same side.
         base: (4, 4) station frame -> arm root.
-        damping: Least damping of the least squares; it grows with the error: smooth far from the target, exact near it.
-        pull: Share of the way to the home posture that the null space moves in each step.
-        step: Largest change of any joint in a step, rad.
     """
 
-    def __init__(
-        self,
-        arm: Embodiment,
-        hand: Embodiment,
-        base: np.ndarray,
-        *,
-        damping: float = 1e-3,
-        pull: float = 0.02,
-        step: float = 0.3,
-    ) -> None:
+    def __init__(self, arm: Embodiment, hand: Embodiment, base: np.ndarray) -> None:
         self._model = pin.buildModelFromXML(without_geometry(arm.urdf))
         _check_order(self._model, arm)
         offset = pin.SE3(hand.mount @ hand.grasp_frame)
@@ -66,7 +57,6 @@ class ArmIK:
         self._base, self._from_station = np.array(base, dtype=float), inverse(np.array(base, dtype=float))
         self._lower, self._upper, self._home = arm.lower, arm.upper, arm.postures["home"]
         self._limits = list(zip(arm.lower.tolist(), arm.upper.tolist(), strict=True))
-        self._damping, self._pull, self._step = damping**2, pull, step
 
     def forward(self, q: np.ndarray) -> np.ndarray:
         """Return the (4, 4) pose of the grasp frame in the station frame for arm joints (n,) in rad."""
@@ -124,12 +114,12 @@ class ArmIK:
         return np.clip(moved, self._lower, self._upper), True
 
     def _change(self, q: np.ndarray, jacobian: np.ndarray, error: np.ndarray) -> np.ndarray:
-        rest = self._pull * (self._home - q)
+        rest = PULL * (self._home - q)
         gram = jacobian @ jacobian.T
-        gram.ravel()[_DIAGONAL] += self._damping + 0.1 * float(error @ error)
+        gram.ravel()[_DIAGONAL] += DAMPING**2 + 0.1 * float(error @ error)
         change = rest + jacobian.T @ np.linalg.solve(gram, error - jacobian @ rest)
         largest = max(map(abs, change.tolist()))
-        return change if largest <= self._step else change * (self._step / largest)
+        return change if largest <= MAX_STEP else change * (MAX_STEP / largest)
 
 
 def _converged(error: np.ndarray) -> bool:

@@ -10,12 +10,13 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
+PERIOD_S = 1.0
 Value = str | int | float
 Report = tuple[bytes, str, Mapping[str, Value]]
 
 
 class DiagnosticsPublisher:
-    """Publishes what ``collect()`` returns as the status ``name``, at 1 Hz by default.
+    """Publishes what ``collect()`` returns as the status ``name``, at 1 Hz.
 
     A ``collect`` that raises is reported as an ERROR status: diagnostics never end the node.
 
@@ -23,14 +24,13 @@ class DiagnosticsPublisher:
         node: The node that publishes.
         name: Name of the status.
         collect: Returns (level, message, values).
-        period_s: Period of the timer, s.
     """
 
-    def __init__(self, node: Node, name: str, collect: Callable[[], Report], period_s: float = 1.0) -> None:
+    def __init__(self, node: Node, name: str, collect: Callable[[], Report]) -> None:
         self._node, self._name, self._collect = node, name, collect
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)  # setting back the system clock must not stop the timer
-        self._timer = node.create_timer(period_s, self.publish, clock=self._clock)
+        self._timer = node.create_timer(PERIOD_S, self.publish, clock=self._clock)
 
     def publish(self) -> None:
         """Publish once; the timer calls it every period."""

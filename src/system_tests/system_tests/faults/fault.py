@@ -61,10 +61,10 @@ class Fault:
     moving: bool = True
 
 
-def frozen(node: str, expected: Expected, *reported: str, lasts_s: float = 1.5) -> Fault:
+def frozen(node: str, expected: Expected, *reported: str) -> Fault:
     """A process that hangs."""
     halt, go_on = (partial(Trial.signal, node=node, number=n) for n in (signal.SIGSTOP, signal.SIGCONT))
-    return Fault(f"{node} frozen", expected, halt, go_on, reported, lasts_s)
+    return Fault(f"{node} frozen", expected, halt, go_on, reported)
 
 
 def killed(node: str) -> Fault:
