@@ -40,7 +40,8 @@ def command(
 ) -> int:
     """Check, bring the station up, show it, and leave a report, a video and a bag.
 
-    Exit status: 0 success, 1 a failure during the run, 2 a refusal before it, 130 interrupted.
+    Exit status: 0 success, 1 a failure during the run or robots that cannot move at its end, 2 a refusal before it,
+    130 interrupted.
     """
     try:
         if json_file is not None:
@@ -54,9 +55,9 @@ def command(
     outcome, written = run_graph(session, lambda supervisor: watch(session, supervisor, hashes))
     if written is not None:
         outputs.write_report(written, session.run, json_file)
-        outcome = FAILED if written.died else FINE
-    if outcome == FINE and session.station.record.enabled:
-        return FINE if outputs.make_video(session.run) else FAILED
+        outcome = FAILED if written.failed else FINE
+    if written is not None and not written.died and session.station.record.enabled:
+        return outcome if outputs.make_video(session.run) else FAILED
     return outcome
 
 

@@ -40,6 +40,8 @@ def write_report(report: Report, run: RunDirectory, copy: Path | None = None) ->
     for death in report.died or ():
         print(f"died: {death.node} {death.cause}")
     print(f"{report.successes} of {report.picks} picks ended in the tray")
+    for impediment in report.impediments or ():
+        print(f"error: {impediment}", file=sys.stderr)
 
 
 def make_video(run: RunDirectory) -> bool:

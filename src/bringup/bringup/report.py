@@ -7,11 +7,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from bringup import impediments
+from bringup.impediments import Impediment
 from bringup.monitor import Status
 from bringup.processes import Exit
 from contracts.station import Station
 
 Statuses = Mapping[str, Status]
+SETTLED_S = 20.0  # in a run of this length every driver has accepted commands
 
 
 class Schema(BaseModel):
@@ -80,6 +83,8 @@ class Death(Schema):
 class Report(Schema):
     """`cpu_percent` is that of one core, over all processes of the graph; `died` is present only if a process ended.
 
+    `impediments` is present only if something kept robots from moving at the end.
+
     `hops_ms` are by part ("arm", "hand") and hop, see `contracts.hops`.
     """
 
@@ -98,10 +103,17 @@ class Report(Schema):
     guard: Guard
     cpu_percent: float
     died: list[Death] | None = None
+    impediments: list[Impediment] | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether a process ended, or robots could not move."""
+        return bool(self.died or self.impediments)
 
     def text(self) -> str:
         """The report as JSON."""
-        return self.model_dump_json(indent=2, exclude=None if self.died else {"died"}) + "\n"
+        absent = {name for name in ("died", "impediments") if not getattr(self, name)}
+        return self.model_dump_json(indent=2, exclude=absent) + "\n"
 
 
 def build(
@@ -143,6 +155,7 @@ def build(
         guard=Guard(**{key: sum(_count(s, key) for s in drivers.values()) for key in ("limited", "held", "refused")}),
         cpu_percent=round(cpu_percent, 1),
         died=[Death(node=end.name, cause=end.cause) for end in died] or None,
+        impediments=impediments.find(statuses, idle=station.seconds >= SETTLED_S) or None,
     )
 
 

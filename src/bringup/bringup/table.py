@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bringup.impediments import of_part
 from bringup.monitor import SILENT_AFTER_S, Status
 
 LINE_EVERY_S = 10.0
@@ -66,7 +67,9 @@ def rows(statuses: Mapping[str, Status], now_s: float) -> list[tuple[str, int, s
     for name in sorted(statuses, key=rank):
         status = statuses[name]
         stale = now_s - status.at_s > SILENT_AFTER_S
-        state = f"stale for {now_s - status.at_s:.0f} s" if stale else status.message
+        impediment = of_part(status)
+        current = f"{impediment.state}; {impediment.remedy}" if impediment else status.message
+        state = f"stale for {now_s - status.at_s:.0f} s" if stale else current
         listed.append((name, max(status.level, 2 if stale else 0), state, figures(status)))
     return listed
 
@@ -75,7 +78,7 @@ def render(title: str, statuses: Mapping[str, Status], now_s: float) -> Table:
     """The table of the present statuses."""
     table = Table(title=title, title_justify="left", expand=False, show_edge=False, pad_edge=False)
     for column in ("part", "state", "figures"):
-        table.add_column(column, no_wrap=column != "figures")
+        table.add_column(column, no_wrap=column == "part")
     for name, level, state, text in rows(statuses, now_s):
         table.add_row(name, Text(state, style=STYLES[min(level, 3)]), text)
     return table

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from bringup import report, station
+from bringup import impediments, report, station
 from bringup.cpu import TICKS_PER_S, CpuMeter, cpu_seconds
 from bringup.monitor import Monitor, Status
 from bringup.processes import Exit
@@ -151,6 +151,31 @@ def test_a_monitor_is_bounded_and_separates_new_from_old() -> None:
     assert len(monitor.snapshot()) == Monitor.LIMIT
     assert monitor.wait_for_news(["part/0"], 0.0, 0.0)
     assert not monitor.wait_for_news(["part/0"], time.monotonic(), 0.05)
+
+
+def test_a_device_lost_at_bring_up_is_in_the_report_with_its_remedy() -> None:
+    lost = {**RECORDED["driver/left/arm"], "state": "stopped", "reason": "the device was lost and is back"}
+    content = built({**RECORDED, "driver/left/arm": lost})
+    assert content["impediments"] == [
+        {
+            "part": "driver/left/arm",
+            "state": "stopped: the device was lost and is back",
+            "remedy": "check the robot, then ./ws run bringup release",
+        }
+    ]
+
+
+def test_a_run_without_any_command_is_no_success_and_names_who_refuses() -> None:
+    idle = {name: values | {"chunks": "0"} for name, values in RECORDED.items() if name.startswith("driver/left")}
+    statuses = received({**RECORDED, **idle, "policy": {"reason": "no_image"}})
+    assert [str(each) for each in impediments.find(statuses)] == []
+    assert [str(each) for each in impediments.find(statuses, idle=True)] == [
+        f"driver/left/{part}: has not accepted any command; to do: policy refuses: no_image" for part in ("arm", "hand")
+    ]
+
+
+def test_a_run_in_which_all_moved_has_no_impediments() -> None:
+    assert "impediments" not in built(RECORDED)
 
 
 def test_the_processor_time_of_a_group_is_counted_with_its_children() -> None:

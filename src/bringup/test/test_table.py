@@ -37,6 +37,12 @@ def test_a_terminal_shows_every_part() -> None:
     assert "3 of 60 s" in text and all(name in text for name in STATUSES)
 
 
+def test_a_stopped_driver_is_shown_with_its_reason_and_the_remedy() -> None:
+    values = {"state": "stopped", "reason": "the device was lost and is back"}
+    ((_, _, state, _),) = rows({"driver/left/arm": Status("driver/left/arm", 1, "stopped", values, 100.0)}, 100.5)
+    assert state == "stopped: the device was lost and is back; check the robot, then ./ws run bringup release"
+
+
 def test_elsewhere_lines_are_plain_and_few() -> None:
     out = io.StringIO()
     with View(Console(file=out, force_terminal=False, width=120)) as view:
