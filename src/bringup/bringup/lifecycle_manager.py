@@ -18,6 +18,8 @@ from rclpy.signals import SignalHandlerOptions
 
 from bringup.lifecycle import BringUpError, LifecycleManager
 from node_kit.main import ignore_signals
+from node_kit.parameter_descriptors import fixed
+from node_kit.parameters import ParameterError, refuse_simulated_time
 
 
 class StoppedError(RuntimeError):
@@ -57,9 +59,10 @@ def _manage(node: Node, stop: threading.Event) -> int:
             raise StoppedError
 
     try:
+        refuse_simulated_time(node)
         manager = LifecycleManager(node, _stages(node), check=check)
         manager.bring_up(lambda text: print(text, flush=True))
-    except BringUpError as error:
+    except (BringUpError, ParameterError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
     except StoppedError:
@@ -69,8 +72,8 @@ def _manage(node: Node, stop: threading.Event) -> int:
 
 
 def _stages(node: Node) -> list[list[str]]:
-    names = list(node.declare_parameter("nodes", [""]).value or ())
-    numbers = list(node.declare_parameter("stages", [0]).value or ())
+    names = list(node.declare_parameter("nodes", [""], fixed("names of the nodes")).value or ())
+    numbers = list(node.declare_parameter("stages", [0], fixed("the stage of each node")).value or ())
     if len(names) != len(numbers):
         raise BringUpError(
             f"parameter stages: found {len(numbers)} values, expected one for each of {len(names)} nodes"

@@ -19,7 +19,7 @@ class Commands:
     """Chunks of ``joints`` joints, one followed at a time. The caller locks: any thread may be in one method."""
 
     def __init__(self, joints: int, settings: DriverSettings) -> None:
-        self._joints, self._settings = joints, settings
+        self._joints, self.settings = joints, settings
         self._chunk = hold(np.zeros(joints), 0)  # on the time axis of the driver
         self._ramp = RampUp(np.zeros(joints), 0, 0.0)
         self._stamp_ns = 0  # of the observation, system time
@@ -32,7 +32,7 @@ class Commands:
             wall_ns: Now, in system time.
             tracking: Whether the driver follows a chunk already.
         """
-        status = check(chunk, wall_ns, self._joints, self._settings)
+        status = check(chunk, wall_ns, self._joints, self.settings)
         # Only while one is followed: after the system clock was set back, the first chunk past the timeout counts.
         if status is ChunkStatus.ACCEPTED and tracking and chunk.stamp_ns < self._stamp_ns:
             return ChunkStatus.SUPERSEDED
@@ -57,11 +57,11 @@ class Commands:
 
     def ramp_up(self, now_ns: int, position: np.ndarray) -> None:
         """Start a motion from rest at ``position`` (n,)."""
-        self._ramp = RampUp(position, now_ns, self._settings.ramp_up_s)
+        self._ramp = RampUp(position, now_ns, self.settings.ramp_up_s)
 
     def expired(self, now_ns: int) -> bool:
         """Return whether the observation of the running chunk is older than the command timeout."""
-        return freshness(self._chunk.stamp_ns, now_ns, self._settings.command_timeout_s) is Freshness.STALE
+        return freshness(self._chunk.stamp_ns, now_ns, self.settings.command_timeout_s) is Freshness.STALE
 
     def target(self, now_ns: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the target position (n,) and velocity (n,) per second."""

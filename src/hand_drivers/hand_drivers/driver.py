@@ -84,6 +84,17 @@ class Driver:
                 raise
             self._mode.start()
 
+    def adjust(self, settings: DriverSettings, limits: MotionLimits) -> None:
+        """Use other settings and limits from the next period on.
+
+        Args:
+            settings: The settings; those that are not in `at_run_time` are as before.
+            limits: The limits, with the positions of before.
+        """
+        with self._mode.lock:
+            self.settings, self.limits = settings, limits
+            self._commands.settings = settings
+
     def retire(self) -> None:
         """Brake; the caller calls ``end`` once the driver is ``at_rest``."""
         self._mode.retire()
@@ -200,9 +211,10 @@ class Driver:
             if not self.fault:
                 self._note(fault)
             self._mode.latch(fault)
-        command = self._next(before, now_ns)
+        limits = self.limits
+        command = self._next(before, now_ns, limits)
         self.command, self._commanded_ns = command, now_ns
-        self.audit.add(command.position)
+        self.audit.add(command.position, limits)
         if self.state is not State.STOPPED or command.moving:
             self._at_stop = False
             self.trace.writing(now_ns)
@@ -228,16 +240,16 @@ class Driver:
             return ""
         return f"{self.device.joints[behind.index(worst)]} does not follow: {worst:.2f} off"
 
-    def _next(self, before: MotionState, now_ns: int) -> MotionState:
+    def _next(self, before: MotionState, now_ns: int, limits: MotionLimits) -> MotionState:
         with self._mode.lock:
             if self.state is State.TRACKING and self._commands.expired(now_ns):
                 self._mode.hold("command timeout")
                 self.counts.held += 1
             if self.state is not State.TRACKING:
-                return brake(before, self.limits, self._dt)
+                return brake(before, limits, self._dt)
             self.trace.sampled()
             target, velocity = self._commands.target(now_ns)
-            command, status = guard(target, before, self.limits, self._dt, velocity)
+            command, status = guard(target, before, limits, self._dt, velocity)
             self.counts.limited += status is not GuardStatus.OK
             return command
 

@@ -4,13 +4,16 @@ Discrete-time exact. A command is a position per period ``dt``; its velocity is 
 ``dt``, its acceleration the difference of velocities over ``dt``. A velocity is allowed only if, after it, braking at
 the acceleration limit still ends before the position limit. So from any state reached through the guard, braking is
 possible, and no sequence of targets can produce a command beyond a limit.
+
+Velocity and acceleration limits may be lowered in motion. A joint that then is too fast decelerates at up to its
+``braking`` limit until it is within the new ones.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
 from math import copysign, isfinite, sqrt
@@ -56,6 +59,9 @@ class MotionState:
 class MotionLimits:
     """Limits (n,): position lower and upper, velocity and acceleration as positive magnitudes.
 
+    ``braking`` is the deceleration to velocity and acceleration limits that were lowered in motion, no less than any of
+    the acceleration limits meanwhile; without a value it is ``acceleration``.
+
     Raises ValueError when one is not finite, not of the same shape, or not in order.
     """
 
@@ -63,18 +69,24 @@ class MotionLimits:
     upper: np.ndarray
     velocity: np.ndarray
     acceleration: np.ndarray
+    braking: np.ndarray = field(default=None)  # type: ignore[assignment] - set below
 
     def __post_init__(self) -> None:
-        arrays = (self.lower, self.upper, self.velocity, self.acceleration)
+        if self.braking is None:
+            object.__setattr__(self, "braking", self.acceleration)
+        arrays = (self.lower, self.upper, self.velocity, self.acceleration, self.braking)
         if any(array.shape != self.lower.shape or not np.isfinite(array).all() for array in arrays):
             raise ValueError("motion limits: expected finite arrays of one shape")
         if (self.lower > self.upper).any() or (self.velocity <= 0).any() or (self.acceleration <= 0).any():
             raise ValueError("motion limits: expected lower <= upper, velocity > 0, acceleration > 0")
+        if (self.braking < self.acceleration).any():
+            raise ValueError("motion limits: expected braking >= acceleration")
 
     @cached_property
     def columns(self) -> tuple[list[float], ...]:
-        """Lower, upper, velocity and acceleration of the joints as plain floats."""
-        return tuple(limit.tolist() for limit in (self.lower, self.upper, self.velocity, self.acceleration))
+        """Lower, upper, velocity, acceleration and braking of the joints as plain floats."""
+        limits = (self.lower, self.upper, self.velocity, self.acceleration, self.braking)
+        return tuple(limit.tolist() for limit in limits)
 
 
 def guard(
@@ -136,13 +148,14 @@ def _next_position(
     upper: float,
     fastest: float,
     acceleration: float,
+    braking: float,
     dt: float,
 ) -> float:
     """One joint's next position towards its target: at its approach velocity on top of the target's own."""
     lead = _clip(lead, -fastest, fastest)
     distance = _clip(target, lower, upper) - lead * dt - position
     wanted = lead + copysign(approach_velocity(abs(distance), acceleration * dt, dt), distance)
-    return _limited(wanted, position, velocity, lower, upper, fastest, acceleration, dt)
+    return _limited(wanted, position, velocity, lower, upper, fastest, acceleration, braking, dt)
 
 
 def _limited(
@@ -153,6 +166,7 @@ def _limited(
     upper: float,
     fastest: float,
     acceleration: float,
+    braking: float,
     dt: float,
 ) -> float:
     """One joint's next position at the ``wanted`` velocity, within all limits.
@@ -165,9 +179,24 @@ def _limited(
     most = fastest
     if abs(wanted) * (dt + 0.5 * abs(wanted) / acceleration) > room:  # more than a period and braking take
         most = min(fastest, approach_velocity(room, step, dt)) if room > 0.0 else 0.0
-    wanted = _clip(_clip(wanted, -most, most), velocity - step, velocity + step)
+    lowest, highest = velocity - step, velocity + step
+    if braking > acceleration:
+        ahead = upper - position if velocity > 0.0 else position - lower
+        slowed = _slowed(abs(velocity), ahead, fastest, acceleration, braking, dt)
+        lowest, highest = (slowed, highest) if velocity > 0.0 else (lowest, -slowed)
+    wanted = _clip(_clip(wanted, -most, most), lowest, highest)
     reached = position + wanted * dt
     return reached if lower <= reached <= upper else _clip(reached, min(lower, position), max(upper, position))
+
+
+def _slowed(speed: float, room: float, fastest: float, acceleration: float, braking: float, dt: float) -> float:
+    """The least speed after this period, negative for a reversal: `braking` counts until the speed is within limits."""
+    step = acceleration * dt
+    slowed = speed - step
+    if slowed <= 0.0:
+        return slowed
+    most = min(fastest, approach_velocity(max(room - _MARGIN, 0.0), step, dt))
+    return max(min(slowed, most), speed - braking * dt)
 
 
 def _command(reached: list[float], state: MotionState, dt: float) -> MotionState:

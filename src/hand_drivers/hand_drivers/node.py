@@ -66,7 +66,7 @@ class DriverNode(Lifecycle):
 
     def configure(self, parameters: DriverParameters) -> None:
         """Load the robot and its plug-in; activation connects the device."""
-        robot = settings.load_robot(parameters.embodiment, parameters.side, parameters.part)
+        self._robot = robot = settings.load_robot(parameters.embodiment, parameters.side, parameters.part)
         device = settings.make_device(parameters.device, parameters.device_settings(robot))
         limits = settings.motion_limits(robot, parameters.velocity_scaling)
         self._driver = Driver(device, limits, parameters)
@@ -91,6 +91,10 @@ class DriverNode(Lifecycle):
         """Brake to rest, stop the device, disconnect."""
         if self._runtime is not None:
             self._runtime.stop()
+
+    def reconfigure(self, parameters: DriverParameters) -> None:
+        """Apply settings that change at run time from the next period on."""
+        self._driver.adjust(parameters, settings.motion_limits(self._robot, parameters.velocity_scaling))
 
     def cleanup(self) -> None:
         """Release the device."""
@@ -167,6 +171,7 @@ class DriverNode(Lifecycle):
         values = {
             "state": str(state),
             "reason": reason,
+            "velocity_scaling": driver.settings.velocity_scaling,
             "rate_hz": round(servo.rate_hz(), 2),
             **servo.jitter.values("period_jitter"),
             **servo.work.values("step"),

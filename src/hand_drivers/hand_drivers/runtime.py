@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from hand_drivers.device import JointSample
 from hand_drivers.driver import Driver
 from hand_drivers.servo import ServoLoop
@@ -88,8 +90,11 @@ class Runtime:
             self.driver.end()
 
     def _wait_until_at_rest(self) -> None:
-        limits = self.driver.limits
-        deadline = time.monotonic() + float((limits.velocity / limits.acceleration).max()) + _BRAKING_MARGIN_S
+        limits, command = self.driver.limits, self.driver.command
+        braking_s = limits.velocity / limits.acceleration
+        if command is not None:  # it may be faster than limits that were lowered
+            braking_s = braking_s + np.abs(command.velocity) / limits.braking
+        deadline = time.monotonic() + float(braking_s.max()) + _BRAKING_MARGIN_S
         while not self.driver.at_rest and time.monotonic() < deadline:
             time.sleep(1.0 / self.driver.settings.rate_hz)
 

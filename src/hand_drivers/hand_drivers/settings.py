@@ -25,6 +25,11 @@ class DriverSettings(ServoSettings):
         "speed": "velocity_scaling",
     }
 
+    # What makes a robot slower, or stops it sooner
+    at_run_time: ClassVar[frozenset[str]] = frozenset(
+        {"velocity_scaling", "ramp_up_s", "command_timeout_s", "max_following_error"}
+    )
+
     part: PartName = Field(description="which part of the side; a gripper is a hand")
     rate_hz: RateHz = Field(default_factory=RATE_HZ)
     publish_rate_hz: float = Field(default=50.0, gt=0, le=1000, description="rate of joint_states")
@@ -65,9 +70,12 @@ def load_robot(embodiment: str, side: str, part: PartName) -> Embodiment:
 
 
 def motion_limits(robot: Embodiment, velocity_scaling: float = 1.0) -> MotionLimits:
-    """Return the limits of the robot, velocity and acceleration times ``velocity_scaling``."""
+    """Return the limits of the robot, velocity and acceleration times ``velocity_scaling``.
+
+    A robot that moves faster when they are lowered brakes at its full acceleration.
+    """
     velocity, acceleration = robot.velocity * velocity_scaling, robot.acceleration * velocity_scaling
-    return MotionLimits(robot.lower, robot.upper, velocity, acceleration)
+    return MotionLimits(robot.lower, robot.upper, velocity, acceleration, robot.acceleration)
 
 
 def make_device(plugin: str, settings: DeviceSettings) -> Device:

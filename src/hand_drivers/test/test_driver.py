@@ -15,6 +15,7 @@ from stepping import stepped
 from contracts.chunk import Chunk
 from hand_drivers.device import DeviceError
 from hand_drivers.driver import Driver
+from hand_drivers.guard import MotionLimits
 from hand_drivers.status import ChunkStatus, State
 
 MS = 1_000_000
@@ -220,6 +221,37 @@ def test_a_step_of_the_system_clock_does_not_disturb_the_motion(bench):
     assert bench.driver.state is State.TRACKING
     assert bench.device.position == pytest.approx(np.full(3, 0.5))
     bench.assert_motion_within_limits()
+
+
+def scaled(limits, share) -> MotionLimits:
+    velocity, acceleration = limits.velocity * share, limits.acceleration * share
+    return MotionLimits(limits.lower, limits.upper, velocity, acceleration, limits.acceleration)
+
+
+def test_a_velocity_scaling_set_in_motion_counts_from_the_next_period(bench):
+    bench.follow([np.full(3, 5.0)], 0.5)
+    before = bench.driver.command.velocity
+    assert (before > 0.5 * bench.limits.velocity).all()
+    lowered = scaled(bench.limits, 0.1)
+    bench.driver.adjust(stepped(velocity_scaling=0.1), lowered)
+    speeds = [before]
+    for _ in range(10):
+        bench.send([np.full(3, 5.0)])
+        for _ in range(10):
+            bench.run(0.01)
+            speeds.append(bench.driver.command.velocity)
+    braked = np.maximum(speeds[:-1] - bench.limits.acceleration * 0.01, lowered.velocity)
+    assert (speeds[1:] <= braked + 1e-9).all()
+    assert speeds[-1] == pytest.approx(lowered.velocity)
+    bench.assert_motion_within_limits()
+    assert bench.driver.audit.outside == 0
+
+
+def test_a_shorter_command_timeout_set_in_motion_ends_it_sooner(bench):
+    bench.send(np.linspace(0.1, 1.0, 10)[:, None] * np.ones(3))
+    bench.driver.adjust(stepped(command_timeout_s=0.05), bench.limits)
+    bench.run(0.05)
+    assert (bench.driver.state, bench.driver.reason) == (State.HOLDING, "command timeout")
 
 
 def test_the_emergency_stop_brakes_within_limits_and_latches(bench):

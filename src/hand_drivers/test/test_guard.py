@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from hand_drivers.guard import GuardStatus, MotionLimits, MotionState, approach_velocity, brake, guard
+from hand_drivers.limit_monitor import LimitMonitor
 
 TOLERANCE = 1e-9
 JOINTS = 4
@@ -82,6 +83,64 @@ def test_every_state_can_brake_before_the_position_limit(run):
         path.append(state.position)
     assert (np.abs(np.diff(path, 2, axis=0)) / dt**2 <= bounds.acceleration + TOLERANCE).all()
     assert (state.position <= bounds.upper + TOLERANCE).all() and (state.position >= bounds.lower - TOLERANCE).all()
+
+
+def scaled(bounds, share):
+    """The limits of a robot at a velocity scaling of `share`."""
+    velocity, acceleration = bounds.velocity * share, bounds.acceleration * share
+    return MotionLimits(bounds.lower, bounds.upper, velocity, acceleration, bounds.acceleration)
+
+
+@given(wild_runs(), st.data())
+def test_no_sequence_of_velocity_scalings_breaks_a_limit(run, data):
+    """Positions and full limits always hold; a joint above the scaled speed brakes at the full deceleration."""
+    dt, bounds, start, targets, lead = run
+    shares = data.draw(st.lists(st.sampled_from([1.0, 0.7, 0.3, 0.1, 0.01]), min_size=1, max_size=len(targets)))
+    state, audit = MotionState.at_rest(start), LimitMonitor(bounds, dt)
+    audit.start(start)
+    path, each = [start, start], -(-len(targets) // len(shares))
+    for number, target in enumerate(targets):
+        now = scaled(bounds, shares[number // each])
+        before = np.abs(state.velocity)
+        state, _ = guard(target, state, now, dt, lead)
+        audit.add(state.position, now) if number % each == 0 else audit.add(state.position)
+        path.append(state.position)
+        assert (np.abs(state.velocity) <= np.maximum(now.velocity, before - bounds.acceleration * dt) + 1e-8).all()
+    assert_within(np.array(path[2:]), bounds, dt, start)
+    assert audit.outside == 0
+
+
+@given(wild_runs(), st.sampled_from([0.7, 0.1, 0.01]))
+def test_every_state_can_brake_within_lowered_limits(run, share):
+    dt, bounds, start, targets, lead = run
+    state = MotionState.at_rest(start)
+    for target in targets:
+        state, _ = guard(target, state, bounds, dt, lead)
+    lowered, path = scaled(bounds, share), [state.position - state.velocity * dt, state.position]
+    while state.moving:
+        state = brake(state, lowered, dt)
+        path.append(state.position)
+    assert (np.abs(np.diff(path, 2, axis=0)) / dt**2 <= bounds.acceleration + TOLERANCE).all()
+    assert (state.position <= bounds.upper + TOLERANCE).all() and (state.position >= bounds.lower - TOLERANCE).all()
+
+
+def test_a_joint_in_motion_brakes_at_once_to_a_lowered_speed():
+    bounds, dt, far = limits(width=3.0), 0.01, np.full(JOINTS, 2.5)
+    state = MotionState.at_rest(np.full(JOINTS, -2.5))
+    for _ in range(60):
+        state, _ = guard(far, state, bounds, dt)
+    assert state.velocity == pytest.approx(bounds.velocity)
+    lowered, speeds = scaled(bounds, 0.1), [state.velocity[0]]
+    for _ in range(60):
+        state, _ = guard(far, state, lowered, dt)
+        speeds.append(state.velocity[0])
+    braking = int(np.ceil((speeds[0] - lowered.velocity[0]) / (bounds.acceleration[0] * dt)))
+    assert np.diff(speeds)[: braking - 1] == pytest.approx(-bounds.acceleration[0] * dt)
+    assert speeds[braking:] == pytest.approx([lowered.velocity[0]] * len(speeds[braking:]))
+    for _ in range(200):
+        state, _ = guard(far, state, bounds, dt)
+        speeds.append(state.velocity[0])
+    assert max(speeds[-200:]) == pytest.approx(bounds.velocity[0])
 
 
 @given(
@@ -168,8 +227,9 @@ def test_a_state_too_fast_to_stop_is_stopped_at_the_position_limit():
         {"velocity": np.zeros(JOINTS)},
         {"acceleration": np.full(JOINTS, np.nan)},
         {"upper": np.ones(2)},
+        {"braking": np.full(JOINTS, 0.1)},
     ],
-    ids=["lower above upper", "no velocity", "not finite", "another shape"],
+    ids=["lower above upper", "no velocity", "not finite", "another shape", "brakes too gently"],
 )
 def test_inconsistent_limits_are_refused(change):
     whole = limits()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import numpy as np
 import pytest
 from driver_process import write_plugin
 from lifecycle_msgs.msg import Transition
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 
 pytestmark = pytest.mark.graph
 
@@ -35,6 +38,27 @@ class Device:
     def fault(self): return "joint 3 is hot" if (self.directory / "hot").exists() else None
     def clear_fault(self): pass
     def disconnect(self): (self.directory / "disconnected").touch()
+"""
+
+
+# Reaches its targets immediately; writes the time (CLOCK_MONOTONIC, ns) and positions of each target to a file.
+LOG = """
+import time
+from pathlib import Path
+import numpy as np
+from hand_drivers.device import FaultlessDevice, JointSample
+
+class Device(FaultlessDevice):
+    def __init__(self, settings):
+        self.joints = settings.embodiment.joints
+        self.position = np.array(settings.embodiment.postures["home"])
+        self.log = Path(settings.options["file"]).open("w")
+    def connect(self): pass
+    def read(self): return JointSample(time.time_ns(), self.position.copy(), self.position * 0, self.position * 0)
+    def write(self, position):
+        self.position = position.copy()
+        print(time.monotonic_ns(), *position.tolist(), file=self.log, flush=True)
+    def disconnect(self): pass
 """
 
 
@@ -119,6 +143,51 @@ def test_without_new_chunks_the_driver_decelerates_and_holds(driver):
     positions = np.array([state.position for state in driver.states])
     # The commanded velocity is 0.5 rad/s: no published step is a jump.
     assert np.abs(np.diff(positions, axis=0)).max() < 0.05
+
+
+def test_a_velocity_scaling_set_while_tracking_takes_effect_at_once(start_driver, tmp_path):
+    write_plugin(tmp_path, "log", LOG)
+    file = tmp_path / "targets"
+    driver = start_driver(device="log", options=f'{{"file": "{file}"}}', velocity_scaling=0.5).wait_until_ready()
+    change = SetParameters.Request(parameters=[Parameter("velocity_scaling", value=0.05).to_parameter_msg()])
+    client = driver.node.create_client(SetParameters, "/left_arm_driver/set_parameters")
+    driver.wait_until_discovered_by("/left_arm_driver")
+    far, called = driver.home + 6.0 * np.eye(7)[0], []
+
+    def slowed() -> bool:
+        if not called and np.abs(driver.position - driver.home).max() > 1.0:
+            called.append(client.call_async(change))
+        if not (called and called[0].done()):
+            return False
+        called.append(time.monotonic_ns())  # the driver has taken the change by then
+        return len(called) > 20 and time.monotonic_ns() - called[1] > 0.5e9
+
+    driver.follow(far, slowed)
+    assert called[0].result().results[0].successful
+    driver.signal(signal.SIGTERM)
+    rows = np.loadtxt(file)
+    times_ns, speeds = rows[1:, 0], np.diff(rows[:, 1]) * 100.0
+    full, braked = driver.robot.velocity[0], driver.robot.acceleration[0] * 0.01
+    since = speeds[times_ns > called[1]]
+    assert speeds.max() == pytest.approx(0.5 * full)
+    assert (since[1:] <= np.maximum(since[:-1] - braked, 0.05 * full) + 1e-6).all()
+    assert np.isclose(since, 0.05 * full).any(), "it did not go on at the lower speed"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("velocity_scaling", 5.0, "out of range"),
+        ("velocity_scaling", "fast", "Wrong parameter type"),
+        ("side", "right", "expected one before it is configured"),
+        ("max_chunk_age_s", "abc", "parameter 'max_chunk_age_s': unknown"),
+        ("use_sim_time", True, "all stamps are system time"),
+    ],
+)
+def test_a_change_without_effect_is_refused_with_its_reason(driver, name, value, reason):
+    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+    [result] = driver.call(SetParameters, "/left_arm_driver/set_parameters", request).results
+    assert not result.successful and reason in result.reason
 
 
 def test_the_emergency_stop_latches_until_it_is_released_and_reset(driver):

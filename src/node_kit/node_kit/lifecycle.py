@@ -19,6 +19,7 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
 from node_kit import log, parameters
+from node_kit.parameter_descriptors import fixed
 
 Entity = TypeVar("Entity")
 # Entities that have to be destroyed through their node, which keeps a reference to them.
@@ -32,11 +33,13 @@ _KINDS = (
 
 
 class Lifecycle(LifecycleNode):
-    """Base of all nodes. Subclasses set ``Parameters`` and override the four hooks, which may raise.
+    """Base of all nodes. Subclasses set ``Parameters`` and override the hooks, which may raise.
 
     - ``configure(parameters)``: load and check everything; a raised error leaves the node unconfigured.
     - ``activate()``: start threads; a raised error leaves it inactive.
     - ``deactivate()``: stop what activate started. ``cleanup()``: release what configure made.
+
+    - ``reconfigure(parameters)``: apply a change of the parameters that ``Parameters.at_run_time`` names.
 
     ``deactivate`` and ``cleanup`` are also called after a failed ``activate`` or ``configure``: they must accept
     a half-configured node. A failure is logged in one line (`node_kit.log.error`).
@@ -46,12 +49,14 @@ class Lifecycle(LifecycleNode):
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
-        self.declare_parameter("autostart", False)
+        self.declare_parameter("autostart", False, fixed("configure and activate at the start of the process"))
         parameters.announce(self, self.Parameters)
-        self.add_on_set_parameters_callback(self._check_change)
+        self.add_pre_set_parameters_callback(lambda changes: parameters.as_declared(self, changes))
+        self.add_on_set_parameters_callback(self._on_change)
         self.failure: str = ""
         self._active = False
         self._configured = False
+        self._unset: list[Parameter] = []  # parameters as they were before their defaults were resolved
         self._entities: list[tuple[Callable[[Any], Any], Any]] = []
 
     @property
@@ -74,6 +79,13 @@ class Lifecycle(LifecycleNode):
 
     def cleanup(self) -> None:
         """Release (hook)."""
+
+    def reconfigure(self, parameters: Any) -> None:
+        """Apply changed parameters at once (hook); an exception refuses the change.
+
+        Args:
+            parameters: The checked parameters, an instance of ``Parameters``.
+        """
 
     def keep(self, entity: Entity) -> Entity:
         """Register an entity that configure made: it is destroyed at cleanup, the newest first.
@@ -100,7 +112,7 @@ class Lifecycle(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> Result:
         """Run the hook ``configure``; undo it when it fails."""
-        if not self._attempt(lambda: self.configure(parameters.declare(self, self.Parameters))):
+        if not self._attempt(self._configure):
             failure = self.failure
             self._release()
             self.failure = failure
@@ -152,16 +164,55 @@ class Lifecycle(LifecycleNode):
             response.success = False
             return response
 
-    def _check_change(self, changed: Sequence[Parameter]) -> SetParametersResult:
-        """Refuse changes that would have no effect: parameters are read when the node is configured."""
-        names = [parameter.name for parameter in changed if parameter.name in self.Parameters.model_fields]
-        if not (names and self._configured):
-            return SetParametersResult(successful=True)
-        reason = f"parameter '{names[0]}': found a change of a configured node, expected one before it is configured"
-        return SetParametersResult(successful=False, reason=reason)
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """Set parameters, all or none; of one that is unknown or read-only ROS would not say why it is refused."""
+        names = [parameter.name for parameter in parameter_list]
+        reason = parameters.unknown_reason(self, self.Parameters, names) or self._read_only_reason(names)
+        if reason:
+            return SetParametersResult(successful=False, reason=reason)
+        return super().set_parameters_atomically(parameter_list)
+
+    def _read_only_reason(self, names: Sequence[str]) -> str:
+        """Why the parameters cannot be changed now; empty if they can."""
+        if "autostart" in names:
+            return "parameter 'autostart': found a change, expected it at the start of the process"
+        fixed = [name for name in names if name in self._fixed()]
+        if not (fixed and self._configured):
+            return ""
+        others = ", ".join(sorted(self._changeable())) or "no other"
+        return (
+            f"parameter '{fixed[0]}': found a change of a configured node, expected one before it is configured; "
+            f"at run time: {others}"
+        )
+
+    def _changeable(self) -> frozenset[str]:
+        return getattr(self.Parameters, "at_run_time", frozenset())
+
+    def _fixed(self) -> set[str]:
+        return set(self.Parameters.model_fields) - self._changeable()
+
+    def _on_change(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        """Check changes against the schema; in a configured node, apply them."""
+        try:
+            found = parameters.check_change(self, self.Parameters, changes)
+            if found is not None and self._configured and any(each.name in self._changeable() for each in changes):
+                self.reconfigure(found)
+            self._unset = [unset for unset in self._unset if unset.name not in {each.name for each in changes}]
+        except Exception as error:  # of the hook, too: what is refused has to say why
+            return SetParametersResult(successful=False, reason=" ".join(str(error).split()))
+        return SetParametersResult(successful=True)
+
+    def _configure(self) -> None:
+        found = parameters.declare(self, self.Parameters)
+        self.configure(found)
+        self._unset = parameters.resolve(self, found)
+        parameters.set_read_only(self, self._fixed(), True)
 
     def _release(self) -> None:
         self._configured = False
+        parameters.set_read_only(self, self._fixed(), False)
+        while self._unset:
+            parameters.store(self, self._unset.pop())
         self._attempt(self.cleanup)
         while self._entities:
             destroy, entity = self._entities.pop()

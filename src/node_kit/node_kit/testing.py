@@ -130,12 +130,12 @@ class Peer:
         """Call a service of a node, "/node/service", and return its response."""
         client = self.node.create_client(kind, service)
         self.wait_for(client.service_is_ready, f"the service {service}")
-        self._wait_until_discovered_by(service.rsplit("/", 1)[0])
+        self.wait_until_discovered_by(service.rsplit("/", 1)[0])
         future = client.call_async(request)
         self.wait_for(future.done, f"the response of {service}")
         return future.result()
 
-    def _wait_until_discovered_by(self, node: str) -> None:
+    def wait_until_discovered_by(self, node: str) -> None:
         """Until the node knows every client of this peer: a response to one that it has not discovered is lost.
 
         It discovers them in the order of their creation, so the response to a later one shows that it knows them all.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
@@ -28,13 +30,22 @@ class Probe(Lifecycle):
     """Records the hooks called, and fails in the selected ones."""
 
     class Parameters(Parameters):
+        at_run_time: ClassVar[frozenset[str]] = frozenset({"share"})
+
         fail: str = ""
         rate_hz: float = Field(10.0, gt=0)
+        share: float = Field(1.0, gt=0, le=1)
+        timeout_s: float = Field(default_factory=lambda values: 2 / values["rate_hz"])
 
     def __init__(self, *args, **options) -> None:
         super().__init__(*args, **options)
         self.calls: list[str] = []
         self.fail = ""
+
+    def reconfigure(self, parameters) -> None:
+        if self.fail == "reconfigure":
+            raise RuntimeError("the device keeps its speed")
+        self.share = parameters.share
 
     def configure(self, parameters) -> None:
         self.keep(self.create_publisher(Bool, "/somewhere", qos.STATE))
@@ -109,6 +120,77 @@ def test_a_parameter_changes_only_while_the_node_is_unconfigured(make_node):
     assert node.set_parameters([Parameter("use_sim_time", value=False)])[0].successful
     assert node.trigger_cleanup() == SUCCESS
     assert node.set_parameters([Parameter("rate_hz", value=5.0)])[0].successful
+
+
+def test_a_parameter_of_run_time_takes_effect_at_once(make_node):
+    node = make_node(Probe)
+    node.trigger_configure()
+    assert node.set_parameters([Parameter("share", value=0.1)])[0].successful
+    assert node.share == node.get_parameter("share").value == 0.1
+    assert node.set_parameters([Parameter("share", value=1)])[
+        0
+    ].successful  # as `ros2 param set /node share 1` sends it
+    assert node.share == node.get_parameter("share").value == 1.0
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, float("nan"), "slow", True])
+def test_a_value_outside_its_schema_is_refused_and_changes_nothing(make_node, value):
+    node = make_node(Probe)
+    node.trigger_configure()
+    result = node.set_parameters([Parameter("share", value=value)])[0]
+    assert not result.successful and result.reason
+    assert node.get_parameter("share").value == 1.0 and not hasattr(node, "share")
+
+
+def test_a_change_that_the_node_cannot_apply_is_refused(make_node):
+    node = make_node(Probe)
+    node.trigger_configure()
+    node.fail = "reconfigure"
+    result = node.set_parameters_atomically([Parameter("share", value=0.5)])
+    assert (result.successful, result.reason) == (False, "the device keeps its speed")
+    assert node.get_parameter("share").value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (Parameter("rate_hz", value=5.0), "expected one before it is configured; at run time: share"),
+        (Parameter("autostart", value=True), "expected it at the start of the process"),
+        (Parameter("use_sim_time", value=True), "found True, expected false: all stamps are system time"),
+    ],
+)
+def test_what_cannot_change_at_run_time_is_refused_with_the_reason(make_node, change, reason):
+    node = make_node(Probe)
+    node.trigger_configure()
+    before = node.get_parameter(change.name).value
+    result = node.set_parameters_atomically([change])
+    assert not result.successful and reason in result.reason
+    assert node.get_parameter(change.name).value == before
+
+
+def test_parameters_are_described_as_read_only_while_they_are(make_node):
+    node = make_node(Probe)
+    assert not node.describe_parameter("rate_hz").read_only
+    node.trigger_configure()
+    assert node.describe_parameter("rate_hz").read_only and not node.describe_parameter("share").read_only
+    node.trigger_cleanup()
+    assert not node.describe_parameter("rate_hz").read_only
+
+
+def test_a_configured_node_reports_the_values_in_use(make_node):
+    node = make_node(Probe, "-p", "rate_hz:=4")
+    node.trigger_configure()
+    assert (node.get_parameter("rate_hz").value, node.get_parameter("timeout_s").value) == (4.0, 0.5)
+    node.trigger_cleanup()
+    assert node.set_parameters([Parameter("rate_hz", value=8)])[0].successful
+    node.trigger_configure()
+    assert node.get_parameter("timeout_s").value == 0.25
+
+
+def test_simulated_time_refuses_to_configure(make_node, capfd):
+    node = make_node(Probe, "-p", "use_sim_time:=true")
+    assert node.trigger_configure() == FAILURE
+    assert "parameter 'use_sim_time': found True, expected false" in capfd.readouterr().err
 
 
 def test_a_wrong_parameter_refuses_to_configure(make_node, capfd):

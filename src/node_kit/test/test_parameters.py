@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 import pytest
 from pydantic import Field
+from rcl_interfaces.msg import FloatingPointRange
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -43,6 +44,50 @@ def test_description_and_bounds_can_be_read_from_the_node(make_node):
     descriptor = node.describe_parameter("rate_hz")
     assert descriptor.description == "rate of the loop, Hz"
     assert "500" in descriptor.additional_constraints
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("side", Parameter.Type.STRING),
+        ("rate_hz", Parameter.Type.DOUBLE),
+        ("count", Parameter.Type.INTEGER),
+        ("names", Parameter.Type.STRING_ARRAY),
+        ("offsets", Parameter.Type.DOUBLE_ARRAY),
+        ("enabled", Parameter.Type.BOOL),
+        ("limit", Parameter.Type.DOUBLE),
+    ],
+)
+def test_a_descriptor_has_the_type_whether_or_not_there_is_a_value(make_node, name, kind):
+    node = make_node(Node)
+    parameters.announce(node, Schema)
+    assert node.describe_parameter(name).type == kind.value
+
+
+def test_a_descriptor_has_the_range(make_node):
+    node = make_node(Node)
+    parameters.announce(node, Schema)
+    assert node.describe_parameter("rate_hz").floating_point_range == [
+        FloatingPointRange(from_value=0.0, to_value=500.0)
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [Parameter("rate_hz", value=501.0), Parameter("rate_hz", value="fast"), Parameter("count", value=1.5)],
+)
+def test_a_change_of_another_type_or_out_of_range_is_refused(make_node, change):
+    node = make_node(Node, *given(side="left"))
+    before = parameters.declare(node, Schema)
+    result = node.set_parameters([change])[0]
+    assert not result.successful and result.reason
+    assert parameters.declare(node, Schema) == before
+
+
+def test_simulated_time_is_refused_at_the_start(make_node):
+    node = make_node(Node, *given(side="left", use_sim_time="true"))
+    with pytest.raises(ParameterError, match="parameter 'use_sim_time': found True, expected false"):
+        parameters.declare(node, Schema)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -59,7 +59,7 @@ def table(title: str, schema: type[BaseModel] | None) -> str:
         return "It has no options.\n"
     bases = {name for base in schema.__bases__ for name in getattr(base, "model_fields", {})}
     fields = sorted(schema.model_fields.items(), key=lambda field: field[0] in bases)
-    return _rows(title, fields)
+    return _rows(title, fields, getattr(schema, "at_run_time", frozenset()))
 
 
 def plugin_table(group: str, name: str) -> str:
@@ -108,9 +108,12 @@ def _parts(kind: Any) -> tuple[str, list[type[BaseModel]]]:
     return "", []
 
 
-def _rows(title: str, fields: list[tuple[str, FieldInfo]]) -> str:
+def _rows(title: str, fields: list[tuple[str, FieldInfo]], at_run_time: Collection[str] = ()) -> str:
+    """The rows; the name of a field that may change at run time has a star."""
     rows = [f"| {title} | value | default | meaning |", "|---|---|---|---|"]
-    rows += [f"| `{name}` | {_value(name, field)} | {_default(field)} | {_meaning(field)} |" for name, field in fields]
+    for name, field in fields:
+        star = "\\*" if name in at_run_time else ""
+        rows.append(f"| `{name}`{star} | {_value(name, field)} | {_default(field)} | {_meaning(field)} |")
     return "\n".join(rows) + "\n"
 
 
