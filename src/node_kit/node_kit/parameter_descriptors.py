@@ -33,8 +33,8 @@ def real(parameter: Parameter, described: ParameterDescriptor) -> Parameter:
     kind = Type(described.type)
     if (parameter.type_, kind) not in _REALS:
         return parameter
-    value = float(parameter.value) if kind is Type.DOUBLE else [float(each) for each in parameter.value]
-    return Parameter(parameter.name, kind, value)
+    value: Any = parameter.value
+    return Parameter(parameter.name, kind, float(value) if kind is Type.DOUBLE else [float(each) for each in value])
 
 
 def descriptor(name: str, field: FieldInfo) -> ParameterDescriptor:

@@ -190,7 +190,7 @@ def _values(node: Node, model: type[BaseModel], changes: dict[str, Parameter] | 
 
 
 def _value(parameter: Parameter) -> Any:
-    value = parameter.value
+    value: Any = parameter.value
     # Lists arrive as array.array, which pydantic does not accept for a list.
     return value if isinstance(value, (str, bytes, int, float)) else list(value)
 
