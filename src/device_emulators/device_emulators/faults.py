@@ -20,6 +20,7 @@ class Faults:
         corrupt: One bit of each response is flipped.
         frozen: Joints do not move, and their measured positions are constant.
         code: The device's error code.
+        manual: An arm is in manual mode, and acknowledges other modes without entering them.
         timed_out: The motors stopped because commands were missing, and report it.
     """
 
@@ -30,6 +31,7 @@ class Faults:
     corrupt: bool = False
     frozen: bool = False
     code: int = 0
+    manual: bool = False
     timed_out: bool = False
 
     @property

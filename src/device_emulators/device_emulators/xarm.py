@@ -23,7 +23,7 @@ GRIPPER, TOOL_BAUD = 8, 11  # Modbus address of the gripper; the code of 2 Mbaud
 GRIPPER_ERROR, GRIPPER_RESET, GRIPPER_TARGET, GRIPPER_POSITION = 0x000F, 0x0109, 0x0700, 0x0702
 GRIPPER_OPEN = 850.0  # tenths of a millimetre between the fingers
 NO_TOOL = 19  # the box's error if no device at the flange responds
-SERVO_MODE = 1
+POSITION_MODE, SERVO_MODE, MANUAL_MODE = 0, 1, 2
 REACH = 2 * np.pi  # rad, of the joint with the largest range
 ROWS, WORDS, NIBBLE = 3, 20, 15  # largest valid number of joint state rows, of gripper words, state or mode
 ERROR_BIT, NOT_READY_BIT, INVALID_BIT = 0x40, 0x10, 0x08
@@ -75,8 +75,9 @@ class Gripper:
 class ControlBox:
     """The arm behind the box.
 
-    It accepts servo targets only in mode 1, enabled, ready and without error; an error stops it until it is enabled
-    again.
+    It executes servo targets only in mode 1, enabled, ready and without error; an error stops it until it is enabled
+    again. It acknowledges them in other modes, too, and it acknowledges every change of its mode: but manual mode is
+    left to position mode only, and not while the fault `manual` is on, an operator's hand on the button.
     """
 
     def __init__(self, faults: Faults, joints: Joints, gripper: Gripper | None = None) -> None:
@@ -101,8 +102,7 @@ class ControlBox:
 
     def answer(self, function: int, payload: bytes) -> bytes | None:
         """The payload of the response; None if the function or its parameters are invalid."""
-        if self.faults.code:
-            self.state = STOPPED
+        self._follow_faults()
         if function == 1:
             return VERSION.ljust(40, b"\0")
         if function == 13:
@@ -154,13 +154,23 @@ class ControlBox:
         elif function == 12:
             self.state = READY if payload[0] == 0 else payload[0]
         elif function == 19:
-            self.mode, self.state = payload[0], STOPPED
+            left = self.mode != MANUAL_MODE or payload[0] == POSITION_MODE
+            if left and not self.faults.manual:
+                self.mode = payload[0]
+            self.state = STOPPED
         elif function == 16:
             self.faults.code &= 0xFF00  # codes above 255 cannot be cleared
         return b""
 
+    def _follow_faults(self) -> None:
+        if self.faults.code:
+            self.state = STOPPED
+        if self.faults.manual:
+            self.mode = MANUAL_MODE
+
     def report(self) -> bytes:
         """A report, as sent on port 30003."""
+        self._follow_faults()
         angles = struct.pack("<7f", *self.position())
         rest = struct.pack("<6f", *[0.0] * 6) + struct.pack("<7f", *[0.0] * 7)
         body = bytes([self.mode << 4 | self.state]) + struct.pack(">H", 0) + angles + rest

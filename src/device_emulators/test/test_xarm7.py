@@ -18,7 +18,7 @@ from device_emulators import xarm
 from device_emulators.faults import Faults
 from device_emulators.lag import Lag
 from hand_drivers.device import SLACK, DeviceError, DeviceSettings
-from hand_drivers.devices import xarm_gripper
+from hand_drivers.devices import xarm_gripper, xarm_reports
 from hand_drivers.devices.xarm7 import XArm7Device
 from hand_drivers.driver import Driver
 from hand_drivers.settings import motion_limits
@@ -158,6 +158,59 @@ def test_a_box_stopped_by_an_operator_is_a_fault_until_a_reset(bench):
     assert driver.reset()[0] and bench.box.ready
     driver.tick(time.monotonic_ns())
     assert bench.box.targets > targets
+
+
+MANUAL = "the box is in mode 2 (manual), expected 1 (servo)"
+
+
+def test_a_box_in_manual_mode_is_taken_over_stopped_without_targets(bench):
+    bench.faults.manual = True
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
+    driver.start()
+    driver.tick(time.monotonic_ns())
+    assert (driver.state, driver.reason) == (State.STOPPED, MANUAL)
+    assert driver.reset() == (False, MANUAL) and bench.box.targets == 0
+    bench.faults.manual = False
+    assert driver.reset() == (True, "holding")
+    assert bench.box.ready and bench.box.mode == xarm.SERVO_MODE
+    driver.tick(time.monotonic_ns())
+    assert bench.box.targets == 1
+
+
+def test_manual_mode_in_motion_stops_the_driver_until_a_reset_leaves_it(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
+    driver.start()
+    bench.faults.manual = True
+    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
+    assert driver.reason == MANUAL
+    bench.faults.manual = False  # the mode stays
+    for _ in range(20):
+        driver.tick(time.monotonic_ns())
+    assert bench.box.mode == xarm.MANUAL_MODE and driver.state is State.STOPPED
+    assert driver.reset()[0] and bench.box.mode == xarm.SERVO_MODE
+
+
+def test_another_mode_set_at_the_box_stops_the_driver_until_a_reset(bench):
+    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
+    driver.start()
+    bench.box.mode = xarm.POSITION_MODE
+    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.STOPPED)
+    assert driver.reason == "the box is in mode 0 (position), expected 1 (servo)"
+    assert driver.reset()[0] and bench.box.mode == xarm.SERVO_MODE
+
+
+def test_without_reports_the_box_cannot_be_connected(bench):
+    bench.emulator.reporter.close()
+    with pytest.raises(DeviceError, match=r"no reports, which tell its mode: port 30003: .*, port 30001: "):
+        bench.device.connect()
+
+
+def test_a_box_that_stops_reporting_its_mode_is_a_miss(bench, monkeypatch):
+    bench.device.connect()
+    monkeypatch.setattr(xarm_reports, "SILENT_S", 0.05)
+    monkeypatch.setattr(bench.box, "report", lambda: b"")
+    with pytest.raises(DeviceError, match=r"no report on port 30003 for 0\.05 s"):
+        until(lambda: bench.device.read() is None)
 
 
 def test_a_box_with_an_error_is_taken_over_stopped_and_cleared_by_a_reset(bench):

@@ -22,12 +22,16 @@ from hand_drivers.device import (
     targets_to_hold,
 )
 from hand_drivers.devices.xarm_box import PORT, open_box, place
+from hand_drivers.devices.xarm_reports import READY as READY_STATES
+from hand_drivers.devices.xarm_reports import Report, Reports
 from hand_drivers.ownership import Ownership
 
 JOINTS = 7
-SERVO_MODE, READY, STOP = 1, 0, 4
+POSITION_MODE, SERVO_MODE = 0, 1
+MODES = {0: "position", 2: "manual", 3: "reserved", 4: "joint velocity", 5: "Cartesian velocity"}
+READY, STOP = 0, 4
 PATIENCE_S = 0.5  # response time while connecting, when nothing moves
-FAULT_EVERY = 5  # readings between two requests for errors; after a response with the error bit, at once
+FAULT_EVERY = 5  # readings between two checks of mode and errors; after an error bit, of errors at once
 FINE, IN_ERROR, NOT_READY = (0, 2), 1, 9  # codes of the SDK: done, with a warning; error; targets are refused
 REFUSALS = 25  # consecutive targets refused without an error, after which the box counts as stopped
 ERRORS = {
@@ -71,6 +75,8 @@ class XArm7Device:
         self._address, self._name = settings.address, f"xarm7 {place(settings.address, self._options.port)}"
         self._ownership = Ownership(self._name)
         self._arm: Any = None
+        self._reports: Reports | None = None
+        self._wrong = ""  # mode or state in force, where targets would be ignored
         self._code = self._readings = self._refused = 0
         self._target: np.ndarray | None = None
         self._again: JointSample | None = None  # the sample that the next reading repeats
@@ -78,7 +84,7 @@ class XArm7Device:
     def connect(self) -> None:
         """Open the connection, enable the motors and set servo mode, without motion.
 
-        A box with an error is enabled when that is cleared.
+        A box with an error is enabled when that is cleared. One that keeps another mode has a fault.
 
         Raises:
             DeviceError: If that fails, or another driver has the arm.
@@ -92,8 +98,9 @@ class XArm7Device:
         except DeviceError as error:
             self._ownership.release()
             raise DeviceError(f"{self._name}: {error}") from error
-        self._readings, self._refused, self._target = 0, 0, None
+        self._readings, self._refused, self._target, self._wrong = 0, 0, None, ""
         try:
+            self._reports = Reports(self._name, self._address, patience_s)
             self._read_errors()
             if not self._code:
                 self._enable()
@@ -114,7 +121,10 @@ class XArm7Device:
         code, rows = self._running().get_joint_states(is_radian=True, num=3)
         stamp_ns = time.time_ns()
         self._check("joint states", code, (*FINE, IN_ERROR, NOT_READY))  # a stopped arm has a valid position
-        if code == IN_ERROR or self._readings % FAULT_EVERY == 0:
+        due = self._readings % FAULT_EVERY == 0
+        if due:
+            self._wrong = wrong_report(self._pushed().newest())
+        if due or code == IN_ERROR:  # after the report: an error also stops the box
             self._read_errors()
         self._readings += 1
         position, velocity, effort = (np.array(row[:JOINTS], dtype=float) for row in rows)
@@ -143,23 +153,31 @@ class XArm7Device:
             self.write(targets_to_hold(self._target, self.read().position))
 
     def fault(self) -> str | None:
-        """The control box's error, or that it refuses targets without one."""
+        """The control box's error, or that it refuses or ignores targets without one."""
         if self._code:
             return f"error {self._code}: {ERRORS.get(self._code, 'see the manual')}"
+        if self._wrong:
+            return self._wrong
         return "the box was stopped: not ready to move" if self._refused >= REFUSALS else None
 
     def clear_fault(self) -> None:
-        """Clear the errors and enable the motors; errors that the box cannot clear persist."""
+        """Clear the errors, leave another mode and enable the motors; what the box cannot clear persists."""
         arm = self._running()
         arm.clean_error()
         arm.clean_warn()
         self._read_errors()
-        if not self._code:
-            self._enable()
+        if self._code:
+            return
+        if self._wrong:  # manual mode is left through position mode only
+            self._start_mode(POSITION_MODE)
+        self._enable()
 
     def disconnect(self) -> None:
         """Stop the box's motion and close the connection; the motors hold."""
         self._again = None
+        if self._reports is not None:
+            self._reports.close()
+            self._reports = None
         if self._arm is not None:
             arm, self._arm = self._arm, None
             with contextlib.suppress(DeviceError):
@@ -173,9 +191,16 @@ class XArm7Device:
         self._check("enabling", arm.motion_enable(True), FINE)
         if self._options.sensitivity is not None:
             self._check("collision sensitivity", arm.set_collision_sensitivity(self._options.sensitivity), FINE)
-        self._check("servo mode", arm.set_mode(SERVO_MODE), FINE)
-        self._check("starting", arm.set_state(READY), FINE)
+        self._start_mode(SERVO_MODE)
         self._refused = 0
+        self._wrong = wrong_report(
+            self._pushed().wait_for(SERVO_MODE, PATIENCE_S)
+        )  # it acknowledges a mode that it does not enter
+
+    def _start_mode(self, mode: int) -> None:
+        arm = self._running()
+        self._check(f"mode {mode}", arm.set_mode(mode), FINE)
+        self._check("starting", arm.set_state(READY), FINE)
 
     def _read_errors(self) -> None:
         code, found = self._running().get_err_warn_code()
@@ -190,3 +215,18 @@ class XArm7Device:
         if self._arm is None or not self._arm.connected:
             raise DeviceError(f"{self._name}: not connected")
         return self._arm
+
+    def _pushed(self) -> Reports:
+        if self._reports is None:
+            raise DeviceError(f"{self._name}: not connected")
+        return self._reports
+
+
+def wrong_report(report: Report | None) -> str:
+    """Why the box would not execute targets, by a report; empty if it would."""
+    if report is None:
+        return "no report, so its mode is unknown"
+    if report.mode != SERVO_MODE:
+        name = MODES.get(report.mode, "see the manual")
+        return f"the box is in mode {report.mode} ({name}), expected {SERVO_MODE} (servo)"
+    return "" if report.state in READY_STATES else "the box was stopped: not ready to move"
