@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benches import started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
-from stepping import stepped
 from waiting import read_error
 
 import embodiments
@@ -26,8 +26,6 @@ from embodiments.registry import Embodiment
 from hand_drivers.device import SLACK, DeviceError, DeviceSettings
 from hand_drivers.devices import g1_dds, g1_robot, g1_wire
 from hand_drivers.devices.g1_arms import ORDER, G1Arm
-from hand_drivers.driver import Driver
-from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 from node_kit.testing import until
 
@@ -189,12 +187,11 @@ def test_connecting_to_a_silent_robot_fails_and_sends_no_command(bench):
 
 
 def test_a_silent_robot_is_lost_and_held_at_its_measured_position(bench):
-    driver = Driver(bench.left, motion_limits(make_robot("left")), stepped(device_timeout_s=0.05))
-    driver.start()
+    driver = started(bench.left, make_robot("left"), device_timeout_s=0.05)
     bench.left.write(np.full(7, 0.5))
     assert until(lambda: np.allclose(bench.commanded[LEFT], 0.5))
     bench.faults.silent = True
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert ticked_until(driver, lambda: driver.state is State.LOST)
     assert "rt/lowstate: no message for" in driver.reason
     bench.robot.commands.clear()
     looks = bench.robot.looks
@@ -263,10 +260,9 @@ def test_a_blocked_arm_that_was_stopped_does_not_jump_when_freed(bench):
 
 
 def test_a_motor_error_is_reported_and_stops_until_cleared_and_reset(bench):
-    driver = Driver(bench.left, motion_limits(make_robot("left")), stepped())
-    driver.start()
+    driver = started(bench.left, make_robot("left"))
     bench.faults.code = 1 << 9
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     assert "left_elbow_joint: winding too hot (35 and 45 °C)" in driver.reason and not driver.reset()[0]
     bench.faults.code = 0
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import rclpy
+from benches import started, ticked_until
 from driver_process import write_plugin
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sensor_msgs.msg import JointState
-from stepping import stepped
 from trajectory_msgs.msg import JointTrajectory
 from waiting import read_error
 
@@ -26,7 +26,6 @@ from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices.ros2_control import Ros2ControlDevice, controller_names, time_to_reach
 from hand_drivers.devices.ros2_link import CLOCKS_APART_NS, RosThread, joint_sample
 from hand_drivers.driver import Driver
-from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 from node_kit import messages, qos
 from node_kit.testing import until
@@ -100,9 +99,7 @@ def publisher() -> Iterator[StatePublisher]:
 
 @pytest.fixture
 def driver(bench) -> Driver:
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped(device_timeout_s=0.1))
-    driver.start()
-    return driver
+    return started(bench.device, ROBOT, device_timeout_s=0.1)
 
 
 def ticks_to(driver: Driver, state: State, seconds: float = 10.0) -> bool:
@@ -286,7 +283,7 @@ def test_non_finite_targets_are_not_sent(bench, wrong):
 
 def test_a_lost_controller_stops_the_driver_until_return_and_reset(bench, driver):
     bench.faults.refuse = True
-    assert ticks_to(driver, State.STOPPED) and until(lambda: driver.tick(time.monotonic_ns()) or driver.at_rest)
+    assert ticks_to(driver, State.STOPPED) and ticked_until(driver, lambda: driver.at_rest)
     assert driver.reason == f"controller {CONTROLLER} has no subscription"
     assert driver.reset() == (False, driver.reason)
     bench.faults.refuse = False
@@ -300,7 +297,7 @@ def test_a_robot_that_responds_again_is_reconnected_and_needs_a_reset(bench, dri
     bench.begin()
     assert until(driver.reconnect)
     assert driver.state is State.STOPPED and driver.reason == "the device was lost and is back"
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.reset()[0]) and driver.state is State.HOLDING
+    assert ticked_until(driver, lambda: driver.reset()[0]) and driver.state is State.HOLDING
 
 
 def test_a_second_sender_of_trajectories_stops_the_driver_and_is_named(bench, driver):

@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 import pytest
+from benches import started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
-from stepping import stepped
 
 import embodiments
 from device_emulators import xarm
@@ -20,8 +20,6 @@ from device_emulators.lag import Lag
 from hand_drivers.device import SLACK, DeviceError, DeviceSettings
 from hand_drivers.devices import xarm_gripper, xarm_reports
 from hand_drivers.devices.xarm7 import XArm7Device
-from hand_drivers.driver import Driver
-from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 from node_kit.testing import until
 
@@ -117,10 +115,9 @@ def test_a_stop_before_any_target_sends_none(bench):
 
 
 def test_an_error_of_the_box_stops_the_driver_until_a_reset_clears_it(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     bench.faults.code = 31
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     assert driver.reason == "error 31: collision (current)"
     targets = bench.box.targets
     for _ in range(20):
@@ -132,10 +129,9 @@ def test_an_error_of_the_box_stops_the_driver_until_a_reset_clears_it(bench):
 
 
 def test_an_error_cleared_at_the_box_needs_a_reset_which_enables_it(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     bench.faults.code = 31
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     bench.faults.code = 0
     for _ in range(20):
         driver.tick(time.monotonic_ns())
@@ -144,10 +140,9 @@ def test_an_error_cleared_at_the_box_needs_a_reset_which_enables_it(bench):
 
 
 def test_a_box_stopped_by_an_operator_is_a_fault_until_a_reset(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     bench.box.state = xarm.STOPPED
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     assert driver.reason == "the box was stopped: not ready to move"
     bench.box.state = xarm.READY  # starting it at the box causes no motion
     targets = bench.box.targets
@@ -165,8 +160,7 @@ MANUAL = "the box is in mode 2 (manual), expected 1 (servo)"
 
 def test_a_box_in_manual_mode_is_taken_over_stopped_without_targets(bench):
     bench.faults.manual = True
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     driver.tick(time.monotonic_ns())
     assert (driver.state, driver.reason) == (State.STOPPED, MANUAL)
     assert driver.reset() == (False, MANUAL) and bench.box.targets == 0
@@ -178,10 +172,9 @@ def test_a_box_in_manual_mode_is_taken_over_stopped_without_targets(bench):
 
 
 def test_manual_mode_in_motion_stops_the_driver_until_a_reset_leaves_it(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     bench.faults.manual = True
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     assert driver.reason == MANUAL
     bench.faults.manual = False  # the mode stays
     for _ in range(20):
@@ -191,10 +184,9 @@ def test_manual_mode_in_motion_stops_the_driver_until_a_reset_leaves_it(bench):
 
 
 def test_another_mode_set_at_the_box_stops_the_driver_until_a_reset(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     bench.box.mode = xarm.POSITION_MODE
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.STOPPED)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED)
     assert driver.reason == "the box is in mode 0 (position), expected 1 (servo)"
     assert driver.reset()[0] and bench.box.mode == xarm.SERVO_MODE
 
@@ -215,8 +207,7 @@ def test_a_box_that_stops_reporting_its_mode_is_a_miss(bench, monkeypatch):
 
 def test_a_box_with_an_error_is_taken_over_stopped_and_cleared_by_a_reset(bench):
     bench.faults.code = 31
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     driver.tick(time.monotonic_ns())
     assert (driver.state, driver.reason) == (State.STOPPED, "error 31: collision (current)")
     assert bench.box.targets == 0 and not bench.box.enabled
@@ -244,32 +235,29 @@ def test_reading_a_closed_connection_is_an_error(bench):
 
 
 def test_a_pressed_emergency_stop_cannot_be_cleared(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped())
-    driver.start()
+    driver = started(bench.device, ROBOT)
     bench.faults.code = 0x100 + 2  # stays when cleared
     bench.box.answer = lambda function, payload, answer=bench.box.answer: (
         b"\x02\0" if function == 15 else answer(function, payload)
     )
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     done, why = driver.reset()
     assert not done and "emergency stop of the control box" in why
 
 
 def test_a_silent_box_is_a_miss_within_the_answer_time_and_lost_soon_after(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped(device_timeout_s=0.05))
-    driver.start()
+    driver = started(bench.device, ROBOT, device_timeout_s=0.05)
     bench.faults.silent = True
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert ticked_until(driver, lambda: driver.state is State.LOST)
     bench.faults.silent = False
     assert until(driver.reconnect)
     assert driver.state is State.STOPPED and driver.reset()[0]
 
 
 def test_a_box_that_disconnects_is_lost_and_reconnects_stopped(bench):
-    driver = Driver(bench.device, motion_limits(ROBOT), stepped(device_timeout_s=0.05))
-    driver.start()
+    driver = started(bench.device, ROBOT, device_timeout_s=0.05)
     bench.faults.refuse = True
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert ticked_until(driver, lambda: driver.state is State.LOST)
     bench.faults.refuse = False
     assert until(driver.reconnect)
     assert driver.state is State.STOPPED
@@ -317,10 +305,9 @@ def test_a_gripper_and_its_arm_do_not_wait_for_each_other(bench, gripper):
 
 def test_a_gripper_s_error_stops_it_until_a_reset(bench, gripper):
     robot = embodiments.load("xarm_gripper")
-    driver = Driver(gripper, motion_limits(robot), stepped())
-    driver.start()
+    driver = started(gripper, robot)
     bench.box.gripper.faults.code = 11
-    assert until(lambda: driver.tick(time.monotonic_ns()) or (driver.state is State.STOPPED and driver.at_rest))
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
     assert driver.reason == "gripper error 11"
     assert until(lambda: driver.reset()[0]) and driver.state is State.HOLDING
     assert bench.box.gripper.faults.code == 0
@@ -337,10 +324,9 @@ def test_a_blocked_gripper_reports_its_measured_position(bench, gripper):
 def test_a_silent_gripper_is_lost_and_its_box_stops_the_arm(bench, gripper):
     bench.device.connect()
     gripper.connect()
-    driver = Driver(gripper, motion_limits(embodiments.load("xarm_gripper")), stepped(device_timeout_s=0.05))
-    driver.start()
+    driver = started(gripper, embodiments.load("xarm_gripper"), device_timeout_s=0.05)
     bench.box.gripper.faults.silent = True
-    assert until(lambda: driver.tick(time.monotonic_ns()) or driver.state is State.LOST)
+    assert ticked_until(driver, lambda: driver.state is State.LOST)
     assert "no position" in driver.reason
     assert until(lambda: bench.device.read() and bench.device.fault() == "error 19: no response of the end module")
     bench.box.gripper.faults.silent = False
