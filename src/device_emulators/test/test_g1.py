@@ -305,7 +305,7 @@ def test_both_arms_need_the_same_options(bench):
         DeviceError, match=r"g1_arms lo right: options: found .*kp=20.* expected those of the other arm"
     ):
         bench.make("right", kp=20).connect()
-    with pytest.raises(DeviceError, match="device g1_arms lo left.*: in use by process"):
+    with pytest.raises(DeviceError, match=r"device g1_arms lo left.*: in use by process"):
         bench.make("left").connect()
 
 
