@@ -29,8 +29,8 @@ PARAMETERS = {"autostart": True, "side": "left", "arm": "xarm7", "hand": "inspir
 PARAMETERS |= {"bundle": str(SHIPPED)}
 
 
-def new_process(directory: Path) -> NodeProcess:
-    return NodeProcess(directory, "latent_codec.node", "left_codec", status="codec/left")
+def new_process(directory: Path, name: str = "left_codec") -> NodeProcess:
+    return NodeProcess(directory, "latent_codec.node", name, status="codec/left")
 
 
 class Graph:
@@ -171,7 +171,7 @@ def test_after_refusals_a_good_chunk_is_executed_and_the_latency_is_traced(graph
     ],
 )
 def test_bad_parameters_are_one_line_and_a_failure(tmp_path, changes, message):
-    process = new_process(tmp_path)
+    process = new_process(tmp_path, "refused_codec")
     process.start({**PARAMETERS, **changes})
     assert process.exit_code() != 0
     lines = [line for line in process.stderr.splitlines() if line.startswith("error: ")]

@@ -23,8 +23,8 @@ PERIOD_S = 1 / 30
 MS = 1_000_000
 
 
-def new_process(directory: Path) -> NodeProcess:
-    return NodeProcess(directory, "latent_policy_node.node", "policy", status="policy")
+def new_process(directory: Path, name: str = "policy") -> NodeProcess:
+    return NodeProcess(directory, "latent_policy_node.node", name, status="policy")
 
 
 class World:
@@ -152,7 +152,7 @@ def test_states_of_another_latent_space_are_ignored(world: World) -> None:
 @pytest.fixture
 def refusal(tmp_path: Path) -> Iterator[Callable[..., tuple[int, list[str]]]]:
     """Exit code of a node started with these parameters, and the errors that it wrote to stderr."""
-    process = new_process(tmp_path)
+    process = new_process(tmp_path, "refused_policy")
 
     def run(**parameters: object) -> tuple[int, list[str]]:
         process.start({"autostart": True, **parameters})
