@@ -81,7 +81,7 @@ class CodecNode(lifecycle.Lifecycle):
         """End that thread; without latent states the policy stops."""
         self._end.set()
         if self._thread is not None:
-            self._actions.wake()
+            self._actions.interrupt()
             self._thread.join(STOP_DEADLINE_S)
             self._thread = None
 
@@ -118,7 +118,7 @@ class CodecNode(lifecycle.Lifecycle):
             self._print_refusal()
 
     def _take_joint_states(self) -> None:
-        """Take the joint states that have come: they are needed for a state and for a chunk, and wake no thread."""
+        """Take the joint states that have come, for a latent state or a chunk."""
         for inbox in self._polled:
             inbox.deliver()
 

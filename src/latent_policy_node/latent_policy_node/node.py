@@ -111,7 +111,7 @@ class PolicyNode(Lifecycle):
         """Stop the inference thread; the command timeout of the drivers then ends the motion."""
         self._end.set()
         if self._thread is not None:
-            self._images.wake()
+            self._images.interrupt()
             self._thread.join(STOP_DEADLINE_S)
             self._thread = None
         self._reason = "inactive"

@@ -23,7 +23,7 @@ def take(subscription: Subscription) -> tuple[Any, Mapping[str, int | None]] | N
 
 
 class PolledSubscription:
-    """A subscription that no executor serves: its owner polls it, and a message wakes no thread.
+    """A subscription that no executor serves: its owner polls it.
 
     The middleware queues the messages. The node owns `subscription` and destroys it.
 
@@ -55,7 +55,7 @@ class PolledSubscription:
 
 
 class AwaitedSubscription(PolledSubscription):
-    """A polled subscription on which one thread waits: the middleware wakes that thread, without an executor.
+    """A polled subscription on which one thread waits, without an executor.
 
     An executor of rclpy collects all entities of its node for every message, which takes longer than the message.
     """
@@ -63,10 +63,10 @@ class AwaitedSubscription(PolledSubscription):
     def __init__(self, node: Node, kind: type, topic: str, callback: Callable[..., None], profile: QoSProfile) -> None:
         super().__init__(node, kind, topic, callback, profile)
         self._node = node
-        self._context, self._wakes = node.context, GuardCondition(None, None, context=node.context)
+        self._context, self._interruption = node.context, GuardCondition(None, None, context=node.context)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for a message, a call of `wake`, or the timeout; to be called by one thread at a time.
+        """Wait for a message, a call of `interrupt`, or the timeout; to be called by one thread at a time.
 
         Returns:
             Whether there is a message.
@@ -74,23 +74,23 @@ class AwaitedSubscription(PolledSubscription):
         Raises:
             InvalidHandle: If the subscription is destroyed.
         """
-        subscription, wakes = self.subscription.handle, self._wakes.handle
-        with subscription, wakes, self._context.handle:  # pyright: ignore[reportOptionalContextManager]
+        subscription, interruption = self.subscription.handle, self._interruption.handle
+        with subscription, interruption, self._context.handle:  # pyright: ignore[reportOptionalContextManager]
             waiting = _rclpy.WaitSet(1, 1, 0, 0, 0, 0, self._context.handle)
             waiting.clear_entities()
             waiting.add_subscription(subscription)
-            waiting.add_guard_condition(wakes)
+            waiting.add_guard_condition(interruption)
             waiting.wait(max(0, round(timeout_s * 1e9)))
             return bool(waiting.get_ready_entities("subscription"))
 
-    def wake(self) -> None:
+    def interrupt(self) -> None:
         """Make `wait` return; if none is in progress, the next one."""
-        self._wakes.trigger()
+        self._interruption.trigger()
 
     def destroy(self) -> None:
         """For the node that keeps it, instead of the subscription."""
         self._node.destroy_subscription(self.subscription)
-        self._wakes.destroy()
+        self._interruption.destroy()
 
 
 class _Unserved(CallbackGroup):

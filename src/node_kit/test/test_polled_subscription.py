@@ -136,5 +136,5 @@ def test_a_wait_ends_immediately_while_a_message_is_queued(awaited, send):
 
 def test_an_interrupted_wait_returns_no_message(awaited):
     subscription, _ = awaited
-    subscription.wake()
+    subscription.interrupt()
     assert not subscription.wait(WAIT_S)
