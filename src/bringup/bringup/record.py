@@ -15,15 +15,15 @@ from bringup import graph, preflight, station
 from bringup.environment import environment
 from bringup.executables import ExecutableError, node_command
 from bringup.paths import RunDirectory
-from bringup.session import REFUSALS, REFUSED, STATION
-from contracts.station import Station
+from bringup.session import REFUSALS, REFUSED
+from contracts.station import DEFAULT_STATION, Station
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replace this process by the recorder; returns the exit status only if an error occurs before."""
     try:
         overrides = station.parse_arguments(sys.argv[1:] if arguments is None else arguments)
-        resolved = station.load(str(overrides.pop("station", STATION)), overrides | {"record": True})
+        resolved = station.load(str(overrides.pop("station", DEFAULT_STATION)), overrides | {"record": True})
         preflight.check_embodiments(resolved)
         command = prepare(resolved, RunDirectory.create())
     except (*REFUSALS, ExecutableError, OSError) as error:

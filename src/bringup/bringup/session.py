@@ -15,12 +15,11 @@ from bringup.paths import RunDirectory
 from bringup.processes import tail
 from bringup.supervisor import NodeDiedError, StoppedError, Supervisor
 from contracts.errors import FileError
-from contracts.station import Station
+from contracts.station import DEFAULT_STATION, Station
 
 FINE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 REFUSALS = (FileError, station.ArgumentError, preflight.PreflightError)
 FAILURES = (BringUpError, NodeDiedError, ExecutableError, OSError)
-STATION = "dual_xarm7"
 Watched = TypeVar("Watched")
 
 
@@ -36,7 +35,7 @@ class Session:
 def prepare(arguments: Sequence[str], default_seconds: float = 0.0) -> Session:
     """The checked session of a command line; nothing runs and nothing is written when it raises one of REFUSALS."""
     overrides = station.parse_arguments(arguments)
-    resolved = station.load(str(overrides.pop("station", STATION)), overrides)
+    resolved = station.load(str(overrides.pop("station", DEFAULT_STATION)), overrides)
     if not resolved.seconds:
         resolved = resolved.model_copy(update={"seconds": default_seconds})
     preflight.check(resolved, graph.describe(resolved, Path("station.yaml")))

@@ -19,8 +19,8 @@ import embodiments
 from device_emulators.command import attend
 from device_emulators.faults import Faults
 from device_emulators.lag import Lag
-from hand_drivers.devices.ros2_link import RosThread
 from node_kit import messages, qos
+from node_kit.ros_thread import RosThread
 
 OTHERS = ("other_robot_joint1", "other_robot_joint2")
 

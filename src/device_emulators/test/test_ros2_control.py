@@ -24,10 +24,11 @@ from device_emulators.controller import OTHERS, Setup, TrajectoryController
 from device_emulators.faults import Faults
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices.ros2_control import Ros2ControlDevice, controller_names, time_to_reach
-from hand_drivers.devices.ros2_link import CLOCKS_APART_NS, RosThread, joint_sample
+from hand_drivers.devices.ros2_link import CLOCKS_APART_NS, joint_sample
 from hand_drivers.driver import Driver
 from hand_drivers.status import State
 from node_kit import messages, qos
+from node_kit.ros_thread import RosThread
 from node_kit.testing import until
 
 pytestmark = pytest.mark.graph

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from hand_drivers.device import DeviceError, JointSample
 from node_kit import messages, qos
+from node_kit.ros_thread import RosThread
 
 START_NOW = 0  # the stamp of a trajectory that starts on arrival
 OTHERS_EVERY_S = 0.2
@@ -88,35 +85,6 @@ def _velocity_since(last: JointSample | None, position: np.ndarray, stamp_ns: in
     if last is None or stamp_ns <= last.stamp_ns:
         return np.zeros_like(position)
     return (position - last.position) / (1e-9 * (stamp_ns - last.stamp_ns))
-
-
-class RosThread:
-    """A node with its own context, executor and thread, independent of other uses of ROS in the process."""
-
-    def __init__(self, name: str) -> None:
-        self._context, self._end = Context(), threading.Event()
-        self._context.init([], initialize_logging=False)
-        self.node = Node(name, context=self._context, enable_rosout=False, start_parameter_services=False)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def end(self) -> None:
-        """End the thread and destroy the node."""
-        self._end.set()
-        self._executor.wake()
-        self._thread.join(1.0)
-        self._executor.shutdown()
-        self.node.destroy_node()
-        self._context.try_shutdown()
-
-    def _spin(self) -> None:
-        while not self._end.is_set():
-            self._executor.spin_once(timeout_sec=0.1)
 
 
 class Link:
