@@ -133,6 +133,10 @@ def _codec(station: Station, side: str) -> NodeDescription:
 
 def _policy(station: Station) -> NodeDescription:
     parameters = {"bundle": station.policy, **_set(station.inference)}
+    # At most one, see preflight: a policy has one camera.
+    for camera in station.cameras.values():
+        if camera.fit != "same":
+            parameters["image_fit"] = camera.fit
     # What drivers never reach is not decoded.
     if "command_timeout_s" in _set(station.servo):
         parameters["publish_horizon_s"] = station.servo.command_timeout_s

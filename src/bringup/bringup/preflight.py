@@ -64,6 +64,7 @@ def check_plugins(station: Station) -> None:
 def check_bundles(station: Station) -> None:
     """Check that both bundles are complete and of one latent space, and that the station fits them."""
     from contracts.bundle import load_manifest
+    from contracts.framing import check_camera
 
     codec = _or_error("codec", load_manifest, Path(station.codec), "codec")
     policy = _or_error("policy", load_manifest, Path(station.policy), "policy")
@@ -73,8 +74,12 @@ def check_bundles(station: Station) -> None:
         raise PreflightError(f"{where}: latent_space: found {found}, expected {expected}")
     for side, parts in station.sides.items():
         _expect_known(f"{side}_hand", parts.hand.embodiment, codec.codec.hands, f" in the codec {station.codec}")
-    for name in policy.policy.observation.cameras:
+    for name, size in policy.policy.observation.cameras.items():
         _expect_known("cameras: the policy's camera", name, station.cameras)
+        check_camera(f"cameras.{name}", station.cameras[name], size, policy.policy.period_s)
+    fits = sorted({camera.fit for camera in station.cameras.values()} - {"same"})
+    if len(fits) > 1:
+        raise PreflightError(f"cameras: found the fits {' and '.join(fits)}, expected one, that of the policy's camera")
     for side in policy.policy.sides:
         _expect_known("sides: the policy's side", side, station.sides)
 

@@ -26,6 +26,7 @@ import embodiments
 from contracts import command_line
 from contracts.bundle import BundleError
 from contracts.chunk import Chunk
+from contracts.framing import Fit
 from contracts.servo import PARTS
 from embodiments.errors import EmbodimentError
 from episodes.bag import EpisodeReader, naming
@@ -112,7 +113,7 @@ class Report:
             self.differences.append(f"{kind} of {stamp_ns}: {reason or 'other values'}")
 
 
-def replay(bag: Path, policy: Path, codec: Path) -> Report:
+def replay(bag: Path, policy: Path, codec: Path, fit: Fit = "same") -> Report:
     """Replay a bag of the product's recorder with these bundles. Raises EpisodeError, BundleError, EmbodimentError."""
     report = Report()
     with naming(bag), EpisodeReader(bag) as reader:
@@ -120,7 +121,7 @@ def replay(bag: Path, policy: Path, codec: Path) -> Report:
         for name, side in sides.items():
             _replay_states(name, side, report)
             _replay_commands(name, side, report)
-        _replay_policy(reader, sides, Policy.load(policy), report)
+        _replay_policy(reader, sides, Policy.load(policy), fit, report)
     return report
 
 
@@ -186,8 +187,8 @@ def _codec_loop(side: Side) -> tuple[CodecLoop, dict[str, deque[State]]]:
     return CodecLoop(side.codec, CodecSettings(max_state_age_s=ANY_AGE_S)), waiting
 
 
-def _replay_policy(reader: EpisodeReader, sides: dict[str, Side], policy: Policy, report: Report) -> None:
-    loop = PolicyLoop(policy, LoopSettings())
+def _replay_policy(reader: EpisodeReader, sides: dict[str, Side], policy: Policy, fit: Fit, report: Report) -> None:
+    loop = PolicyLoop(policy, LoopSettings(image_fit=fit))
     decided = set.intersection(*(set(side.actions) for side in sides.values()))
     seen: set[int] = set()
     for stamp_ns, pixels in _images(reader, reader.camera_topic(next(iter(policy.cameras))), decided):
@@ -238,11 +239,12 @@ def run(
     bag: Annotated[Path, typer.Argument(help="folder of a bag")],
     policy: Annotated[Path, typer.Option(help="policy bundle that ran live")] = Path("models/policy"),
     codec: Annotated[Path, typer.Option(help="codec bundle that ran live")] = Path("models/codec"),
+    fit: Annotated[str, typer.Option(help="the camera's fit in the station: same, crop or pad")] = "same",
     differences: Annotated[int, typer.Option(min=0, help="so many of the differences are printed")] = 5,
 ) -> None:
     """Say how many of the recorded latent states, latent actions and commands the models give again offline."""
     try:
-        report = replay(bag, policy, codec)
+        report = replay(bag, policy, codec, fit)
     except (EpisodeError, BundleError, EmbodimentError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         raise typer.Exit(2) from None

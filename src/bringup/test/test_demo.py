@@ -137,5 +137,11 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_run(demo: Demo) -
     assert f"--json: found '{path}' (" in line
 
 
+def test_a_camera_of_another_shape_is_refused_with_both_named(demo: Demo) -> None:
+    line = demo.refusal("cameras.front.width:=180", "cameras.front.height:=180")
+    assert "cameras.front.width, height: found 180x180, expected the shape of " in line
+    assert "cameras.front.fit" in line
+
+
 def test_a_mistyped_argument_is_named(demo: Demo) -> None:
     assert "argument: found 'rihgt_hand', expected 'right_hand'" in demo.refusal("rihgt_hand:=inspire")

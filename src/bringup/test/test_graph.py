@@ -36,6 +36,12 @@ def test_a_real_station_has_no_simulation_and_records_only_on_request() -> None:
     assert "recorder" not in simulated and "simulation" in simulated
 
 
+def test_the_fit_of_the_camera_is_a_parameter_of_the_policy() -> None:
+    assert "image_fit" not in described()["policy"].parameters
+    cropped = described(**{"cameras.front.fit": "crop"})
+    assert cropped["policy"].parameters["image_fit"] == "crop"
+
+
 def test_subscribers_start_before_their_publishers() -> None:
     order = graph.stages(list(described().values()))
     assert order[0] == ["simulation"] and order[-1] == ["front_camera"]

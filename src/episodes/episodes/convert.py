@@ -20,9 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from contracts import command_line
 from episodes import sampling
-from episodes.bag import is_complete, read_metadata
+from episodes.bag import EpisodeReader, is_complete, read_metadata
 from episodes.dataset import DATASET_FILE, Dataset, EpisodeEntry, load_dataset, save_arrays, save_dataset
 from episodes.extract import Settings, extract
+from episodes.messages import image_array
 from episodes.metadata import Description, EpisodeError, load_description
 from episodes.storage import METADATA_FILE, SUFFIXES
 
@@ -33,6 +34,14 @@ class Target(str, Enum):
     """Formats a bag can be converted to."""
 
     DATASET = "dataset"
+
+
+class ImageFit(str, Enum):
+    """What is done with images of another shape than the dataset's."""
+
+    SAME = "same"
+    CROP = "crop"
+    PAD = "pad"
 
 
 @dataclass
@@ -231,7 +240,10 @@ def command(
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 1,
     rate_hz: Annotated[float, typer.Option(min=1, max=100, help="steps per second")] = 10.0,
     width: Annotated[int, typer.Option(min=8, max=4096, help="of the images, pixels")] = 128,
-    height: Annotated[int, typer.Option(min=8, max=4096, help="of the images, pixels")] = 96,
+    height: Annotated[
+        int | None, typer.Option(min=8, max=4096, help="of the images, pixels; by default the shape stays the camera's")
+    ] = None,
+    fit: Annotated[ImageFit, typer.Option(help="images of another shape: same, refused; crop; pad")] = ImageFit.SAME,
     max_state_age: Annotated[float, typer.Option(min=0, help="seconds, of a joint state at a frame")] = 0.15,
     max_command_age: Annotated[float, typer.Option(min=0, help="seconds since the newest command at a frame")] = 0.5,
     describe: Annotated[
@@ -240,10 +252,11 @@ def command(
 ) -> None:
     """Convert recorded bags into a training dataset."""
     limits = sampling.Limits(state_age_s=max_state_age, command_age_s=max_command_age)
-    settings = Settings(period_s=1.0 / rate_hz, size=(height, width), limits=limits)
     try:
         description = load_description(describe) if describe else None
         chosen = find_bags(bags)
+        size = (height, width) if height else _size(out, chosen, width, description)
+        settings = Settings(period_s=1.0 / rate_hz, size=size, fit=fit.value, limits=limits)
         report = convert(
             chosen,
             out,
@@ -266,6 +279,20 @@ def command(
     )
     if report.refused or not total:
         raise typer.Exit(1)
+
+
+def _size(out: Path, bags: list[Path], width: int, description: Description | None) -> tuple[int, int]:
+    """Height and width of a dataset's images: those it has, else of the given width and the first camera's shape."""
+    if (out / DATASET_FILE).exists() and (sizes := list(load_dataset(out).cameras.values())):
+        return sizes[0]
+    for bag in bags:
+        try:
+            with EpisodeReader(bag, description) as reader:
+                shape = image_array(next(iter(reader.records({reader.camera_topic()}))).decode()).shape
+                return max(8, round(width * shape[0] / shape[1])), width
+        except (EpisodeError, StopIteration):
+            continue  # refused in its turn, with the reason
+    return width * 3 // 4, width
 
 
 def main() -> int:

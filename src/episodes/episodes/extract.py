@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from contracts.framing import Fit, expected_shape, framed
 from episodes import messages, sampling, streams
 from episodes.bag import EpisodeReader, naming
 from episodes.dataset import PARTS, EpisodeEntry, Joints, resize_area
@@ -15,10 +16,11 @@ from episodes.metadata import Description, EpisodeError, EpisodeMetadata, Side
 
 @dataclass(frozen=True)
 class Settings:
-    """How episodes are sampled: period between steps, s, and size (h, w) of the images."""
+    """How episodes are sampled: period between steps, s, size (h, w) of images, and fit of those of another shape."""
 
     period_s: float = 0.1
     size: tuple[int, int] = (96, 128)
+    fit: Fit = "same"
     limits: sampling.Limits = field(default_factory=sampling.Limits)
 
 
@@ -58,7 +60,7 @@ def _extract(
     values, chosen, kept = _align(reference.stamps[frames], images, joints, settings)
     arrays = {"stamp_ns": reference.stamps[frames][kept]}
     for name, stream in images.items():
-        arrays[f"image.{name}"] = _pictures(reader, stream, chosen[name][kept], settings.size)
+        arrays[f"image.{name}"] = _pictures(reader, stream, chosen[name][kept], settings)
     arrays |= {key: array[kept] for key, array in values.items()}
     return _entry(metadata, joints, file, source, len(arrays["stamp_ns"])), arrays
 
@@ -117,13 +119,15 @@ def _align(
     return values, chosen, kept
 
 
-def _pictures(
-    reader: EpisodeReader, stream: streams.ImageStream, chosen: np.ndarray, size: tuple[int, int]
-) -> np.ndarray:
-    pictures = np.empty((len(chosen), *size, 3), dtype=np.uint8)
+def _pictures(reader: EpisodeReader, stream: streams.ImageStream, chosen: np.ndarray, settings: Settings) -> np.ndarray:
+    pictures = np.empty((len(chosen), *settings.size, 3), dtype=np.uint8)
     filled = 0
     for row, pixels in stream.read(reader, chosen):
-        pictures[row] = resize_area(pixels, size)
+        image, refusal = framed(pixels, settings.size, settings.fit)
+        if refusal:
+            found = f"images of {pixels.shape[1]}x{pixels.shape[0]}"
+            raise EpisodeError("", stream.topic, found, expected_shape(settings.size, "--fit"))
+        pictures[row] = resize_area(image, settings.size)
         filled += 1
     if filled != len(chosen):
         raise EpisodeError("", stream.topic, f"{filled} frames on the second reading", f"{len(chosen)} as before")

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from contracts import command_line
 from episodes import messages
 from episodes.bag import EpisodeReader
-from episodes.convert import Report, convert, find_bags
+from episodes.convert import Report, command, convert, find_bags
 from episodes.dataset import load_arrays, load_dataset
 from episodes.extract import Settings, extract
 from episodes.metadata import Description, EpisodeError, load_description
@@ -182,6 +183,33 @@ def test_other_settings_than_the_dataset_has_are_refused(bag, tmp_path):
     run(bag, tmp_path / "data")
     with pytest.raises(EpisodeError, match=r"dataset\.yaml: .*convert to a new folder"):
         convert([bag], tmp_path / "data", Settings(size=(12, 16)))
+
+
+def test_images_of_another_shape_are_refused_and_never_stretched(bag, tmp_path):
+    report = convert([bag], tmp_path / "data", Settings(size=(18, 32)))
+    assert "/camera/front/image_raw: found images of 32x24, expected the shape of 32x18" in report.refused[0]
+    assert report.converted == 0
+
+
+def test_images_are_cropped_or_padded_by_choice(bag, tmp_path):
+    for fit in ("crop", "pad"):
+        _, arrays = extract(bag, Settings(size=(18, 32), fit=fit), "a.npz", "bag")
+        image = arrays["image.front"][-1]
+        assert image.shape == (18, 32, 3)
+        assert bool(image[:, 0].any()) is (fit == "crop")
+        assert (image[:, 16, 2] == 7).all()
+
+
+def test_the_command_keeps_the_shape_of_the_camera_unless_told_otherwise(bag, tmp_path):
+    assert main_of("--width", "16", str(bag), "--out", str(tmp_path / "kept")) == 0
+    assert load_dataset(tmp_path / "kept").cameras == {"front": (12, 16)}
+    assert main_of("--width", "16", "--height", "9", str(bag), "--out", str(tmp_path / "wide")) == 1
+    assert main_of("--width", "16", "--height", "9", "--fit", "crop", str(bag), "--out", str(tmp_path / "crop")) == 0
+    assert load_dataset(tmp_path / "crop").cameras == {"front": (9, 16)}
+
+
+def main_of(*arguments: str) -> int:
+    return command_line.run(command, list(arguments), name="convert")
 
 
 def test_incomplete_bags_are_left_out_and_empty_folders_refused(bag, tmp_path):

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.axes import WRIST_SIZE
 from contracts.bundle import BundleError
 from contracts.chunk import SECOND, Chunk, after, hold
+from contracts.framing import FIT_DESCRIPTION, Fit, framed
 from contracts.manifest import MANIFEST_NAME
 from contracts.servo import ServoSettings
 from latent_policy_node.chunking import blend
@@ -73,6 +74,7 @@ class LoopSettings(BaseModel):
         description="how far after its observation a published chunk reaches, no less than the drivers' command "
         "timeout; points beyond are left out",
     )
+    image_fit: Fit = Field(default="same", description=FIT_DESCRIPTION)
     seed: int = Field(default=0, ge=0, description="with an image's stamp, seed of the noise of its chunk")
 
 
@@ -121,14 +123,24 @@ class PolicyLoop:
         with self._lock:
             self._frame: Frame | None = None
             self._frame_status = ObservationStatus.OK
+            self.image_refusal = ""
             self._used_ns: int | None = None
             self._states = {side: deque[State](maxlen=STATE_HISTORY) for side in self.policy.sides}
             self._chunks: dict[str, Chunk] = {}
 
     def observe_image(self, stamp_ns: int, image: np.ndarray) -> ObservationStatus:
-        """Store a camera frame (H, W, 3) uint8 rgb in place of the one before; returns whether its stamp advances."""
+        """Store a camera frame (H, W, 3) uint8 rgb in place of the one before.
+
+        Returns:
+            Whether its stamp advances and its shape is the policy's; `image_refusal` then names both shapes.
+        """
+        (size,) = self.policy.cameras.values()
+        image, self.image_refusal = framed(image, size, self.settings.image_fit)
         with self._lock:
-            self._frame, self._frame_status = follow(self._frame, stamp_ns, image, self._wrists())
+            if self.image_refusal:
+                self._frame, self._frame_status = None, ObservationStatus.IMAGE_SHAPE
+            else:
+                self._frame, self._frame_status = follow(self._frame, stamp_ns, image, self._wrists())
             return self._frame_status
 
     def observe_state(self, side: str, stamp_ns: int, vector: np.ndarray) -> None:

@@ -58,7 +58,7 @@ class PolicyNode(Lifecycle):
         self._counts: Counter[str] = Counter()
         self._trace, self._hops = LatencyTrace(), HopLog(POLICY)
         self._received_ns: int | None = None  # when the image came that is to be acted on
-        self._reason, self._fault = "not configured", ""
+        self._reason, self._fault, self._said = "not configured", "", ""
         self._loop: PolicyLoop | None = None
 
     def configure(self, parameters: PolicyParameters) -> None:
@@ -129,6 +129,7 @@ class PolicyNode(Lifecycle):
         elif self.active and self._loop is not None:
             self._received_ns = time.time_ns()
             self._loop.observe_image(messages.stamp_ns(message.header), pixels)
+            self._say(self._loop.image_refusal)
 
     def _on_state(self, side: str, message: JointState) -> None:
         if not self.active or self._loop is None:
@@ -167,7 +168,7 @@ class PolicyNode(Lifecycle):
 
     def _conclude(self, decision: Decision, received_ns: int) -> None:
         if decision.status not in QUIET:
-            self._refuse(decision.status)
+            self._refuse(f"{decision.status}: {self._said}" if self._said else decision.status)
             return
         if decision.chunks:
             self._trace.add(decision.inference_ms)
@@ -190,6 +191,12 @@ class PolicyNode(Lifecycle):
         for side, stamp_ns in decision.state_stamps_ns.items():
             self._observations[side].publish(messages.time_reference(decision.stamp_ns, stamp_ns, "latent_state"))
         return began_ns
+
+    def _say(self, refusal: str) -> None:
+        """Log why images are refused, once."""
+        if refusal and refusal != self._said:
+            log.error(self, f"{self._images.subscription.topic_name}: {refusal}")
+        self._said = refusal
 
     def _refuse(self, reason: str) -> None:
         self._counts["refused"] += 1

@@ -22,6 +22,7 @@ class ObservationStatus(str, Enum):
     STALE_IMAGE = "stale_image"
     FUTURE_IMAGE = "future_image"
     FROZEN_IMAGE = "frozen_image"
+    IMAGE_SHAPE = "image_shape"
     STAMP_NOT_ADVANCING = "stamp_not_advancing"
     NO_STATE = "no_state"
     STALE_STATE = "stale_state"

@@ -255,3 +255,32 @@ def test_a_published_chunk_ends_at_the_first_point_beyond_the_horizon(bundle, ho
     bench = Bench(bundle, publish_horizon_s=horizon_s)
     bench.see()
     assert bench.step().chunks["left"].times_s[-1] == pytest.approx(last_s)
+
+
+def test_an_image_of_another_shape_is_refused_with_both_named(bench: Bench) -> None:
+    bench.see(np.ones((40, 40, 3), np.uint8))
+    decision = bench.step()
+    assert (decision.status, decision.chunks) == ("image_shape", {})
+    assert "found an image of 40x40, expected the shape of 16x12" in bench.loop.image_refusal
+
+
+def test_a_shape_that_becomes_right_ends_the_refusal(bench: Bench) -> None:
+    bench.see(np.ones((40, 40, 3), np.uint8))
+    bench.advance(100)
+    bench.see()
+    assert (bench.step().status, bench.loop.image_refusal) == ("ok", "")
+
+
+@pytest.mark.parametrize(("fit", "rows"), [("crop", slice(4, 16)), ("pad", slice(0, 20))])
+def test_a_chosen_fit_gives_the_chunk_of_the_image_framed_by_hand(bundle: Path, fit: str, rows: slice) -> None:
+    image = np.random.default_rng(1).integers(1, 256, (20, 16, 3), dtype=np.uint8)
+    by_hand = image[rows]
+    if fit == "pad":
+        by_hand = np.zeros((20, 27, 3), np.uint8)
+        by_hand[:, 5:21] = image
+    chosen, plain = Bench(bundle, image_fit=fit), Bench(bundle)
+    chosen.see(image)
+    plain.see(by_hand)
+    ours, expected = chosen.step(), plain.step()
+    assert (ours.status, expected.status) == ("ok", "ok")
+    np.testing.assert_array_equal(ours.chunks["left"].points, expected.chunks["left"].points)

@@ -14,6 +14,7 @@ from policy_toy import SPACE
 from sensor_msgs.msg import Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
+from contracts.framing import expected_shape
 from node_kit import messages, qos
 from node_kit.testing import HANGING_S, NodeProcess
 
@@ -125,6 +126,12 @@ def test_diagnostics_count_images_and_chunks(world: World) -> None:
     assert world.run_until(lambda: int(world.values.get("images_received", 0)) > 0 and world.values["reason"] == "")
     assert int(world.values["chunks"]) > 0
     assert 0 < float(world.values["inference_ms_p50"]) <= float(world.values["inference_ms_max"])
+
+
+def test_an_image_of_another_shape_stops_the_policy_and_names_both(world: World) -> None:
+    image = np.ones((40, 40, 3), np.uint8)
+    shape = expected_shape(SIZE, "image_fit")
+    world.refused(f"image_shape: found an image of 40x40, expected {shape}", image=image)
 
 
 def test_stale_image_stops_the_policy(world: World) -> None:

@@ -20,7 +20,9 @@ from rich.progress import track
 
 from contracts import command_line, results
 from contracts.bundle import BundleError, bundle_sha256
+from contracts.errors import FileError
 from contracts.files import write_atomic
+from contracts.framing import check_camera
 from contracts.manifest import MANIFEST_NAME
 from contracts.rendering import RenderError
 from contracts.station import DEFAULT_STATION, station_with_hands
@@ -62,13 +64,19 @@ def assemble(
     policy, codec = Policy.load(bundles[0]), Codec.load(bundles[1], {left, right})
     if policy.latent_space != codec.latent_space:
         raise BundleError(bundles[0] / MANIFEST_NAME, "latent_space", policy.latent_space, codec.latent_space)
+    ((name, size),) = policy.cameras.items()
+    if name not in station.cameras:
+        raise FileError("station", "cameras", ", ".join(station.cameras), f"{name}, the policy's camera, among them")
+    camera = station.cameras[name]
+    check_camera(f"cameras.{name}", camera, size, policy.period_s)
     world = World(station, load_task(task, station.sides))
-    camera = next(iter(policy.cameras))
-    renderer = Renderer(world.model, camera, station.cameras[camera].width, station.cameras[camera].height)
+    renderer = Renderer(world.model, name, camera.width, camera.height)
     sides = [Side(world, side, codec, station.servo) for side in world.sides]
     hashes = {"policy_sha256": bundle_sha256(bundles[0]), "codec_sha256": bundle_sha256(bundles[1])}
     labels = {"station": station.name, "task": task, "left_hand": left, "right_hand": right, **hashes}
-    return Bench(world, sides, Rollout(world, PolicyLoop(policy, LoopSettings()), sides, renderer), labels)
+    return Bench(
+        world, sides, Rollout(world, PolicyLoop(policy, LoopSettings(image_fit=camera.fit)), sides, renderer), labels
+    )
 
 
 def roll_out(bench: Bench, episodes: int, seed: int, continuous: bool) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from worlds import make_world
 
 from contracts.bundle import BundleError
+from contracts.errors import FileError
+from contracts.station import DEFAULT_STATION, station_file
 from hand_drivers.status import State
 from simulation.evaluate import assemble, roll_out, wilson
 from simulation.rollout import Beat, WorldDevice
@@ -43,6 +45,16 @@ def test_bundles_of_two_latent_spaces_are_refused(tmp_path):
     manifest.write_text(yaml.safe_dump(content, sort_keys=False))
     with pytest.raises(BundleError, match="other@0123456789ab"):
         assemble("inspire", "ability", "pick_place", (tmp_path / "policy", MODELS / "codec"))
+
+
+@pytest.mark.parametrize(("width", "height"), [(180, 180), (320, 240)])
+def test_a_camera_of_another_shape_is_refused_with_both_named(tmp_path, width, height):
+    content = yaml.safe_load(station_file(DEFAULT_STATION).read_text())
+    content["cameras"]["front"] |= {"width": width, "height": height}
+    file = tmp_path / "lab.yaml"
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(FileError, match=rf"cameras\.front\.width, height: found {width}x{height}, .* 160x90"):
+        assemble("inspire", "ability", "pick_place", (MODELS / "policy", MODELS / "codec"), str(file))
 
 
 def refusal(*arguments):

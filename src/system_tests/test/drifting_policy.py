@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from contracts import bundle
 from contracts.manifest import ObservationContract, PolicyContract, PolicyManifest, Training
 
-SIZE, HORIZON, PERIOD_S = (96, 128), 16, 0.1
+SIZE, HORIZON, PERIOD_S = (90, 160), 16, 0.1
 RISE_M_PER_S = 0.05
 
 
