@@ -17,6 +17,8 @@ WANTED = {
     # Software rendering in the calling thread: for small images the hand-over takes longer than the rendering.
     "LP_NUM_THREADS": "0",
     "OMP_NUM_THREADS": "1",
+    # A compressed image of some kilobytes may else take gigabytes.
+    "OPENCV_IO_MAX_IMAGE_PIXELS": str(1 << 26),
 }
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from rich.console import Console
 
-from contracts.files import write_atomic
+from contracts.errors import FileError
+from contracts.files import read_json, write_atomic
 from contracts.rendering import RenderError
 from episodes.convert import convert as convert_bags
 from episodes.convert import find_bags
@@ -66,8 +67,8 @@ def run_stages(stages: Sequence[Stage], work: Path) -> None:
 def is_complete(stage: Stage, work: Path) -> bool:
     """Whether the stage ran to its end with the same settings and its output is still there."""
     try:
-        done = json.loads(_marker(stage, work).read_text())
-    except (OSError, ValueError):
+        done = read_json(_marker(stage, work))
+    except FileError:
         return False
     return done == _plain(stage.settings) and stage.output.exists()
 

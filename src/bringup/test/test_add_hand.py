@@ -54,7 +54,7 @@ def test_all_options_reach_the_hand_that_is_added(added: list[Arguments], tmp_pa
                 palm=(1, 0, 0),
                 mount_xyz=(0, 0, 0.1),
                 mount_rpy=(0, 0, -1.5),
-                frozen={"wrist": 0.2, "slide": 0.0},
+                frozen={"wrist": 0.2, "slide": None},
                 seed=3,
             ),
             steps=9,

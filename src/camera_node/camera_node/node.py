@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +16,8 @@ from camera_node.info import calibrated, load_calibration, pinhole
 from camera_node.monitor import FrameMonitor
 from camera_node.source import GROUP, Frame, Source, SourceError
 from contracts import plugins
+from contracts.errors import FileError
+from contracts.files import parse_json_object
 from contracts.hops import CAMERA, HopLog
 from node_kit import diagnostics, log, messages, qos
 from node_kit.lifecycle import Lifecycle
@@ -147,23 +148,16 @@ class CameraNode(Lifecycle):
 
 def _options(parameters: CameraParameters, adjustable: bool) -> dict[str, Any]:
     """The plug-in's options, with size and rate if it is `adjustable`."""
-    given = _json_object(parameters.options)
+    try:
+        given = parse_json_object(parameters.options, "parameter 'options'")
+    except FileError as error:
+        raise SourceError(str(error)) from None
     if not adjustable:
         return given
     repeated = next((name for name in MODE if name in given), None)
     if repeated:
         raise SourceError(f"option '{repeated}': found {given[repeated]!r}, expected it as the node's parameter")
     return {name: value for name in MODE if (value := getattr(parameters, name))} | given
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except ValueError as error:
-        raise SourceError(f"parameter 'options': found {text!r}, expected a JSON object ({error})") from None
-    if not isinstance(found, dict):
-        raise SourceError(f"parameter 'options': found {text!r}, expected a JSON object")
-    return found
 
 
 def main() -> int:

@@ -13,6 +13,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from camera_node.source import Frame, SourceEnded, SourceError, parse_options
+from contracts.errors import FileError
+from contracts.files import check_file
 from episodes import messages
 from episodes.bag import EpisodeReader
 from episodes.metadata import EpisodeError
@@ -20,6 +22,7 @@ from episodes.storage import SUFFIXES
 
 WAIT_S = 0.1
 DEFAULT_RATE_HZ = 30.0
+MAX_VIDEO_BYTES = 1 << 40
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # silent: errors of files are reported here, in one line
 Picture = tuple[int, np.ndarray]  # recorded stamp in ns, (H, W, 3) uint8 RGB
 
@@ -138,6 +141,10 @@ def _bag(path: Path, camera: str) -> Iterator[Picture]:
 
 
 def _video(path: Path) -> Iterator[Picture]:
+    try:
+        check_file(path, MAX_VIDEO_BYTES)
+    except FileError as error:
+        raise SourceError(str(error)) from None
     capture = cv2.VideoCapture(str(path))
     try:
         if not capture.isOpened():

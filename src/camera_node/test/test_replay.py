@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import numpy as np
@@ -113,8 +114,10 @@ def cut(path):
         (no_images, "/camera/<name>/image_raw: found nothing"),
         (no_video, "neither a bag nor a video that can be read"),
         (cut, "truncated or damaged"),
+        (os.mkfifo, "expected a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "expected a regular file"),
     ],
-    ids=["missing", "empty", "unfinished", "no images", "no video", "cut"],
+    ids=["missing", "empty", "unfinished", "no images", "no video", "cut", "fifo", "device"],
 )
 def test_what_cannot_be_played_is_refused_in_one_line(tmp_path, capfd, make, expected):
     path = tmp_path / "recording"

@@ -12,6 +12,7 @@ from contracts.errors import FileError
 from contracts.files import read_bytes
 
 MAX_ARRAYS = 1024
+_BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def read_arrays(path: Path | str, max_bytes: int, error: type[FileError] = FileError) -> dict[str, np.ndarray]:
@@ -35,6 +36,9 @@ def parse_arrays(
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
+            if packed := next((m for m in members if m.compress_type not in _BOUNDED), None):
+                # zipfile bounds what it unpacks only of these; of bzip2 and lzma it takes all that there is
+                raise error(file, packed.filename, f"compression method {packed.compress_type}", "none or deflate")
             total = sum(member.file_size for member in members)
             if total > max_bytes or len(members) > MAX_ARRAYS:
                 raise error(file, "", f"{len(members)} arrays of {total} bytes", f"at most {max_bytes} bytes")
@@ -54,7 +58,8 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         declared = dtype.itemsize
         for size in shape:
             declared *= size
-        if dtype.hasobject or min(shape, default=0) < 0 or stream.tell() + declared != member.file_size:
+        plain = dtype.itemsize and not dtype.hasobject and min(shape, default=0) >= 0
+        if not plain or stream.tell() + declared != member.file_size:
             raise ValueError(f"{member.filename}: {dtype} {shape} in {member.file_size} bytes")
         stream.seek(0)
         return np.lib.format.read_array(stream, allow_pickle=False)

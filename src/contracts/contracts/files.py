@@ -1,11 +1,13 @@
-"""Files of unknown origin: bounded reading, YAML of plain values, and atomic writing."""
+"""Files of unknown origin: bounded reading, YAML and JSON of plain values, and atomic writing."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,11 @@ import yaml
 from contracts.errors import MOST_FOUND, FileError, one_line
 
 MAX_YAML_BYTES = 1 << 20
-MAX_YAML_DEPTH = 32
+MAX_JSON_BYTES = 1 << 20
+MAX_DEPTH = 32
+MAX_NUMBER = 100  # characters; Python takes minutes for what it reads as one number in base 60
+_NUMBER = re.compile(r"[-+.:_0-9a-fA-FxXoO]*")
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _CHUNK = 1 << 20
 # libyaml where it is there: an index of a thousand episodes takes seconds in pure Python
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -38,23 +44,46 @@ def read_bytes(path: Path | str, max_bytes: int, error: type[FileError] = FileEr
             return _read(descriptor, path, max_bytes, error)
         finally:
             os.close(descriptor)
-    except OSError as problem:
-        raise error(path, "", (problem.strerror or type(problem).__name__).lower(), "a readable file") from None
+    except (OSError, ValueError) as problem:  # ValueError: a null byte in the path
+        if isinstance(problem, FileError):
+            raise
+        raise error(path, "", _reason(problem), "a readable file") from None
 
 
 def _read(descriptor: int, path: Path | str, max_bytes: int, error: type[FileError]) -> bytes:
     status = os.fstat(descriptor)
     size = status.st_size
-    if not stat.S_ISREG(status.st_mode):
-        raise error(path, "", "something that is not a regular file", "a regular file")
-    if size > max_bytes:
-        raise error(path, "", f"{size} bytes", f"at most {max_bytes} bytes")
+    _check_status(status, path, max_bytes, error)
     with open(descriptor, "rb", closefd=False) as stream:
         content = stream.read(size + 1)
     if len(content) != size:
         found = f"{len(content)} bytes" if len(content) < size else "more bytes"
         raise error(path, "", f"{found} while reading", f"the {size} bytes that it had before")
     return content
+
+
+def check_file(path: Path | str, max_bytes: int, error: type[FileError] = FileError) -> None:
+    """Check a file that a library opens by its path: a regular file of at most `max_bytes`; links are followed.
+
+    Raises:
+        FileError: Of class `error`, as `read_bytes`.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as problem:  # ValueError: a null byte in the path
+        raise error(path, "", _reason(problem), "a readable file") from None
+    _check_status(status, path, max_bytes, error)
+
+
+def _reason(problem: Exception) -> str:
+    return (getattr(problem, "strerror", None) or type(problem).__name__).lower()
+
+
+def _check_status(status: os.stat_result, path: Path | str, max_bytes: int, error: type[FileError]) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise error(path, "", "something that is not a regular file", "a regular file")
+    if status.st_size > max_bytes:
+        raise error(path, "", f"{status.st_size} bytes", f"at most {max_bytes} bytes")
 
 
 @contextmanager
@@ -106,7 +135,7 @@ def read_mapping(
 
     Raises:
         FileError: Of class `error`: not a readable file of at most `max_bytes`, not YAML in UTF-8, not a mapping, a key
-            twice, an anchor or an alias, or nested deeper than MAX_YAML_DEPTH.
+            twice, an anchor or an alias, or nested deeper than MAX_DEPTH.
     """
     content = parse_yaml(read_bytes(path, max_bytes, error), path, error)
     if not isinstance(content, dict):
@@ -123,11 +152,69 @@ def parse_yaml(raw: bytes | str, file: Path | str, error: type[FileError] = File
         return yaml.load(text, Loader=_Loader)
     except UnicodeDecodeError:
         raise error(file, "", "bytes that are not UTF-8", "YAML text") from None
-    except (yaml.YAMLError, ValueError) as problem:  # ValueError: a date such as 2024-13-01
+    except (yaml.YAMLError, ValueError, ArithmeticError) as problem:  # ValueError: a date such as 2024-13-01
         mark = getattr(problem, "problem_mark", None)
         line = f"line {mark.line + 1}" if mark else ""
         reason = getattr(problem, "problem", None) or str(problem)
         raise error(file, line, f"text that is not plain YAML ({reason})", "valid YAML") from None
+
+
+def parse_json(raw: bytes | str, file: Path | str, error: type[FileError] = FileError) -> Any:
+    """Return the value in a JSON text; `file` is for the message.
+
+    Raises:
+        FileError: Of class `error`: not JSON in UTF-8 of at most MAX_JSON_BYTES, a key twice, a number that is not
+            finite, or nested deeper than MAX_DEPTH.
+    """
+    if len(raw) > MAX_JSON_BYTES:
+        raise error(file, "", f"{len(raw)} bytes", f"at most {MAX_JSON_BYTES} bytes")
+    try:
+        text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
+        _check_depth(text)
+        return json.loads(text, object_pairs_hook=_each_once, parse_constant=_not_finite)
+    except ValueError as problem:
+        raise error(file, "", f"text that is not plain JSON ({problem})", "valid JSON") from None
+
+
+def parse_json_object(text: str, file: str) -> dict[str, Any]:
+    """Return the object in a JSON text, such as a parameter's value; an empty text is an empty object.
+
+    Raises:
+        FileError: Not an object; see `parse_json`.
+    """
+    try:
+        content = parse_json(text or "{}", file)
+    except FileError as error:
+        raise FileError(file, "", error.found, "a JSON object") from None
+    if not isinstance(content, dict):
+        raise FileError(file, "", repr(text), "a JSON object")
+    return content
+
+
+def read_json(path: Path | str, error: type[FileError] = FileError) -> Any:
+    """Return the value in a JSON file; see `read_bytes` and `parse_json` for what is refused."""
+    return parse_json(read_bytes(path, MAX_JSON_BYTES, error), path, error)
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for bracket in re.findall(r"[][{}]", _TEXT.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"{key!r} is given twice")
+        result[key] = value
+    return result
+
+
+def _not_finite(constant: str) -> float:
+    raise ValueError(f"{constant} is not a finite number")
 
 
 def dump_yaml(content: object) -> str:
@@ -136,14 +223,18 @@ def dump_yaml(content: object) -> str:
 
 
 def _check_events(text: str) -> None:
-    """Refuse anchors, aliases and deep nesting before anything is built from the text."""
+    """Refuse anchors, aliases, deep nesting and endless numbers before anything is built from the text."""
     depth = 0
     for event in yaml.parse(text, Loader=_SafeLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise yaml.MarkedYAMLError(problem="an anchor or alias", problem_mark=event.start_mark)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_YAML_DEPTH:
-            problem = f"nested deeper than {MAX_YAML_DEPTH} levels"
+        problem = ""
+        if depth > MAX_DEPTH:
+            problem = f"nested deeper than {MAX_DEPTH} levels"
+        elif isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_NUMBER and _NUMBER.fullmatch(event.value):
+            problem = f"a number of {len(event.value)} characters"
+        if problem:
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 

@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from contracts.files import write_atomic
+from contracts.files import read_bytes, write_atomic
 
+MAX_PAGE_BYTES = 8 << 20
 END = "<!-- end -->"
 HIDDEN = ("--json", "--markdown", "--root")  # options that say where files go, and not which figures
 WORKSPACE = "CROSSHAND_WS"  # names in pages are relative to this folder
@@ -90,7 +91,7 @@ def write_row(path: Path | None, name: str, command: str, columns: Sequence[str]
     if path is None:
         return
     head = [_row(columns), "|" + "---|" * len(columns)]
-    old = _block(path.read_text(encoding="utf-8"), name) if path.exists() else ""
+    old = _block(_text(path), name)
     kept = re.findall(r"^\| (?!-).*$", old, re.MULTILINE)[1:] if f"`{command}`" in old else []
     new, key = _row(row), _row(row[:2])
     rows = [line for line in kept if not line.startswith(key)]
@@ -140,8 +141,13 @@ def _block(text: str, name: str) -> str:
     return found[1] if found else ""
 
 
+def _text(path: Path) -> str:
+    """The page; empty where there is none yet."""
+    return read_bytes(path, MAX_PAGE_BYTES).decode("utf-8", errors="replace") if path.exists() else ""
+
+
 def _put(path: Path, name: str, content: str) -> None:
-    text = path.read_text(encoding="utf-8") if path.exists() else f"# Results: {name}\n"
+    text = _text(path) or f"# Results: {name}\n"
     root = os.environ.get(WORKSPACE, "")
     content = content.replace(f"{root}/", "") if root else content
     block = f"{_begin(name)}\n\n{content.strip()}\n\n{END}"

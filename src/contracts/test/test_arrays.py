@@ -59,6 +59,21 @@ def test_small_file_that_unpacks_to_more_than_allowed_is_refused() -> None:
     assert "expected at most 1000000 bytes" in refusal(bomb, 1_000_000)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compression_that_zipfile_unpacks_without_bound_is_refused(method: int) -> None:
+    buffer, small = io.BytesIO(), npy(np.zeros(10))
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("a.npy", small)
+    assert f"a.npy: found compression method {method}, expected none or deflate" in refusal(buffer.getvalue())
+
+
+def test_many_elements_of_no_size_are_refused() -> None:
+    buffer = io.BytesIO()
+    header = {"descr": "|S0", "fortran_order": False, "shape": (1 << 40,)}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    assert "ValueError" in refusal(npz(a=buffer.getvalue()))
+
+
 def test_many_arrays_that_together_are_too_large_are_refused() -> None:
     content = npz(**{f"a{index}": npy(np.zeros(100)) for index in range(20)})
     assert "20 arrays of" in refusal(content)

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from contracts.errors import FileError, validate
-from contracts.files import dump_yaml, read_bytes, read_mapping, replacing, write_atomic
+from contracts.files import (
+    check_file,
+    dump_yaml,
+    parse_json,
+    parse_json_object,
+    read_bytes,
+    read_json,
+    read_mapping,
+    replacing,
+    write_atomic,
+)
 
 
 class OwnError(FileError):
@@ -70,6 +80,62 @@ def test_file_truncated_while_it_is_read_is_refused(tmp_path: Path, monkeypatch:
 
 def test_file_longer_than_its_size_is_refused() -> None:
     assert "found more bytes while reading" in refusal(Path("/proc/self/status"))  # 0 bytes, says the kernel
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder", "large", "missing", "null"])
+def test_file_that_a_library_opens_is_checked_before(tmp_path: Path, kind: str) -> None:
+    path = {"device": Path("/dev/zero"), "folder": tmp_path, "null": Path("a\0b")}.get(kind, tmp_path / "file")
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "large":
+        path.write_bytes(bytes(101))
+    with pytest.raises(OwnError, match=r"found .*, expected "):
+        check_file(path, 100, OwnError)
+
+
+def test_link_to_a_device_is_refused_and_one_to_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"content")
+    (tmp_path / "file").symlink_to(tmp_path / "data")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    check_file(tmp_path / "file", 7)
+    assert read_bytes(tmp_path / "file", 7) == b"content"
+    assert "not a regular file" in refusal(tmp_path / "device")
+    with pytest.raises(OwnError, match="not a regular file"):
+        check_file(tmp_path / "device", 100, OwnError)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('{"a": 1, "a": 2}', "found text that is not plain JSON ('a' is given twice), expected valid JSON"),
+        ('[{"b": {"a": 1, "a": 1}}]', "found text that is not plain JSON ('a' is given twice)"),
+        ("[" * 33 + "]" * 33, "found text that is not plain JSON (nested deeper than 32 levels)"),
+        ("[" * 500_000, "found text that is not plain JSON (nested deeper than 32 levels)"),
+        ('{"a": ' * 100_000, "found text that is not plain JSON (nested deeper than 32 levels)"),
+        ("[NaN]", "found text that is not plain JSON (NaN is not a finite number)"),
+        ("[-Infinity]", "found text that is not plain JSON (-Infinity is not a finite number)"),
+        ("9" * 5000, "found text that is not plain JSON (Exceeds the limit"),
+        ("{", "found text that is not plain JSON (Expecting property name"),
+        ("", "found text that is not plain JSON (Expecting value"),
+        (b"\xff", "found text that is not plain JSON ('utf-8' codec can't decode"),
+        (" " * ((1 << 20) + 1), "found 1048577 bytes, expected at most 1048576 bytes"),
+    ],
+)
+def test_json_that_is_not_plain_and_bounded_is_refused(text: str | bytes, line: str) -> None:
+    with pytest.raises(OwnError) as caught:
+        parse_json(text, "file.json", OwnError)
+    assert str(caught.value).startswith(f"file.json: {line}") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", "7", '{"a": 1, "a": 2}'])
+def test_text_that_is_no_json_object_is_refused(text: str) -> None:
+    with pytest.raises(FileError, match=r"parameter 'options': found .* expected a JSON object"):
+        parse_json_object(text, "parameter 'options'")
+
+
+def test_json_is_read_with_brackets_in_its_texts(tmp_path: Path) -> None:
+    (tmp_path / "file.json").write_text('{"a": "' + "[" * 100 + '\\"]", "b": [[1.5], {}]}')
+    assert read_json(tmp_path / "file.json") == {"a": "[" * 100 + '"]', "b": [[1.5], {}]}
 
 
 def test_no_descriptor_stays_open_after_a_refusal(tmp_path: Path) -> None:
@@ -142,6 +208,9 @@ ALIAS_BOMB = "a: &a [1]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip
         ("a: [", "line 2: found text that is not plain YAML (did not find expected node content)"),
         ("- 1", "found [1], expected a mapping of fields"),
         ("", "found nothing, expected a mapping of fields"),
+        ("a: 1" + ":59" * 300_000, "line 1: found text that is not plain YAML (a number of 900001 characters)"),
+        ("a: 0x" + "f" * 1000, "line 1: found text that is not plain YAML (a number of 1002 characters)"),
+        ('a: !!int "1' + ":59" * 100 + '"', "line 1: found text that is not plain YAML (a number of 301 characters)"),
         (b"a: \xff", "found bytes that are not UTF-8, expected YAML text"),
         (b"a: \x00", "found text that is not plain YAML"),
         ("a: " + "x" * (1 << 20), "found 1048579 bytes, expected at most 1048576 bytes"),

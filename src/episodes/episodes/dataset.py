@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ DATASET_FILE = "dataset.yaml"
 PARTS: tuple[Literal["arm"], Literal["hand"]] = ("arm", "hand")
 _MAX_BYTES = 64 << 20
 _MAX_ARRAY_BYTES = 8 << 30
+Pixels = Annotated[int, Field(ge=1, le=4096)]
 _COMPRESSION_LEVEL = 1  # several times faster than the default, and images are hardly larger
 
 
@@ -51,7 +52,7 @@ class EpisodeEntry(BaseModel):
     joints: dict[Side, Joints] = Field(description="by side")
     bases: dict[Side, Pose] = Field(description="poses of the arm roots, as in the bag")
     success: dict[Side, bool] | None = Field(description="by side; none: not judged")
-    length: int = Field(ge=1, description="number of steps, T")
+    length: int = Field(ge=1, le=1_000_000, description="number of steps, T")
 
 
 class Dataset(BaseModel):
@@ -60,8 +61,8 @@ class Dataset(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: Literal[1] = Field(1, description="of this schema")
-    period_s: float = Field(gt=0, description="time between two steps")
-    cameras: dict[str, tuple[int, int]] = Field(description="name -> height, width")
+    period_s: float = Field(ge=1e-3, le=60, description="time between two steps")
+    cameras: dict[str, tuple[Pixels, Pixels]] = Field(description="name -> height, width")
     episodes: list[EpisodeEntry] = Field(default_factory=list, description="one file each")
 
 

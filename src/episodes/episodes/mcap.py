@@ -18,6 +18,7 @@ from contracts.files import parse_yaml
 MAGIC = b"\x89MCAP0\r\n"
 NOTES = "crosshand"  # name of the metadata record with what the writer knows at the start
 SCHEMA, CHANNEL, MESSAGE, CHUNK, METADATA, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0C, 0x0F
+MAX_CHUNK_BYTES = 1 << 30  # unpacked
 _HEAD = struct.Struct("<BQ")
 
 
@@ -105,6 +106,8 @@ def _records(stream: BinaryIO, walk: Walk, wanted: set[int]) -> Iterator[tuple[i
 
 def _chunk(content: bytes) -> list[tuple[int, bytes]]:
     size, checksum = struct.unpack_from("<QI", content, 16)
+    if size > MAX_CHUNK_BYTES:
+        raise ValueError(f"a chunk of {size} bytes")
     compression, at = _text(content, 28)
     (length,) = struct.unpack_from("<Q", content, at)
     return list(_inside(decompress(content[at + 8 : at + 8 + length], compression, size, checksum)))

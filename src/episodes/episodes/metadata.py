@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from contracts.errors import FileError, from_validation, validate
-from contracts.files import read_mapping
+from contracts.errors import FileError, validate
+from contracts.files import parse_json, read_mapping
 from contracts.station import Pose as StationPose
 
 Side = Literal["left", "right"]
@@ -140,7 +140,4 @@ def parse_losses(text: str, where: str) -> Losses:
 
 
 def _parse(model: type[Model], text: str, where: str) -> Model:
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        raise from_validation(error, where, model, EpisodeError) from None
+    return validate(model, parse_json(text, where, EpisodeError), where, EpisodeError)

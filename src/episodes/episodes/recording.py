@@ -14,9 +14,9 @@ from rosbags.interfaces import Qos
 
 from episodes.bag import EpisodeWriter
 from episodes.metadata import LOSSES_KEY, EpisodeMetadata, Losses
+from episodes.storage import MIN_FREE_BYTES
 
 QUEUE_BYTES = 64 << 20  # 9 s of 320x240 images at 30 Hz
-MIN_FREE_BYTES = 1 << 30
 WAIT_S = 0.5
 FLUSH_S = 2.0  # at most so much is lost when the recorder is killed
 _ITEM_BYTES = 256  # memory of a queued message beside its bytes

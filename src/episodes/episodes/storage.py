@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from rosbags.interfaces import Connection
@@ -35,6 +35,8 @@ SUFFIXES = (".mcap", ".db3")
 CDR = "cdr"
 REPAIR = "a bag that was closed; ./ws inspect --repair recovers what is there"
 _MAX_METADATA_BYTES = 16 << 20
+MAX_FILE_BYTES, MAX_MESSAGE_BYTES = 1 << 40, 1 << 28  # after decompression
+MIN_FREE_BYTES = 1 << 30  # free disk space at which writing ends
 Message = tuple[Connection, int, bytes]
 
 
@@ -115,8 +117,8 @@ class Storage:
         plain = Path(self._stack.enter_context(TemporaryDirectory())) / file.stem
         try:
             with file.open("rb") as packed, zstd.open(packed, "rb") as source, plain.open("wb") as target:
-                shutil.copyfileobj(source, target)
-        except (zstd.ZstdError, EOFError) as error:
+                _copy(source, target, MAX_FILE_BYTES)
+        except (zstd.ZstdError, EOFError, ValueError) as error:
             raise _damaged(self.path, error) from None
         return plain
 
@@ -141,12 +143,29 @@ class Storage:
         while True:
             try:
                 connection, log_ns, raw = next(stream)
-                content = zstd.decompress(raw) if self._per_message else raw
+                content = _unpacked(raw) if self._per_message else raw
             except StopIteration:
                 return
             except Exception as error:
                 raise _reason(self.path, error) from None
             yield connection, log_ns, content
+
+
+def _copy(source: IO[bytes], target: IO[bytes], most: int) -> None:
+    """Copy a stream of at most `most` bytes, and keep a share of the disk free."""
+    while block := source.read(1 << 20):
+        most -= len(block)
+        if most < 0 or shutil.disk_usage(target.name).free < MIN_FREE_BYTES:
+            raise ValueError("more bytes after decompression than there is room for")
+        target.write(block)
+
+
+def _unpacked(raw: bytes) -> bytes:
+    unpack = zstd.ZstdDecompressor()
+    content = unpack.decompress(raw, MAX_MESSAGE_BYTES)
+    if not unpack.eof:
+        raise ValueError(f"a message that is cut, or has more than {MAX_MESSAGE_BYTES} bytes")
+    return content
 
 
 def serialization(connection: Connection) -> str:

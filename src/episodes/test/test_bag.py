@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from episodes import messages
+from episodes import messages, storage
 from episodes.bag import EpisodeReader, EpisodeWriter, is_complete, read, read_metadata
 from episodes.metadata import EpisodeError
 
@@ -130,6 +130,14 @@ def test_a_foreign_serialization_is_called_not_supported_the_rest_read(tmp_path)
 def test_a_sqlite_bag_is_read_as_folder_and_as_bare_file(tmp_path, name):
     foreign_bag(tmp_path / "bag", StoragePlugin.SQLITE3)
     assert [(topic, at) for topic, at, _ in read(tmp_path / name)] == [(STATES, START_NS + 1)]
+
+
+@pytest.mark.parametrize(("mode", "most"), [("FILE", "MAX_FILE_BYTES"), ("MESSAGE", "MAX_MESSAGE_BYTES")])
+def test_a_bag_that_unpacks_to_more_than_allowed_is_refused(tmp_path, monkeypatch, mode, most):
+    path = foreign_bag(tmp_path / "bag", StoragePlugin.SQLITE3, compression=mode)
+    monkeypatch.setattr(storage, most, 20)
+    with pytest.raises(EpisodeError, match=r"more (bytes|than)"):
+        list(read(path))
 
 
 @pytest.mark.parametrize("mode", ["FILE", "MESSAGE"])

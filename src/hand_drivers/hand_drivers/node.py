@@ -15,6 +15,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from contracts.files import parse_json_object
 from contracts.latency import LatencyTrace
 from embodiments.registry import Embodiment
 from hand_drivers import settings
@@ -54,7 +55,7 @@ class DriverParameters(DriverSettings, Parameters):
 
     def device_settings(self, robot: Embodiment) -> DeviceSettings:
         """What the plug-in is made from. Raises ValueError for options that are no JSON object."""
-        options = settings.options(self.options)
+        options = parse_json_object(self.options, "parameter 'options'")
         return DeviceSettings(robot, self.side, self.part, self.address, options, self.rt_priority)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -90,18 +89,3 @@ def make_device(plugin: str, settings: DeviceSettings) -> Device:
     if tuple(device.joints) != tuple(expected):
         raise DeviceError(f"device '{plugin}': found joints {list(device.joints)}, expected {list(expected)}")
     return device
-
-
-def options(text: str) -> dict[str, Any]:
-    """Return the JSON object in ``text``.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"parameter 'options': found {text!r}, expected a JSON object: {error}") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"parameter 'options': found {text!r}, expected a JSON object")
-    return found

@@ -78,12 +78,6 @@ def test_velocity_scaling_scales_velocity_and_acceleration_only():
     assert (limits.upper == robot.upper).all()
 
 
-@pytest.mark.parametrize("text", ["[1]", "{", "7"])
-def test_options_that_are_no_json_object_are_refused(text):
-    with pytest.raises(ValueError, match="expected a JSON object"):
-        settings.options(text)
-
-
 def test_the_loopback_device_names_a_wrong_option():
     with pytest.raises(DeviceError, match="option 'time_constant_s': found -1"):
         loopback(time_constant_s=-1)

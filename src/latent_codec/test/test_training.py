@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +13,10 @@ from rich.console import Console
 
 import embodiments
 from latent_codec.codec import Codec
-from latent_codec.training import onnx_export
+from latent_codec.training import checkpoint, onnx_export
+from latent_codec.training.checkpoint import CheckpointError
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, load_config
-from latent_codec.training.data import poses
+from latent_codec.training.data import array_cache, poses
 from latent_codec.training.data.inputs import changed_hands, input_hashes
 from latent_codec.training.data.pools import latent_spread, padded
 from latent_codec.training.grouped_mlp import Layout
@@ -76,6 +78,14 @@ def truncated(content: bytes) -> bytes:
 
 def changed_in_a_weight(content: bytes) -> bytes:
     return content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["fifo", "device"])
+def test_checkpoint_and_cache_that_are_no_regular_files_are_not_opened(tmp_path, make):
+    make(tmp_path / "file.safetensors")
+    with pytest.raises(CheckpointError, match="expected a regular file"):
+        checkpoint.load(tmp_path / "file.safetensors")
+    assert array_cache.load(tmp_path / "file.safetensors", {}) is None
 
 
 @pytest.mark.parametrize("damage", [truncated, changed_in_a_weight])

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import mujoco
 import numpy as np
 
+from contracts.files import check_file
 from contracts.station import Camera, Station, Table
 from embodiments.errors import EmbodimentError
 from embodiments.registry import Embodiment, load
 
 TIMESTEP_S = 0.002
+MAX_MESH_BYTES = 64 << 20
 HIDDEN = 3  # geom group that is not rendered: collision shapes of robots
 ROBOT, OBJECT, FIXED = 1, 2, 4  # contact groups: a robot has contacts with objects and the table, not with itself
 
@@ -102,6 +105,8 @@ def build(
 def attach(spec: mujoco.MjSpec, robot: Embodiment, parent: mujoco.MjsBody, pose: np.ndarray, prefix: str) -> None:
     """Attach a robot with its servos to `parent` at `pose` (4, 4), parent <- root link."""
     child = mujoco.MjSpec.from_string(robot.urdf)
+    for mesh in child.meshes:
+        check_file(Path(child.meshdir) / mesh.file, MAX_MESH_BYTES, EmbodimentError)
     child.compiler.fusestatic = False  # fingertip frames are massless fixed links
     child.modelname = prefix.strip("/")
     _set_materials(child, robot)

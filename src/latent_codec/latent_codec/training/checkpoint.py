@@ -15,8 +15,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from contracts.errors import FileError
-from contracts.files import replacing
+from contracts.files import check_file, parse_json, replacing
 
+MAX_BYTES = 32 << 30
 CONTENT, DIGEST = "content", "sha256"
 ADVICE = "; delete the file to start from the first step"
 
@@ -53,11 +54,12 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """
     if not path.exists():
         return None
+    check_file(path, MAX_BYTES, CheckpointError)
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        content = json.loads(header[CONTENT])
+        content = parse_json(header[CONTENT], path)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = f"damaged content ({type(error).__name__}: {error})"
         raise CheckpointError(path, "", reason, f"a whole checkpoint{ADVICE}") from None

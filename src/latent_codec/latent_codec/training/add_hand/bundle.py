@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 import embodiments
-from contracts.bundle import BundleError, content_id, describe_file, load_manifest, write_manifest
-from contracts.files import write_atomic
+from contracts.bundle import MAX_MANIFEST_BYTES, BundleError, content_id, describe_file, load_manifest, write_manifest
+from contracts.files import read_bytes, write_atomic
 from contracts.manifest import MANIFEST_NAME, CodecManifest, HandEntry
 from embodiments import Embodiment
 from latent_codec.codec import Codec, DecodeStatus
@@ -101,7 +101,7 @@ def install(work: Path, bundle: Path) -> None:
     try:
         for file in new:
             shutil.copyfile(work / file, bundle / file)
-        write_atomic(bundle / MANIFEST_NAME, (work / MANIFEST_NAME).read_bytes())
+        write_atomic(bundle / MANIFEST_NAME, read_bytes(work / MANIFEST_NAME, MAX_MANIFEST_BYTES, BundleError))
     except OSError:
         for file in new:
             (bundle / file).unlink(missing_ok=True)

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from contracts.files import read_bytes
 from embodiments import EmbodimentError, registry
 from embodiments.urdf_import.importer import Intake, Options, write
 from embodiments.urdf_import.read_urdf import Tips
+from embodiments.urdf_xml import MAX_BYTES
 from latent_codec.training.add_hand.bundle import install
 
 
@@ -74,7 +76,7 @@ def workplace(intake: Intake | None, arguments: Arguments) -> Iterator[Path]:
 def put(intake: Intake | None, arguments: Arguments, work: Path) -> None:
     """Robot first, bundle second; should the second fail, the first is undone."""
     files = [arguments.robots / f"{arguments.name}.{ending}" for ending in ("yaml", "urdf")]
-    before = {path: path.read_bytes() for path in files if path.exists()}
+    before = {path: read_bytes(path, MAX_BYTES, EmbodimentError) for path in files if path.exists()}
     try:
         if intake is not None:
             write(intake, arguments.robots, replace=True)

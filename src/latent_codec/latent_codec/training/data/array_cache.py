@@ -9,7 +9,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from contracts.files import replacing
+from contracts.errors import FileError
+from contracts.files import check_file, replacing
+
+MAX_BYTES = 8 << 30
 
 
 def load(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray] | None:
@@ -21,8 +24,9 @@ def load(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndar
             count.
     """
     try:
+        check_file(path, MAX_BYTES)
         arrays = load_file(path)
-    except (OSError, SafetensorError):
+    except (OSError, FileError, SafetensorError):
         return None
     found = {name: values.shape for name, values in arrays.items()}
     return arrays if found == dict(shapes) and all(np.isfinite(values).all() for values in arrays.values()) else None

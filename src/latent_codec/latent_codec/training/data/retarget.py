@@ -30,10 +30,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from contracts.files import read_bytes
 from embodiments.registry import Embodiment
-from latent_codec.training.config import Strict
+from latent_codec.training.config import ConfigError, Strict
 from latent_codec.training.data import array_cache
-from latent_codec.training.data.human_poses import PoseFile, Source, Synthetic, human_poses
+from latent_codec.training.data.human_poses import MAX_BYTES, PoseFile, Source, Synthetic, human_poses
 from latent_codec.training.data.inputs import input_hash
 from latent_codec.training.data.keyvectors import gripper_joints, opening, pair_weights, palm, scale
 from latent_codec.training.data.poses import grasp_tips
@@ -149,6 +150,6 @@ def _key(human: Embodiment, robots: Sequence[Embodiment], count: int, seed: int,
     for robot in (human, *robots):
         digest.update(f"{robot.name} {robot.kind} {input_hash(robot)}".encode())
     for source in settings.sources:
-        if isinstance(source, PoseFile) and source.path.is_file():
-            digest.update(source.path.read_bytes())
+        if isinstance(source, PoseFile):
+            digest.update(read_bytes(source.path, MAX_BYTES, ConfigError))
     return digest.hexdigest()[:20]
