@@ -17,6 +17,7 @@ from contracts.errors import FileError, validate
 from contracts.files import read_mapping
 from contracts.framing import FIT_DESCRIPTION, Fit
 from contracts.servo import PARTS, RATE_HZ, PartName, RateHz, ServoSettings
+from contracts.transforms import pose
 
 STATIONS = Path(__file__).parent / "stations"  # the shipped ones
 DEFAULT_STATION = "dual_xarm7"
@@ -43,16 +44,8 @@ class Pose(Schema):
     rpy: Angles = Field(default=(0.0, 0.0, 0.0), description="roll, pitch, yaw about fixed axes, rad")
 
     def matrix(self) -> np.ndarray:
-        """(4, 4) homogeneous transform, station frame -> this frame's coordinates (Rz Ry Rx)."""
-        (cr, cp, cy), (sr, sp, sy) = np.cos(self.rpy), np.sin(self.rpy)
-        pose = np.eye(4)
-        pose[:3, :3] = [
-            [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
-            [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
-            [-sp, cp * sr, cp * cr],
-        ]
-        pose[:3, 3] = self.xyz
-        return pose
+        """(4, 4) homogeneous transform, station frame -> this frame's coordinates."""
+        return pose(self.xyz, self.rpy)
 
 
 class Part(Schema):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embodiments.transforms import skew
+from contracts.transforms import skew
 from embodiments.urdf import Tree
 from embodiments.urdf_joint import Joint
 

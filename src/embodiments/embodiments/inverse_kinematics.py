@@ -14,9 +14,9 @@ from enum import Enum
 import numpy as np
 import pinocchio as pin
 
+from contracts.transforms import inverse
 from embodiments.errors import EmbodimentError
 from embodiments.registry import Embodiment
-from embodiments.transforms import inverse
 from embodiments.urdf import without_geometry
 
 POSITION_TOLERANCE = 1e-4  # m

@@ -15,12 +15,12 @@ from types import MappingProxyType
 
 import numpy as np
 
+from contracts.transforms import pose
 from embodiments.checks import check_links, check_offsets, check_ranges, joint_limits, posture
 from embodiments.errors import EmbodimentError
 from embodiments.kinematics import Kinematics
 from embodiments.mirror import mirror_pose, mirror_urdf
 from embodiments.schema import FINGERS, EmbodimentData, PoseData, SidePostures, read
-from embodiments.transforms import pose
 from embodiments.urdf import parse
 from embodiments.urdf_plain import plain
 from embodiments.urdf_xml import read_text

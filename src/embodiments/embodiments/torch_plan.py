@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contracts.transforms import inverse
 from embodiments.chain import Chain
-from embodiments.transforms import inverse
 
 
 @dataclass(frozen=True, eq=False)

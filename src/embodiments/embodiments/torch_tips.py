@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from contracts.transforms import inverse
 from embodiments.registry import Embodiment
 from embodiments.schema import FINGERS
 from embodiments.torch_plan import serial
-from embodiments.transforms import inverse
 
 
 class GroupedTips(nn.Module):

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from contracts.transforms import pose
 from embodiments.errors import EmbodimentError
-from embodiments.transforms import pose
 
 MOVING = ("revolute", "prismatic")
 _LEAST_VELOCITY = 0.01  # per s; exporters write 0 where nobody gave one

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from contracts.transforms import matrix_rpy, rpy_matrix
 from embodiments.errors import EmbodimentError
-from embodiments.transforms import matrix_rpy, rpy_matrix
 from embodiments.urdf_joint import MOVING, Joint, read_joint
 from embodiments.urdf_xml import parse_robot
 

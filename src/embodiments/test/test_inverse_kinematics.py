@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import embodiments
+from contracts.transforms import inverse, pose
 from embodiments.inverse_kinematics import ArmIK, IKStatus
-from embodiments.transforms import inverse, pose
 
 BASE = pose((0.1, -0.4, 0.05), (0, 0, 0.3))
 HANDED = embodiments.names("hand") + embodiments.names("gripper")

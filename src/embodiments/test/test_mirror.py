@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import embodiments
+from contracts.transforms import inverse
 from embodiments.mirror import mirror_pose, mirror_urdf
-from embodiments.transforms import inverse
 
 HANDED = (*embodiments.names("hand"), *embodiments.names("gripper"), "g1_arm")
 

@@ -22,7 +22,7 @@ from contracts.chunk import Chunk
 from contracts.hops import CODEC, HopLog
 from contracts.latency import LatencyTrace
 from contracts.station import Angles, Position
-from embodiments.transforms import pose
+from contracts.transforms import pose
 from latent_codec.codec import Codec
 from latent_codec.loop import PARTS, CodecLoop, CodecSettings
 from latent_codec.side import SideCodec

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import embodiments
 from contracts.axes import latent_axes
 from contracts.chunk import Chunk
-from embodiments.transforms import pose
+from contracts.transforms import pose
 from latent_codec.loop import CodecLoop, CodecSettings, Gate, Seed, State
 from latent_codec.side import SideCodec
 

@@ -13,7 +13,7 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 import embodiments
-from embodiments.transforms import pose
+from contracts.transforms import pose
 from latent_codec.side import SideCodec
 from node_kit import messages, qos
 from node_kit.testing import NodeProcess

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import embodiments
-from embodiments.transforms import pose
+from contracts.transforms import pose
 from latent_codec.side import ChunkCode, SideCodec
 
 START = np.array([0.1, -0.2, 0.05, 1.2, 0.1, 1.3, -0.1])

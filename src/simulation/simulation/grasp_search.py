@@ -16,6 +16,7 @@ from rich.progress import track
 
 from contracts import command_line
 from contracts.station import Table
+from contracts.transforms import matrix_rpy
 from embodiments import Embodiment, EmbodimentError, load
 from simulation.demonstrator import GRASP_HEIGHT_M, STANDOFF_M
 from simulation.scene import ACTUATION, attach, build
@@ -153,13 +154,6 @@ def search(hand: Embodiment, tries: int, seed: int) -> tuple[np.ndarray, float]:
     return best[0].frame(guess), best[0].cost
 
 
-def euler(rotation: np.ndarray) -> np.ndarray:
-    """(3,) fixed-axis roll, pitch, yaw of a rotation matrix, as URDF writes them."""
-    pitch = np.arcsin(np.clip(-rotation[2, 0], -1.0, 1.0))
-    roll, yaw = np.arctan2(rotation[2, 1], rotation[2, 2]), np.arctan2(rotation[1, 0], rotation[0, 0])
-    return np.array([roll, pitch, yaw])
-
-
 def run(hand: str, tries: int = 400, seed: int = 0) -> None:
     """Search the grasp frame of HAND and print it as YAML."""
     try:
@@ -168,7 +162,7 @@ def run(hand: str, tries: int = 400, seed: int = 0) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(command_line.REFUSED) from None
     frame, cost = search(robot, tries, seed)
-    xyz, rpy = (", ".join(f"{value:.4f}" for value in part) for part in (frame[:3, 3], euler(frame[:3, :3])))
+    xyz, rpy = (", ".join(f"{value:.4f}" for value in part) for part in (frame[:3, 3], matrix_rpy(frame[:3, :3])))
     print(f"# {hand}: mean cost {cost:.3f} over {len(DISTURBANCES_M)} approach errors of up to 15 mm")
     print(f"grasp_frame: {{xyz: [{xyz}], rpy: [{rpy}]}}")
 

@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import embodiments
-from embodiments.transforms import rpy_matrix
-from simulation.grasp_search import DISTURBANCES_M, FloatingHand, euler, search
+from simulation.grasp_search import DISTURBANCES_M, FloatingHand, search
 
 HANDS = embodiments.names("hand") + embodiments.names("gripper")
 
@@ -33,9 +30,3 @@ def test_the_search_never_returns_a_worse_frame_than_it_was_given():
     frame, cost = search(robot, tries=3, seed=0)
     assert cost <= given_cost
     np.testing.assert_allclose(frame[:3, :3] @ frame[:3, :3].T, np.eye(3), atol=1e-9)
-
-
-@given(st.floats(-3.1, 3.1), st.floats(-1.5, 1.5), st.floats(-3.1, 3.1))
-def test_printed_angles_give_the_rotation_back(roll, pitch, yaw):
-    rotation = rpy_matrix((roll, pitch, yaw))
-    np.testing.assert_allclose(rpy_matrix(tuple(euler(rotation))), rotation, atol=1e-9)

@@ -12,10 +12,10 @@ from xml.etree import ElementTree
 import numpy as np
 
 from contracts.files import write_atomic
+from contracts.transforms import pose
 from embodiments.errors import EmbodimentError
 from embodiments.registry import DATA, Embodiment, load_file
 from embodiments.schema import FINGERS
-from embodiments.transforms import pose
 from embodiments.urdf_import.frames import Axes, find_axes, find_mount
 from embodiments.urdf_import.hand import Hand, prepare
 from embodiments.urdf_import.postures import find_postures

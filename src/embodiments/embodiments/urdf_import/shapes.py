@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from embodiments.transforms import matrix_rpy
+from contracts.transforms import matrix_rpy
 from embodiments.urdf_import.frames import Axes
 from embodiments.urdf_import.hand import Hand, base_positions
 from embodiments.urdf_import.mass import box_inertial, capsule_inertial, inertial_element

@@ -9,8 +9,8 @@ import numpy as np
 import yaml
 
 from contracts.files import read_mapping
+from contracts.transforms import matrix_rpy
 from embodiments.errors import EmbodimentError
-from embodiments.transforms import matrix_rpy
 from embodiments.urdf_import.hand import Hand
 from embodiments.urdf_import.postures import Found
 from embodiments.urdf_import.read_urdf import Source
