@@ -48,6 +48,7 @@ class Driver:
         self.audit = LimitMonitor(limits, self._dt)
         self.trace = CommandTrace()
         self._at_stop = False
+        self._disowned = ""  # the last reason given to `disown`
         self._faulty = False  # whether the device reported a fault since it was enabled
         self._commanded_ns: int | None = None  # time of the last command, None after the start
         self._lagging_ns: int | None = None  # since when a following error is above _LAGGING
@@ -148,6 +149,20 @@ class Driver:
     def stop(self, reason: str) -> None:
         """Brake and latch for a reason that does not persist: a reset is permitted at once."""
         self._mode.latch(reason)
+
+    def disown(self, reason: str) -> None:
+        """Refuse a chunk that is not from the only publisher; a robot that follows one brakes, which is a fault.
+
+        Args:
+            reason: Names the publishers.
+        """
+        self.refuse(ChunkStatus.TWO_PUBLISHERS)
+        if self.state is State.TRACKING:
+            self._note(reason)
+            self._mode.latch(reason)
+        elif self._disowned and self.reason == self._disowned:  # the names of the publishers may become known later
+            self._mode.reason = reason
+        self._disowned = reason
 
     def reset(self) -> tuple[bool, str]:
         """Leave the latch and hold, if the cause is gone.

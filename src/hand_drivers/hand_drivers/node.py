@@ -75,6 +75,7 @@ class DriverNode(Lifecycle):
         phase = PHASES[parameters.side, parameters.part]
         self._runtime = Runtime(self._driver, self._publish, on_fault, self._take_commands, phase)
         self._joints, self._latency, self._logged = list(robot.joints), LatencyTrace(), ""
+        self._conflict = ""  # the newest
         self._dropped, self._step_ns = DroppedMessages(), time.monotonic_ns()
         self._in_real_time = parameters.rt_priority > 0
         self._connect_topics(f"/{parameters.side}/{parameters.part}")
@@ -103,7 +104,9 @@ class DriverNode(Lifecycle):
 
     def _connect_topics(self, prefix: str) -> None:
         self._publisher = self.keep(self.create_publisher(JointState, f"{prefix}/joint_states", qos.STATE))
-        self._commands = PolledSubscription(self, JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND)
+        self._commands = PolledSubscription(
+            self, JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND, self._on_conflict
+        )
         self.keep(self._commands.subscription)
         # What a driver says is not kept for latecomers, to whom it may be long past.
         quiet = {"event_callbacks": PublisherEventCallbacks(use_default_callbacks=False)}
@@ -136,6 +139,13 @@ class DriverNode(Lifecycle):
         if self._driver.accept_chunk(chunk, now_ns, wall_ns) is ChunkStatus.ACCEPTED:
             self._latency.add((wall_ns - chunk.stamp_ns) * 1e-6)
             self._begin_figures()
+
+    def _on_conflict(self, reason: str) -> None:
+        """Refuse a command that is not from the only publisher, and print who there is."""
+        self._driver.disown(reason)
+        if reason != self._conflict:
+            self._conflict = reason
+            log.warning(self, f"refused: {reason}")
 
     def _begin_figures(self) -> None:
         """Reset the figures of the servo loop at the first chunk: other nodes start before, and disturb its timing."""

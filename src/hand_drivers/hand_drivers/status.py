@@ -31,6 +31,7 @@ class ChunkStatus(str, enum.Enum):
     STALE = "stale"
     FROM_FUTURE = "from_future"
     SUPERSEDED = "superseded"  # older than the running one
+    TWO_PUBLISHERS = "two_publishers"  # not from the only publisher of commands
 
     def __str__(self) -> str:
         return self.value

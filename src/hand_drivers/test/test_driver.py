@@ -68,6 +68,24 @@ def moving(bench: Bench) -> Bench:
     return bench
 
 
+def test_a_second_publisher_brakes_a_moving_robot_until_a_reset(bench):
+    driver = moving(bench).driver
+    driver.disown("two publishers of /x: a and an unknown node")
+    driver.disown("two publishers of /x: a and b")
+    assert (driver.state, driver.reason, driver.faults) == (State.STOPPED, "two publishers of /x: a and b", 1)
+    bench.run(1.0)
+    assert driver.at_rest and driver.refusal == "two_publishers"
+    bench.assert_motion_within_limits()
+    assert bench.send([np.ones(3)]) is ChunkStatus.NOT_READY
+    assert driver.reset() == (True, "holding") and bench.send([np.ones(3)]) is ChunkStatus.ACCEPTED
+
+
+def test_a_second_publisher_is_refused_by_a_robot_at_rest_without_a_stop(bench):
+    bench.driver.disown("two publishers of /x: a and b")
+    assert (bench.driver.state, bench.driver.faults) == (State.HOLDING, 0)
+    assert bench.send([np.ones(3)]) is ChunkStatus.ACCEPTED
+
+
 def test_the_measured_position_is_held_until_a_chunk_is_received(device, limits):
     device.position = np.array([0.3, -0.2, 0.1])
     bench = Bench(device, limits)

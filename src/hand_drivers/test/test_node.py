@@ -11,6 +11,10 @@ from driver_process import write_plugin
 from lifecycle_msgs.msg import Transition
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
+from trajectory_msgs.msg import JointTrajectory
+
+from node_kit import qos
+from node_kit.testing import Peer
 
 pytestmark = pytest.mark.graph
 
@@ -268,6 +272,20 @@ def test_without_estop_on_fault_a_fault_stops_only_its_own_device(start_driver, 
     bench.wait_for_status(state="stopped", reason="joint 3 is hot")
     (tmp_path / "hot").unlink()
     assert bench.trigger("reset").success and not bench.estops
+
+
+def test_a_second_publisher_of_commands_stops_all_and_both_are_named(bench):
+    bench.start_moving()
+    intruder = Peer("intruder")
+    intruder.node.create_publisher(JointTrajectory, "/left/arm/command", qos.COMMAND)
+    bench.follow(bench.home, lambda: bench.status.get("state") == "stopped", "the stop")
+    bench.follow(bench.home, lambda: "intruder and test" in bench.status["reason"], "the names")
+    assert bench.status["reason"] == "two publishers of /left/arm/command: intruder and test"
+    bench.wait_for(lambda: bench.estops == [True], "the emergency stop for all")
+    intruder.close()
+    bench.release_and_reset()
+    target = bench.home + 0.1
+    bench.follow(target, lambda: np.abs(bench.position - target).max() < 1e-2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -6,15 +6,19 @@ is in the diagnostics `codec/<side>`.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory
 
 import embodiments
@@ -31,6 +35,7 @@ from node_kit import main as node_main
 from node_kit.polled_subscription import AwaitedSubscription, DroppedMessages, PolledSubscription
 
 STOP_DEADLINE_S = 2.0
+IN_MOTION_S = 0.5  # after a chunk; drivers hold sooner
 
 
 class CodecParameters(CodecSettings, parameters.Parameters):
@@ -54,6 +59,7 @@ class CodecNode(lifecycle.Lifecycle):
         super().__init__(name, **options)
         self._thread: threading.Thread | None = None
         self._fault = ""
+        self._conflict = ""  # the newest that was printed
         self._end = threading.Event()
 
     def configure(self, parameters: CodecParameters) -> None:
@@ -71,6 +77,7 @@ class CodecNode(lifecycle.Lifecycle):
     def activate(self) -> None:
         """Forget what was received before, and start the thread that decodes."""
         self.loop.reset()
+        self._decoded_s = -math.inf  # when the last chunk was decoded, monotonic
         self._fault = ""
         self._end.clear()
         self._actions.deliver()  # ignored: the node is not active yet
@@ -94,13 +101,15 @@ class CodecNode(lifecycle.Lifecycle):
         }
         self._polled: list[PolledSubscription] = []
         for part in self.robots:
-            receive = lambda message, part=part: self._on_joint_state(part, message)  # noqa: E731
-            self._polled.append(
-                PolledSubscription(self, JointState, f"/{side}/{part}/joint_states", receive, qos.STATE)
-            )
+            topic, receive = f"/{side}/{part}/joint_states", partial(self._on_joint_state, part)
+            self._polled.append(PolledSubscription(self, JointState, topic, receive, qos.STATE, self._refuse))
             self.keep(self._polled[-1].subscription)
         action = f"/{side}/latent_action"
-        self._actions = self.keep(AwaitedSubscription(self, JointTrajectory, action, self._on_action, qos.COMMAND))
+        self._actions = self.keep(
+            AwaitedSubscription(self, JointTrajectory, action, self._on_action, qos.COMMAND, self._on_conflict)
+        )
+        # Not kept for latecomers, as what drivers publish there.
+        self._estop = self.keep(self.create_publisher(Bool, "/estop", QoSProfile(depth=10)))
         self.keep(diagnostics.DiagnosticsPublisher(self, f"codec/{side}", self._diagnose))
 
     def _warm_up(self) -> None:
@@ -114,8 +123,24 @@ class CodecNode(lifecycle.Lifecycle):
         if status is messages.MessageStatus.OK:
             self.loop.observe(part, state.stamp_ns, state.position)
         else:
-            self.loop.refuse(f"{part}_joint_states_{status}")
-            self._print_refusal()
+            self._refuse(f"{part}_joint_states_{status}")
+
+    def _refuse(self, reason: str) -> None:
+        self.loop.refuse(reason)
+        self._print_refusal()
+
+    def _on_conflict(self, reason: str) -> None:
+        """Refuse an action that is not from the only policy, and print who there is.
+
+        Robots in motion are stopped by the emergency stop: they stay stopped when one of the policies has left.
+        """
+        self.loop.refuse(reason)
+        if reason != self._conflict:
+            self._conflict = reason
+            log.warning(self, f"codec/{self._name}: refused: {reason}")
+        if self.active and time.monotonic() - self._decoded_s < IN_MOTION_S:
+            self._decoded_s = -math.inf
+            self._estop.publish(Bool(data=True))
 
     def _take_joint_states(self) -> None:
         """Take the joint states that have come, for a latent state or a chunk."""
@@ -159,6 +184,7 @@ class CodecNode(lifecycle.Lifecycle):
         commands, _ = self.loop.decode(chunk, message.header.frame_id, time.time_ns(), str(status))
         self._print_refusal()
         if commands:
+            self._decoded_s = time.monotonic()
             self._publish_commands(commands, received_ns)
             self.trace.add(1e3 * (time.perf_counter() - started))
 

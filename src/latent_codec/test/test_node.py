@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory
 
 import embodiments
 from contracts.transforms import pose
 from latent_codec.side import SideCodec
 from node_kit import messages, qos
-from node_kit.testing import NodeProcess
+from node_kit.testing import NodeProcess, Peer
 
 pytestmark = pytest.mark.graph
 
@@ -160,6 +162,22 @@ def test_after_refusals_a_good_chunk_is_executed_and_the_latency_is_traced(graph
         lambda: graph.diagnosis()["reason"] == "" and int(graph.diagnosis()["chunks"]) >= 2, "good diagnostics"
     )
     assert float(graph.diagnosis()["codec_ms_max"]) > 0
+
+
+def test_a_second_policy_stops_robots_in_motion_and_both_are_named(graph):
+    commands, stops = graph.received["arm"], graph.codec.collect(Bool, "/estop", QoSProfile(depth=10))
+    other = Peer("second_policy")
+    graph.codec.wait_for(lambda: graph.codec.node.count_publishers("/estop") == 1, "the codec's emergency stop")
+    before = len(commands)
+    graph.codec.wait_for(lambda: graph.act() and len(commands) > before, "a command")
+    other.node.create_publisher(JointTrajectory, "/left/latent_action", qos.COMMAND)
+    graph.codec.wait_for(lambda: graph.act() and stops, "the emergency stop")
+    expected = "two publishers of /left/latent_action: second_policy and test"
+    graph.codec.wait_for(lambda: graph.act() and graph.diagnosis()["reason"] == expected, "the reason")
+    before = len(commands)
+    other.close()
+    graph.codec.wait_for(lambda: graph.act() and len(commands) > before, "a command of the policy that remains")
+    assert [stop.data for stop in stops] == [True]
 
 
 @pytest.mark.parametrize(

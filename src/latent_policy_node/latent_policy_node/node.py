@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 
 from pydantic import Field
 from sensor_msgs.msg import Image, JointState, TimeReference
@@ -59,6 +60,7 @@ class PolicyNode(Lifecycle):
         self._trace, self._hops = LatencyTrace(), HopLog(POLICY)
         self._received_ns: int | None = None  # when the image came that is to be acted on
         self._reason, self._fault, self._said = "not configured", "", ""
+        self._conflict = ""  # the newest that was printed
         self._loop: PolicyLoop | None = None
 
     def configure(self, parameters: PolicyParameters) -> None:
@@ -89,11 +91,13 @@ class PolicyNode(Lifecycle):
             side: self.keep(self.create_publisher(TimeReference, f"/{side}/observation", qos.COMMAND))
             for side in self._policy.sides
         }
-        self._images = self.keep(AwaitedSubscription(self, Image, image_topic, self._on_image, qos.IMAGE))
+        self._images = self.keep(
+            AwaitedSubscription(self, Image, image_topic, self._on_image, qos.IMAGE, self._on_conflict)
+        )
         self._polled: list[PolledSubscription] = []
         for side in self._policy.sides:
-            receive = lambda message, side=side: self._on_state(side, message)  # noqa: E731
-            self._polled.append(PolledSubscription(self, JointState, f"/{side}/latent_state", receive, qos.STATE))
+            topic, receive = f"/{side}/latent_state", partial(self._on_state, side)
+            self._polled.append(PolledSubscription(self, JointState, topic, receive, qos.STATE, self._on_conflict))
             self.keep(self._polled[-1].subscription)
         self.keep(DiagnosticsPublisher(self, "policy", self._diagnose))
 
@@ -197,6 +201,13 @@ class PolicyNode(Lifecycle):
         if refusal and refusal != self._said:
             log.error(self, f"{self._images.subscription.topic_name}: {refusal}")
         self._said = refusal
+
+    def _on_conflict(self, reason: str) -> None:
+        """Refuse an image or state that is not from the only publisher, and print who there is."""
+        self._refuse(reason)
+        if reason != self._conflict:
+            self._conflict = reason
+            log.warning(self, f"refused: {reason}")
 
     def _refuse(self, reason: str) -> None:
         self._counts["refused"] += 1

@@ -16,7 +16,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from contracts.framing import expected_shape
 from node_kit import messages, qos
-from node_kit.testing import HANGING_S, NodeProcess
+from node_kit.testing import HANGING_S, NodeProcess, Peer
 
 pytestmark = pytest.mark.graph
 
@@ -154,6 +154,15 @@ def test_states_of_another_latent_space_are_ignored(world: World) -> None:
     world.sent.clear()
     assert world.run_until(lambda: len(world.sent) >= 20)
     assert world.chunks == []
+
+
+def test_images_of_a_second_camera_node_stop_the_policy_and_both_are_named(world: World) -> None:
+    other = Peer("other_camera")
+    other.node.create_publisher(Image, "/camera/front/image_raw", qos.IMAGE)
+    try:
+        world.refused("two publishers of /camera/front/image_raw: other_camera and test")
+    finally:
+        other.close()
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
+from node_kit.sole_publisher import SolePublisher
+
 
 def take(subscription: Subscription) -> tuple[Any, Mapping[str, int | None]] | None:
     """The oldest message that waits, with what the middleware knows of it; None where none does.
@@ -33,10 +35,20 @@ class PolledSubscription:
         topic: The topic.
         callback: Called with (message) or (message, info), as for an rclpy subscription.
         profile: Quality of service; its depth is that of the queue.
+        refuse: Called instead with the reason where a topic has a second publisher; by default such messages are used.
     """
 
-    def __init__(self, node: Node, kind: type, topic: str, callback: Callable[..., None], profile: QoSProfile) -> None:
+    def __init__(
+        self,
+        node: Node,
+        kind: type,
+        topic: str,
+        callback: Callable[..., None],
+        profile: QoSProfile,
+        refuse: Callable[[str], None] | None = None,
+    ) -> None:
         self.subscription = node.create_subscription(kind, topic, callback, profile, callback_group=_Unserved())
+        self._sole, self._refuse = SolePublisher(node, self.subscription), refuse
         self._wants_info = self.subscription._callback_type is Subscription.CallbackType.WithMessageInfo
         self._depth = profile.depth
 
@@ -51,6 +63,9 @@ class PolledSubscription:
             found = take(subscription)
             if found is None:
                 return
+            if self._refuse is not None and (conflict := self._sole.conflict(found[1])):
+                self._refuse(conflict)
+                continue
             subscription.callback(*(found if self._wants_info else found[:1]))
 
 
@@ -60,8 +75,16 @@ class AwaitedSubscription(PolledSubscription):
     An executor of rclpy collects all entities of its node for every message, which takes longer than the message.
     """
 
-    def __init__(self, node: Node, kind: type, topic: str, callback: Callable[..., None], profile: QoSProfile) -> None:
-        super().__init__(node, kind, topic, callback, profile)
+    def __init__(
+        self,
+        node: Node,
+        kind: type,
+        topic: str,
+        callback: Callable[..., None],
+        profile: QoSProfile,
+        refuse: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__(node, kind, topic, callback, profile, refuse)
         self._node = node
         self._context, self._interruption = node.context, GuardCondition(None, None, context=node.context)
 

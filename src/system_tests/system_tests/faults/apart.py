@@ -16,6 +16,7 @@ from bringup.paths import RunDirectory
 from bringup.session import Session
 from bringup.supervisor import StoppedError, Supervisor
 from contracts.station import load_station
+from system_tests.faults.injector import behind_injector
 
 GONE_S = 6.0  # drivers brake and release their devices within 5 s
 
@@ -55,8 +56,9 @@ def children(parent: int) -> list[Path]:
 def main() -> int:
     """Run until stopped."""
     run = RunDirectory(Path(sys.argv[1]))
-    nodes = graph.describe(load_station(run.station), run.station)
-    with Supervisor([node for node in nodes if node.stage > graph.EMULATORS], run) as supervisor:
+    station = load_station(run.station)
+    nodes = [node for node in graph.describe(station, run.station) if node.stage > graph.EMULATORS]
+    with Supervisor(nodes, run, behind_injector(station, run.parameters)) as supervisor:
         supervisor.start()
         supervisor.bring_up()
         with contextlib.suppress(StoppedError):

@@ -9,7 +9,7 @@ from functools import partial
 from device_emulators.addresses import UNITREE_MODULES
 from system_tests.faults import acts, changes
 from system_tests.faults.devices import LOST, TIMED_OUT, of_dds_device, of_device, of_xarm_gripper
-from system_tests.faults.fault import Expected, Fault, forged, frozen, killed, nothing, pictures
+from system_tests.faults.fault import Expected, Fault, forged, frozen, killed, nothing, pictures, second_publisher
 from system_tests.faults.trial import Trial
 
 CAMERA = [
@@ -36,6 +36,8 @@ POLICY = [
     Fault("duplicated chunk", Expected.GOES_ON, partial(acts.again, ago=0), lambda t: t.injector.quiet()),
 ]
 COMMANDS = [
+    second_publisher("/left/latent_action", "second policy"),
+    second_publisher("/left/arm/command", "second publisher of commands"),
     frozen("left_codec", Expected.HOLDS, "command timeout"),
     forged("NaN in a command", changes.with_number(0, math.nan), "not_finite", commands=True),
     forged("names of another robot", changes.renamed, "wrong_names", commands=True),

@@ -123,6 +123,18 @@ def pictures(name: str, ahead_s: float, frozen: bool, *reported: str) -> Fault:
     return Fault(name, Expected.HOLDS, begin, end, reported)
 
 
+def second_publisher(topic: str, name: str) -> Fault:
+    """A second node that publishes on a topic of the graph."""
+
+    def begin(trial: Trial) -> None:
+        trial.injector.intrude(topic)
+
+    def end(trial: Trial) -> None:
+        trial.injector.quiet()
+
+    return Fault(name, Expected.STOPS, begin, end, (f"two publishers of /forwarded{topic}", "intruder"))
+
+
 def _to_all(trial: Trial, nodes: Iterable[str], number: int) -> None:
     for node in nodes:
         trial.signal(node, number)

@@ -1,6 +1,8 @@
 """Injects faults into a running graph: forged messages, device faults, the emergency stop; and resets the drivers.
 
-It subscribes to the graph's messages, so that a forged message is a real one with one change.
+Images, latent actions and commands go through it: it forwards them from the topics of the graph to those that their
+subscribers are remapped to. A topic has one publisher, so a forged message, which is a real one with one change, could
+not come from a second one.
 """
 
 from __future__ import annotations
@@ -9,27 +11,59 @@ import copy
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from bringup.executables import process_command
+from bringup.graph import DRIVERS, POLICY, NodeDescription
 from bringup.release import NOT_STOPPED
 from contracts.station import Station
+from hand_drivers.devices.ros2_link import RosThread
 from node_kit import messages, qos
 
 SIDES, PARTS = ("left", "right"), ("arm", "hand")
 ANSWER_S, RESET_S = 1.0, 8.0
 KEPT_IMAGES = 10
+FORWARDED = "/forwarded"  # prefix of the topics that subscribers receive from the injector
+Command = Callable[[Sequence[NodeDescription]], list[str]]
+
+
+def behind_injector(station: Station, parameters: Path) -> Command:
+    """The command of a process of the graph whose subscriptions are remapped to what the injector forwards."""
+
+    def command(nodes: Sequence[NodeDescription]) -> list[str]:
+        rules = [(node.name, topic) for node in nodes for topic in subscribed(station, node)]
+        remapped = [word for name, topic in rules for word in ("-r", f"{name}:{topic}:={FORWARDED}{topic}")]
+        return [*process_command(nodes, parameters), *remapped]
+
+    return command
+
+
+def subscribed(station: Station, node: NodeDescription) -> list[str]:
+    """The forwarded topics that a node subscribes to."""
+    if node.stage == DRIVERS:
+        return [f"/{node.parameters['side']}/{node.parameters['part']}/command"]
+    if node.executable == "codec_node":
+        return [f"/{node.parameters['side']}/latent_action"]
+    return [image_topic(station)] if node.stage == POLICY else []
+
+
+def image_topic(station: Station) -> str:
+    """The topic of the policy's camera."""
+    return f"/camera/{next(iter(station.cameras))}/image_raw"
 
 
 class Injector:
@@ -39,13 +73,14 @@ class Injector:
         self._context = Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = Node("injector", context=self._context, start_parameter_services=False, enable_rosout=False)
-        self._camera = f"/camera/{next(iter(station.cameras))}/image_raw"
-        self.images: deque[Image] = deque(maxlen=KEPT_IMAGES)
+        self._camera = image_topic(station)
+        self._images: deque[bytes] = deque(maxlen=KEPT_IMAGES)
         self.chunks: dict[str, JointTrajectory] = {}  # topic -> newest that the graph published
         self._listeners: dict[str, Callable[[str, JointTrajectory], None]] = {}
         self._publishers: dict[str, Any] = {}
         self._open()
         self._stream: threading.Thread | None = None
+        self._intruder: RosThread | None = None
         self._quiet = threading.Event()
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
@@ -62,8 +97,13 @@ class Injector:
         """Topics of the codecs' chunks."""
         return [f"/{side}/{part}/command" for side in SIDES for part in PARTS]
 
+    @property
+    def images(self) -> list[Image]:
+        """The newest images."""
+        return [deserialize_message(data, Image) for data in list(self._images)]
+
     def publish(self, topic: str, message: Any) -> None:
-        """Publish one message on a topic of the graph."""
+        """Publish one message to the subscribers of a topic."""
         self._publishers[topic].publish(message)
 
     def device_fault(self, part: str, setting: str) -> None:
@@ -98,6 +138,9 @@ class Injector:
         if self._stream is not None:
             self._stream.join(2.0)
         self._stream = None
+        if self._intruder is not None:
+            self._intruder.end()
+        self._intruder = None
         self.chunks.clear()  # last, as the stream uses them
 
     def wait_for_chunks(self, topics: Iterable[str]) -> None:
@@ -111,6 +154,13 @@ class Injector:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{missing[0]}: no message for {ANSWER_S:g} s")
             time.sleep(0.005)
+
+    def intrude(self, topic: str) -> None:
+        """Publish the chunks of a topic from a second node, too, until `quiet`."""
+        self._intruder = intruder = RosThread("intruder")
+        second = intruder.node.create_publisher(JointTrajectory, FORWARDED + topic, qos.COMMAND)
+        self.on_chunk(topic, lambda _, message: second.publish(message))
+        intruder.start()
 
     def forge(self, topics: Iterable[str], change: Callable[[JointTrajectory], None]) -> None:
         """Publish the newest chunk of each topic with the present time as its stamp, and changed by `change`."""
@@ -157,12 +207,12 @@ class Injector:
     def _open(self) -> None:
         node, kept = self._node, qos.LATCHED
         for topic in (*self.latent_topics, *self.command_topics):
-            self._publishers[topic] = node.create_publisher(JointTrajectory, topic, qos.COMMAND)
+            self._publishers[topic] = node.create_publisher(JointTrajectory, FORWARDED + topic, qos.COMMAND)
             node.create_subscription(JointTrajectory, topic, partial(self._receive, topic), qos.COMMAND)
-        self._publishers[self._camera] = node.create_publisher(Image, self._camera, qos.IMAGE)
+        self._publishers[self._camera] = node.create_publisher(Image, FORWARDED + self._camera, qos.IMAGE)
         self._publishers["/emulators/fault"] = node.create_publisher(String, "/emulators/fault", 10)
         self._publishers["/estop"] = node.create_publisher(Bool, "/estop", kept)
-        node.create_subscription(Image, self._camera, self._receive_image, qos.IMAGE)
+        node.create_subscription(Image, self._camera, self._receive_image, qos.IMAGE, raw=True)
 
     def publish_image(self, image: Image, stamp_ns: int) -> None:
         """Publish an image with another stamp, ns."""
@@ -171,19 +221,17 @@ class Injector:
         message.data = image.data
         self.publish(self._camera, message)
 
-    def _receive_image(self, image: Image) -> None:
-        self.images.append(image)
+    def _receive_image(self, data: bytes) -> None:
+        self.publish(self._camera, data)
+        self._images.append(data)
 
     def _receive(self, topic: str, message: JointTrajectory) -> None:
-        """Keep a chunk of the graph, which is newer than all before; others are this node's own forgeries."""
-        newest = self.chunks.get(topic)
-        if self._stream is not None:
-            return
-        if newest is None or messages.stamp_ns(message.header) > messages.stamp_ns(newest.header):
-            self.chunks[topic] = message
-            react = self._listeners.get(topic)
-            if react is not None:
-                react(topic, message)
+        """Forward and keep a chunk of the graph."""
+        self.publish(topic, message)
+        self.chunks[topic] = message
+        react = self._listeners.get(topic)
+        if react is not None:
+            react(topic, message)
 
     def _spin(self) -> None:
         try:

@@ -18,7 +18,7 @@ from bringup.session import Session, prepare
 from bringup.supervisor import Supervisor
 from hand_drivers.status import State
 from system_tests.faults.apart import Apart
-from system_tests.faults.injector import Injector
+from system_tests.faults.injector import Injector, behind_injector
 from system_tests.faults.truth import Truth
 
 CLOCK = Path(__file__).parent / "clock"
@@ -151,7 +151,9 @@ def trial(arguments: Sequence[str], stopped: bool = False, apart: bool = False) 
         injector = Injector(session.station)
         stack.callback(injector.close)
         own = [node for node in session.nodes if node.stage <= EMULATORS or not apart]
-        supervisor = stack.enter_context(Supervisor(own, session.run))
+        supervisor = stack.enter_context(
+            Supervisor(own, session.run, behind_injector(session.station, session.run.parameters))
+        )
         supervisor.start()
         if stopped:
             injector.estop(True)
