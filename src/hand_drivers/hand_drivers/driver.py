@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable
 from operator import sub
@@ -21,6 +22,7 @@ from hand_drivers.status import ChunkStatus, Counts, State
 from hand_drivers.trace import CommandTrace
 
 _CATCH_UP_S = 0.5  # a joint that reaches its command within this time, at its present velocity, follows it
+_IN_USE_S = 1.0  # a publisher is in use for this time after its last chunk
 _RELEASE_S = 1.0  # longest time to wait for another thread that uses the device
 _OUTSIDE = 0.25  # how far outside of its limits a joint may be at the start, as a share of its range
 _LAGGING, _LAGGING_S = 0.5, 0.5  # share of `max_following_error` that is a fault after this time
@@ -48,6 +50,7 @@ class Driver:
         self.audit = LimitMonitor(limits, self._dt)
         self.trace = CommandTrace()
         self._at_stop = False
+        self._accepted_ns = -math.inf  # time of the last chunk that was accepted
         self._disowned = ""  # the last reason given to `disown`
         self._faulty = False  # whether the device reported a fault since it was enabled
         self._commanded_ns: int | None = None  # time of the last command, None after the start
@@ -132,6 +135,7 @@ class Driver:
             since_ns = now_ns if self._commanded_ns is None else min(self._commanded_ns, now_ns)
             self._commands.follow(chunk, now_ns, wall_ns, command.position, since_ns)
             self._mode.track()
+            self._accepted_ns = now_ns
             self.counts.chunks += 1
             self.trace.accepted()
         return status
@@ -150,14 +154,15 @@ class Driver:
         """Brake and latch for a reason that does not persist: a reset is permitted at once."""
         self._mode.latch(reason)
 
-    def disown(self, reason: str) -> None:
-        """Refuse a chunk that is not from the only publisher; a robot that follows one brakes, which is a fault.
+    def disown(self, reason: str, now_ns: int) -> None:
+        """Refuse a chunk that is not from the only publisher; where one was followed just before, that is a fault.
 
         Args:
             reason: Names the publishers.
+            now_ns: Now, on the time axis of `tick`.
         """
         self.refuse(ChunkStatus.TWO_PUBLISHERS)
-        if self.state is State.TRACKING:
+        if self._mode.movable and now_ns - self._accepted_ns < _IN_USE_S * SECOND:
             self._note(reason)
             self._mode.latch(reason)
         elif self._disowned and self.reason == self._disowned:  # the names of the publishers may become known later

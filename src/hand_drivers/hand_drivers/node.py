@@ -142,7 +142,7 @@ class DriverNode(Lifecycle):
 
     def _on_conflict(self, reason: str) -> None:
         """Refuse a command that is not from the only publisher, and print who there is."""
-        self._driver.disown(reason)
+        self._driver.disown(reason, self._step_ns)
         if reason != self._conflict:
             self._conflict = reason
             log.warning(self, f"refused: {reason}")

@@ -70,8 +70,8 @@ def moving(bench: Bench) -> Bench:
 
 def test_a_second_publisher_brakes_a_moving_robot_until_a_reset(bench):
     driver = moving(bench).driver
-    driver.disown("two publishers of /x: a and an unknown node")
-    driver.disown("two publishers of /x: a and b")
+    driver.disown("two publishers of /x: a and an unknown node", bench.now)
+    driver.disown("two publishers of /x: a and b", bench.now)
     assert (driver.state, driver.reason, driver.faults) == (State.STOPPED, "two publishers of /x: a and b", 1)
     bench.run(1.0)
     assert driver.at_rest and driver.refusal == "two_publishers"
@@ -80,8 +80,9 @@ def test_a_second_publisher_brakes_a_moving_robot_until_a_reset(bench):
     assert driver.reset() == (True, "holding") and bench.send([np.ones(3)]) is ChunkStatus.ACCEPTED
 
 
-def test_a_second_publisher_is_refused_by_a_robot_at_rest_without_a_stop(bench):
-    bench.driver.disown("two publishers of /x: a and b")
+def test_a_successor_of_a_silent_publisher_is_refused_without_a_stop(bench):
+    moving(bench).run(2.0)
+    bench.driver.disown("two publishers of /x: a and b", bench.now)
     assert (bench.driver.state, bench.driver.faults) == (State.HOLDING, 0)
     assert bench.send([np.ones(3)]) is ChunkStatus.ACCEPTED
 
