@@ -30,9 +30,17 @@ from bringup import graph
 from bringup.environment import environment
 from bringup.processes import Exit
 from bringup.session import Session, prepare
-from bringup.station import ALIASES, closest
+from bringup.station import ALIASES, description
 from bringup.supervisor import BRAKING_S
+from contracts.station import station_names
 from node_kit.qos import LATCHED
+
+UNCHANGED = "(as in the station)"
+# Settings of launch itself, which are configurations like arguments.
+OF_LAUNCH = (
+    *("launch-prefix", "launch-prefix-filter", "emulate_tty", "sigterm_timeout", "sigkill_timeout"),
+    *("global_params", "ros_remaps"),
+)
 
 
 def launch_description(name: str) -> LaunchDescription:
@@ -41,21 +49,18 @@ def launch_description(name: str) -> LaunchDescription:
     Args:
         name: The default of the argument `station`.
     """
-    declared = [DeclareLaunchArgument("station", default_value=name, description="YAML file or shipped station")]
-    for argument, field in ALIASES.items():
-        declared.append(DeclareLaunchArgument(argument, default_value="", description=f"{field} of the station"))
+    files = f"YAML file, or one of {', '.join(station_names())}"
+    declared = [DeclareLaunchArgument("station", default_value=name, description=files)]
+    for argument in ALIASES:
+        declared.append(DeclareLaunchArgument(argument, default_value=UNCHANGED, description=description(argument)))
     return LaunchDescription([*declared, OpaqueFunction(function=_bring_up)])
 
 
 def _bring_up(context: LaunchContext) -> list[Any]:
-    known = ("station", *ALIASES)
-    # Other arguments may belong to a launch file that includes this one; those with a dot are fields of a station.
-    given = {name: value for name, value in context.launch_configurations.items() if name in known or "." in name}
-    wrong = {name: near for name in context.launch_configurations.keys() - given.keys() if (near := closest(name))}
-    hints = [
-        LogInfo(msg=f"argument: found {name!r}, which is not an argument; {near!r}?") for name, near in wrong.items()
-    ]
-    return [*hints, *actions(context, prepare([f"{name}:={value}" for name, value in given.items() if value]))]
+    """Refuses, as `./ws demo`, what is no argument; a launch file that includes this one scopes its own (see docs)."""
+    configured = context.launch_configurations.items()
+    given = [f"{name}:={value}" for name, value in configured if value != UNCHANGED and name not in OF_LAUNCH]
+    return actions(context, prepare(given))
 
 
 def actions(context: LaunchContext, session: Session) -> list[Any]:
@@ -63,12 +68,8 @@ def actions(context: LaunchContext, session: Session) -> list[Any]:
     variables = [SetEnvironmentVariable(name, value) for name, value in environment().items()]
     manager, processes = _manager(session), graph.processes(session.nodes)
     started = {name: _process(session, nodes) for name, nodes in processes.items()}
-    watch = RegisterEventHandler(OnProcessExit(on_exit=_on_exit(context, manager, started)))
-    launched = [*variables, watch, *started.values(), manager]
-    if session.station.seconds:
-        end = EmitEvent(event=Shutdown(reason=f"{session.station.seconds:g} s are over"))
-        launched.append(TimerAction(period=session.station.seconds, actions=[end]))
-    return launched
+    on_exit = _on_exit(context, manager, started, session.station.seconds)
+    return [*variables, RegisterEventHandler(OnProcessExit(on_exit=on_exit)), *started.values(), manager]
 
 
 def _process(session: Session, nodes: Sequence[graph.NodeDescription]) -> Node:
@@ -86,15 +87,22 @@ def _manager(session: Session) -> Node:
 
 
 def _on_exit(
-    context: LaunchContext, manager: Node, processes: Mapping[str, Node]
+    context: LaunchContext, manager: Node, processes: Mapping[str, Node], seconds: float
 ) -> Callable[[ProcessExited, LaunchContext], list[Any] | None]:
-    """The handler of the end of a process: emergency stop, unless the manager is done or the launch is ending."""
+    """The handler of the end of a process: emergency stop, unless the launch is ending or the graph is active.
+
+    The manager ends once the graph is active: then the run's seconds begin, as those of `./ws demo`.
+    """
     # Created in advance: a publisher reaches only subscribers that have discovered it.
     stop = get_ros_node(context).create_publisher(Bool, "/estop", LATCHED)
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[Any] | None:
-        if context.is_shutdown or (event.action is manager and event.returncode == 0):
+        if context.is_shutdown:
             return None
+        if event.action is manager and event.returncode == 0:
+            over = f"{seconds:g} s are over"
+            end = [LogInfo(msg=over), EmitEvent(event=Shutdown(reason=over))]
+            return [TimerAction(period=seconds, actions=end)] if seconds else None
         stop.publish(Bool(data=True))
         name = next((name for name, started in processes.items() if started is event.action), "lifecycle_manager")
         reason = str(Exit(name, event.returncode))

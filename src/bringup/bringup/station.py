@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
+import embodiments
 from bringup import paths
 from contracts.errors import FileError, validate
 from contracts.files import dump_yaml, parse_yaml, read_mapping
@@ -53,6 +54,26 @@ def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
             raise ArgumentError(f"argument {name}: found twice, expected once")
         parsed[name] = _scalar(value)
     return parsed
+
+
+def description(name: str) -> str:
+    """What an argument sets, and its values where they are few."""
+    field, values = ALIASES[name], _choices(name)
+    return f"{field} of the station" + (f"; one of {', '.join(values)}" if values else "")
+
+
+def _choices(name: str) -> tuple[str, ...]:
+    if name.endswith("_hand"):
+        return (*embodiments.names("hand"), *embodiments.names("gripper"))
+    if name.endswith("_arm"):
+        return embodiments.names("arm")
+    from simulation.tasks.pick_place import TASKS  # loads the physics
+
+    return {
+        "backend": get_args(Station.model_fields["backend"].annotation),
+        "task": tuple(sorted(TASKS)),
+        "record": ("true", "false"),
+    }.get(name, ())
 
 
 def closest(name: str) -> str:

@@ -28,7 +28,7 @@ LAUNCH_FILES = sorted((Path(__file__).parents[2] / "bringup" / "launch").glob("*
 class Launched:
     """A launch of the small graph, its nodes found through an ament prefix of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seconds: float = 0.0) -> None:
         self.notes = folder / "notes"
         self.output = folder / "output"
         prefix = folder / "prefix"
@@ -36,7 +36,7 @@ class Launched:
         install(prefix, "bringup", "lifecycle_manager", f"{sys.executable} -m bringup.lifecycle_manager")
         path = f"{prefix}{os.pathsep}{os.environ.get('AMENT_PREFIX_PATH', '')}"
         env = {**os.environ, "AMENT_PREFIX_PATH": path, "NOTES": str(self.notes), "ROS_LOG_DIR": str(folder / "ros")}
-        argv = [sys.executable, str(FAKES / "launched.py"), str(folder)]
+        argv = [sys.executable, str(FAKES / "launched.py"), str(folder), str(seconds)]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, env=env)
 
@@ -80,6 +80,13 @@ def test_a_launched_graph_becomes_active_and_ends_on_ctrl_c(launched: Launched) 
     assert steps[:4] == [(n, t) for n in ("first", "second") for t in ("configure", "activate")]
 
 
+def test_the_seconds_of_a_launch_begin_when_the_graph_is_active(tmp_path: Path) -> None:
+    launched = Launched(tmp_path, seconds=0.5)
+    launched.process.wait(60)
+    output = launched.output.read_text()
+    assert 0 < output.find("the graph is active") < output.find("0.5 s are over")
+
+
 def test_a_killed_node_of_a_launch_stops_motion(launched: Launched, emergency_stops: EmergencyStops) -> None:
     assert until(lambda: launched.printed("the graph is active"), 30), launched.output.read_text()
     assert until(emergency_stops.connected)
@@ -119,6 +126,32 @@ def test_a_launch_file_refuses_an_unknown_hand_in_one_line(file: Path, tmp_path:
     output = (tmp_path / "output").read_text()
     assert "left_hand: found 'octopus', expected one of" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        ("lefthand:=inspire", "argument: found 'lefthand', expected 'left_hand'"),
+        ("backed:=sim", "argument: found 'backed', expected 'backend'"),
+        ("namespace:=robot1", "argument: found 'namespace', expected one of station, left_hand,"),
+        ("sides.left.hnd.embodiment:=inspire", "sides.left.hnd: found an unknown field, expected 'hand'"),
+    ],
+)
+def test_a_launch_refuses_what_is_no_argument_and_starts_nothing(tmp_path: Path, argument: str, line: str) -> None:
+    launch = started(LAUNCH_FILES[0], tmp_path, argument)
+    assert launch.wait(60) != 0
+    output = (tmp_path / "output").read_text()
+    assert line in output
+    assert "Traceback" not in output and "process started" not in output
+
+
+def test_the_arguments_of_a_launch_file_are_shown_with_their_values() -> None:
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    made = PythonLaunchDescriptionSource(str(LAUNCH_FILES[0])).try_get_launch_description_without_context()
+    shown = {argument.name: argument.description for argument in made.get_launch_arguments()}
+    assert "one of sim, emulated, real" in shown["backend"]
+    assert "inspire" in shown["left_hand"] and "xarm_gripper" in shown["right_hand"] and "xarm7" in shown["left_arm"]
 
 
 @pytest.mark.system

@@ -20,7 +20,7 @@ NODES = [NodeDescription(name, "fakes", "lifecycle_node", {}, stage) for name, s
 def main() -> int:
     run = RunDirectory(Path(sys.argv[1]))
     run.parameters.write_text(parameters_text(NODES))
-    session = Session(station.load("dual_xarm7"), NODES, run)
+    session = Session(station.load("dual_xarm7", {"seconds": float(sys.argv[2])}), NODES, run)
     service = LaunchService()
     bring_up = OpaqueFunction(function=lambda context: actions(context, session))
     service.include_launch_description(LaunchDescription([bring_up]))
