@@ -8,18 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
 from tiny_space import TINY
+from two_processes import train_both
 
 from latent_codec.training.devices import Share
 
 pytestmark = pytest.mark.graph
 
 SCRIPT = Path(__file__).with_name("train_codec_process.py")
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 NETWORKS = {"encoder": {"widths": [16]}, "decoder": {"widths": [16]}}
 CONFIGS = {
     "crosshand": TINY | {"hands": ["inspire", "xhand", "xarm_gripper"], "steps": 12},
@@ -34,32 +33,14 @@ CONFIGS = {
 }
 
 
-def train(config: Path, folder: Path, *launcher: str) -> None:
-    """Run the script in one process or, with a launcher, in several."""
-    folder.mkdir()
-    command = [sys.executable, *launcher, str(SCRIPT), str(config), str(folder)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def weights(folder: Path, rank: int) -> dict[str, np.ndarray]:
-    with np.load(folder / f"weights_{rank}.npz") as content:
-        return dict(content)
-
-
 @pytest.mark.parametrize("recipe", sorted(CONFIGS))
 def test_two_processes_reach_the_loss_and_weights_of_one(tmp_path, recipe):
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(CONFIGS[recipe]))
-    train(config, tmp_path / "one")
-    train(config, tmp_path / "two", *TORCHRUN)
-    first, second = weights(tmp_path / "two", 0), weights(tmp_path / "two", 1)
-    for name, value in weights(tmp_path / "one", 0).items():
-        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
-        np.testing.assert_allclose(first[name], value, atol=2e-4, err_msg=name)
-    one, two = (json.loads((tmp_path / name / "loss_0.json").read_text())["loss"] for name in ("one", "two"))
+    folders = train_both(tmp_path, str(SCRIPT), str(config))
+    one, two = (json.loads((folder / "loss_0.json").read_text())["loss"] for folder in folders)
     assert two == pytest.approx(one, rel=1e-3)
-    assert (tmp_path / "two" / "work" / "checkpoint.safetensors").is_file()
+    assert (folders[1] / "work" / "checkpoint.safetensors").is_file()
 
 
 def test_one_process_evaluates_all_rows_without_a_copy():

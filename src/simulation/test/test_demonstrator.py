@@ -4,10 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from worlds import make_world
+from worlds import demonstrate_round, make_world
 
 import embodiments
-from simulation.collect import CONTROL_S, Side
 from simulation.demonstrator import Path, Waypoint, astray, demonstrate, upright
 from simulation.trials import Trials
 
@@ -74,29 +73,19 @@ def test_a_hand_that_starts_off_its_path_places_its_can(hand, monkeypatch):
 @pytest.mark.parametrize("hand", HANDS)
 def test_a_demonstration_ends_with_the_arms_home(hand, monkeypatch):
     monkeypatch.setattr("simulation.collect.ASTRAY", 0.0)
-    trials = demonstrated(hand, Trials.advance)
+    trials = new_trials(hand)
+    demonstrate_round(trials, Trials.advance)
     assert trials.results == [{"left": True, "right": True}]
     assert trials.elapsed_s < 1.5
 
 
 def placed(hand):
     """Which sides place their can in one demonstration."""
-    return demonstrated(hand, Trials.update).finish()
+    trials = new_trials(hand)
+    demonstrate_round(trials)
+    return trials.finish()
 
 
-def demonstrated(hand, look):
-    """Trials after one demonstration, at which `look` looked as it went on."""
+def new_trials(hand):
     world = make_world(hand, hand)
-    rng = np.random.default_rng(5)
-    trials = Trials(world, world.task, rng)
-    trials.begin()
-    sides = [Side(world, side) for side in world.sides]
-    for side in sides:
-        side.begin(world.task, rng)
-    for tick in range(round((max(side.duration_s for side in sides) + 0.5) / CONTROL_S)):
-        for side in sides:
-            side.act(trials.elapsed_s)
-        world.step(round(CONTROL_S / world.model.opt.timestep))
-        if tick % 3 == 0:
-            look(trials)
-    return trials
+    return Trials(world, world.task, np.random.default_rng(5))
