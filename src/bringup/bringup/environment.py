@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+CONFIG = Path(__file__).resolve().parent / "config"
+PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
+THIS_MACHINE, OTHER_MACHINES = (str(CONFIG / name) for name in ("fastdds.xml", "fastdds_subnet.xml"))
 WANTED = {
-    # Shared-memory segments that images fit into.
-    "FASTRTPS_DEFAULT_PROFILES_FILE": str(Path(__file__).resolve().parent / "config" / "fastdds.xml"),
     "MUJOCO_GL": "egl",
     # The cache's thread has the lowest priority; a killed camera process waits for it, for seconds under load.
     "MESA_SHADER_CACHE_DISABLE": "true",
@@ -24,7 +25,17 @@ WANTED = {
 
 def environment() -> dict[str, str]:
     """The variables that are not set, with their values."""
-    return {name: value for name, value in WANTED.items() if not os.environ.get(name)}
+    missing = {name: value for name, value in WANTED.items() if not os.environ.get(name)}
+    # One of these two was chosen for another discovery range; any other file is the user's own.
+    if os.environ.get(PROFILE, "") in ("", THIS_MACHINE, OTHER_MACHINES) and os.environ.get(PROFILE) != profile():
+        missing[PROFILE] = profile()
+    return missing
+
+
+def profile() -> str:
+    """The Fast DDS profile: its sockets are bound to this machine unless others are to be discovered."""
+    local = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST" and not os.environ.get("ROS_STATIC_PEERS")
+    return THIS_MACHINE if local else OTHER_MACHINES
 
 
 if __name__ == "__main__":

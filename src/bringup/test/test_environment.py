@@ -1,0 +1,85 @@
+"""The environment of all processes: whom a graph on this machine alone lets in."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bringup import environment
+
+NETWORK = Path(__file__).parent / "fakes" / "two_machines.sh"
+TALK = """
+import time, rclpy
+from std_msgs.msg import String
+rclpy.init()
+node = rclpy.create_node("station")
+publisher = node.create_publisher(String, "/secret", 10)
+while True:
+    publisher.publish(String(data="secret"))
+    time.sleep(0.05)
+"""
+HEAR = """
+import sys, time, rclpy
+from std_msgs.msg import String
+rclpy.init()
+node, heard, end = rclpy.create_node("stranger"), [], time.monotonic() + float(sys.argv[1])
+node.create_subscription(String, "/secret", heard.append, 10)
+while not heard and time.monotonic() < end:
+    rclpy.spin_once(node, timeout_sec=0.1)
+print("heard" if heard else "nothing")
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}, environment.THIS_MACHINE),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, environment.OTHER_MACHINES),
+        ({}, environment.OTHER_MACHINES),  # ROS's default is SUBNET
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_STATIC_PEERS": "10.0.0.2"}, environment.OTHER_MACHINES),
+        ({environment.PROFILE: environment.THIS_MACHINE}, environment.OTHER_MACHINES),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", environment.PROFILE: "/home/me/own.xml"}, "/home/me/own.xml"),
+    ],
+)
+def test_sockets_are_bound_to_this_machine_unless_others_are_wanted(
+    variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_STATIC_PEERS", environment.PROFILE):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert (os.environ | environment.environment())[environment.PROFILE] == expected
+
+
+def test_the_two_profiles_differ_in_the_interfaces_alone() -> None:
+    local, others = (Path(file).read_text() for file in (environment.THIS_MACHINE, environment.OTHER_MACHINES))
+    plain = re.sub(r"<interfaceWhiteList>.*?</interfaceWhiteList>", "", local, flags=re.DOTALL)
+    assert _tags(plain) == _tags(others) != _tags(local)
+
+
+def _tags(text: str) -> list[str]:
+    return re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL).split()
+
+
+@pytest.mark.graph
+def test_a_stranger_on_another_machine_hears_nothing_of_a_localhost_graph() -> None:
+    possible = ["unshare", "-rnm", "ip", "link", "add", "here", "type", "veth", "peer", "name", "there"]
+    allowed = subprocess.run(possible, capture_output=True)
+    if allowed.returncode != 0:
+        pytest.skip(f"no network namespaces here: {allowed.stderr.decode(errors='replace').strip()}")
+    assert heard_by_stranger("SUBNET", environment.OTHER_MACHINES, seconds=30) == "heard"
+    assert heard_by_stranger("LOCALHOST", environment.THIS_MACHINE, seconds=3) == "nothing"
+
+
+def heard_by_stranger(discovery: str, profile: str, seconds: float) -> str:
+    """What a machine that has the station's address as its static peer receives within a time."""
+    environ = os.environ | {"ROS_AUTOMATIC_DISCOVERY_RANGE": discovery, environment.PROFILE: profile}
+    command = ["unshare", "-rnm", "--kill-child", "bash", str(NETWORK), sys.executable, TALK, HEAR, str(seconds)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
