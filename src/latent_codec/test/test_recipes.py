@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from small_training import trainer_of, weights
 
 import embodiments
 from contracts import plugins
@@ -15,13 +16,11 @@ from latent_codec.codec import Codec
 from latent_codec.training import ablation
 from latent_codec.training.config import load_config
 from latent_codec.training.data import poses
-from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.group import HandGroup
-from latent_codec.training.main import build_recipe, main, places
+from latent_codec.training.main import main, places
 from latent_codec.training.recipes import GROUP, lad, pinch_templates
 from latent_codec.training.recipes.lad_space import LocalTransforms
 from latent_codec.training.recipes.xl_vla import ThumbVectors
-from latent_codec.training.trainer import Trainer, fingerprint
 
 SMALL = {"widths": [16], "activation": "relu"}
 NETWORKS = {"encoder": SMALL, "decoder": SMALL}
@@ -68,16 +67,6 @@ def write(folder, recipe, hands=None, **changes):
     path = folder / f"{recipe}.yaml"
     path.write_text(dump_yaml(data | changes), encoding="utf-8")
     return path
-
-
-def trainer_of(path, work) -> Trainer:
-    config = load_config(path)
-    hashes = input_hashes([embodiments.load(name) for name in config.hands])
-    return Trainer(build_recipe(config, str(path)), config, fingerprint(config, hashes), work)
-
-
-def weights(trainer):
-    return {name: value.detach().numpy().copy() for name, value in trainer.parameters.items()}
 
 
 @pytest.mark.graph

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from rich.console import Console
+from small_training import trainer_of, weights
 
 import embodiments
 from latent_codec.codec import Codec
@@ -20,19 +21,9 @@ from latent_codec.training.data import array_cache, poses
 from latent_codec.training.data.inputs import changed_hands, input_hashes
 from latent_codec.training.data.pools import latent_spread, padded
 from latent_codec.training.grouped_mlp import Layout
-from latent_codec.training.main import build_recipe, main
+from latent_codec.training.main import main
 from latent_codec.training.model import Space
-from latent_codec.training.trainer import Trainer, fingerprint, learning_rate
-
-
-def trainer_of(config_path, work, **changes) -> Trainer:
-    config = load_config(config_path).model_copy(update=changes)
-    hashes = input_hashes([embodiments.load(name) for name in config.hands])
-    return Trainer(build_recipe(config, str(config_path)), config, fingerprint(config, hashes), work)
-
-
-def weights(trainer: Trainer) -> dict[str, np.ndarray]:
-    return {name: value.detach().numpy().copy() for name, value in trainer.parameters.items()}
+from latent_codec.training.trainer import learning_rate
 
 
 def test_a_few_steps_lower_the_loss(tiny_config, tmp_path):

@@ -25,10 +25,12 @@ def train_both(folder: Path, *script: str) -> tuple[Path, Path]:
         command = [sys.executable, *launcher, *script, str(made)]
         done = subprocess.run(command, cwd=made, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stderr
-    first, second, alone = (
-        np.load(path) for path in (two / "weights_0.npz", two / "weights_1.npz", one / "weights_0.npz")
-    )
-    for name, value in alone.items():
-        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
-        np.testing.assert_allclose(first[name], value, atol=2e-4, err_msg=name)
+    with (
+        np.load(one / "weights_0.npz") as alone,
+        np.load(two / "weights_0.npz") as first,
+        np.load(two / "weights_1.npz") as second,
+    ):
+        for name, value in alone.items():
+            np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+            np.testing.assert_allclose(first[name], value, atol=2e-4, err_msg=name)
     return one, two

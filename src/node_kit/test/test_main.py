@@ -58,20 +58,27 @@ sys.exit(spin(Probe, "probe"))
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen]]:
+def launch() -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts processes of the node with these arguments."""
     processes: list[subprocess.Popen] = []
 
-    def run(mode: str = "run", autostart: bool = True) -> subprocess.Popen:
-        arguments = ["--ros-args", "-p", f"mode:={mode}", "-p", f"autostart:={str(autostart).lower()}"]
-        command = [sys.executable, "-c", NODE, *arguments]
+    def run(*arguments: str) -> subprocess.Popen:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        processes.append(subprocess.Popen(command, text=True, **pipes))
+        processes.append(subprocess.Popen([sys.executable, "-c", NODE, *arguments], text=True, **pipes))
         return processes[-1]
 
     yield run
     for process in processes:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def start(launch) -> Callable[..., subprocess.Popen]:
+    def run(mode: str = "run", autostart: bool = True) -> subprocess.Popen:
+        return launch("--ros-args", "-p", f"mode:={mode}", "-p", f"autostart:={str(autostart).lower()}")
+
+    return run
 
 
 def wait_until_active(process: subprocess.Popen) -> None:
@@ -141,20 +148,12 @@ def test_an_error_in_a_callback_ends_the_process_with_1_and_one_line(start):
 
 
 @pytest.fixture
-def start_two() -> Iterator[Callable[..., subprocess.Popen]]:
-    processes: list[subprocess.Popen] = []
-
+def start_two(launch) -> Callable[..., subprocess.Popen]:
     def run(**modes: str) -> subprocess.Popen:
         given = [["-p", f"{name}:mode:={mode}", "-p", f"{name}:autostart:=true"] for name, mode in modes.items()]
-        command = [sys.executable, "-c", NODE, *modes, "--ros-args", *(word for words in given for word in words)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        processes.append(subprocess.Popen(command, text=True, **pipes))
-        return processes[-1]
+        return launch(*modes, "--ros-args", *(word for words in given for word in words))
 
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
+    return run
 
 
 def wait_for(process: subprocess.Popen, line: str) -> None:
