@@ -69,6 +69,7 @@ def rows(statuses: Mapping[str, Status], now_s: float) -> list[tuple[str, int, s
         stale = now_s - status.at_s > SILENT_AFTER_S
         impediment = of_part(status)
         current = f"{impediment.state}; {impediment.remedy}" if impediment else status.message
+        current += f"; {status.values['hidden']}" if "hidden" in status.values else ""
         state = f"stale for {now_s - status.at_s:.0f} s" if stale else current
         listed.append((name, max(status.level, 2 if stale else 0), state, figures(status)))
     return listed

@@ -9,6 +9,9 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
+from node_kit import log
+from node_kit.visibility import HIDDEN, Ports
+
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
 PERIOD_S = 1.0
 Value = str | int | float
@@ -18,7 +21,8 @@ Report = tuple[bytes, str, Mapping[str, Value]]
 class DiagnosticsPublisher:
     """Publishes what ``collect()`` returns as the status ``name``, at 1 Hz.
 
-    A ``collect`` that raises is reported as an ERROR status: diagnostics never end the node.
+    A ``collect`` that raises is reported as an ERROR status: diagnostics never end the node. A node that new nodes do
+    not discover (`visibility`) is a warning, with the reason as the value `hidden`.
 
     Args:
         node: The node that publishes.
@@ -28,6 +32,7 @@ class DiagnosticsPublisher:
 
     def __init__(self, node: Node, name: str, collect: Callable[[], Report]) -> None:
         self._node, self._name, self._collect = node, name, collect
+        self._ports, self._hidden = Ports(), False
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)  # setting back the system clock must not stop the timer
         self._timer = node.create_timer(PERIOD_S, self.publish, clock=self._clock)
@@ -48,6 +53,15 @@ class DiagnosticsPublisher:
         self._node.destroy_publisher(self._publisher)
 
     def _report(self) -> Report:
+        level, message, values = self._collected()
+        if not self._ports.lost():
+            return level, message, values
+        if not self._hidden:
+            self._hidden = True
+            log.warning(self._node, HIDDEN)
+        return max(level, WARN), message, {**values, "hidden": HIDDEN}
+
+    def _collected(self) -> Report:
         try:
             return self._collect()
         except Exception as error:  # raised in a timer, it would end the node
