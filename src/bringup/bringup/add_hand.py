@@ -76,6 +76,9 @@ def command(
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="try the grasp in simulation")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="a hand that was added before")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="train from the first step, whatever checkpoint there is")
+    ] = False,
     steps: Annotated[int, typer.Option(min=1, help="of training")] = STEPS,
     seed: int = 0,
     codec: Annotated[Path, typer.Option(help="the bundle that gets the hand")] = Path("models/codec"),
@@ -97,7 +100,9 @@ def command(
         postures=postures,
         seed=seed,
     )
-    found = Arguments(name, codec, robots, work, urdf, dict(map(tip, tips or [])), options, steps, seed, replace)
+    found = Arguments(
+        name, codec, robots, work, urdf, dict(map(tip, tips or [])), options, steps, seed, replace, restart
+    )
     add(found, wide_console(), check_grasp if check else None)
     return 0
 

@@ -37,6 +37,9 @@ def command(
     evaluation: Annotated[bool, typer.Option(help="roll out in the simulation at the end")] = True,
     accelerator: Annotated[str, typer.Option(help="cpu, gpu or auto")] = "cpu",
     devices: Annotated[int, typer.Option(min=1, help="processes that train, each with a GPU of its own")] = 1,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="train from the first step, whatever checkpoint there is")
+    ] = False,
 ) -> int:
     """Collect, convert, train, export, evaluate; what is complete is skipped. Ctrl-C and start again to resume."""
     chosen = load_config(config)
@@ -44,7 +47,9 @@ def command(
         chosen = chosen.model_copy(update={"train": chosen.train.model_copy(update={"max_minutes": minutes})})
     if not evaluation:
         chosen = chosen.model_copy(update={"evaluate": chosen.evaluate.model_copy(update={"episodes": 0})})
-    run_stages(stages(chosen, out, codec, work, dataset, Hardware(accelerator, devices)), work)
+    if restart:
+        (work / "train.done").unlink(missing_ok=True)
+    run_stages(stages(chosen, out, codec, work, dataset, Hardware(accelerator, devices), restart), work)
     return 0
 
 
@@ -57,7 +62,13 @@ class Hardware:
 
 
 def stages(
-    config: PolicyConfig, out: Path, codec: Path, work: Path, dataset: Path | None, hardware: Hardware
+    config: PolicyConfig,
+    out: Path,
+    codec: Path,
+    work: Path,
+    dataset: Path | None,
+    hardware: Hardware,
+    restart: bool = False,
 ) -> list[Stage]:
     """All stages; with a dataset given, collection and conversion are left out."""
     bags, given, bf16 = work / "bags", dataset, config.train.bf16
@@ -68,7 +79,8 @@ def stages(
     rollouts = trained | {"rollouts": config.evaluate.model_dump(mode="json")}
 
     def trains() -> None:
-        learn(config, dataset, codec, work, out, make_fabric(hardware.accelerator, hardware.devices, bf16=bf16))
+        fabric = make_fabric(hardware.accelerator, hardware.devices, bf16=bf16)
+        learn(config, dataset, codec, work, out, fabric, restart=restart)
 
     made = [
         Stage("collect", demonstrations, bags, lambda: collect(config, bags)),

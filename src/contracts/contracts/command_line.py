@@ -17,7 +17,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer has no oth
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came; handled as Ctrl-C is, but for the exit status."""
+    """SIGTERM or SIGHUP came; handled as Ctrl-C is, but for the exit status."""
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
 
     Returns:
         The exit status; 1 after one of `errors`, 2 for arguments that typer refuses, 130 after Ctrl-C, 143 after
-        SIGTERM.
+        SIGTERM or SIGHUP.
     """
     app = typer.Typer(add_completion=False)
     app.command()(_reporting(command, errors, hint))
@@ -92,14 +92,18 @@ def spread(arguments: Sequence[str], lists: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[list[int]]:
+    """SIGTERM and SIGHUP (a lost terminal) interrupt the command, once: a second one must not disturb the clean-up."""
     came: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         came.append(number)
-        raise Terminated
+        if len(came) == 1:
+            raise Terminated
 
-    before = signal.signal(signal.SIGTERM, stop)
+    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heard}  # under nohup, SIGHUP stays ignored
     try:
         yield came
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -89,6 +89,37 @@ def test_sigterm_interrupts_a_command_as_ctrl_c_does(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_a_second_sigterm_does_not_disturb_the_clean_up() -> None:
+    """`timeout` sends it twice: to its child, and to the group that the child is in."""
+    cleaned = []
+
+    def long() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60.0)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleaned.append(True)
+
+    assert run(long, [], name="long", hint="start it again to continue") == 143
+    assert cleaned == [True]
+
+
+def test_a_lost_terminal_interrupts_a_command_unless_it_is_ignored() -> None:
+    def long() -> int:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return 7
+
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        assert run(long, [], name="long", hint="start it again") == 143
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup
+        assert run(long, [], name="long", hint="start it again") == 7
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_that_no_command_handles_gives_its_status(
     number: signal.Signals, status: int, ctrl_c: None

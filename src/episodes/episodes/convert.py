@@ -16,9 +16,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from contracts import command_line
+from contracts.progress import track
 from episodes import sampling
 from episodes.bag import EpisodeReader, is_complete, read_metadata
 from episodes.dataset import DATASET_FILE, Dataset, EpisodeEntry, load_dataset, save_arrays, save_dataset
@@ -227,9 +227,7 @@ def _run(
 
 
 def _track(outcomes: Iterator, total: int, console: Console | None) -> Iterator:
-    columns = (TextColumn("converting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console or Console(stderr=True), disable=total == 0) as progress:
-        yield from progress.track(outcomes, total=total)
+    yield from track(outcomes, "converting", total, console or Console(stderr=True)) if total else outcomes
 
 
 def command(

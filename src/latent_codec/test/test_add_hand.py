@@ -17,13 +17,14 @@ from tiny_space import TINY
 
 import embodiments
 from contracts.bundle import load_manifest
+from contracts.command_line import Terminated
 from embodiments import registry
 from latent_codec.codec import Codec, DecodeStatus
 from latent_codec.training import main
 from latent_codec.training.add_hand import add_hand, bundle
 from latent_codec.training.add_hand.added import AddedHand
 from latent_codec.training.add_hand.frozen import load_frozen
-from latent_codec.training.add_hand.place import Arguments
+from latent_codec.training.add_hand.place import Arguments, workplace
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.crosshand_terms import Settings
 from latent_codec.training.data import poses
@@ -218,6 +219,27 @@ def test_what_cannot_be_added_is_refused_in_one_line(grown, name, urdf, replace,
         add(grown, name, urdf, replace=replace)
     assert message in str(error.value) and "\n" not in str(error.value)
     assert digests(grown) == before
+
+
+def test_an_interrupted_addition_leaves_nothing_beside_the_bundle(copy, monkeypatch):
+    def interrupt(*_: object, **__: object) -> None:
+        assert list(copy.glob(".added.*")), "its place of work is here"
+        raise Terminated
+
+    monkeypatch.setattr(add_hand, "extend", interrupt)
+    with pytest.raises(Terminated):
+        add(copy, "toy", replace=True)
+    assert not list(copy.glob(".added.*"))
+
+
+def test_what_a_killed_process_left_is_removed_and_a_living_ones_kept(copy):
+    (copy / ".added.999999999.x" / "bundle").mkdir(parents=True)
+    (copy / ".added.abandoned").mkdir()
+    living = copy / f".added.{os.getppid()}.x"
+    living.mkdir()
+    with workplace(None, Arguments("toy", copy / "codec", copy / "robots", copy / "work")):
+        pass
+    assert list(copy.glob(".added.*")) == [living]
 
 
 def test_an_added_hand_can_be_replaced_by_the_same_files(copy, monkeypatch):

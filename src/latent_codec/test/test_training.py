@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import replace
 
@@ -44,12 +45,27 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(tiny_c
         np.testing.assert_array_equal(weights(rest)[name], value, err_msg=name)
 
 
-def test_checkpoint_of_another_training_is_named_and_not_continued(tiny_config, tmp_path, capsys):
+def test_a_checkpoint_of_another_training_is_refused_and_kept(tiny_config, tmp_path):
+    trainer = trainer_of(tiny_config, tmp_path)
+    trainer.run(steps=5)
+    before = trainer.path.read_bytes()
+    with pytest.raises(CheckpointError, match=r"found step 5 of another training .* give --restart"):
+        trainer_of(tiny_config, tmp_path, seed=1)
+    assert trainer.path.read_bytes() == before
+
+
+def test_a_training_that_is_to_start_anew_ignores_any_checkpoint(tiny_config, tmp_path):
     trainer_of(tiny_config, tmp_path).run(steps=5)
-    other = trainer_of(tiny_config, tmp_path, seed=1)
-    assert other.step == 0
-    other.run(steps=1, console=Console())
-    assert "checkpoint.safetensors: found step 5 of another training" in capsys.readouterr().out
+    config = load_config(tiny_config)
+    again = Trainer(build_recipe(config, "tiny"), config, "another", tmp_path, restart=True)
+    assert again.step == 0
+
+
+def test_a_pipe_shows_progress_between_checkpoints(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr("contracts.progress.LINE_EVERY_S", 0.0)
+    out = io.StringIO()
+    trainer_of(tiny_config, tmp_path).run(steps=3, console=Console(file=out, width=200))
+    assert [f"step {step} of 30: loss" in out.getvalue() for step in (1, 2, 3)] == [True] * 3
 
 
 def test_checkpoint_is_continued_with_another_checkpoint_interval(tiny_config, tmp_path):
@@ -79,15 +95,28 @@ def test_checkpoint_and_cache_that_are_no_regular_files_are_not_opened(tmp_path,
     assert array_cache.load(tmp_path / "file.safetensors", {}) is None
 
 
-@pytest.mark.parametrize("damage", [truncated, changed_in_a_weight])
+def changed_in_the_step(content: bytes) -> bytes:
+    return content.replace(b'step\\": 5', b'step\\": 4')
+
+
+def changed_in_the_fingerprint(content: bytes) -> bytes:
+    at = content.index(b"fingerprint") + 20
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize("damage", [truncated, changed_in_a_weight, changed_in_the_step, changed_in_the_fingerprint])
 def test_damaged_checkpoint_is_refused_in_one_line(tiny_config, tmp_path, capsys, damage):
     trainer = trainer_of(tiny_config, tmp_path / "work")
     trainer.run(steps=5)
-    trainer.path.write_bytes(damage(trainer.path.read_bytes()))
+    damaged = damage(trainer.path.read_bytes())
+    assert damaged != trainer.path.read_bytes()
+    trainer.path.write_bytes(damaged)
     arguments = ["--config", str(tiny_config), "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
     assert main(arguments) == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and "checkpoint.safetensors: " in lines[0] and "expected" in lines[0]
+    assert "--restart" in lines[0]
+    assert trainer.path.read_bytes() == damaged
     assert not (tmp_path / "out").exists()
 
 

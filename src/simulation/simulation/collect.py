@@ -13,6 +13,7 @@ import typer
 from rich.progress import Progress
 
 from contracts import command_line
+from contracts.progress import Lines
 from contracts.station import DEFAULT_STATION, Station, station_with_hands
 from embodiments.inverse_kinematics import ArmIK
 from episodes.bag import EpisodeWriter, is_complete
@@ -177,11 +178,13 @@ def run(
         batches += [missing[start : start + 10] for start in range(0, len(missing), 10)]
     out.mkdir(parents=True, exist_ok=True)
     done, good = 0, 0
-    with multiprocessing.get_context("spawn").Pool(workers) as pool, Progress() as progress:
+    lines = Lines()
+    with multiprocessing.get_context("spawn").Pool(workers) as pool, Progress(console=lines.console) as progress:
         bar = progress.add_task("demonstrations", total=sum(map(len, batches)))
         for results in pool.imap_unordered(record_all, batches):
             done, good = done + 2 * len(results), good + sum(sum(result.values()) for result in results)
             progress.update(bar, advance=len(results), description=f"demonstrations, {good}/{done} picks succeed")
+            lines.show(f"demonstrations: {done // 2} of {sum(map(len, batches))}, {good}/{done} picks succeed")
     print(f"{done // 2} new episodes in {out}, {good} of {done} picks succeed")
 
 

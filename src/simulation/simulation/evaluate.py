@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.progress import track
 
 from contracts import command_line, results
 from contracts.bundle import BundleError, bundle_sha256
@@ -24,6 +23,7 @@ from contracts.errors import FileError
 from contracts.files import write_atomic
 from contracts.framing import check_camera
 from contracts.manifest import MANIFEST_NAME
+from contracts.progress import track
 from contracts.rendering import RenderError
 from contracts.station import DEFAULT_STATION, station_with_hands
 from latent_codec.codec import Codec
@@ -85,7 +85,7 @@ def roll_out(bench: Bench, episodes: int, seed: int, continuous: bool) -> dict[s
     began, simulated = time.monotonic(), 0.0
     if continuous:
         bench.rollout.begin(trials)
-    for _ in track(range(episodes), description=f"{bench.labels['left_hand']} | {bench.labels['right_hand']}"):
+    for _ in track(range(episodes), f"{bench.labels['left_hand']} | {bench.labels['right_hand']}"):
         before = bench.world.time_s if continuous else 0.0
         (bench.rollout.go_on if continuous else bench.rollout.run)(trials)
         simulated += bench.world.time_s - before

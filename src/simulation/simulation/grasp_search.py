@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import mujoco
 import numpy as np
 import typer
-from rich.progress import track
 
 from contracts import command_line
+from contracts.progress import track
 from contracts.station import Table
 from contracts.transforms import matrix_rpy
 from embodiments import Embodiment, EmbodimentError, load
@@ -140,7 +140,7 @@ def search(hand: Embodiment, tries: int, seed: int) -> tuple[np.ndarray, float]:
     spread_m, spread_rad = np.array([0.03, 0.025, 0.02]), np.array([0.15, 0.25, 0.6])
     best: list[Candidate] = [Candidate(np.zeros(3), np.zeros(3))]
     best[0] = replace(best[0], cost=floating.score(best[0].frame(guess), postures, DISTURBANCES_M))
-    for index in track(range(tries), description=hand.name):
+    for index in track(range(tries), hand.name):
         wide = index < tries // 2
         scale = 1.0 if wide else 0.25
         centre = Candidate(np.zeros(3), np.zeros(3)) if wide else best[int(rng.integers(len(best)))]

@@ -15,13 +15,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
 
 import embodiments
 from contracts import command_line, results
 from contracts.bundle import bundle_sha256
 from contracts.errors import FileError
 from contracts.files import write_atomic
+from contracts.progress import track
 from latent_codec.codec import Codec
 from latent_codec.evaluation import admissibility
 from latent_codec.evaluation.measure import COUNT, measure_space, oracle_report, pairs_to_solve
@@ -88,7 +88,7 @@ def run(codecs: Mapping[str, Codec], poses: int, oracle: Oracle | None, console:
     spaces = {name: CodecSpace(codec) for name, codec in codecs.items()}
     if oracle is not None:
         todo = oracle.missing(pairs_to_solve(spaces.values(), poses))
-        for source, target in track(todo, "oracle", console=console, disable=not todo or console is None):
+        for source, target in track(todo, "oracle", console=console or Console(quiet=True)):
             oracle.best(source, target)
     return {
         "poses": poses,

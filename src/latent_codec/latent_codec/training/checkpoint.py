@@ -19,7 +19,7 @@ from contracts.files import check_file, parse_json, replacing
 
 MAX_BYTES = 32 << 30
 CONTENT, DIGEST = "content", "sha256"
-ADVICE = "; delete the file to start from the first step"
+ADVICE = "; to start from the first step, delete the file or give --restart"
 
 
 class CheckpointError(FileError):
@@ -38,7 +38,8 @@ def save(path: Path, tensors: Mapping[str, Tensor], content: Mapping[str, Any]) 
         OSError: The file cannot be written; what was there before still is.
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {CONTENT: json.dumps(content), DIGEST: _digest(plain)}
+    text = json.dumps(content)
+    header = {CONTENT: text, DIGEST: _digest(plain, text)}
     with replacing(path) as partial:
         save_file(plain, partial, metadata=header)
 
@@ -63,13 +64,14 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = f"damaged content ({type(error).__name__}: {error})"
         raise CheckpointError(path, "", reason, f"a whole checkpoint{ADVICE}") from None
-    if header.get(DIGEST) != _digest(tensors):
-        raise CheckpointError(path, DIGEST, "tensors of another sum", f"the sum in the header{ADVICE}")
+    if header.get(DIGEST) != _digest(tensors, header[CONTENT]):
+        raise CheckpointError(path, DIGEST, "content of another sum", f"the sum in the header{ADVICE}")
     return tensors, content
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: Mapping[str, Tensor], content: str) -> str:
+    """Of tensors and of what they belong to: a changed step or fingerprint is damage, too."""
+    digest = hashlib.sha256(content.encode())
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)

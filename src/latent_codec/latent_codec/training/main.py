@@ -42,11 +42,14 @@ def command(
     work: Annotated[Path | None, typer.Option(help="of checkpoints: out/train/codec, or a folder NAME in it")] = None,
     accelerator: Annotated[str, typer.Option(help="cpu, gpu or auto")] = "cpu",
     devices: Annotated[int, typer.Option(min=1, help="processes on this machine, each with a GPU of its own")] = 1,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="from the first step, whatever checkpoint there is")
+    ] = False,
 ) -> int:
     """Train a shared latent space and export it; an interrupted training continues."""
     default_out, default_work = places(config, root)
     chosen = load_config(config)
-    train(chosen, config, out or default_out, work or default_work, make_fabric(accelerator, devices))
+    train(chosen, config, out or default_out, work or default_work, make_fabric(accelerator, devices), restart=restart)
     return 0
 
 
@@ -58,7 +61,9 @@ def places(config_path: Path, root: Path) -> tuple[Path, Path]:
     return root / "out" / "codec" / config.name, root / "out" / "train" / "codec" / config.name
 
 
-def train(config: TrainingConfig, source: Path, out: Path, work: Path, fabric: Fabric | None = None) -> None:
+def train(
+    config: TrainingConfig, source: Path, out: Path, work: Path, fabric: Fabric | None = None, *, restart: bool = False
+) -> None:
     """Train what is left of a training, then export it.
 
     Args:
@@ -67,6 +72,7 @@ def train(config: TrainingConfig, source: Path, out: Path, work: Path, fabric: F
         out: Folder of the bundle.
         work: Folder of the checkpoint.
         fabric: Device and processes; by default the CPU and this process.
+        restart: Whether to start from the first step, whatever checkpoint there is.
 
     Raises:
         One of ERRORS: In one line.
@@ -76,7 +82,8 @@ def train(config: TrainingConfig, source: Path, out: Path, work: Path, fabric: F
     torch.use_deterministic_algorithms(True, warn_only=True)
     robots = [embodiments.load(name) for name in config.hands]
     hashes = input_hashes(robots)
-    trainer = Trainer(build_recipe(config, str(source)), config, fingerprint(config, hashes), work, fabric)
+    recipe = build_recipe(config, str(source))
+    trainer = Trainer(recipe, config, fingerprint(config, hashes), work, fabric, restart=restart)
     trainer.run(console=console)
     if not trainer.fabric.is_global_zero:
         return

@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
+from contracts.progress import Lines
 from latent_codec.training import checkpoint
+from latent_codec.training.checkpoint import ADVICE, CheckpointError
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.devices import Share, average_gradients, make_fabric
 from latent_codec.training.model import Space
@@ -38,19 +40,27 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, config: TrainingConfig, fingerprint: str, work: Path, fabric: Fabric | None = None
+        self,
+        recipe: Recipe,
+        config: TrainingConfig,
+        fingerprint: str,
+        work: Path,
+        fabric: Fabric | None = None,
+        *,
+        restart: bool = False,
     ) -> None:
         """Move the recipe to its device and read the checkpoint.
 
         Args:
             recipe: The networks and their loss.
             config: Length, rates and seed of the training.
-            fingerprint: Identity of the training; a checkpoint with another one is not continued.
+            fingerprint: Identity of the training; a checkpoint with another one is refused.
             work: Folder of the checkpoint.
             fabric: Device and processes; by default the CPU and this process.
+            restart: Whether to start from the first step, whatever checkpoint there is.
 
         Raises:
-            CheckpointError: The checkpoint is damaged.
+            CheckpointError: The checkpoint is damaged, or of another training.
         """
         self.fabric = fabric or make_fabric()
         self.recipe, self.config, self.fingerprint = recipe.to(self.fabric.device), config, fingerprint
@@ -59,7 +69,8 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(by_part(self.parameters), weight_decay=config.weight_decay)
         self.rates = getattr(recipe, "learning_rates", lambda step: {})
         self.step, self.seconds, self.note = 0, 0.0, ""
-        self._restore()
+        if not restart:
+            self._restore()
 
     def run(self, steps: int | None = None, console: Console | None = None) -> dict[str, float]:
         """Train up to the configured number of steps.
@@ -79,7 +90,8 @@ class Trainer:
         started, before, first = time.monotonic(), self.seconds, self.step
         self.recipe.space.train()
         self._share(Share(self.fabric))
-        with _progress(console if self.fabric.is_global_zero else Console(quiet=True)) as progress:
+        lines = Lines(console if self.fabric.is_global_zero else Console(quiet=True))
+        with _progress(lines.console) as progress:
             if self.note:
                 progress.console.print(self.note, soft_wrap=True, highlight=False)
             task = progress.add_task("training", total=self.config.steps, completed=self.step, detail="")
@@ -89,6 +101,7 @@ class Trainer:
                 speed = (self.step - first) / max(self.seconds - before, 1e-6)
                 detail = f"loss {parts['loss']:.3g}, {speed:.1f} steps/s"
                 progress.update(task, completed=self.step, detail=detail)
+                lines.show(f"step {self.step} of {self.config.steps}: {detail}")
                 if self.step % self.config.checkpoint_every == 0 or self.step == last:
                     self._save()
                     text = f"step {self.step}, {self.seconds:.0f} s, {speed:.1f} steps/s: {_summary(parts)}"
@@ -117,9 +130,7 @@ class Trainer:
         tensors, content = found
         if content["fingerprint"] != self.fingerprint:
             trained = f"step {content['step']} of another training ({content['fingerprint'][:12]})"
-            expected = f"one of this training ({self.fingerprint[:12]})"
-            self.note = f"{self.path}: found {trained}, expected {expected}: training from the first step"
-            return
+            raise CheckpointError(self.path, "", trained, f"one of this training ({self.fingerprint[:12]}){ADVICE}")
         checkpoint.copy_into(self.parameters, checkpoint.part(tensors, "model"), self.path)
         checkpoint.restore_optimizer(self.optimizer, checkpoint.part(tensors, "optimizer"))
         self.step, self.seconds = content["step"], content["seconds"]
@@ -180,6 +191,6 @@ def _summary(parts: Mapping[str, float]) -> str:
     return " ".join(f"{key} {value:.3g}" for key, value in parts.items())
 
 
-def _progress(console: Console | None) -> Progress:
+def _progress(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[detail]}"), console=console)

@@ -8,8 +8,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from contracts.progress import Lines
+
 SMOOTHING = 0.98
-LINE_EVERY_S = 60.0
 
 
 class TrainingProgress:
@@ -28,7 +29,7 @@ class TrainingProgress:
         self._task = self._bar.add_task("training", total=1.0)
         self._loss: float | None = None
         self._origin: tuple[float, float] | None = None
-        self._line_s = 0.0
+        self._lines = Lines(self.console)
 
     def __enter__(self) -> TrainingProgress:
         self._bar.start()
@@ -49,9 +50,7 @@ class TrainingProgress:
         self._loss = values["loss"] if self._loss is None else _smooth(self._loss, values["loss"])
         text = f"step {values['step']:.0f}  loss {self._loss:.4f}  {self._speed(values):.0f} samples/s"
         self._bar.update(self._task, completed=values["progress"], description=text)
-        if not self.console.is_terminal and values["seconds"] - self._line_s >= LINE_EVERY_S:
-            self._line_s = values["seconds"]
-            self.console.print(f"{text}  {100 * values['progress']:.0f} %")
+        self._lines.show(f"{text}  {100 * values['progress']:.0f} %")
 
     def _speed(self, values: Mapping[str, float]) -> float:
         """Samples per second of this process, not of the runs it resumes."""

@@ -33,7 +33,9 @@ ERRORS = (FileError, ExportError, DevicesError, OSError)  # FileError: bundles, 
 CONTINUES = "the same command continues at the last checkpoint"
 
 
-def learn(config: PolicyConfig, dataset: Path, codec: Path, work: Path, out: Path, fabric: Fabric) -> None:
+def learn(
+    config: PolicyConfig, dataset: Path, codec: Path, work: Path, out: Path, fabric: Fabric, *, restart: bool = False
+) -> None:
     """Train a policy, or what is left of its training, and export it.
 
     Args:
@@ -43,21 +45,29 @@ def learn(config: PolicyConfig, dataset: Path, codec: Path, work: Path, out: Pat
         work: Folder of the checkpoint and the history of the training.
         out: Folder of the bundle.
         fabric: Device and processes; the first process prints and writes.
+        restart: Whether to start from the first step, whatever checkpoint there is.
 
     Raises:
         One of ERRORS: In one line.
     """
     console = Console(quiet=not fabric.is_global_zero)
-    trainer = prepare(config, dataset, codec, work, console, fabric)
+    trainer = prepare(config, dataset, codec, work, console, fabric, restart=restart)
     train(trainer, console)
     if fabric.is_global_zero:
         write_bundle(trainer, codec, out, console)
 
 
 def prepare(
-    config: PolicyConfig, dataset: Path, codec: Path, work: Path, console: Console, fabric: Fabric | None = None
+    config: PolicyConfig,
+    dataset: Path,
+    codec: Path,
+    work: Path,
+    console: Console,
+    fabric: Fabric | None = None,
+    *,
+    restart: bool = False,
 ) -> Trainer:
-    """A trainer on the dataset in the codec's latent space, resumed if there is a checkpoint."""
+    """A trainer on the dataset in the codec's latent space, resumed if there is a checkpoint and no `restart`."""
     data = load(dataset, Codec.load(codec), config.camera)
     _check_size(config, data)
     console.print(
@@ -66,7 +76,7 @@ def prepare(
         highlight=False,
     )
     trainer = Trainer(config, data, work / "checkpoint.safetensors", fabric=fabric)
-    if trainer.resume():
+    if not restart and trainer.resume():
         console.print(f"resumed at step {trainer.step}, {trainer.seconds / 60:.1f} min", highlight=False)
     return trainer
 
@@ -133,10 +143,14 @@ def command(
     out: Annotated[Path, typer.Option(help="of the bundle")] = Path("models/policy"),
     accelerator: Annotated[str, typer.Option(help="cpu, gpu or auto")] = "cpu",
     devices: Annotated[int, typer.Option(min=1, help="processes on this machine, each with a GPU of its own")] = 1,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="from the first step, whatever checkpoint there is")
+    ] = False,
 ) -> int:
     """Train a policy on a dataset and export it; an interrupted training continues."""
     chosen = load_config(config)
-    learn(chosen, dataset, codec, work, out, make_fabric(accelerator, devices, bf16=chosen.train.bf16))
+    fabric = make_fabric(accelerator, devices, bf16=chosen.train.bf16)
+    learn(chosen, dataset, codec, work, out, fabric, restart=restart)
     return 0
 
 

@@ -66,6 +66,7 @@ def add(arguments: Arguments, console: Console, check: Check | None = None) -> C
         how = Provenance(trainer.step, arguments.seed, round(trainer.seconds, 1))
         result = extend(arguments.codec, manifest, robot, trainer.recipe.space.cpu(), how, work)
         put(intake, arguments, work)
+    trainer.path.unlink(missing_ok=True)  # its hand is in the bundle; the next one of this name is another training
     console.print(_summary(result, arguments.name), soft_wrap=True)
     console.print(f"{result.latent_space} has {arguments.name} now; ./ws demo right_hand:={arguments.name}")
     return result
@@ -88,7 +89,8 @@ def _trained(
     )
     hashes = {robot.name: input_hash(robot), "codec": bundle_sha256(arguments.codec)}
     recipe = AddedHand(robot, others, frozen, config, settings)
-    trainer = Trainer(recipe, config, fingerprint(config, hashes), arguments.work / robot.name)
+    work, identity = arguments.work / robot.name, fingerprint(config, hashes)
+    trainer = Trainer(recipe, config, identity, work, restart=arguments.restart)
     trainer.run(console=console)
     return trainer
 

@@ -17,6 +17,8 @@ from embodiments.urdf_import.read_urdf import Tips
 from embodiments.urdf_xml import MAX_BYTES
 from latent_codec.training.add_hand.bundle import install
 
+SCRATCH = ".added."  # followed by the process
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -30,6 +32,7 @@ class Arguments:
         work: Folder of checkpoints, one folder for each hand.
         steps: Of training; None: as many as usual.
         replace: Whether a hand that was added before may be replaced.
+        restart: Whether to train from the first step, whatever checkpoint there is.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Arguments:
     steps: int | None = None
     seed: int = 0
     replace: bool = False
+    restart: bool = False
 
 
 def check_name(arguments: Arguments) -> None:
@@ -57,7 +61,8 @@ def workplace(intake: Intake | None, arguments: Arguments) -> Iterator[Path]:
     """An empty folder for the new bundle. While this lasts, the registry knows the new hand, written nowhere yet."""
     before, own = os.environ.get(registry.FOLDERS_VARIABLE), arguments.robots.resolve()
     kept = [text for text in (before or "").split(os.pathsep) if text and Path(text).resolve() != own]
-    with tempfile.TemporaryDirectory(dir=arguments.codec.parent, prefix=".added.") as temporary:
+    _remove_abandoned(arguments.codec.parent)
+    with tempfile.TemporaryDirectory(dir=arguments.codec.parent, prefix=f"{SCRATCH}{os.getpid()}.") as temporary:
         bundle, folder = Path(temporary).resolve() / "bundle", Path(temporary).resolve() / "robots"
         bundle.mkdir()
         if arguments.robots.is_dir():
@@ -71,6 +76,14 @@ def workplace(intake: Intake | None, arguments: Arguments) -> Iterator[Path]:
             os.environ.pop(registry.FOLDERS_VARIABLE)
             if before is not None:
                 os.environ[registry.FOLDERS_VARIABLE] = before
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the work places of processes that were killed and could not."""
+    for path in folder.glob(f"{SCRATCH}*"):
+        process = path.name.removeprefix(SCRATCH).partition(".")[0]
+        if not (process.isdecimal() and Path("/proc", process).exists()):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def put(intake: Intake | None, arguments: Arguments, work: Path) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor, nn
 
+from contracts.progress import track
 from embodiments import Embodiment
 from latent_codec.evaluation.oracle import CACHE, Oracle
 from latent_codec.evaluation.vectors import pose_set
