@@ -151,7 +151,7 @@ class Storage:
             yield connection, log_ns, content
 
 
-def _copy(source: IO[bytes], target: IO[bytes], most: int) -> None:
+def _copy(source: Any, target: IO[bytes], most: int) -> None:
     """Copy a stream of at most `most` bytes, and keep a share of the disk free."""
     while block := source.read(1 << 20):
         most -= len(block)
