@@ -125,7 +125,7 @@ class TrajectoryController(AbstractContextManager):
         self._new = message
 
     def _publish(self, now: float) -> None:
-        self._late.append((now + self.faults.late_s, self._state()))
+        self._late.append((now + self.faults.delay_s(), self._state()))
         while self._late and self._late[0][0] <= now:
             message = self._late.popleft()[1]
             if not self.faults.silent:

@@ -65,7 +65,7 @@ class Dex3Emulator:
         """Publish the present state, after the transport delay."""
         self.fingers.frozen = self.faults.frozen or self.faults.timed_out
         measured = Measured(time.time_ns(), self.fingers.position, self.fingers.velocity, self.faults.code)
-        self._late.put(self.faults.late_s, partial(self._publish, measured))
+        self._late.put(self.faults.delay_s(), partial(self._publish, measured))
         self._late.flush()
 
     def _publish(self, measured: Measured) -> None:

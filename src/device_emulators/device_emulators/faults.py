@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-MOST = {"late_s": 60.0, "code": 0xFFFF}  # largest values; the others are 0 or 1
+MOST = {"late_s": 60.0, "late_once_s": 60.0, "code": 0xFFFF}  # largest values; the others are 0 or 1
 
 
 @dataclass
@@ -17,6 +17,7 @@ class Faults:
         refuse: No new connections, and existing ones are closed.
         cut: Each response ends after half its bytes.
         late_s: Transport delay of responses, s; commands are executed at once.
+        late_once_s: Transport delay of the next response only, s; those behind it wait for it.
         corrupt: One bit of each response is flipped.
         frozen: Joints do not move, and their measured positions are constant.
         code: The device's error code.
@@ -28,6 +29,7 @@ class Faults:
     refuse: bool = False
     cut: bool = False
     late_s: float = 0.0
+    late_once_s: float = 0.0
     corrupt: bool = False
     frozen: bool = False
     code: int = 0
@@ -38,6 +40,11 @@ class Faults:
     def any(self) -> bool:
         """Whether any fault is on."""
         return any(bool(getattr(self, field.name)) for field in fields(self))
+
+    def delay_s(self) -> float:
+        """The transport delay of the next response, s."""
+        once, self.late_once_s = self.late_once_s, 0.0
+        return once or self.late_s
 
     def applied(self, answer: bytes) -> bytes:
         """The bytes that are sent for a response."""

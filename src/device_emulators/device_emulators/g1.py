@@ -106,7 +106,7 @@ class G1Emulator(contextlib.AbstractContextManager):
         """Publish the present state, after the transport delay."""
         self.joints.frozen = self.faults.frozen
         measured = Measured(time.time_ns(), self.joints.position, self.joints.velocity, self.faults.code)
-        self._late.put(self.faults.late_s, partial(self._publish, measured))
+        self._late.put(self.faults.delay_s(), partial(self._publish, measured))
         self._late.flush()
 
     def _publish(self, measured: Measured) -> None:

@@ -45,6 +45,15 @@ class RobotiqGripper:
             if action & 8 and self._state() == 3 and not self.faults.code:
                 self.finger.move(np.clip([words[1] & 0xFF], OPENED, CLOSED))
 
+    def write_from(self, register: int, words: list[int]) -> bool:
+        """Write some of the words; returns whether there are such registers."""
+        first, written = register - OUTPUT, self.written
+        if not 0 <= first < first + len(words) <= WORDS:
+            return False
+        written[first : first + len(words)] = words
+        self.write(written)
+        return True
+
     def read(self) -> list[int]:
         """Status, fault and echo of the target, position and current."""
         with self._lock:
@@ -86,13 +95,18 @@ class RtuProtocol:
     def _answer(self, function: int, body: bytes) -> bytes:
         if function in (3, 4) and struct.unpack_from(">HH", body) == (INPUT, WORDS):
             return bytes([function]) + self._input()
-        if function == 16 and struct.unpack_from(">HHB", body) == (OUTPUT, WORDS, 2 * WORDS):
-            self._gripper.write(list(struct.unpack_from(">3H", body, 5)))
+        if function == 16 and self._write(body):
             return bytes([function]) + body[:4]
-        if function == 23 and struct.unpack_from(">HHHHB", body) == (INPUT, WORDS, OUTPUT, WORDS, 2 * WORDS):
-            self._gripper.write(list(struct.unpack_from(">3H", body, 9)))
+        if function == 23 and struct.unpack_from(">HH", body) == (INPUT, WORDS) and self._write(body[4:]):
             return bytes([function]) + self._input()
         return bytes([function | 0x80, 2])
+
+    def _write(self, body: bytes) -> bool:
+        """Write the registers of `address, count, size, words`; returns whether that is valid."""
+        register, count, size = struct.unpack_from(">HHB", body)
+        if size != 2 * count or len(body) != 5 + size:
+            return False
+        return self._gripper.write_from(register, list(struct.unpack_from(f">{count}H", body, 5)))
 
     def _input(self) -> bytes:
         return struct.pack(">B3H", 2 * WORDS, *self._gripper.read())

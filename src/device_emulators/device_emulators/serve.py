@@ -113,7 +113,7 @@ class PtyServer(contextlib.AbstractContextManager):
         if self._selector.select(self._late.wait_s):
             answer = answered(self._protocol, os.read(self._master, 4096), self._faults)
             if answer:
-                self._late.put(self._faults.late_s, lambda: os.write(self._master, answer))
+                self._late.put(self._faults.delay_s(), lambda: os.write(self._master, answer))
         self._late.flush()
 
 
@@ -156,7 +156,7 @@ class TcpServer(contextlib.AbstractContextManager):
             data = client.recv(4096)
             if data:
                 answer = answered(protocol, data, self._faults)
-                self._late.put(self._faults.late_s, lambda: client.sendall(answer))
+                self._late.put(self._faults.delay_s(), lambda: client.sendall(answer))
                 return True
         except OSError:
             return False

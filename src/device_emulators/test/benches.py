@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
+import numpy as np
+import pytest
 from stepping import stepped
 
 from device_emulators.faults import Faults
@@ -12,11 +15,14 @@ from device_emulators.serve import Protocol, PtyServer, TcpServer
 from embodiments.registry import Embodiment
 from hand_drivers.device import Device, DeviceSettings
 from hand_drivers.driver import Driver
+from hand_drivers.polled_device import Wire
 from hand_drivers.settings import motion_limits
 from hand_drivers.status import State
 from node_kit.testing import until
 
 Factory = Callable[[DeviceSettings], Device]
+AT_ONCE_S = 1e-9  # time constant of joints that move at once
+PATIENT = {"answer_s": 0.3, "max_age_s": 2.0}
 QUICK = {"answer_s": 0.2, "max_age_s": 0.4, "connect_s": 3.0}  # options of devices on this machine
 
 
@@ -34,6 +40,10 @@ class WireBench:
     def make(self, **options: float) -> Device:
         """Another device on the same wire."""
         return self._factory(DeviceSettings(self._robot, "left", "hand", self.address, QUICK | options))
+
+    def wire(self) -> Wire:
+        """A wire of its own to the device, without a thread."""
+        return self.make(**PATIENT)._make_wire()
 
     def close(self) -> None:
         self.device.disconnect()
@@ -72,3 +82,37 @@ def assert_reconnected_after_silence(device: Device, robot: Embodiment, faults: 
     faults.silent = False
     assert until(driver.reconnect)
     assert driver.state is State.STOPPED and driver.reset()[0]
+
+
+def assert_one_late_response_loses_nothing(device: Device, robot: Embodiment, faults: Faults, late_s: float) -> None:
+    """A driver goes on with measurements after one response came late."""
+    driver = started(device, robot, device_timeout_s=1.0)
+    began = device.read().stamp_ns
+    faults.late_once_s = late_s
+    assert ticked_until(driver, lambda: driver.sample.stamp_ns > began + 2e9 * late_s)
+    assert faults.late_once_s == 0.0 and driver.counts.lost == 0 and driver.state is State.HOLDING
+    driver.end()
+
+
+def assert_each_response_is_matched(
+    wire: Wire, faults: Faults, targets: tuple[np.ndarray, np.ndarray], before: bool = False
+) -> None:
+    """After one response came too late, each request again has its own response.
+
+    Args:
+        wire: A wire that is not open; its responses may take .3 s, and its joints move at once.
+        faults: The faults of its device.
+        targets: Two targets (n,).
+        before: Whether a response has the position before its target.
+    """
+    wire.open()
+    wire.exchange(None)
+    faults.late_once_s = 0.45
+    with contextlib.suppress(Exception):  # of any vendor's library
+        wire.exchange(targets[0])
+    last = targets[0]
+    for target in (targets[1], *targets, *targets):
+        found = wire.exchange(target).position
+        assert found == pytest.approx(last if before else target, abs=1e-2)
+        last = target
+    wire.close()

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benches import QUICK, WireBench, assert_stopped_until_cleared
+from benches import (
+    AT_ONCE_S,
+    PATIENT,
+    QUICK,
+    WireBench,
+    assert_each_response_is_matched,
+    assert_one_late_response_loses_nothing,
+    assert_stopped_until_cleared,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from waiting import read_error
@@ -12,6 +20,7 @@ from waiting import read_error
 import embodiments
 from device_emulators.ability import AbilityHand
 from device_emulators.faults import Faults
+from device_emulators.lag import Lag
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import ability
 from hand_drivers.devices import ability_frames as wire
@@ -25,9 +34,9 @@ ROBOT = embodiments.load("ability")
 class Bench(WireBench):
     """An emulated hand and its device."""
 
-    def __init__(self) -> None:
+    def __init__(self, fingers: Lag | None = None) -> None:
         faults = Faults()
-        self.hand = AbilityHand(faults)
+        self.hand = AbilityHand(faults, fingers)
         super().__init__(ability.make, ROBOT, lambda: self.hand, faults)
 
 
@@ -36,6 +45,20 @@ def bench():
     bench = Bench()
     yield bench
     bench.close()
+
+
+def test_a_late_response_is_not_taken_for_that_to_the_next_request():
+    bench = Bench(Lag(np.radians([1, 1, 1, 1, 1, -1]), AT_ONCE_S))
+    try:
+        postures = ROBOT.postures["open"], ROBOT.postures["grasp"]
+        assert_each_response_is_matched(bench.wire(), bench.faults, postures, before=True)
+    finally:
+        bench.close()
+
+
+def test_one_late_response_loses_nothing(bench):
+    bench.device = bench.make(**PATIENT)
+    assert_one_late_response_loses_nothing(bench.device, ROBOT, bench.faults, 0.45)
 
 
 def test_a_frame_is_what_the_maker_writes():

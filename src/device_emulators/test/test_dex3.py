@@ -7,7 +7,13 @@ import re
 
 import numpy as np
 import pytest
-from benches import assert_reconnected_after_silence, assert_stopped_until_cleared, started, ticked_until
+from benches import (
+    assert_one_late_response_loses_nothing,
+    assert_reconnected_after_silence,
+    assert_stopped_until_cleared,
+    started,
+    ticked_until,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from waiting import read_error
@@ -166,6 +172,10 @@ def test_a_hand_with_late_states_is_lost_until_they_are_fresh(bench):
     assert not driver.reconnect()
     bench.faults.late_s = 0.0
     assert until(driver.reconnect)
+
+
+def test_one_late_state_loses_nothing(bench):
+    assert_one_late_response_loses_nothing(bench.device, bench.embodiment, bench.faults, 0.1)
 
 
 def _late(device):

@@ -7,7 +7,13 @@ import sys
 
 import numpy as np
 import pytest
-from benches import QUICK, assert_reconnected_after_silence, started, ticked_until
+from benches import (
+    QUICK,
+    assert_one_late_response_loses_nothing,
+    assert_reconnected_after_silence,
+    started,
+    ticked_until,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from vendor_fakes import DEXH13_LOWER, DEXH13_UPPER, ControlMode, DexH13, library_of
@@ -155,6 +161,10 @@ def test_missing_damaged_or_late_responses_are_no_measurement(bench, fault, valu
     bench.device.connect()
     setattr(bench.faults, fault, value)
     assert until(lambda: text in read_error(bench.device))
+
+
+def test_one_late_response_loses_nothing(bench):
+    assert_one_late_response_loses_nothing(bench.device, ROBOT, bench.faults, 0.25)
 
 
 def test_a_blocked_hand_reports_its_measured_position(bench):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benches import started, ticked_until
+from benches import assert_one_late_response_loses_nothing, started, ticked_until
 from hypothesis import given
 from hypothesis import strategies as st
 from waiting import read_error
@@ -244,6 +244,10 @@ def test_late_states_are_refused_and_do_not_start_the_take_over(bench):
     assert until(lambda: len(bench.robot.commands) > 20)
     for _, commanded in list(bench.robot.commands):
         np.testing.assert_allclose(commanded[LEFT], 0.5, atol=1e-3)
+
+
+def test_one_late_state_loses_nothing(bench):
+    assert_one_late_response_loses_nothing(bench.left, make_robot("left"), bench.faults, 0.1)
 
 
 def test_a_blocked_arm_that_was_stopped_does_not_jump_when_freed(bench):

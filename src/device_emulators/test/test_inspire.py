@@ -10,7 +10,16 @@ import time
 
 import numpy as np
 import pytest
-from benches import QUICK, WireBench, started, ticked_until
+from benches import (
+    AT_ONCE_S,
+    PATIENT,
+    QUICK,
+    WireBench,
+    assert_each_response_is_matched,
+    assert_one_late_response_loses_nothing,
+    started,
+    ticked_until,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from waiting import read_error
@@ -18,6 +27,7 @@ from waiting import read_error
 import embodiments
 from device_emulators import inspire
 from device_emulators.faults import Faults
+from device_emulators.lag import Lag
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import inspire as plug_in
 from hand_drivers.status import State
@@ -31,9 +41,9 @@ ROBOT = embodiments.load("inspire")
 class Bench(WireBench):
     """An emulated hand on one of the two wires, and its device."""
 
-    def __init__(self, wire: str, faults: Faults | None = None) -> None:
+    def __init__(self, wire: str, faults: Faults | None = None, fingers: Lag | None = None) -> None:
         faults = faults or Faults()
-        self.hand = inspire.InspireHand(faults)
+        self.hand = inspire.InspireHand(faults, fingers)
         protocol = inspire.SerialProtocol if wire == "serial" else inspire.ModbusProtocol
         super().__init__(plug_in.make, ROBOT, lambda: protocol(self.hand), faults, tcp=wire == "modbus")
 
@@ -96,6 +106,44 @@ def test_a_connection_that_fails_leaves_no_file_open():
         assert until(lambda: len(os.listdir("/proc/self/fd")) <= before)
     finally:
         gc.enable()
+        bench.close()
+
+
+LOOSE, TIGHT = (ROBOT.lower + share * (ROBOT.upper - ROBOT.lower) for share in (0.2, 0.7))
+
+
+@pytest.mark.parametrize("wire", ["serial", "modbus"])
+def test_a_late_response_is_not_taken_for_that_to_the_next_request(wire):
+    bench = Bench(wire, fingers=Lag(np.full(6, 1000.0), AT_ONCE_S))
+    try:
+        assert_each_response_is_matched(bench.wire(), bench.faults, (LOOSE, TIGHT))
+    finally:
+        bench.close()
+
+
+def test_one_late_response_loses_nothing(bench):
+    bench.device = bench.make(**PATIENT)
+    assert_one_late_response_loses_nothing(bench.device, ROBOT, bench.faults, 0.45)
+
+
+@pytest.mark.parametrize("register", [inspire.SPEED_SET, inspire.FORCE_SET])
+def test_a_hand_that_acknowledges_a_setting_and_keeps_another_is_refused(bench, register):
+    bench.hand.write = lambda address, data, write=bench.hand.write: address == register or write(address, data)
+    with pytest.raises(DeviceError, match=r"found \[0, 0, 0, 0, 0, 0\] in the hand, which acknowledged"):
+        bench.device.connect()
+
+
+@pytest.mark.parametrize("offset", [-1, 1])
+def test_a_hand_whose_transaction_ids_are_off_by_one_is_understood(monkeypatch, offset):
+    def receive(self, data: bytes, receive=inspire.ModbusProtocol.receive) -> bytes:
+        answer = receive(self, data)
+        return ((int.from_bytes(answer[:2], "big") + offset) % 65536).to_bytes(2, "big") + answer[2:]
+
+    monkeypatch.setattr(inspire.ModbusProtocol, "receive", receive)
+    bench = Bench("modbus", fingers=Lag(np.full(6, 1000.0), AT_ONCE_S))
+    try:
+        assert_each_response_is_matched(bench.wire(), bench.faults, (LOOSE, TIGHT))
+    finally:
         bench.close()
 
 

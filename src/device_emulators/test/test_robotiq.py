@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benches import (
+    AT_ONCE_S,
+    PATIENT,
     QUICK,
     WireBench,
+    assert_each_response_is_matched,
+    assert_one_late_response_loses_nothing,
     assert_reconnected_after_silence,
     assert_stopped_until_cleared,
     started,
@@ -19,6 +23,7 @@ from waiting import read_error
 import embodiments
 from device_emulators import robotiq
 from device_emulators.faults import Faults
+from device_emulators.lag import Lag
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import robotiq as plug_in
 from hand_drivers.status import State
@@ -35,9 +40,9 @@ pytest.importorskip("pymodbus")
 class Bench(WireBench):
     """An emulated gripper on one of the two wires, and its device."""
 
-    def __init__(self, wire: str, active: bool = True) -> None:
+    def __init__(self, wire: str, active: bool = True, finger: Lag | None = None) -> None:
         faults = Faults()
-        self.gripper = robotiq.RobotiqGripper(faults, active)
+        self.gripper = robotiq.RobotiqGripper(faults, active, finger)
         super().__init__(plug_in.make, ROBOT, lambda: robotiq.RtuProtocol(self.gripper), faults, tcp=wire == "tcp")
 
 
@@ -106,6 +111,53 @@ def test_a_gripper_that_was_without_power_is_not_activated_by_a_target(inactive)
         inactive.device.write(np.array([CLOSED]))
         assert until(lambda: inactive.device._connection._target is None)
     assert inactive.gripper.activations == activations and inactive.device.fault() == "not activated"
+
+
+def test_a_target_does_not_activate_what_another_program_deactivated(bench):
+    driver = started(bench.device, ROBOT)
+    for _ in range(10):
+        driver.device.write(np.array([0.02]))
+    bench.gripper.write([0, 0, 0])  # the other program; targets go on
+    for _ in range(10):
+        driver.device.write(np.array([CLOSED]))
+        assert until(lambda: bench.device._connection._target is None)
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
+    assert driver.reason == "not activated" and driver.reset() == (False, "not activated")
+    assert bench.gripper.activations == 0
+    driver.end()
+
+
+def test_a_gripper_stopped_by_another_program_moves_only_after_a_reset(bench):
+    driver = started(bench.device, ROBOT)
+    bench.gripper.write([0x0100, robotiq.OPENED, 0])
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
+    assert driver.reason == "stopped by another program: the go bit is cleared"
+    assert bench.gripper.written[0] == 0x0100
+    assert driver.reset()[0] and ticked_until(driver, lambda: bench.gripper.written[0] == 0x0900)
+    assert bench.gripper.activations == 0
+    driver.end()
+
+
+def test_the_first_target_starts_an_active_gripper(bench):
+    bench.gripper.write([0x0100, robotiq.OPENED, 0])
+    bench.device.connect()
+    assert bench.gripper.written[0] == 0x0100
+    bench.device.write(np.array([0.02]))
+    assert until(lambda: abs(bench.device.read().position[0] - 0.02) < 2e-4)
+
+
+@pytest.mark.parametrize("wire", ["serial", "tcp"])
+def test_a_late_response_is_not_taken_for_that_to_the_next_request(wire):
+    bench = Bench(wire, finger=Lag(np.array([float(robotiq.OPENED)]), AT_ONCE_S))
+    try:
+        assert_each_response_is_matched(bench.wire(), bench.faults, (np.array([0.01]), np.array([0.03])))
+    finally:
+        bench.close()
+
+
+def test_one_late_response_loses_nothing(bench):
+    bench.device = bench.make(**PATIENT)
+    assert_one_late_response_loses_nothing(bench.device, ROBOT, bench.faults, 0.45)
 
 
 def test_a_fault_that_only_activation_clears_is_cleared_by_it(bench):

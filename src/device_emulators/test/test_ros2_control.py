@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import rclpy
-from benches import started, ticked_until
+from benches import assert_one_late_response_loses_nothing, started, ticked_until
 from driver_process import write_plugin
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -209,6 +209,10 @@ def test_missing_states_are_no_measurement(bench):
         bench.device.read()
     bench.faults.silent = False
     assert until(lambda: not read_error(bench.device))
+
+
+def test_one_late_joint_state_loses_nothing(bench):
+    assert_one_late_response_loses_nothing(bench.device, ROBOT, bench.faults, 0.1)
 
 
 def test_stale_states_are_no_measurement(bench):

@@ -9,7 +9,13 @@ import time
 
 import numpy as np
 import pytest
-from benches import started, ticked_until
+from benches import (
+    AT_ONCE_S,
+    assert_each_response_is_matched,
+    assert_one_late_response_loses_nothing,
+    started,
+    ticked_until,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -226,6 +232,10 @@ def test_every_second_reading_is_a_request_and_each_reports_a_silent_box(bench):
             bench.device.read()
 
 
+def test_one_late_response_loses_nothing(bench):
+    assert_one_late_response_loses_nothing(bench.device, ROBOT, bench.faults, 0.15)
+
+
 def test_reading_a_closed_connection_is_an_error(bench):
     bench.device.connect()
     bench.device.read()
@@ -291,6 +301,13 @@ def test_a_gripper_opens_and_closes_in_metres_of_one_finger(bench, gripper):
     gripper.write(np.array([0.02]))
     assert until(lambda: abs(gripper.read().position[0] - 0.02) < 2e-4)
     assert bench.box.gripper.finger.target == pytest.approx([400])
+
+
+def test_a_late_response_of_a_gripper_is_not_that_to_the_next_request(bench, control_port):
+    bench.box.gripper.finger = Lag(np.array([850.0]), AT_ONCE_S)
+    options = xarm_gripper.XArmGripperOptions(port=control_port, answer_s=0.3)
+    wire = xarm_gripper.XArmGripperWire(bench.host, options)
+    assert_each_response_is_matched(wire, bench.faults, (np.array([0.01]), np.array([0.03])))
 
 
 def test_a_gripper_and_its_arm_do_not_wait_for_each_other(bench, gripper):

@@ -7,7 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from benches import QUICK, assert_reconnected_after_silence, assert_stopped_until_cleared
+from benches import (
+    QUICK,
+    assert_one_late_response_loses_nothing,
+    assert_reconnected_after_silence,
+    assert_stopped_until_cleared,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from vendor_fakes import XHAND_LOWER, XHAND_UPPER, HandState, XHand, library_of
@@ -153,6 +158,10 @@ def test_joints_without_a_received_state_are_not_read_as_zero(bench):
     with pytest.raises(DeviceError, match="incomplete response"):
         wire.exchange(None)
     wire.close()
+
+
+def test_one_late_response_loses_nothing(bench):
+    assert_one_late_response_loses_nothing(bench.device, ROBOT, bench.faults, 0.25)
 
 
 def test_a_blocked_hand_reports_its_measured_position(bench):

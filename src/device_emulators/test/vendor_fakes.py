@@ -50,7 +50,7 @@ def _integer(value: object, lowest: int, highest: int) -> None:
 
 def _wait(faults: Faults) -> bool:
     """Wait for the duration of one request; returns whether there is a response."""
-    time.sleep(TIMEOUT_S if faults.silent else TRANSFER_S + faults.late_s)
+    time.sleep(TIMEOUT_S if faults.silent else TRANSFER_S + faults.delay_s())
     return not faults.silent
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from hand_drivers.device import DeviceError, DeviceSettings, read_options
 from hand_drivers.devices import ability_frames as frames
+from hand_drivers.devices.late_responses import LateResponses
 from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 
 MOTORS = ("index_q1", "middle_q1", "ring_q1", "pinky_q1", "thumb_q2", "thumb_q1")  # in the hand's order
@@ -54,6 +55,7 @@ class AbilityWire:
         self._address, self._options, self._order = port, options, order
         self._port: Any = None
         self._unstuffer = frames.Unstuffer()
+        self._late = LateResponses(self._bytes, options.answer_s)
         self._target: np.ndarray | None = None
 
     def open(self) -> None:
@@ -65,9 +67,10 @@ class AbilityWire:
     def exchange(self, target: np.ndarray | None) -> Answer:
         """Send the newest target, repeatedly, as the hand ends remote control without commands; read the state."""
         self._target = target if target is not None else self._target
-        self._port.reset_input_buffer()  # discards late responses to earlier requests
-        self._port.write(frames.command(None if self._target is None else self._target[self._order]))
-        found = self._reply(time.monotonic() + self._options.answer_s)
+        with self._late.asking():
+            self._port.reset_input_buffer()
+            self._port.write(frames.command(None if self._target is None else self._target[self._order]))
+            found = self._reply(time.monotonic() + self._options.answer_s)
         position, velocity = np.empty(frames.MOTORS), np.empty(frames.MOTORS)
         position[self._order], velocity[self._order] = found.position, found.velocity
         fault = f"the hand reports status {found.status:#04x} (temperature or collision)" if found.status else None
@@ -81,10 +84,13 @@ class AbilityWire:
         if self._port is not None:
             self._port.close()
 
+    def _bytes(self, wait_s: float) -> bytes:
+        self._port.timeout = wait_s
+        return self._port.read(max(1, self._port.in_waiting))
+
     def _reply(self, deadline: float) -> frames.Reply:
         while (left := deadline - time.monotonic()) > 0:
-            self._port.timeout = left
-            for body in self._unstuffer.feed(self._port.read(max(1, self._port.in_waiting))):
+            for body in self._unstuffer.feed(self._bytes(left)):
                 found = frames.reply(body)
                 if found is not None:
                     return found

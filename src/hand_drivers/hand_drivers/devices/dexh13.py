@@ -136,6 +136,9 @@ class VendorHand:
         self.send(here)  # for a hand that accepts targets only when enabled
         if not (enabled and control.isMotorEnabled()):
             raise DeviceError("the motors cannot be enabled; after power-up they need option 'initialise' once")
+        mode = control.getMotorControlMode()
+        if mode != self._position_mode:
+            raise DeviceError(f"found the motors in {mode}, expected {self._position_mode}, which they acknowledged")
 
     def send(self, position: np.ndarray) -> bool:
         """Send targets, clipped to the vendor's range; returns whether the hand accepts them."""

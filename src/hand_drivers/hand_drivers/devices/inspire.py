@@ -56,7 +56,7 @@ class InspireWire:
 
     def open(self) -> None:
         """Connect, and set speed and force."""
-        link = patiently(lambda: open_link(self._address, self._options))  # the Modbus library sets the speed
+        link = patiently(lambda: open_link(self._address, self._options))  # the serial library reads the angles
         self._link = link  # before `set_up`: it is closed if that fails
         patiently(link.set_up)
 

@@ -1,17 +1,21 @@
-"""The two links of Inspire hands, serial and Modbus TCP, through their libraries, in the hands' units."""
+"""The two links of Inspire hands, serial through a library and Modbus TCP, in the hands' units."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import Protocol
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from pydantic import Field
 
 from hand_drivers.device import DeviceError
+from hand_drivers.devices.late_responses import LateResponses
+from hand_drivers.devices.modbus_tcp import ModbusTcp
 from hand_drivers.polled_device import BusOptions
 
 FINGERS = 6
-CLEAR_ERROR, FORCE_SET, ANGLE_ACT, ERROR = 1004, 1498, 1546, 1606  # registers of RH56DFTP
+CLEAR_ERROR, ANGLE_SET, FORCE_SET, SPEED_SET, ANGLE_ACT, ERROR = 1004, 1486, 1498, 1522, 1546, 1606  # registers
 MODBUS_PORT = 6000
 
 
@@ -32,7 +36,7 @@ class Link(Protocol):
     """An open link, in the hand's units; every call raises when it fails."""
 
     def set_up(self) -> None:
-        """Set speed and force; separate from opening, so that the link can be closed if this fails."""
+        """Set speed and force, and check that the hand has them; separate from opening: a failed link can be closed."""
 
     def send(self, angles: list[int]) -> None:
         """Set the targets (6), 0 (closed) to 1000 (open)."""
@@ -57,17 +61,22 @@ class SerialLink:
 
     def __init__(self, port: str, options: InspireOptions) -> None:
         from rh56_sdk import RH56Driver
+        from rh56_sdk.configuration import RetryPolicy, RH56Config
         from rh56_sdk.exceptions import RH56HardwareError
+        from rh56_sdk.protocol import parse_u16_le
 
-        self._still_faulty = RH56HardwareError
-        self._hand = RH56Driver(port, options.baud, options.id, options.answer_s)
+        self._still_faulty, self._words = RH56HardwareError, parse_u16_le
+        retry = RetryPolicy(retries=0)  # the next exchange does
+        config = RH56Config(port, options.baud, options.id, options.answer_s, retry)
+        self._hand = RH56Driver(config, transport=serial_line(port, options))
         self._options = options
         self._hand.connect()
 
     def set_up(self) -> None:
-        """Set speed and force."""
+        """Set speed and force, and read them back."""
         self._hand.set_speed([self._options.speed] * FINGERS)
         self._hand.set_force_threshold([self._options.force] * FINGERS)
+        check_settings(self._options, self._read)
 
     def send(self, angles: list[int]) -> None:
         """Set the targets."""
@@ -92,58 +101,73 @@ class SerialLink:
         """Close the link."""
         self._hand.disconnect()
 
+    def _read(self, address: int, count: int) -> list[int]:
+        return self._words(self._hand._read_reg16(address, count), count)  # no public method reads the settings
+
 
 class ModbusLink:
-    """RH56DFTP through `inspire-rh56dftp`, whose calls return False or None if they fail."""
+    """RH56DFTP over Modbus TCP."""
 
     def __init__(self, host: str, port: int, options: InspireOptions) -> None:
-        from inspire_rh56dftp import client
-
-        self._hand = client.InspireHand(
-            host,
-            port,
-            default_speed=options.speed,
-            timeout=options.answer_s,
-            min_send_interval_s=0.0,  # each request waits for the previous response
-            min_change=0,
-            max_consecutive_errors=10**9,  # the driver reconnects
-            unit_id=options.id,
-        )
-        self._force = options.force
+        self._hand = ModbusTcp(host, port, options.id, options.answer_s)
+        self._options = options
 
     def set_up(self) -> None:
-        """Set the force; the library has set the speed."""
-        self._put(FORCE_SET, [self._force] * FINGERS)
+        """Set speed and force, and read them back."""
+        self._hand.write(SPEED_SET, [self._options.speed] * FINGERS)
+        self._hand.write(FORCE_SET, [self._options.force] * FINGERS)
+        check_settings(self._options, self._hand.read)
 
     def send(self, angles: list[int]) -> None:
         """Set the targets."""
-        if not self._hand.send_raw(angles):
-            raise DeviceError("targets were not acknowledged")
+        self._hand.write(ANGLE_SET, angles)
 
     def angles(self) -> list[int]:
         """Measured angles."""
-        return self._read(ANGLE_ACT, FINGERS)
+        return self._hand.read(ANGLE_ACT, FINGERS)
 
     def errors(self) -> list[int]:
         """Error register."""
-        return [byte for word in self._read(ERROR, FINGERS // 2) for byte in (word & 0xFF, word >> 8)]
+        return [byte for word in self._hand.read(ERROR, FINGERS // 2) for byte in (word & 0xFF, word >> 8)]
 
     def clear(self) -> None:
         """Clear the error register."""
-        self._put(CLEAR_ERROR, [1])
+        self._hand.write(CLEAR_ERROR, [1])
 
     def close(self) -> None:
         """Close the link."""
         self._hand.close()
 
-    def _put(self, address: int, words: list[int]) -> None:
-        self._hand._write_and_ack(address, words)  # the library's public methods write angles and speeds only
 
-    def _read(self, address: int, count: int) -> list[int]:
-        found = self._hand.read_holding(address, count)
-        if found is None:
-            raise DeviceError(f"no response for register {address}")
-        return found
+def check_settings(options: InspireOptions, read: Callable[[int, int], list[int]]) -> None:
+    """Check that the hand has the speed and force that it acknowledged.
+
+    Raises:
+        DeviceError: It has others.
+    """
+    for name, register, expected in (("speed", SPEED_SET, options.speed), ("force", FORCE_SET, options.force)):
+        found = read(register, FINGERS)
+        if found != [expected] * FINGERS:
+            raise DeviceError(f"{name}: found {found} in the hand, which acknowledged {expected}")
+
+
+def serial_line(port: str, options: InspireOptions) -> Any:
+    """The library's serial line, which discards late responses."""
+    from rh56_sdk.transport import SerialTransport
+
+    class SerialLine(SerialTransport):
+        def __init__(self) -> None:
+            super().__init__(port, baud=options.baud, timeout=options.answer_s)
+            self._late = LateResponses(self._byte, options.answer_s)
+
+        def request(self, frame: bytes, timeout: float | None = None) -> bytes:
+            with self._late.asking():
+                return super().request(frame, options.answer_s if timeout is None else timeout)
+
+        def _byte(self, wait_s: float) -> bytes:
+            return self._read_with_deadline(1, time.monotonic() + wait_s)
+
+    return SerialLine()
 
 
 def open_link(address: str, options: InspireOptions) -> Link:

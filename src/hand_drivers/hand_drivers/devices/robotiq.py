@@ -5,6 +5,8 @@ See docs/reference/devices/robotiq.md.
 
 from __future__ import annotations
 
+import select
+import socket
 import time
 from typing import Any
 
@@ -13,6 +15,7 @@ from pydantic import Field
 
 from embodiments.registry import Embodiment
 from hand_drivers.device import DeviceError, DeviceSettings, patiently, read_options
+from hand_drivers.devices.late_responses import LateResponses
 from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 
 OUTPUT, INPUT, WORDS = 1000, 2000, 3  # first register to write, first to read, number of each
@@ -73,7 +76,9 @@ class RobotiqWire:
         self._address, self._options = address, options
         self._closed, self._open = float(robot.lower[0]), float(robot.upper[0])
         self._client: Any = None
+        self._late = LateResponses(self._bytes, options.answer_s)
         self._ready = False  # whether the last response came from an active gripper
+        self._started = False  # whether the `go` bit was set since the connection or reset
         self._active_by_s: float | None = None  # deadline of the activation, monotonic; None unless activating
 
     def open(self) -> None:
@@ -85,12 +90,15 @@ class RobotiqWire:
     def exchange(self, target: np.ndarray | None) -> Answer:
         """Send the target and read position and fault, in one request.
 
-        Targets are sent only to a gripper known to be active: after a power cycle they would activate it.
+        A target writes position, speed and force: not the action, which would activate a gripper that lost its power or
+        its activation. Only the first one starts a gripper that has just been seen to be active.
         """
-        ready, self._ready = self._ready, False
-        words = self._send(target) if ready and target is not None else self._read()
-        if not ready and target is not None and state_of(words) == ACTIVE:
+        known, self._ready = self._ready and self._started, False
+        words = self._read() if target is None or not known else self._send(target)
+        self._started = self._started or going(words)
+        if target is not None and not known and state_of(words) == ACTIVE:
             words = self._send(target)
+            self._started = self._started or going(words)
         self._ready = state_of(words) == ACTIVE
         self._active_by_s = None if self._ready else self._active_by_s
         return self._answer(words)
@@ -98,13 +106,13 @@ class RobotiqWire:
     def clear(self) -> None:
         """Start the activation that major faults need; its progress is in the next responses.
 
-        Faults of the communication clear when communication resumes.
+        Faults of the communication clear when communication resumes. The next target starts the gripper.
         """
-        words = self._read()
+        words, self._started = self._read(), False
         needed = state_of(words) != ACTIVE or fault_of(words) >= MAJOR
         if needed and self._options.activate and not self._activating():
-            self._write_and_read(0, 0)
-            self._write_and_read(ACTIVATE, 0)
+            self._write_and_read(OUTPUT, 0, *self._aim(0))
+            self._write_and_read(OUTPUT, ACTIVATE, *self._aim(0))
             self._active_by_s = time.monotonic() + self._options.activation_s
 
     def close(self) -> None:
@@ -124,7 +132,9 @@ class RobotiqWire:
             return "activating: the fingers open and close"
         if fault >= BLOCKING:
             return f"fault {fault:#04x}: {FAULTS.get(fault, 'see the manual')}"
-        return None if state_of(words) == ACTIVE else "not activated"
+        if state_of(words) != ACTIVE:
+            return "not activated"
+        return "stopped by another program: the go bit is cleared" if self._started and not going(words) else None
 
     def _activating(self) -> bool:
         return self._active_by_s is not None and time.monotonic() < self._active_by_s
@@ -132,23 +142,45 @@ class RobotiqWire:
     def _send(self, target: np.ndarray) -> list[int]:
         share = np.clip((self._open - float(target[0])) / (self._open - self._closed), 0, 1)
         opened, closed = self._options.opened, self._options.closed
-        return self._write_and_read(ACTIVATE | GO, round(opened + share * (closed - opened)))
+        aim = self._aim(round(opened + share * (closed - opened)))
+        if self._started:
+            return self._write_and_read(OUTPUT + 1, *aim)
+        return self._write_and_read(OUTPUT, ACTIVATE | GO, *aim)
+
+    def _aim(self, position: int) -> tuple[int, int]:
+        return position, self._options.speed << 8 | self._options.force
 
     def _read(self) -> list[int]:
-        return _words(self._client.read_input_registers(INPUT, count=WORDS, device_id=self._options.id))
+        with self._late.asking():
+            return _words(self._client.read_input_registers(INPUT, count=WORDS, device_id=self._options.id))
 
-    def _write_and_read(self, action: int, position: int) -> list[int]:
-        words = [action, position, self._options.speed << 8 | self._options.force]
-        return _words(
-            self._client.readwrite_registers(
-                read_address=INPUT, read_count=WORDS, write_address=OUTPUT, values=words, device_id=self._options.id
-            )
-        )
+    def _write_and_read(self, register: int, *words: int) -> list[int]:
+        reading = {"read_address": INPUT, "read_count": WORDS, "device_id": self._options.id}
+        with self._late.asking():
+            return _words(self._client.readwrite_registers(**reading, write_address=register, values=list(words)))
+
+    def _bytes(self, wait_s: float) -> bytes:
+        """The bytes that come within so many s; none from a closed connection."""
+        line = self._client.socket
+        if isinstance(line, socket.socket):
+            return line.recv(4096) if select.select([line], [], [], wait_s)[0] else b""
+        if line is None:
+            return b""
+        before, line.timeout = line.timeout, wait_s
+        try:
+            return line.read(max(1, line.in_waiting))
+        finally:
+            line.timeout = before
 
 
 def state_of(words: list[int]) -> int:
     """The field gSTA; 3 is active."""
     return words[0] >> 12 & 3
+
+
+def going(words: list[int]) -> bool:
+    """The field gGTO: whether it moves to its targets."""
+    return bool(words[0] & GO)
 
 
 def fault_of(words: list[int]) -> int:

@@ -25,6 +25,30 @@ class Report:
     state: int
 
 
+class ReportStream:
+    """Finds the reports in received bytes."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def feed(self, data: bytes) -> Report | None:
+        """Take received bytes; returns the newest report that they complete.
+
+        Raises:
+            ValueError: Where a report should begin there is an impossible length.
+        """
+        self._buffer += data
+        newest = None
+        while len(self._buffer) >= HEAD.size:
+            length, both = HEAD.unpack_from(self._buffer)
+            if not HEAD.size <= length <= LARGEST:
+                raise ValueError(f"found a report of {length} bytes, expected {HEAD.size} to {LARGEST}")
+            if len(self._buffer) < length:
+                break
+            self._buffer, newest = self._buffer[length:], Report(both >> 4, both & 0x0F)
+        return newest
+
+
 class Reports:
     """A connection to the box's reports."""
 
@@ -42,7 +66,7 @@ class Reports:
         self._name = name
         self._socket, self._port = self._connect(address, timeout_s)
         self._socket.setblocking(False)
-        self._buffer = b""
+        self._stream = ReportStream()
         self._newest: Report | None = None
         self._then = time.monotonic()
 
@@ -94,17 +118,12 @@ class Reports:
             self._take(data)
 
     def _take(self, data: bytes) -> None:
-        self._buffer += data
-        while len(self._buffer) >= HEAD.size:
-            length, both = HEAD.unpack_from(self._buffer)
-            if not HEAD.size <= length <= LARGEST:
-                raise DeviceError(
-                    f"{self._name}: found a report of {length} bytes on port {self._port}, expected at most {LARGEST}"
-                )
-            if len(self._buffer) < length:
-                return
-            self._buffer = self._buffer[length:]
-            self._newest, self._then = Report(both >> 4, both & 0x0F), time.monotonic()
+        try:
+            found = self._stream.feed(data)
+        except ValueError as error:
+            raise DeviceError(f"{self._name}: port {self._port}: {error}") from None
+        if found is not None:
+            self._newest, self._then = found, time.monotonic()
 
     def _connect(self, address: str, timeout_s: float) -> tuple[socket.socket, int]:
         reasons = []

@@ -80,7 +80,7 @@ def plugs() -> list[Plug]:
     return [
         Plug("ability plug-in", "serial", "ability", hand_parsers.ability_sealed, ability_hand, within=False),
         Plug("inspire plug-in, serial", "rh56_sdk", "inspire", hand_parsers.inspire_sealed, inspire_serial),
-        Plug("inspire plug-in, Modbus TCP", "inspire_rh56dftp", "inspire", hand_parsers.modbus_sealed, inspire_modbus),
+        Plug("inspire plug-in, Modbus TCP", "socket", "inspire", hand_parsers.modbus_sealed, inspire_modbus),
         Plug("robotiq plug-in, serial", "pymodbus", "robotiq_2f85", arm_parsers.rtu_sealed, robotiq_serial),
         Plug("robotiq plug-in, TCP", "pymodbus", "robotiq_2f85", arm_parsers.rtu_sealed, robotiq_tcp),
         Plug("xarm_gripper plug-in", "xarm", "xarm_gripper", arm_parsers.box_sealed, gripper, within=False),
