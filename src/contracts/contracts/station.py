@@ -206,7 +206,7 @@ def load_station(path: str | Path) -> Station:
 
 
 def station_with_hands(path_or_name: str, left: str, right: str, task: str) -> Station:
-    """Return a station with other hands and another task.
+    """Return a station with other hands and another task; what is empty stays the station's own.
 
     Args:
         path_or_name: As in `station_file`.
@@ -220,7 +220,9 @@ def station_with_hands(path_or_name: str, left: str, right: str, task: str) -> S
     station = load_station(station_file(path_or_name))
     hands = {"left": left, "right": right}
     sides = {
-        name: side.model_copy(update={"hand": side.hand.model_copy(update={"embodiment": hands[name]})})
+        name: side.model_copy(
+            update={"hand": side.hand.model_copy(update={"embodiment": hands[name] or side.hand.embodiment})}
+        )
         for name, side in station.sides.items()
     }
-    return station.model_copy(update={"sides": sides, "task": task})
+    return station.model_copy(update={"sides": sides, "task": task or station.task})

@@ -154,7 +154,7 @@ class PolicyNode(Lifecycle):
         try:
             while not self._end.is_set():
                 if not self._images.wait(SILENCE_S):
-                    self._reason = "no_image"
+                    self._reason = self._why_no_image()
                     continue
                 self._received_ns = None
                 self._images.deliver()
@@ -164,6 +164,13 @@ class PolicyNode(Lifecycle):
         except Exception as error:  # reported in diagnostics; without chunks the drivers hold
             self._fault = f"{type(error).__name__}: {error}"
             log.error(self, f"inference stopped: {self._fault}")
+
+    def _why_no_image(self) -> str:
+        topic = self._images.subscription.topic_name
+        names = sorted(end.node_name for end in self.get_publishers_info_by_topic(topic))
+        if not names:
+            return f"no_image: no node publishes {topic}"
+        return f"no_image: {' and '.join(names)} publishes {topic}, no whole image arrives: packets lost, or it hangs"
 
     def _poll_states(self) -> None:
         """Deliver the states that have come; they are needed only together with an image."""

@@ -156,6 +156,11 @@ def test_states_of_another_latent_space_are_ignored(world: World) -> None:
     assert world.chunks == []
 
 
+def test_images_that_do_not_arrive_name_the_node_that_publishes_them(world: World) -> None:
+    silent = "no_image: test publishes /camera/front/image_raw, no whole image arrives: packets lost, or it hangs"
+    world.policy.wait_for(lambda: world.values.get("reason") == silent, "the cause")
+
+
 def test_images_of_a_second_camera_node_stop_the_policy_and_both_are_named(world: World) -> None:
     other = Peer("other_camera")
     other.node.create_publisher(Image, "/camera/front/image_raw", qos.IMAGE)

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from contracts import command_line
 from contracts.progress import Lines
-from contracts.station import DEFAULT_STATION, Station, station_with_hands
+from contracts.station import DEFAULT_STATION, Station, load_station, station_file, station_with_hands
 from embodiments.inverse_kinematics import ArmIK
 from episodes.bag import EpisodeWriter, is_complete
 from episodes.metadata import Embodiments, EpisodeMetadata
@@ -157,9 +157,18 @@ def record_all(jobs: Sequence[Job]) -> list[dict[str, bool]]:
     return [record(world, renderers, job) for job in jobs]
 
 
+def pairs_of(station: str) -> list[str]:
+    """LEFT:RIGHT hands of a station, as they are and exchanged."""
+    sides = load_station(station_file(station)).sides
+    hands = [sides[name].hand.embodiment if name in sides else "" for name in ("left", "right")]
+    return list(dict.fromkeys([":".join(hands), ":".join(reversed(hands))]))
+
+
 def run(
     out: Annotated[Path, typer.Option(help="folder for the bags")],
-    pairs: Annotated[str, typer.Option(help="LEFT:RIGHT hands, comma separated")] = "inspire:ability,ability:inspire",
+    pairs: Annotated[
+        str, typer.Option(help="LEFT:RIGHT hands, comma separated; empty: the station's, as they are and exchanged")
+    ] = "",
     episodes: Annotated[int, typer.Option(min=1, help="episodes a pair")] = 100,
     task: str = "pick_place",
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -170,7 +179,7 @@ def run(
 ) -> None:
     """Record scripted demonstrations; run again to resume, complete bags are kept."""
     batches = []
-    for number, pair in enumerate(pairs.split(",")):
+    for number, pair in enumerate(pairs.split(",") if pairs else pairs_of(station)):
         left, _, right = pair.partition(":")
         described = station_with_hands(station, left, right, task)
         jobs = [Job(described, out, seed + 1000 * number, index) for index in range(episodes)]

@@ -61,7 +61,8 @@ def assemble(
 ) -> Bench:
     """Load all that an evaluation needs; ValueError, OSError or RenderError when something is wrong with it."""
     station = station_with_hands(station_name, left, right, task)
-    policy, codec = Policy.load(bundles[0]), Codec.load(bundles[1], {left, right})
+    hands = {f"{name}_hand": side.hand.embodiment for name, side in station.sides.items()}
+    policy, codec = Policy.load(bundles[0]), Codec.load(bundles[1], set(hands.values()))
     if policy.latent_space != codec.latent_space:
         raise BundleError(bundles[0] / MANIFEST_NAME, "latent_space", policy.latent_space, codec.latent_space)
     ((name, size),) = policy.cameras.items()
@@ -69,11 +70,11 @@ def assemble(
         raise FileError("station", "cameras", ", ".join(station.cameras), f"{name}, the policy's camera, among them")
     camera = station.cameras[name]
     check_camera(f"cameras.{name}", camera, size, policy.period_s)
-    world = World(station, load_task(task, station.sides))
+    world = World(station, load_task(station.task, station.sides))
     renderer = Renderer(world.model, name, camera.width, camera.height)
     sides = [Side(world, side, codec, station.servo) for side in world.sides]
     hashes = {"policy_sha256": bundle_sha256(bundles[0]), "codec_sha256": bundle_sha256(bundles[1])}
-    labels = {"station": station.name, "task": task, "left_hand": left, "right_hand": right, **hashes}
+    labels = {"station": station.name, "task": station.task, **hands, **hashes}
     return Bench(
         world, sides, Rollout(world, PolicyLoop(policy, LoopSettings(image_fit=camera.fit)), sides, renderer), labels
     )
@@ -85,7 +86,7 @@ def roll_out(bench: Bench, episodes: int, seed: int, continuous: bool) -> dict[s
     began, simulated = time.monotonic(), 0.0
     if continuous:
         bench.rollout.begin(trials)
-    for _ in track(range(episodes), f"{bench.labels['left_hand']} | {bench.labels['right_hand']}"):
+    for _ in track(range(episodes), _hands(bench.labels)):
         before = bench.world.time_s if continuous else 0.0
         (bench.rollout.go_on if continuous else bench.rollout.run)(trials)
         simulated += bench.world.time_s - before
@@ -116,9 +117,9 @@ def summary(trials: Trials, sides: list[Side]) -> dict[str, Any]:
 
 
 def run(
-    left: Annotated[str, typer.Option(help="left hand")] = "inspire",
-    right: Annotated[str, typer.Option(help="right hand")] = "ability",
-    task: str = "pick_place",
+    left: Annotated[str, typer.Option(help="left hand; empty: the station's")] = "",
+    right: Annotated[str, typer.Option(help="right hand; empty: the station's")] = "",
+    task: Annotated[str, typer.Option(help="task; empty: the station's")] = "",
     episodes: Annotated[int, typer.Option(min=1, help="each has one pick a side")] = 50,
     seed: Annotated[int, typer.Option(min=0)] = 7,
     continuous: Annotated[
@@ -141,9 +142,8 @@ def run(
         raise typer.Exit(2) from None
     result = roll_out(bench, episodes, seed, continuous)
     low, high = result["wilson_95"]
-    print(
-        f"{left} | {right}: {result['successes']}/{result['picks']} picks succeed, 95 % interval {low:.2f}-{high:.2f}"
-    )
+    rate = f"{result['successes']}/{result['picks']} picks succeed, 95 % interval {low:.2f}-{high:.2f}"
+    print(f"{_hands(result)} on {result['station']}: {rate}")
     print(
         f"{result['seconds_per_round']} s a round; {result['times_real_time']} x real time; "
         f"by side {result['successes_by_side']}"
@@ -153,6 +153,10 @@ def run(
         write_atomic(report, json.dumps(result, indent=2) + "\n")
 
 
+def _hands(labels: dict[str, Any]) -> str:
+    return " | ".join(labels[key] for key in ("left_hand", "right_hand") if key in labels)
+
+
 def _row(result: dict[str, Any]) -> tuple[str, str, list[str], list[object]]:
     """What `results.write_row` takes: block, command, columns, cells."""
     mode = " --continuous" if result["continuous"] else ""
@@ -160,8 +164,8 @@ def _row(result: dict[str, Any]) -> tuple[str, str, list[str], list[object]]:
     low, high = result["wilson_95"]
     by_side = ", ".join(f"{side} {count}" for side, count in result["successes_by_side"].items())
     cells = {
-        "left": result["left_hand"],
-        "right": result["right_hand"],
+        "left": result.get("left_hand", ""),
+        "right": result.get("right_hand", ""),
         "picks in the tray": f"{result['successes']} of {result['picks']}",
         "by side": by_side,
         "95 % Wilson": f"{low:.2f} - {high:.2f}",

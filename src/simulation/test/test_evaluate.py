@@ -17,6 +17,7 @@ from contracts.bundle import BundleError
 from contracts.errors import FileError
 from contracts.station import DEFAULT_STATION, station_file
 from hand_drivers.status import State
+from simulation.collect import pairs_of
 from simulation.evaluate import assemble, roll_out, wilson
 from simulation.rollout import Beat, WorldDevice
 from simulation.trials import Trials
@@ -55,6 +56,17 @@ def test_a_camera_of_another_shape_is_refused_with_both_named(tmp_path, width, h
     file.write_text(yaml.safe_dump(content))
     with pytest.raises(FileError, match=rf"cameras\.front\.width, height: found {width}x{height}, .* 160x90"):
         assemble("inspire", "ability", "pick_place", (MODELS / "policy", MODELS / "codec"), str(file))
+
+
+def test_hands_and_task_that_are_not_given_are_the_station_s():
+    labels = assemble("", "dex3", "", (MODELS / "policy", MODELS / "codec"), "g1").labels
+    named = {"station": "g1", "task": "pick_place", "left_hand": "inspire", "right_hand": "dex3"}
+    assert {name: labels[name] for name in named} == named
+
+
+def test_demonstrations_are_made_with_the_station_s_hands():
+    assert pairs_of("g1") == ["inspire:inspire"]
+    assert pairs_of("dual_xarm7") == ["inspire:ability", "ability:inspire"]
 
 
 def refusal(*arguments):
