@@ -67,7 +67,7 @@ stop_group() {
 step() {
     local log=$1 title=$2
     shift 2
-    mkdir -p "$(dirname "$log")"
+    mkdir -p "$(dirname "$log")" 2>/dev/null && : >"$log" || die "$log: found no way to write it, expected a folder with room"
     say "$title"
     run_group "$@" >"$log" 2>&1 || {
         tail -n 30 "$log" >&2
@@ -183,9 +183,24 @@ export_environment() {
     export PATH=$VENV/bin:$PATH VIRTUAL_ENV=$VENV CROSSHAND_WS=$ROOT
     # where add-hand puts robots; every node looks there
     export CROSSHAND_EMBODIMENTS=$ROOT/robots${CROSSHAND_EMBODIMENTS:+:$CROSSHAND_EMBODIMENTS}
+}
+
+# Before anything else: what was inherited and is of no use is unset with a word, replaced with a word, or refused.
+own_environment() {
+    local variable changed python
+    for variable in PYTHONHOME PYTHONOPTIMIZE PYTHONWARNINGS PIP_USER PIP_TARGET PIP_PREFIX; do
+        [[ -z ${!variable:-} ]] || say "$variable=${!variable} is not used"
+        unset "$variable"
+    done
+    choose_environment
+    python=$VENV/bin/python
+    [[ -x $python ]] || python=${ON_ROS:+python3}
+    [[ $python ]] || python=$(find_python)
     export ROS_AUTOMATIC_DISCOVERY_RANGE=${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
-    local variable
-    while IFS= read -r variable; do export "${variable?}"; done < <(python -I "$ROOT/src/bringup/bringup/environment.py")
+    changed=$("$python" -I "$ROOT/src/bringup/bringup/environment.py" ${NEEDS:-}) || exit 1
+    while IFS= read -r variable; do
+        [[ -z $variable ]] || export "${variable?}"
+    done <<<"$changed"
 }
 
 # --- system libraries -------------------------------------------------------------------------------------------------
@@ -232,19 +247,30 @@ build() {
     stamped "$stamp" "$want" && return
     rm -rf "$ROOT/build" "$ROOT/install"
     step "$ROOT/log/build.log" "building" colcon build --symlink-install --event-handlers desktop_notification-
+    mend_scripts
     echo "$want" >"$stamp"
+}
+
+# The kernel ends the interpreter of a script at the first space; the Python that PATH finds is the same.
+mend_scripts() {
+    [[ $ROOT == *[[:space:]]* ]] || return 0
+    find "$ROOT/install" -path '*/lib/*' -type f -perm -u+x \
+        -exec sed -i '1s|^#!.*python.*|#!/usr/bin/env python|' {} +
 }
 
 # Brings the workspace up to date for the given levels; two ws at once take turns.
 prepare() {
+    own_environment
     exec {lock}<"$ROOT"
     flock -n "$lock" || { say "another ws is setting up this workspace: waiting"; flock "$lock"; }
-    choose_environment
     local level
     for level in "$@"; do install_level "$level"; done
     export_environment
     check_ros_packages
     build
+    # colcon's script splits the path of its interpreter at spaces, which that of a virtual environment may have
+    COLCON_PYTHON_EXECUTABLE=$(python -c 'import os, sys; print(os.path.realpath(sys.executable))')
+    export COLCON_PYTHON_EXECUTABLE
     set +u
     # shellcheck disable=SC1091
     source "$ROOT/install/setup.bash"
@@ -328,6 +354,7 @@ bench() {
     local what=${1:-} levels=(runtime)
     [[ $# -eq 0 ]] || shift
     [[ $what != codec ]] || levels+=(train)
+    [[ $what != @(runtime|soak|faults) ]] || NEEDS=graph
     prepare "${levels[@]}"
     case $what in
         codec) exec python -m latent_codec.evaluation.bench --root "$ROOT" "$@" ;;
@@ -355,7 +382,7 @@ main() {
     local command=${1:-help}
     [[ $# -eq 0 ]] || shift
     case $command in
-        demo) prepare runtime; check_rendering; exec python -m bringup.demo "$@" ;;
+        demo) NEEDS=graph; prepare runtime; check_rendering; exec python -m bringup.demo "$@" ;;
         test) run_tests "$@" ;;
         bench) bench "$@" ;;
         train) train "$@" ;;

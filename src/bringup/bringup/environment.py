@@ -1,4 +1,4 @@
-"""Environment variables of every process of the workspace.
+"""Environment variables of every process of the workspace: set, replaced with a word, or refused.
 
 `./ws` runs this file by its path, before anything is built, so it imports the standard library alone.
 """
@@ -6,6 +6,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 CONFIG = Path(__file__).resolve().parent / "config"
@@ -20,16 +25,25 @@ WANTED = {
     "OMP_NUM_THREADS": "1",
     # A compressed image of some kilobytes may else take gigabytes.
     "OPENCV_IO_MAX_IMAGE_PIXELS": str(1 << 26),
+    # Texts are UTF-8, whatever the locale.
+    "PYTHONUTF8": "1",
 }
+REQUIRED = {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}  # with another one nothing works
+RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
+MOST_DOMAIN = 232
+SHARED_MEMORY, LEAST_SHARED_BYTES = "/dev/shm", 64 << 20  # a dozen processes of one segment each, and the world
 
 
 def environment() -> dict[str, str]:
-    """The variables that are not set, with their values."""
-    missing = {name: value for name, value in WANTED.items() if not os.environ.get(name)}
+    """The variables that have to change, with their values."""
+    changed = {name: value for name, value in WANTED.items() if not os.environ.get(name)}
+    changed |= {name: value for name, value in REQUIRED.items() if os.environ.get(name) != value}
     # One of these two was chosen for another discovery range; any other file is the user's own.
     if os.environ.get(PROFILE, "") in ("", THIS_MACHINE, OTHER_MACHINES) and os.environ.get(PROFILE) != profile():
-        missing[PROFILE] = profile()
-    return missing
+        changed[PROFILE] = profile()
+    if not _writable(os.environ.get("HOME", "")):
+        changed["HOME"] = _home()
+    return changed
 
 
 def profile() -> str:
@@ -38,5 +52,68 @@ def profile() -> str:
     return THIS_MACHINE if local else OTHER_MACHINES
 
 
-if __name__ == "__main__":
+def notes() -> list[str]:
+    """A line for each value that was inherited and is replaced."""
+    changed = environment()
+    replaced = [name for name in REQUIRED if name in changed and os.environ.get(name)]
+    lines = [f"{name}={os.environ[name]} is not used, but {changed[name]}" for name in replaced]
+    if "HOME" in changed:
+        lines.append(f"HOME={os.environ.get('HOME', '')} cannot be written: using {changed['HOME']}")
+    return lines
+
+
+def refusal(graph: bool = True) -> str:
+    """The line with which the environment is refused; empty if it is not.
+
+    Args:
+        graph: Whether a whole graph is to run, which needs shared memory.
+    """
+    domain = os.environ.get("ROS_DOMAIN_ID", "")
+    if domain and not (domain.isascii() and domain.isdigit() and int(domain[:9]) <= MOST_DOMAIN):
+        return f"ROS_DOMAIN_ID: found {domain[:40]!r}, expected a whole number from 0 to {MOST_DOMAIN}"
+    reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "")
+    if reach and reach not in RANGES:
+        return f"ROS_AUTOMATIC_DISCOVERY_RANGE: found {reach[:40]!r}, expected one of {', '.join(RANGES)}"
+    home = environment().get("HOME")
+    if home and not _writable(home):
+        return f"HOME: found no folder that can be written, nor {home}; expected one"
+    return _shared_memory(SHARED_MEMORY) if graph else ""
+
+
+def _shared_memory(folder: str) -> str:
+    """The refusal of too little shared memory: a process that writes beyond its end is killed by SIGBUS."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"{folder}: found {(error.strerror or 'an error').lower()}, expected shared memory"
+    if free >= LEAST_SHARED_BYTES:
+        return ""
+    advice = f"docker run --shm-size=1g; sudo mount -o remount,size=1g {folder}"
+    return f"{folder}: found {free >> 20} MB free, expected at least {LEAST_SHARED_BYTES >> 20} MB ({advice})"
+
+
+def _writable(folder: str) -> bool:
+    return bool(folder) and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _home() -> str:
+    """A folder for what libraries write into the home directory: logs and caches; it is created."""
+    folder = os.path.join(tempfile.gettempdir(), f"crosshand-home-{os.getuid()}")
+    with suppress(OSError):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    return folder
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the variables that change; returns 1 after a refusal. The argument `graph`: a whole graph is to run."""
+    if line := refusal("graph" in arguments):
+        print(f"error: {line}", file=sys.stderr)
+        return 1
+    for note in notes():
+        print(f"ws: {note}", file=sys.stderr)
     print("\n".join(f"{name}={value}" for name, value in environment().items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -5,6 +5,8 @@ Imported by launch files alone: `launch` and `launch_ros` are part of a ROS 2 in
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +16,6 @@ from launch.actions import (
     LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
-    SetEnvironmentVariable,
     TimerAction,
 )
 from launch.event_handlers import OnProcessExit
@@ -27,7 +28,7 @@ from launch_ros.ros_adapters import get_ros_node
 from std_msgs.msg import Bool
 
 from bringup import graph
-from bringup.environment import environment
+from bringup.environment import environment, notes
 from bringup.processes import Exit
 from bringup.session import Session, prepare
 from bringup.station import ALIASES, description
@@ -58,6 +59,9 @@ def launch_description(name: str) -> LaunchDescription:
 
 def _bring_up(context: LaunchContext) -> list[Any]:
     """Refuses, as `./ws demo`, what is no argument; a launch file that includes this one scopes its own (see docs)."""
+    for note in notes():
+        print(note, file=sys.stderr)
+    os.environ.update(environment())  # of this process, too, before it joins the graph
     configured = context.launch_configurations.items()
     given = [f"{name}:={value}" for name, value in configured if value != UNCHANGED and name not in OF_LAUNCH]
     return actions(context, prepare(given))
@@ -65,11 +69,10 @@ def _bring_up(context: LaunchContext) -> list[Any]:
 
 def actions(context: LaunchContext, session: Session) -> list[Any]:
     """Actions that launch a session: its nodes, the lifecycle manager, and the reaction to the end of a process."""
-    variables = [SetEnvironmentVariable(name, value) for name, value in environment().items()]
     manager, processes = _manager(session), graph.processes(session.nodes)
     started = {name: _process(session, nodes) for name, nodes in processes.items()}
     on_exit = _on_exit(context, manager, started, session.station.seconds)
-    return [*variables, RegisterEventHandler(OnProcessExit(on_exit=on_exit)), *started.values(), manager]
+    return [RegisterEventHandler(OnProcessExit(on_exit=on_exit)), *started.values(), manager]
 
 
 def _process(session: Session, nodes: Sequence[graph.NodeDescription]) -> Node:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bringup.environment import environment
+from bringup.environment import environment, refusal
 from bringup.executables import ExecutableError, command
 from bringup.graph import NodeDescription
 from contracts import claims, plugins
@@ -29,6 +29,8 @@ def check(station: Station, nodes: Sequence[NodeDescription]) -> None:
     Raises:
         PreflightError: At the first failure.
     """
+    if line := refusal():
+        raise PreflightError(line)
     with _EglCheck(station):  # the longest check, so it runs beside the others
         check_embodiments(station)
         check_plugins(station)
