@@ -22,9 +22,9 @@ from latent_codec.training.data import array_cache, poses
 from latent_codec.training.data.inputs import changed_hands, input_hashes
 from latent_codec.training.data.pools import latent_spread, padded
 from latent_codec.training.grouped_mlp import Layout
-from latent_codec.training.main import main
+from latent_codec.training.main import build_recipe, main
 from latent_codec.training.model import Space
-from latent_codec.training.trainer import learning_rate
+from latent_codec.training.trainer import Trainer, learning_rate
 
 
 def test_a_few_steps_lower_the_loss(tiny_config, tmp_path):
