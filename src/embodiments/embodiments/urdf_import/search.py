@@ -8,6 +8,7 @@ import numpy as np
 
 POPULATION = 384
 ELITE = 32
+SPREAD = 0.35  # first standard deviation, as a share of the range
 FLOOR = 0.01  # least spread kept while narrowing, as a share of the range, so that the search does not freeze early
 
 
@@ -18,7 +19,6 @@ def minimise(
     start: np.ndarray,
     *,
     rounds: int = 60,
-    spread: float = 0.35,
     seed: int = 0,
 ) -> tuple[np.ndarray, float]:
     """Return the best point (n,) in [lower, upper] and its cost; `cost` maps points (M, n) to (M,).
@@ -28,7 +28,7 @@ def minimise(
     """
     rng = np.random.default_rng(seed)
     extent = upper - lower
-    mean, deviation = np.clip(start, lower, upper), spread * extent
+    mean, deviation = np.clip(start, lower, upper), SPREAD * extent
     best, best_cost = mean, float(cost(mean[None])[0])
     for index in range(rounds):
         floor = FLOOR * extent * (1 - index / rounds) ** 2

@@ -84,23 +84,23 @@ REPEATS = 2000
 WARM_UP = 20
 
 
-def decode_speed(codec: Codec, hand: str, repeats: int = REPEATS) -> dict[str, float]:
+def decode_speed(codec: Codec, hand: str) -> dict[str, float]:
     """Milliseconds to decode the 16 poses of a chunk: p50, p99, max; `torch_*` where torch can run the graph.
 
     `cpu_p99_ms` counts only the time this thread ran: on a busy machine the others contain that of other programs.
     """
     robot, share = embodiments.load(hand), np.linspace(0, 1, CHUNK_POSES)[:, None]
     latent = codec.encode(hand, (1 - share) * robot.postures["open"] + share * robot.postures["grasp"])
-    result = _timed(lambda: codec.decode(hand, latent), repeats)
+    result = _timed(lambda: codec.decode(hand, latent))
     eager = _eager(codec, hand, latent)
-    return result | ({f"torch_{key}": value for key, value in _timed(eager, repeats).items()} if eager else {})
+    return result | ({f"torch_{key}": value for key, value in _timed(eager).items()} if eager else {})
 
 
-def _timed(call: Callable[[], object], repeats: int) -> dict[str, float]:
-    wall, cpu = np.empty(repeats), np.empty(repeats)
+def _timed(call: Callable[[], object]) -> dict[str, float]:
+    wall, cpu = np.empty(REPEATS), np.empty(REPEATS)
     for _ in range(WARM_UP):
         call()
-    for index in range(repeats):
+    for index in range(REPEATS):
         started = time.perf_counter(), time.thread_time()
         call()
         wall[index], cpu[index] = time.perf_counter() - started[0], time.thread_time() - started[1]

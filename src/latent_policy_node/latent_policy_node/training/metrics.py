@@ -6,16 +6,18 @@ import numpy as np
 
 from contracts.axes import WRIST_SIZE, wrist_to_pose
 
+POINTS = 8
 
-def chunk_errors(predicted: np.ndarray, target: np.ndarray, points: int = 8) -> dict[str, float]:
-    """Errors of chunks (B, horizon, 2 * axes) in raw units over their first `points` points, both sides.
+
+def chunk_errors(predicted: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """Errors of chunks (B, horizon, 2 * axes) in raw units over their first POINTS points, both sides.
 
     wrist_mm: mean distance; wrist_mm_p90: 90th percentile; wrist_deg: mean rotation angle; latent: RMS of z.
     """
     axes = predicted.shape[-1] // 2
     shape = (-1, axes)
-    predicted = predicted[:, :points].reshape(*shape).astype(float)
-    target = target[:, :points].reshape(*shape).astype(float)
+    predicted = predicted[:, :POINTS].reshape(*shape).astype(float)
+    target = target[:, :POINTS].reshape(*shape).astype(float)
     distance = 1e3 * np.linalg.norm(predicted[:, :3] - target[:, :3], axis=-1)
     z_error = predicted[:, WRIST_SIZE:] - target[:, WRIST_SIZE:]
     return {

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from embodiments import Embodiment
-from latent_codec.evaluation.oracle import CACHE
 from latent_codec.training import crosshand_terms as terms
 from latent_codec.training import losses
 from latent_codec.training.add_hand.frozen import Frozen
@@ -70,7 +68,6 @@ class AddedHand(nn.Module):
         frozen: Frozen,
         config: TrainingConfig,
         settings: Settings,
-        cache: Path | None = CACHE,
     ) -> None:
         super().__init__()
         s = self.settings = settings
@@ -93,7 +90,7 @@ class AddedHand(nn.Module):
         self._measure()
         self.matches = None
         if s.matched and self.real.any():
-            self.matches = AddedMatches(robot, others, (self.space, self.frozen), s, config.seed, cache)
+            self.matches = AddedMatches(robot, others, (self.space, self.frozen), s, config.seed)
 
     def _measure(self) -> None:
         """Mean and standard deviation (N,) of each latent dimension, of hands or else of grippers."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from embodiments import Embodiment
-from latent_codec.evaluation.oracle import CACHE, Oracle
+from latent_codec.evaluation.oracle import Oracle
 from latent_codec.evaluation.vectors import pose_set
 from latent_codec.training import losses
 from latent_codec.training.crosshand_terms import Pairs, Settings, matched_terms, noisy
@@ -41,7 +40,6 @@ class AddedMatches(nn.Module):
         spaces: tuple[Space, Space],
         settings: Settings,
         seed: int,
-        cache: Path | None = CACHE,
     ) -> None:
         super().__init__()
         self.space, self.frozen = spaces
@@ -50,7 +48,7 @@ class AddedMatches(nn.Module):
         self.rows = group.of_kind("hand", "human")
         hands = [others[row] for row in self.rows]
         self._fix("common", (mine.finger_mask[:, 1:] & group.finger_mask[self.rows, 1:]).float()[:, None])  # (R, 1, 4)
-        oracle, seed = Oracle(cache, SEED_OFFSET + seed, MATCHING), SEED_OFFSET + seed
+        oracle, seed = Oracle(seed=SEED_OFFSET + seed, settings=MATCHING), SEED_OFFSET + seed
         own, theirs = pose_set(robot, self.count, seed), [pose_set(hand, self.count, seed) for hand in hands]
         # poses of the others, what they encode to, and the best of the new hand for them
         self._fix("tips,latents", *self._known([poses.joints for poses in theirs]))

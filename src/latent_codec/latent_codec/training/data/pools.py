@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from contracts.progress import track
 from embodiments import Embodiment
-from latent_codec.evaluation.oracle import CACHE, Oracle
+from latent_codec.evaluation.oracle import Oracle
 from latent_codec.evaluation.vectors import pose_set
 from latent_codec.training.data import poses
 from latent_codec.training.group import FixedTensors, HandGroup, thumb_vectors
@@ -141,12 +140,10 @@ class MatchedPoses(nn.Module):
     Rows of other hands, grippers, are in the middle of their range and mean nothing.
     """
 
-    def __init__(
-        self, group: HandGroup, rows: Sequence[int], count: int, seed: int, cache: Path | None = CACHE
-    ) -> None:
+    def __init__(self, group: HandGroup, rows: Sequence[int], count: int, seed: int) -> None:
         super().__init__()
         self.group, self.rows = group, rows
-        self.oracle, self.seed = Oracle(cache, SEED_OFFSET + seed, MATCHING), SEED_OFFSET + seed
+        self.oracle, self.seed = Oracle(seed=SEED_OFFSET + seed, settings=MATCHING), SEED_OFFSET + seed
         matches = [self._match(row, count) for row in track(rows, "matching poses")] if count else []
         self.sources = [match.source for match in matches]
         self.joints = FixedTensors(match.joints for match in matches)
