@@ -21,7 +21,7 @@ usage() {
                         a new hand in the shipped latent space, nothing else retrained; --help for more
   record [left_hand:=HAND ...]
                         record a running graph, started with the same arguments, until Ctrl-C
-  inspect BAG..., convert BAG... --out DIR
+  inspect BAG... [--repair], convert BAG... --out DIR [--describe FILE]
                         look into bags, turn them into a training dataset
   run PACKAGE EXECUTABLE [--ros-args ...]
                         any node or tool of the workspace

@@ -26,7 +26,7 @@ import embodiments
 from contracts import command_line
 from contracts.bundle import BundleError
 from contracts.chunk import Chunk
-from contracts.framing import Fit
+from contracts.framing import Fit, FitOption
 from contracts.servo import PARTS
 from embodiments.errors import EmbodimentError
 from episodes.bag import EpisodeReader, naming
@@ -239,12 +239,12 @@ def run(
     bag: Annotated[Path, typer.Argument(help="folder of a bag")],
     policy: Annotated[Path, typer.Option(help="policy bundle that ran live")] = Path("models/policy"),
     codec: Annotated[Path, typer.Option(help="codec bundle that ran live")] = Path("models/codec"),
-    fit: Annotated[str, typer.Option(help="the camera's fit in the station: same, crop or pad")] = "same",
+    fit: Annotated[FitOption, typer.Option(help="of the camera in the station")] = FitOption.SAME,
     differences: Annotated[int, typer.Option(min=0, help="so many of the differences are printed")] = 5,
 ) -> None:
     """Say how many of the recorded latent states, latent actions and commands the models give again offline."""
     try:
-        report = replay(bag, policy, codec, fit)
+        report = replay(bag, policy, codec, fit.value)
     except (EpisodeError, BundleError, EmbodimentError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -6,6 +6,7 @@ replays and datasets are all framed by `framed` before they are resized.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Literal, Protocol
 
 import numpy as np
@@ -13,6 +14,16 @@ import numpy as np
 from contracts.errors import FileError
 
 Fit = Literal["same", "crop", "pad"]
+
+
+class FitOption(str, Enum):
+    """The same, for command lines."""
+
+    SAME = "same"
+    CROP = "crop"
+    PAD = "pad"
+
+
 Size = tuple[int, int]  # height, width in pixels
 TOLERANCE = 0.02  # of the aspect ratio: 424x240 is taken for 16:9
 FIT_DESCRIPTION = "an image of another shape than the policy's: `same`, refused; `crop`, its middle; `pad`, black bars"

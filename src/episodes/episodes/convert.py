@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from contracts import command_line
+from contracts.framing import FitOption
 from contracts.progress import track
 from episodes import sampling
 from episodes.bag import EpisodeReader, is_complete, read_metadata
@@ -34,14 +35,6 @@ class Target(str, Enum):
     """Formats a bag can be converted to."""
 
     DATASET = "dataset"
-
-
-class ImageFit(str, Enum):
-    """What is done with images of another shape than the dataset's."""
-
-    SAME = "same"
-    CROP = "crop"
-    PAD = "pad"
 
 
 @dataclass
@@ -241,7 +234,7 @@ def command(
     height: Annotated[
         int | None, typer.Option(min=8, max=4096, help="of the images, pixels; by default the shape stays the camera's")
     ] = None,
-    fit: Annotated[ImageFit, typer.Option(help="images of another shape: same, refused; crop; pad")] = ImageFit.SAME,
+    fit: Annotated[FitOption, typer.Option(help="images of another shape: same, refused; crop; pad")] = FitOption.SAME,
     max_state_age: Annotated[float, typer.Option(min=0, help="seconds, of a joint state at a frame")] = 0.15,
     max_command_age: Annotated[float, typer.Option(min=0, help="seconds since the newest command at a frame")] = 0.5,
     describe: Annotated[
