@@ -9,6 +9,7 @@ from pathlib import Path
 from bringup.paths import RunDirectory
 from bringup.report import Report
 from bringup.station import ArgumentError
+from contracts.files import write_atomic
 
 VIDEO_TIMEOUT_S = 120.0
 
@@ -34,8 +35,10 @@ def check_writable(path: Path) -> None:
 def write_report(report: Report, run: RunDirectory, copy: Path | None = None) -> None:
     """Write the report into the run's folder, and to `copy` if given."""
     for path in filter(None, (run.path / "report.json", copy)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(report.text())
+        if path.exists() and not path.is_file():  # a terminal or a pipe
+            path.write_text(report.text())
+        else:
+            write_atomic(path, report.text())
         print(f"report: {path}")
     for death in report.died or ():
         print(f"died: {death.node} {death.cause}")

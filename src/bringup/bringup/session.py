@@ -14,6 +14,7 @@ from bringup.lifecycle import BringUpError
 from bringup.paths import RunDirectory
 from bringup.processes import tail
 from bringup.supervisor import NodeDiedError, StoppedError, Supervisor
+from contracts.command_line import described
 from contracts.errors import FileError
 from contracts.station import DEFAULT_STATION, Station
 
@@ -39,10 +40,13 @@ def prepare(arguments: Sequence[str], default_seconds: float = 0.0) -> Session:
     if not resolved.seconds:
         resolved = resolved.model_copy(update={"seconds": default_seconds})
     preflight.check(resolved, graph.describe(resolved, Path("station.yaml")))
-    run = RunDirectory.create()
-    nodes = graph.describe(resolved, run.station, run.path / "bag")
-    run.station.write_text(station.dump(resolved))
-    run.parameters.write_text(graph.parameters_text(nodes))
+    try:
+        run = RunDirectory.create()
+        nodes = graph.describe(resolved, run.station, run.path / "bag")
+        run.station.write_text(station.dump(resolved))
+        run.parameters.write_text(graph.parameters_text(nodes))
+    except OSError as error:
+        raise preflight.PreflightError(f"run directory: {described(error)}") from None
     return Session(resolved, nodes, run)
 
 
@@ -71,7 +75,7 @@ def run_graph(session: Session, watch: Callable[[Supervisor], Watched]) -> tuple
 
 def explain(session: Session, supervisor: Supervisor, error: Exception) -> None:
     """Print the failure in one line, and the last lines of the process that ended first."""
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {described(error)}", file=sys.stderr)
     for end in supervisor.died[:1]:
         log = session.run.log(end.name)
         for line in tail(log):

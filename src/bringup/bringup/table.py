@@ -89,7 +89,7 @@ class View:
     """Shows the statuses during a run; a context manager."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(file=sys.stdout, highlight=False)
+        self.console = console or Console(file=sys.stdout, highlight=False, markup=False)
         self._live: Live | None = None
         self._last_line_s = float("-inf")
 

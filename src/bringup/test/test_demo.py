@@ -130,6 +130,16 @@ def test_an_unknown_task_is_refused_with_the_known_ones(demo: Demo) -> None:
     assert "task: found 'pick_plac', expected one of pick_place" in demo.refusal("task:=pick_plac")
 
 
+def test_a_workspace_that_cannot_be_written_is_one_line(demo: Demo) -> None:
+    (demo.folder / "out").symlink_to("/dev/full/nowhere")
+    line = demo.refusal()
+    assert line.startswith(f"error: run directory: {demo.folder}/out/run-") and line.endswith(": not a directory\n")
+
+
+def test_a_domain_that_is_none_is_refused_before_anything_starts(demo: Demo) -> None:
+    assert "ROS_DOMAIN_ID: found 'abc', expected a whole number" in demo.refusal(env={"ROS_DOMAIN_ID": "abc"})
+
+
 def test_a_report_that_cannot_be_written_is_refused_before_the_run(demo: Demo) -> None:
     path = demo.folder / "lab.txt" / "report.json"
     path.parent.touch()

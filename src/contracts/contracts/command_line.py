@@ -36,7 +36,7 @@ def run(
         arguments: The command line; None: that of the process.
         name: What help calls the program.
         lists: Options that take several values after one name, as in `--tips thumb=A index=B`.
-        errors: Exceptions of the command that are shown as one line.
+        errors: Exceptions of the command that are shown as one line; an OSError always is.
         hint: What to do after an interruption, shown in one line; empty: the command handles it.
 
     Returns:
@@ -64,8 +64,8 @@ def _reporting(
     def reporting(*arguments: Any, **options: Any) -> int | None:
         try:
             return command(*arguments, **options)
-        except errors as error:
-            print(f"error: {error}", file=sys.stderr)
+        except (*errors, OSError) as error:
+            print(f"error: {described(error)}", file=sys.stderr)
             return FAILED
         except KeyboardInterrupt as error:
             if not hint:
@@ -74,6 +74,13 @@ def _reporting(
             return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
 
     return reporting
+
+
+def described(error: Exception) -> str:
+    """The text of an error; that of an OSError, such as a full disk, without its number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower()
 
 
 def spread(arguments: Sequence[str], lists: Sequence[str]) -> list[str]:

@@ -18,7 +18,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from contracts.files import read_bytes, write_atomic
 
@@ -30,10 +29,13 @@ WIDE = 200  # columns of a file or pipe, where nobody wants tables cut to 80
 
 
 class TableConsole(Console):
-    """A console that keeps the tables it has printed, so that a page says what was shown."""
+    """A console that keeps the tables it has printed, so that a page says what was shown.
+
+    Brackets are text, as names and reasons from files have them; styles are given by `Text`.
+    """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(markup=False, **options)
         self.tables: list[Table] = []
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -125,7 +127,7 @@ def _origin(command: str) -> str:
 
 
 def _plain(cell: Any) -> str:
-    return Text.from_markup(cell).plain if isinstance(cell, str) else getattr(cell, "plain", str(cell))
+    return getattr(cell, "plain", str(cell))
 
 
 def _row(cells: Iterable[object]) -> str:

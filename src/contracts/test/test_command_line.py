@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -57,13 +58,27 @@ def test_help_names_every_option_and_is_status_0(capsys: pytest.CaptureFixture[s
     assert "A command." in shown and all(option in shown for option in ("--tips", "--forward", "--steps"))
 
 
+def test_a_full_disk_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        with open("/dev/full", "w") as stream:
+            stream.write("report")
+
+    assert run(command, [], name="tool") == 1
+    assert capsys.readouterr().err == "error: no space left on device\n"
+
+
+def test_a_file_that_is_missing_is_named_in_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(lambda: print((tmp_path / "none").read_text()), [], name="tool") == 1
+    assert capsys.readouterr().err == f"error: {tmp_path}/none: no such file or directory\n"
+
+
 def test_an_expected_error_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     def broken(file: str) -> None:
-        raise FileNotFoundError(file)
+        raise LookupError(file)
 
-    assert run(broken, ["robot.yaml"], name="broken", errors=(OSError,)) == 1
+    assert run(broken, ["robot.yaml"], name="broken", errors=(LookupError,)) == 1
     assert capsys.readouterr().err == "error: robot.yaml\n"
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(LookupError):
         run(broken, ["robot.yaml"], name="broken", errors=(ValueError,))
 
 

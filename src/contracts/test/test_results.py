@@ -12,7 +12,7 @@ from contracts import results
 @pytest.fixture
 def table() -> Table:
     made = Table("", "p50 ms", title="speed")
-    made.add_row("a | b", "[green]1.00")
+    made.add_row("a | b", Text("1.00", "green"))
     made.add_row("c", Text("2.00", "red"))
     return made
 
@@ -26,6 +26,16 @@ def test_a_printed_table_becomes_markdown_without_colours(table):
         "| a \\| b | 1.00 |",
         "| c | 2.00 |",
     ]
+
+
+def test_brackets_in_names_are_text_on_the_console_and_in_markdown(capsys):
+    table = Table("", title="put [red] can into [/tray]")
+    table.add_row("joint[0] [/x]")
+    results.TableConsole().print(table)
+    printed = capsys.readouterr().out
+    assert "joint[0] [/x]" in printed and "[red]" in printed
+    assert "joint[0] [/x]" in results.markdown(table)
+    assert "[/tray]" in results.markdown(table)
 
 
 def test_a_console_keeps_the_tables_it_prints(table, capsys):

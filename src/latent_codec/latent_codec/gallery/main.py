@@ -29,9 +29,7 @@ class Straight(str, Enum):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(
-        command, arguments, name="gallery", errors=(FileError, RenderError, film.GalleryError, OSError)
-    )
+    return command_line.run(command, arguments, name="gallery", errors=(FileError, RenderError, film.GalleryError))
 
 
 def command(

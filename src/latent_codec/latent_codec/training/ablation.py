@@ -43,9 +43,7 @@ HELD_OUT = 1_000_003  # added to the seed of the poses trained on
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(
-        command, arguments, name="ablation", errors=(FileError, TrainingError, OSError), hint=CONTINUES
-    )
+    return command_line.run(command, arguments, name="ablation", errors=(FileError, TrainingError), hint=CONTINUES)
 
 
 def command(

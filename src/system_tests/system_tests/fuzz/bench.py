@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from contracts import command_line, results
 from contracts.files import write_atomic
@@ -54,7 +55,7 @@ def command(
 ) -> int:
     """Send random and damaged input to all parsers and callbacks."""
     warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of intended overflows
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    console = Console(markup=False, width=None if sys.stdout.isatty() else WIDTH)
     chosen = [name for name in (*frame_jobs(), *message_jobs()) if any(word in name for word in only or [""])]
     if not chosen:
         print(f"error: --only: found {only!r}, expected parts of targets' names", file=sys.stderr)
@@ -114,6 +115,7 @@ def table(title: str, outcomes: Iterable[Outcome]) -> Table:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in one.refused.most_common(REASONS))
         more = len(one.refused) - REASONS
         figures = (f"{one.frames:,}", f"{one.accepted:,}", f"{one.slowest_ms:.1f}", f"{one.seconds:.0f}")
-        verdict = "not run" if one.skipped else ("[green]ok" if one.ok else f"[red]{one.failed} failed")
+        verdict = Text("ok", "green") if one.ok else Text(f"{one.failed} failed", "red")
+        verdict = Text("not run") if one.skipped else verdict
         found.add_row(one.name, *figures, reasons + (f", {more} more" if more > 0 else ""), verdict, one.note)
     return found
