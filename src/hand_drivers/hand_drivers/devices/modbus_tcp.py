@@ -18,6 +18,7 @@ READ, WRITE, EXCEPTION = 3, 16, 0x80
 LONGEST = 254  # bytes after the length
 OFFSETS = (0, 1, 0xFFFF)  # of a response's transaction id from the request's, modulo 65536; constant in a connection
 IDS = 0x10000
+QUICK_ACK = getattr(socket, "TCP_QUICKACK", socket.TCP_NODELAY)  # the former is Linux's, and holds for one response
 
 
 class ModbusError(DeviceError):
@@ -147,6 +148,8 @@ class ModbusTcp:
         connection.sendall(self._transactions.request(body))
         while (left := deadline - time.monotonic()) > 0:
             connection.settimeout(left)
+            # A device may hold a response back until the one before is acknowledged, which Linux delays by 40 ms.
+            connection.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
             data = connection.recv(4096)
             if not data:
                 raise ModbusError("the connection was closed")
