@@ -67,7 +67,8 @@ stop_group() {
 step() {
     local log=$1 title=$2
     shift 2
-    mkdir -p "$(dirname "$log")" 2>/dev/null && : >"$log" || die "$log: found no way to write it, expected a folder with room"
+    { mkdir -p "$(dirname "$log")" && : >"$log"; } 2>/dev/null ||
+        die "$log: found no way to write it, expected a folder with room"
     say "$title"
     run_group "$@" >"$log" 2>&1 || {
         tail -n 30 "$log" >&2
@@ -197,7 +198,7 @@ own_environment() {
     [[ -x $python ]] || python=${ON_ROS:+python3}
     [[ $python ]] || python=$(find_python)
     export ROS_AUTOMATIC_DISCOVERY_RANGE=${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
-    changed=$("$python" -I "$ROOT/src/bringup/bringup/environment.py" ${NEEDS:-}) || exit 1
+    changed=$("$python" -I "$ROOT/src/bringup/bringup/environment.py" ${NEEDS:+"$NEEDS"}) || exit 1
     while IFS= read -r variable; do
         [[ -z $variable ]] || export "${variable?}"
     done <<<"$changed"
