@@ -212,7 +212,7 @@ class DriverNode(Lifecycle):
 
     def _log(self, state: State, reason: str) -> None:
         """One line whenever the driver stopped, lost its device or left that state."""
-        line = f"{state}: {reason}" if state in _LEVELS else ""
+        line = f"{state}: {reason}; it stays so until its service ~/reset is called" if state in _LEVELS else ""
         if line != self._logged:
             self._logged = line
             log.warning(self, line or f"{state} again")

@@ -14,7 +14,7 @@ from rclpy.parameter import Parameter
 from trajectory_msgs.msg import JointTrajectory
 
 from node_kit import qos
-from node_kit.testing import Peer
+from node_kit.testing import Peer, until
 
 pytestmark = pytest.mark.graph
 
@@ -235,6 +235,7 @@ def test_a_lost_device_is_reconnected_and_moves_only_after_a_reset(bench, tmp_pa
     assert not bench.states_of(0.3)[1:], "an old sample was published again"
     (tmp_path / "away").unlink()
     bench.wait_for_status(state="stopped", reason="the device was lost and is back")
+    assert until(lambda: "lost and is back; it stays so until its service ~/reset is called" in bench.stderr)
     bench.send(bench.home + 0.1)
     bench.wait_for_status(refusal="not_ready")
     bench.release_and_reset()
