@@ -76,6 +76,10 @@ step() {
     }
 }
 
+require_writable() {
+    [[ -w $ROOT ]] || die "$ROOT: found a folder that cannot be written, expected one that can, to set the workspace up in"
+}
+
 hash_of() { sha256sum | cut -d ' ' -f 1; }
 stamped() { [[ -f $1 && $(<"$1") == "$2" ]]; }
 
@@ -140,6 +144,7 @@ install_level() {
     local level=$1 lock=$LOCKS/$1.txt stamp=$VENV/.ws-$1 want
     want=$(cat "$lock" "$ROOT/requirements/torch.txt" | hash_of)
     stamped "$stamp" "$want" && return
+    require_writable
     make_venv
     [[ $level != gpu ]] || "$VENV/bin/python" -m pip uninstall --quiet --yes onnxruntime
     step "$ROOT/log/pip-$level.log" "installing ${lock#"$ROOT"/}" pip_install --no-deps --require-hashes -r "$lock"
@@ -246,6 +251,7 @@ build() {
     local want stamp=$ROOT/build/.ws-built
     want=$(cd "$ROOT" && build_inputs | hash_of)
     stamped "$stamp" "$want" && return
+    require_writable
     rm -rf "$ROOT/build" "$ROOT/install"
     step "$ROOT/log/build.log" "building" colcon build --symlink-install --event-handlers desktop_notification-
     mend_scripts

@@ -16,6 +16,7 @@ from bringup.environment import environment
 from bringup.executables import ExecutableError, node_command
 from bringup.paths import RunDirectory
 from bringup.session import REFUSALS, REFUSED
+from contracts.command_line import described
 from contracts.station import DEFAULT_STATION, Station
 
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         preflight.check_embodiments(resolved)
         command = prepare(resolved, RunDirectory.create())
     except (*REFUSALS, ExecutableError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {described(error)}", file=sys.stderr)
         return REFUSED
     print(f"recording into {resolved.record.directory} until Ctrl-C", flush=True)
     os.execvpe(command[0], command, os.environ | environment())

@@ -258,7 +258,7 @@ def command(
         )
         total = len(load_dataset(out).episodes)
     except (EpisodeError, OSError) as error:  # OSError: a full disk, a folder that may not be written
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {command_line.described(error)}", file=sys.stderr)
         raise typer.Exit(1) from None
     for bag in unfinished_bags(bags):
         print(f"left out: {bag}: not closed; ./ws inspect --repair recovers what is there", file=sys.stderr)

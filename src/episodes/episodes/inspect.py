@@ -125,7 +125,7 @@ def command(
         if json_file:
             write_atomic(json_file, text + "\n")
     except (EpisodeError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {command_line.described(error)}", file=sys.stderr)
         raise typer.Exit(1) from None
     # wide enough for every column if the output is a pipe
     console = Console() if sys.stdout.isatty() else Console(width=140)
