@@ -24,7 +24,7 @@ from hand_drivers.driver import Driver
 from hand_drivers.runtime import Runtime
 from hand_drivers.settings import DriverSettings
 from hand_drivers.status import ChunkStatus, State
-from node_kit import diagnostics, log, messages, qos, scheduling
+from node_kit import cdr, diagnostics, log, messages, qos, scheduling
 from node_kit.diagnostics import DiagnosticsPublisher
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
@@ -105,7 +105,7 @@ class DriverNode(Lifecycle):
     def _connect_topics(self, prefix: str) -> None:
         self._publisher = self.keep(self.create_publisher(JointState, f"{prefix}/joint_states", qos.STATE))
         self._commands = PolledSubscription(
-            self, JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND, self._on_conflict
+            self, JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND, self._on_conflict, serialized=True
         )
         self.keep(self._commands.subscription)
         # What a driver says is not kept for latecomers, to whom it may be long past.
@@ -124,7 +124,7 @@ class DriverNode(Lifecycle):
         self._step_ns = now_ns
         self._commands.deliver()
 
-    def _on_command(self, message: JointTrajectory, info: Mapping[str, int]) -> None:
+    def _on_command(self, message: bytes, info: Mapping[str, int]) -> None:
         self._dropped.take(info)
         received_ns = info["received_timestamp"]  # 0 from a middleware that does not tell
         chunk, status = messages.read_chunk(message, self._joints)
@@ -171,7 +171,7 @@ class DriverNode(Lifecycle):
 
     def _publish(self, sample: JointSample) -> None:
         values = (sample.position, sample.velocity, sample.effort)
-        self._publisher.publish(messages.joint_state(self._joints, sample.stamp_ns, *values))
+        self._publisher.publish(cdr.joint_state(self._joints, sample.stamp_ns, *values))
 
     def _report(self) -> diagnostics.Report:
         assert self._runtime is not None, "diagnostics end at cleanup"

@@ -30,7 +30,7 @@ from contracts.transforms import pose
 from latent_codec.codec import Codec
 from latent_codec.loop import PARTS, CodecLoop, CodecSettings
 from latent_codec.side import SideCodec
-from node_kit import diagnostics, lifecycle, log, messages, parameters, qos, scheduling
+from node_kit import cdr, diagnostics, lifecycle, log, messages, parameters, qos, scheduling
 from node_kit import main as node_main
 from node_kit.polled_subscription import AwaitedSubscription, DroppedMessages, PolledSubscription
 
@@ -102,12 +102,12 @@ class CodecNode(lifecycle.Lifecycle):
         self._polled: list[PolledSubscription] = []
         for part in self.robots:
             topic, receive = f"/{side}/{part}/joint_states", partial(self._on_joint_state, part)
-            self._polled.append(PolledSubscription(self, JointState, topic, receive, qos.STATE, self._refuse))
+            self._polled.append(
+                PolledSubscription(self, JointState, topic, receive, qos.STATE, self._refuse, serialized=True)
+            )
             self.keep(self._polled[-1].subscription)
-        action = f"/{side}/latent_action"
-        self._actions = self.keep(
-            AwaitedSubscription(self, JointTrajectory, action, self._on_action, qos.COMMAND, self._on_conflict)
-        )
+        action = (JointTrajectory, f"/{side}/latent_action", self._on_action, qos.COMMAND, self._on_conflict)
+        self._actions = self.keep(AwaitedSubscription(self, *action, serialized=True))
         # Not kept for latecomers, as what drivers publish there.
         self._estop = self.keep(self.create_publisher(Bool, "/estop", QoSProfile(depth=10)))
         self.keep(diagnostics.DiagnosticsPublisher(self, f"codec/{side}", self._diagnose))
@@ -118,7 +118,7 @@ class CodecNode(lifecycle.Lifecycle):
         home, hand = side.arm.postures["home"], side.hand.postures["open"]
         side.decode_chunk(np.repeat(side.latent_state(home, hand)[None], 16, axis=0), home)
 
-    def _on_joint_state(self, part: str, message: JointState) -> None:
+    def _on_joint_state(self, part: str, message: bytes) -> None:
         state, status = messages.joint_state_arrays(message, self.robots[part].joints)
         if status is messages.MessageStatus.OK:
             self.loop.observe(part, state.stamp_ns, state.position)
@@ -171,9 +171,9 @@ class CodecNode(lifecycle.Lifecycle):
         if state is not None:
             side = self.loop.side
             values = (side.axes, state.stamp_ns, state.position)
-            self._state.publish(messages.joint_state(*values, frame_id=side.codec.latent_space))
+            self._state.publish(cdr.joint_state(*values, frame_id=side.codec.latent_space))
 
-    def _on_action(self, message: JointTrajectory, info: Mapping[str, int | None]) -> None:
+    def _on_action(self, message: bytes, info: Mapping[str, int | None]) -> None:
         self.dropped.take(info)
         if not self.active:
             self.loop.ignore()
@@ -181,7 +181,7 @@ class CodecNode(lifecycle.Lifecycle):
         received_ns, started = time.time_ns(), time.perf_counter()
         self._take_joint_states()
         chunk, status = messages.read_chunk(message, self.loop.side.axes)
-        commands, _ = self.loop.decode(chunk, message.header.frame_id, time.time_ns(), str(status))
+        commands, _ = self.loop.decode(chunk, messages.frame_id(message), time.time_ns(), str(status))
         self._print_refusal()
         if commands:
             self._decoded_s = time.monotonic()
@@ -192,7 +192,7 @@ class CodecNode(lifecycle.Lifecycle):
         """The arm's first: it waits least for the next step of its servo loop."""
         for part in PARTS:
             chunk = commands[part]
-            command = messages.joint_trajectory(self.robots[part].joints, chunk.stamp_ns, chunk.times_s, chunk.points)
+            command = cdr.joint_trajectory(self.robots[part].joints, chunk.stamp_ns, chunk.times_s, chunk.points)
             if part == PARTS[0]:
                 self.hops.add(chunk.stamp_ns, received_ns, time.time_ns())
             self._commands[part].publish(command)

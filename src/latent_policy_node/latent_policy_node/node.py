@@ -25,7 +25,7 @@ from contracts.manifest import MANIFEST_NAME
 from contracts.station import Inference
 from latent_policy_node.loop import Decision, LoopSettings, PolicyLoop
 from latent_policy_node.policy import Policy, PolicyStatus
-from node_kit import log, messages, qos
+from node_kit import cdr, log, messages, qos
 from node_kit.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
@@ -97,7 +97,9 @@ class PolicyNode(Lifecycle):
         self._polled: list[PolledSubscription] = []
         for side in self._policy.sides:
             topic, receive = f"/{side}/latent_state", partial(self._on_state, side)
-            self._polled.append(PolledSubscription(self, JointState, topic, receive, qos.STATE, self._on_conflict))
+            self._polled.append(
+                PolledSubscription(self, JointState, topic, receive, qos.STATE, self._on_conflict, serialized=True)
+            )
             self.keep(self._polled[-1].subscription)
         self.keep(DiagnosticsPublisher(self, "policy", self._diagnose))
 
@@ -135,10 +137,10 @@ class PolicyNode(Lifecycle):
             self._loop.observe_image(messages.stamp_ns(message.header), pixels)
             self._say(self._loop.image_refusal)
 
-    def _on_state(self, side: str, message: JointState) -> None:
+    def _on_state(self, side: str, message: bytes) -> None:
         if not self.active or self._loop is None:
             return
-        if message.header.frame_id != self._policy.latent_space:
+        if messages.frame_id(message) != self._policy.latent_space:
             self._refuse("latent_space")
             return
         state, status = messages.joint_state_arrays(message, self._policy.axes)
@@ -193,7 +195,7 @@ class PolicyNode(Lifecycle):
         """Publish the chunks; returns when that started, ns of system time."""
         axes, space = self._policy.axes, self._policy.latent_space
         made = {
-            side: messages.joint_trajectory(axes, chunk.stamp_ns, chunk.times_s, chunk.points, space)
+            side: cdr.joint_trajectory(axes, chunk.stamp_ns, chunk.times_s, chunk.points, space)
             for side, chunk in decision.chunks.items()
         }
         began_ns = time.time_ns()

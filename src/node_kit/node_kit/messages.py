@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image, JointState, TimeReference
 from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from contracts.chunk import SECOND, Chunk
+from node_kit import cdr
 
 MOST_POINTS = 512  # of a chunk: twice the longest horizon of a policy; bounds the time that reading takes
 _LONGEST_S = 1e6  # beyond any use, and far below what a Duration can hold
@@ -141,40 +143,70 @@ def image_array(message: Image) -> tuple[np.ndarray, MessageStatus]:
     return (pixels if message.encoding == "rgb8" else pixels[..., ::-1]), MessageStatus.OK
 
 
-def joint_state_arrays(message: JointState, expected_names: Sequence[str]) -> tuple[JointArrays, MessageStatus]:
+def frame_id(message: bytes) -> str:
+    """The frame of a serialised message that begins with a header."""
+    found = cdr.frame_id(message)
+    return deserialize_message(message, Header).frame_id if found is None else found
+
+
+def joint_state_arrays(message: JointState | bytes, expected_names: Sequence[str]) -> tuple[JointArrays, MessageStatus]:
     """Position, velocity and effort of a joint state, in the expected order.
 
     Args:
-        message: The joint state, its joints in any order.
+        message: The joint state, its joints in any order; serialised or not.
         expected_names: The n joint names; the message must hold each once, and no other.
 
     Returns:
         Arrays (n,) and the status.
+
+    Raises:
+        RCLError: If serialised data is no joint state.
     """
-    stamp = stamp_ns(message.header)
-    refused = JointArrays(stamp, np.empty(0))
-    order = _order(message.name, expected_names)
+    if isinstance(message, bytes):
+        found = cdr.read_joint_state(message, expected_names)
+        if found is not None:
+            return _sound_state(*found, len(expected_names))
+        message = deserialize_message(message, JointState)
+    stamp, order = stamp_ns(message.header), _order(message.name, expected_names)
     if order is None:
-        return refused, MessageStatus.WRONG_NAMES
-    columns = [message.position, message.velocity, message.effort]
-    if any(len(column) != len(order) for column in columns[:1] + [column for column in columns[1:] if len(column)]):
+        return JointArrays(stamp, np.empty(0)), MessageStatus.WRONG_NAMES
+    columns = [np.asarray(column, float) for column in (message.position, message.velocity, message.effort)]
+    arrays, status = _sound_state(stamp, columns, len(order))
+    if status is not MessageStatus.OK:
+        return arrays, status
+    return JointArrays(stamp, *(None if values is None else values[order] for values in arrays[1:])), status
+
+
+def _sound_state(stamp: int, columns: Sequence[np.ndarray], count: int) -> tuple[JointArrays, MessageStatus]:
+    """Position, velocity and effort if their shape is right and all numbers are finite; the last two may be empty."""
+    refused = JointArrays(stamp, np.empty(0))
+    sizes = [len(column) for column in columns]
+    if sizes[0] != count or any(size not in (0, count) for size in sizes[1:]):
         return refused, MessageStatus.WRONG_SHAPE
-    position, *others = (np.asarray(column, float)[order] if len(column) else None for column in columns)
-    if not all(np.isfinite(values).all() for values in (position, *others) if values is not None):
+    if not all(np.isfinite(column).all() for column in columns):
         return refused, MessageStatus.NOT_FINITE
-    return JointArrays(stamp, np.empty(0) if position is None else position, *others), MessageStatus.OK
+    position, *others = columns
+    return JointArrays(stamp, position, *(column if len(column) else None for column in others)), MessageStatus.OK
 
 
-def read_chunk(message: JointTrajectory, expected_names: Sequence[str]) -> tuple[Chunk, MessageStatus]:
+def read_chunk(message: JointTrajectory | bytes, expected_names: Sequence[str]) -> tuple[Chunk, MessageStatus]:
     """The chunk in a trajectory message, in the expected joint order.
 
     Args:
-        message: 1 to MOST_POINTS points at ascending times, joints in any order.
+        message: 1 to MOST_POINTS points at ascending times, joints in any order; serialised or not.
         expected_names: The n joint names; the message must hold each once, and no other.
 
     Returns:
         The chunk, points (H, n), and the status.
+
+    Raises:
+        RCLError: If serialised data is no trajectory.
     """
+    if isinstance(message, bytes):
+        found = cdr.read_joint_trajectory(message, expected_names)
+        if found is not None:
+            return _sound_chunk(*found)
+        message = deserialize_message(message, JointTrajectory)
     stamp, count = stamp_ns(message.header), len(expected_names)
     refused = Chunk(stamp, np.empty(0), np.empty((0, count)))
     order = _order(message.joint_names, expected_names)
@@ -184,6 +216,14 @@ def read_chunk(message: JointTrajectory, expected_names: Sequence[str]) -> tuple
         return refused, MessageStatus.WRONG_SHAPE
     points = np.array([point.positions for point in message.points], float)[:, order]
     times = np.array([point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in message.points])
+    return _sound_chunk(stamp, times, points)
+
+
+def _sound_chunk(stamp: int, times: np.ndarray, points: np.ndarray) -> tuple[Chunk, MessageStatus]:
+    """The chunk if there are not too many points, all numbers are finite and the times ascend; else an empty one."""
+    refused = Chunk(stamp, np.empty(0), np.empty((0, points.shape[1])))
+    if len(times) > MOST_POINTS:
+        return refused, MessageStatus.WRONG_SHAPE
     if not np.isfinite(points).all() or (np.abs(times) > _LONGEST_S).any():
         return refused, MessageStatus.NOT_FINITE
     if (np.diff(times) <= 0).any():

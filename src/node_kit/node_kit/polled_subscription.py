@@ -36,6 +36,7 @@ class PolledSubscription:
         callback: Called with (message) or (message, info), as for an rclpy subscription.
         profile: Quality of service; its depth is that of the queue.
         refuse: Called instead with the reason where a topic has a second publisher; by default such messages are used.
+        serialized: Whether the callback gets the bytes of the message instead.
     """
 
     def __init__(
@@ -46,8 +47,11 @@ class PolledSubscription:
         callback: Callable[..., None],
         profile: QoSProfile,
         refuse: Callable[[str], None] | None = None,
+        serialized: bool = False,
     ) -> None:
-        self.subscription = node.create_subscription(kind, topic, callback, profile, callback_group=_Unserved())
+        self.subscription = node.create_subscription(
+            kind, topic, callback, profile, callback_group=_Unserved(), raw=serialized
+        )
         self._sole, self._refuse = SolePublisher(node, self.subscription), refuse
         self._wants_info = self.subscription._callback_type is Subscription.CallbackType.WithMessageInfo
         self._depth = profile.depth
@@ -83,8 +87,9 @@ class AwaitedSubscription(PolledSubscription):
         callback: Callable[..., None],
         profile: QoSProfile,
         refuse: Callable[[str], None] | None = None,
+        serialized: bool = False,
     ) -> None:
-        super().__init__(node, kind, topic, callback, profile, refuse)
+        super().__init__(node, kind, topic, callback, profile, refuse, serialized)
         self._node = node
         self._context, self._interruption = node.context, GuardCondition(None, None, context=node.context)
 
