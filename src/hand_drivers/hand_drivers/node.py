@@ -30,7 +30,7 @@ from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.messages import MessageStatus
 from node_kit.parameters import Parameters
-from node_kit.polled_subscription import DroppedMessages, PolledSubscription
+from node_kit.polled_subscription import DroppedMessages, QueuedSubscription
 
 _LEVELS = {State.STOPPED: diagnostics.WARN, State.LOST: diagnostics.ERROR}
 
@@ -87,12 +87,14 @@ class DriverNode(Lifecycle):
         if self._in_real_time:
             scheduling.schedule_in_real_time(scheduling.HELPER_PRIORITY, inherited=True)
         assert self._runtime is not None, "activate comes after configure"
+        self._commands.start()
         self._runtime.start()
 
     def deactivate(self) -> None:
         """Brake to rest, stop the device, disconnect."""
         if self._runtime is not None:
             self._runtime.stop()
+            self._commands.stop()
 
     def reconfigure(self, parameters: DriverParameters) -> None:
         """Apply settings that change at run time from the next period on."""
@@ -104,10 +106,8 @@ class DriverNode(Lifecycle):
 
     def _connect_topics(self, prefix: str) -> None:
         self._publisher = self.keep(self.create_publisher(JointState, f"{prefix}/joint_states", qos.STATE))
-        self._commands = PolledSubscription(
-            self, JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND, self._on_conflict, serialized=True
-        )
-        self.keep(self._commands.subscription)
+        command = (JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND, self._on_conflict)
+        self._commands = self.keep(QueuedSubscription(self, *command, serialized=True))
         # What a driver says is not kept for latecomers, to whom it may be long past.
         quiet = {"event_callbacks": PublisherEventCallbacks(use_default_callbacks=False)}
         self._estop = self.keep(self.create_publisher(Bool, "/estop", QoSProfile(depth=10), **quiet))

@@ -10,7 +10,7 @@ import enum
 import sys
 from array import array
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
@@ -146,7 +146,7 @@ def image_array(message: Image) -> tuple[np.ndarray, MessageStatus]:
 def frame_id(message: bytes) -> str:
     """The frame of a serialised message that begins with a header."""
     found = cdr.frame_id(message)
-    return deserialize_message(message, Header).frame_id if found is None else found
+    return _deserialised(message, Header).frame_id if found is None else found
 
 
 def joint_state_arrays(message: JointState | bytes, expected_names: Sequence[str]) -> tuple[JointArrays, MessageStatus]:
@@ -162,19 +162,16 @@ def joint_state_arrays(message: JointState | bytes, expected_names: Sequence[str
     Raises:
         RCLError: If serialised data is no joint state.
     """
-    if isinstance(message, bytes):
-        found = cdr.read_joint_state(message, expected_names)
-        if found is not None:
-            return _sound_state(*found, len(expected_names))
-        message = deserialize_message(message, JointState)
-    stamp, order = stamp_ns(message.header), _order(message.name, expected_names)
+    found = cdr.read_joint_state(message, expected_names) if isinstance(message, bytes) else None
+    if found is not None:
+        return _sound_state(found[0], found[1], len(expected_names))
+    sent = _deserialised(message, JointState)
+    stamp, order = stamp_ns(sent.header), _order(sent.name, expected_names)
     if order is None:
         return JointArrays(stamp, np.empty(0)), MessageStatus.WRONG_NAMES
-    columns = [np.asarray(column, float) for column in (message.position, message.velocity, message.effort)]
-    arrays, status = _sound_state(stamp, columns, len(order))
-    if status is not MessageStatus.OK:
-        return arrays, status
-    return JointArrays(stamp, *(None if values is None else values[order] for values in arrays[1:])), status
+    columns = [np.asarray(column, float) for column in (sent.position, sent.velocity, sent.effort)]
+    ordered = [column[order] if len(column) == len(order) else column for column in columns]
+    return _sound_state(stamp, ordered, len(order))
 
 
 def _sound_state(stamp: int, columns: Sequence[np.ndarray], count: int) -> tuple[JointArrays, MessageStatus]:
@@ -202,20 +199,18 @@ def read_chunk(message: JointTrajectory | bytes, expected_names: Sequence[str]) 
     Raises:
         RCLError: If serialised data is no trajectory.
     """
-    if isinstance(message, bytes):
-        found = cdr.read_joint_trajectory(message, expected_names)
-        if found is not None:
-            return _sound_chunk(*found)
-        message = deserialize_message(message, JointTrajectory)
-    stamp, count = stamp_ns(message.header), len(expected_names)
+    found = cdr.read_joint_trajectory(message, expected_names) if isinstance(message, bytes) else None
+    if found is not None:
+        return _sound_chunk(*found)
+    sent, count = _deserialised(message, JointTrajectory), len(expected_names)
+    stamp, order = stamp_ns(sent.header), _order(sent.joint_names, expected_names)
     refused = Chunk(stamp, np.empty(0), np.empty((0, count)))
-    order = _order(message.joint_names, expected_names)
     if order is None:
         return refused, MessageStatus.WRONG_NAMES
-    if not 0 < len(message.points) <= MOST_POINTS or any(len(point.positions) != count for point in message.points):
+    if not 0 < len(sent.points) <= MOST_POINTS or any(len(point.positions) != count for point in sent.points):
         return refused, MessageStatus.WRONG_SHAPE
-    points = np.array([point.positions for point in message.points], float)[:, order]
-    times = np.array([point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in message.points])
+    points = np.array([point.positions for point in sent.points], float)[:, order]
+    times = np.array([point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in sent.points])
     return _sound_chunk(stamp, times, points)
 
 
@@ -229,6 +224,10 @@ def _sound_chunk(stamp: int, times: np.ndarray, points: np.ndarray) -> tuple[Chu
     if (np.diff(times) <= 0).any():
         return refused, MessageStatus.NOT_ASCENDING
     return Chunk(stamp, times, points), MessageStatus.OK
+
+
+def _deserialised(message: Any, kind: type) -> Any:
+    return deserialize_message(message, kind) if isinstance(message, bytes) else message
 
 
 def _order(found: Sequence[str], expected: Sequence[str]) -> list[int] | None:

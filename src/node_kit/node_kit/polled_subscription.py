@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +15,9 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
 from node_kit.sole_publisher import SolePublisher
+
+_LONGEST_WAIT_S = 1.0
+_END_S = 2.0
 
 
 def take(subscription: Subscription) -> tuple[Any, Mapping[str, int | None]] | None:
@@ -62,15 +67,18 @@ class PolledSubscription:
         Raises:
             InvalidHandle: If the subscription is destroyed. Exceptions of the callback pass through.
         """
-        subscription = self.subscription
         for _ in range(self._depth):
-            found = take(subscription)
+            found = take(self.subscription)
             if found is None:
                 return
-            if self._refuse is not None and (conflict := self._sole.conflict(found[1])):
-                self._refuse(conflict)
-                continue
-            subscription.callback(*(found if self._wants_info else found[:1]))
+            self._call(found)
+
+    def _call(self, found: tuple[Any, Mapping[str, int | None]]) -> None:
+        """Pass a message on, unless the topic has a second publisher."""
+        if self._refuse is not None and (conflict := self._sole.conflict(found[1])):
+            self._refuse(conflict)
+        else:
+            self.subscription.callback(*(found if self._wants_info else found[:1]))
 
 
 class AwaitedSubscription(PolledSubscription):
@@ -119,6 +127,55 @@ class AwaitedSubscription(PolledSubscription):
         """For the node that keeps it, instead of the subscription."""
         self._node.destroy_subscription(self.subscription)
         self._interruption.destroy()
+
+
+class QueuedSubscription(AwaitedSubscription):
+    """A polled subscription for owners that poll far more often than messages come.
+
+    To ask the middleware takes longer than most of what a servo loop does. A thread waits for messages instead, from
+    `start` to `stop`, and queues them; `deliver` then costs nothing while there is none.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._queue: deque[tuple[Any, Mapping[str, int | None]]] = deque(maxlen=self._depth)
+        self._end = threading.Event()
+        self._error: Exception | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._end.clear()
+        self._error = None
+        self._thread = threading.Thread(target=self._receive, name="receiver", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, if there is one."""
+        self._end.set()
+        if self._thread is not None:
+            self.interrupt()
+            self._thread.join(_END_S)
+            self._thread = None
+
+    def deliver(self) -> None:
+        """Call the callback for each queued message, the oldest first.
+
+        Raises:
+            Exception: What ended the thread. Exceptions of the callback pass through.
+        """
+        if self._error is not None:
+            raise self._error
+        while self._queue:
+            self._call(self._queue.popleft())
+
+    def _receive(self) -> None:
+        try:
+            while not self._end.is_set():
+                if self.wait(_LONGEST_WAIT_S) and (found := take(self.subscription)) is not None:
+                    self._queue.append(found)
+        except Exception as error:  # raised again by `deliver`
+            self._error = error
 
 
 class _Unserved(CallbackGroup):

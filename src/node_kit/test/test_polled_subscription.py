@@ -7,12 +7,13 @@ import time
 
 import pytest
 import rclpy
+from rclpy._rclpy_pybind11 import InvalidHandle
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import Int32
 
 from node_kit import qos
-from node_kit.polled_subscription import AwaitedSubscription, PolledSubscription
+from node_kit.polled_subscription import AwaitedSubscription, PolledSubscription, QueuedSubscription
 
 pytestmark = pytest.mark.graph
 
@@ -138,3 +139,50 @@ def test_an_interrupted_wait_returns_no_message(awaited):
     subscription, _ = awaited
     subscription.interrupt()
     assert not subscription.wait(WAIT_S)
+
+
+@pytest.fixture
+def queued(node):
+    found: list[int] = []
+    made = QueuedSubscription(node, Int32, TOPIC, lambda message: found.append(message.data), qos.COMMAND)
+    yield made, found
+    made.stop()
+    made.destroy()
+
+
+def delivered(subscription: QueuedSubscription, found: list[int], *numbers: int) -> bool:
+    deadline = time.monotonic() + WAIT_S
+    while len(found) < len(numbers) and time.monotonic() < deadline:
+        subscription.deliver()
+    return found == list(numbers)
+
+
+def test_queued_messages_are_delivered_in_order_on_poll(queued, send):
+    subscription, found = queued
+    subscription.start()
+    send(1, 2)
+    assert not found
+    assert delivered(subscription, found, 1, 2)
+
+
+def test_a_queue_takes_messages_only_between_start_and_stop(queued, send):
+    subscription, found = queued
+    send(3)
+    subscription.start()
+    assert delivered(subscription, found, 3)
+    subscription.stop()
+    send(4)
+    subscription.deliver()
+    assert found == [3]
+    subscription.start()
+    assert delivered(subscription, found, 3, 4)
+
+
+def test_what_ends_the_thread_of_a_queue_is_raised_by_deliver(queued):
+    subscription, _ = queued
+    subscription.subscription.handle.destroy_when_not_in_use()
+    subscription.start()
+    deadline = time.monotonic() + WAIT_S
+    with pytest.raises(InvalidHandle):
+        while time.monotonic() < deadline:
+            subscription.deliver()
