@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class Runtime:
         )
         self._publish, self._on_fault, self._take = publish, on_fault, take
         self._publish_period_ns, self._publish_ns = round(1e9 / settings.publish_rate_hz), 0  # the next time
-        self._due = threading.Event()  # to be published
+        self._due: SimpleQueue[None] = SimpleQueue()  # at most one entry: that there is something to publish
         self._published_ns, self._faults = -1, 0
         self._end = threading.Event()
         self._publishing = False
@@ -81,7 +82,7 @@ class Runtime:
         self.servo.stop()
         if self._publisher is not None:
             self._publishing = False
-            self._due.set()
+            self._due.put(None)
             self._publisher.join(_END_S)
             self._publisher = None
         if self._reconnector is not None:
@@ -106,12 +107,12 @@ class Runtime:
         self.driver.tick(now_ns)
         if now_ns >= self._publish_ns:
             self._publish_ns = max(self._publish_ns + self._publish_period_ns, now_ns)
-            self._due.set()
+            if self._due.empty():
+                self._due.put(None)
 
     def _keep_publishing(self) -> None:
         while self._publishing:
-            self._due.wait()
-            self._due.clear()
+            self._due.get()
             try:
                 self._publish_newest()
             except Exception as error:  # without its state, nothing may move the robot

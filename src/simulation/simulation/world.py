@@ -83,10 +83,11 @@ class World:
     def robots(self) -> np.ndarray:
         """Position, velocity, actuator effort and target (4, J) of all parts; the array is reused by the next call."""
         data, every, found = self.data, self._every, self._robots
-        np.take(data.qpos, every.position, out=found[0])
-        np.take(data.qvel, every.velocity, out=found[1])
-        np.take(data.actuator_force, every.actuator, out=found[2])
-        np.take(data.ctrl, every.actuator, out=found[3])
+        # The indices are valid; any mode but the default one writes without a buffer.
+        data.qpos.take(every.position, out=found[0], mode="clip")
+        data.qvel.take(every.velocity, out=found[1], mode="clip")
+        data.actuator_force.take(every.actuator, out=found[2], mode="clip")
+        data.ctrl.take(every.actuator, out=found[3], mode="clip")
         return found
 
     def write(self, part: str, target: np.ndarray) -> None:
