@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Two machines in network namespaces of their own: STATION runs in this one, STRANGER in the other, whose static peer is
 # the first. Usage: unshare -rnm bash two_machines.sh PYTHON STATION STRANGER SECONDS
 set -euo pipefail
