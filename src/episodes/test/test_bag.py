@@ -210,8 +210,8 @@ def test_a_truncated_bag_is_refused(tmp_path_factory, fraction):
 
 
 @settings(max_examples=60)
-@given(fraction=st.floats(0.0, 0.999), change=st.integers(1, 255))
-def test_a_damaged_byte_is_refused_or_changes_no_message(tmp_path_factory, fraction, change):
+@given(fraction=st.floats(0.0, 0.999), change=st.integers(1, 255), as_written=st.booleans())
+def test_a_damaged_byte_is_refused_or_changes_no_message(tmp_path_factory, fraction, change, as_written):
     path = _noisy(tmp_path_factory.mktemp("bags") / "bag")
     file = path / "bag.mcap"
     before = _raw(path)
@@ -219,7 +219,7 @@ def test_a_damaged_byte_is_refused_or_changes_no_message(tmp_path_factory, fract
     content[int(fraction * len(content))] ^= change
     file.write_bytes(content)
     try:
-        assert _raw(path) == before
+        assert _raw(path, as_written=as_written) == before
     except EpisodeError as error:
         assert str(error).startswith(f"{path}: ")
         assert "\n" not in str(error)
@@ -274,6 +274,7 @@ def _noisy(path: Path) -> Path:
     return path
 
 
-def _raw(path: Path) -> list[tuple[str, int, bytes]]:
+def _raw(path: Path, *, as_written: bool = False) -> list[tuple[str, int, bytes]]:
     with EpisodeReader(path) as reader:
-        return [(record.topic, record.log_ns, bytes(record.raw)) for record in reader.records()]
+        found = reader.records(as_written=as_written)
+        return [(record.topic, record.log_ns, bytes(record.raw)) for record in found]
