@@ -19,6 +19,7 @@ from contracts.manifest import FileEntry, ObservationContract, PolicyContract, P
 from contracts.onnx_session import open_session
 from latent_codec.training.onnx_export import PARITY, ExportError, write_graph
 from latent_policy_node.policy import INPUTS
+from latent_policy_node.training.inference_graph import InferenceGraph
 from latent_policy_node.training.model import PolicyNetwork
 from latent_policy_node.training.normalise import Normaliser
 from latent_policy_node.training.photometric import scale_image
@@ -46,10 +47,11 @@ class Sampler(nn.Module):
 
     def forward(self, image: Tensor, state: Tensor, noise: Tensor, prefix: Tensor, prefix_length: Tensor) -> Tensor:
         """Inputs as INPUTS names them to actions (1, horizon, dims) in raw units."""
-        seen = self.network.observe(scale_image(image), self._scaled(state), self._scaled(prefix), prefix_length)
+        seen = self.network.observe(scale_image(image), self.scaled(state), self.scaled(prefix), prefix_length)
         return self.network.sample(seen, noise, self.bound) * self.scale + self.centre
 
-    def _scaled(self, raw: Tensor) -> Tensor:
+    def scaled(self, raw: Tensor) -> Tensor:
+        """State or action prefix (..., dims) in raw units, normalised and clipped."""
         return ((raw - self.centre) / self.scale).clamp(-STATE_BOUND, STATE_BOUND)
 
 
@@ -103,7 +105,7 @@ def example(sampler: Sampler, size: tuple[int, int], seed: int) -> tuple[Tensor,
 
 def write_onnx(sampler: Sampler, size: tuple[int, int], path: Path) -> None:
     """Trace the sampler, all denoising steps unrolled, into one file."""
-    write_graph(sampler.eval(), example(sampler, size, 0), INPUTS, "action", path, optimize=True)
+    write_graph(InferenceGraph(sampler).eval(), example(sampler, size, 0), INPUTS, "action", path, optimize=True)
 
 
 def parity(sampler: Sampler, size: tuple[int, int], path: Path, trials: int = 5) -> float:
