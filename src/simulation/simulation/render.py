@@ -25,8 +25,7 @@ class Renderer:
         self._model = model
         self._data = mujoco.MjData(model)
         self._camera = camera
-        model.vis.global_.offwidth = max(width, model.vis.global_.offwidth)
-        model.vis.global_.offheight = max(height, model.vis.global_.offheight)
+        model.vis.global_.offwidth, model.vis.global_.offheight = width, height  # a larger buffer takes longer to clear
         try:
             self._renderer = mujoco.Renderer(model, height, width)
         except Exception as error:  # the type depends on the OpenGL platform
