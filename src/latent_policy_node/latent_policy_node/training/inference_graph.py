@@ -43,10 +43,13 @@ class RowConv(nn.Module):
     """
 
     weight: Tensor
+    bias: Tensor | None
     rows: Tensor
     zero: Tensor
 
-    def __init__(self, weight: Tensor, bias: Tensor, points: int, offsets: Sequence[int], stride: int = 1) -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, points: int, offsets: Sequence[int], stride: int = 1
+    ) -> None:
         super().__init__()
         channels, inputs, _ = weight.shape
         rows = torch.arange(0, points, stride)[:, None] + torch.tensor(offsets)
@@ -147,7 +150,9 @@ class InferenceGraph(nn.Module):
         sampler, network = self.sampler, self.sampler.network
         seen = network.observe(scale_image(image), sampler.scaled(state), sampler.scaled(prefix), prefix_length)
         going = seen.going[0]
-        fixed = self.down[0].fixed(torch.cat([seen.state.expand_as(going), going, seen.known[0]], dim=1))
+        first = self.down[0]
+        assert isinstance(first, RowBlock)
+        fixed = first.fixed(torch.cat([seen.state.expand_as(going), going, seen.known[0]], dim=1))
         direct = network.near[: len(going)] * going + network.unet.output.bias
         chunk = noise[0]
         for films, (_, a, b) in zip(self._films(seen), network.ddim, strict=True):
