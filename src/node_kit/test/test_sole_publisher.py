@@ -59,8 +59,14 @@ class Receiver:
         return until(lambda: self.inbox.deliver() or self.refusals[-1:] == [text])
 
     def knows(self, count: int) -> bool:
+        """Whether so many publishers are matched, and each has its node's name by now."""
         matched = lambda: self.inbox.subscription.handle.get_publisher_count() == count  # noqa: E731
-        return until(lambda: matched() and len(self.node.get_publishers_info_by_topic(TOPIC)) == count)
+        return until(
+            lambda: matched() and len(self._names()) == count and not any("UNKNOWN" in n for n in self._names())
+        )
+
+    def _names(self) -> list[str]:
+        return [end.node_name for end in self.node.get_publishers_info_by_topic(TOPIC)]
 
 
 @pytest.fixture
