@@ -51,7 +51,6 @@ LAYERS = (
 # Libraries of devices, imported when one connects; only pip or the maker has them.
 VENDORS = {
     "cyclonedds",
-    "inspire_rh56dftp",
     "pxdex",
     "pymodbus",
     "pyrealsense2",
