@@ -16,6 +16,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
+from rclpy.serialization import deserialize_message, serialize_message
 
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import autostart
@@ -54,7 +55,8 @@ def listening() -> Iterator[Said]:
     said: Said = deque(maxlen=KEPT)
 
     def publish(publisher: Publisher, message: Any) -> None:
-        said.append((publisher.topic_name, message))
+        read = deserialize_message(message, publisher.msg_type) if isinstance(message, bytes) else message
+        said.append((publisher.topic_name, read))
         spoken(publisher, message)
 
     spoken = Publisher.publish
@@ -69,13 +71,14 @@ class Mailbox:
         self._node = node
         self._topics = {subscription.topic_name: subscription.callback for subscription in node.subscriptions}
         self._services = {service.srv_name.rsplit("/", 1)[-1]: service for service in node.services}
+        self._serialised = {subscription.topic_name for subscription in node.subscriptions if subscription.raw}
         self._wants_info = {topic: _takes_two(callback) for topic, callback in self._topics.items()}
 
     def deliver(self, topic: str, message: Any) -> None:
         """Call the callback with a message received now."""
         now = time.time_ns()
         info = ({"source_timestamp": now, "received_timestamp": now},) if self._wants_info[topic] else ()
-        self._topics[topic](message, *info)
+        self._topics[topic](serialize_message(message) if topic in self._serialised else message, *info)
 
     def call(self, name: str) -> Any:
         """Call a service of the node with an empty request; `name` is without that of the node."""
