@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -150,6 +151,9 @@ def _end(nodes: Sequence[Spinner]) -> None:
         node.wake()
     for node in nodes:
         node.close()
+    # A node whose constructor failed is in a cycle of references. Its participant must not be left to the end of the
+    # process: it could leave a lock in the shared memory of others.
+    gc.collect()
     rclpy.try_shutdown()
     cut.cancel()
 

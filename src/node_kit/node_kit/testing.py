@@ -29,10 +29,11 @@ from std_srvs.srv import Trigger
 
 from node_kit import messages
 
-DEPARTURE_S = 1.0  # that an ended process has left the graph is known much sooner
 HANGING_S = 30.0  # far more than anything waited for takes: what reaches it hangs
-DEPARTING_S = 0.1
 REQUEST_AGAIN_S = 1.0
+# A process that is killed may leave a lock in the shared memory of this one. Fast DDS gives it up after 1 s, and
+# crashes if this participant is deleted meanwhile.
+LOCK_S = 1.5
 DIAGNOSTICS = QoSProfile(depth=100)
 
 Process = TypeVar("Process", bound="NodeProcess")
@@ -248,14 +249,20 @@ class NodeProcess(Peer):
     def close(self) -> None:
         """End the process, whatever its state, and leave the graph."""
         if self.process.poll() is None:
+            self._end()
+        if self.process.returncode == -signal.SIGKILL:
+            self.listen(LOCK_S)
+        super().close()
+
+    def _end(self) -> None:
+        """End the process in order, or else by force."""
+        self.process.send_signal(signal.SIGCONT)
+        self.process.terminate()
+        try:
+            self.process.wait(HANGING_S)
+        except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(HANGING_S)
-        else:
-            # Fast DDS may crash if this participant is deleted while it handles the departure of the other one. A
-            # process that ended at once may never have been among the names: hence the time after it.
-            until(lambda: self.name not in self.node.get_node_names(), DEPARTURE_S)
-            self.listen(DEPARTING_S)
-        super().close()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

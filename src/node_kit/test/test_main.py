@@ -193,3 +193,25 @@ def test_a_node_that_hangs_at_its_end_is_cut_off(start):
     _output, errors = process.communicate(timeout=30.0)
     assert process.returncode == 1
     assert errors == "error: shutdown took longer than 5 s\n"
+
+
+REFUSED = """
+import os
+from pathlib import Path
+from node_kit.lifecycle import Lifecycle
+from node_kit.main import spin
+
+class Refused(Lifecycle):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        raise ValueError("no such parameter")
+
+code = spin(Refused, "probe")
+threads = [Path(f"/proc/self/task/{task}/comm").read_text() for task in os.listdir("/proc/self/task")]
+print(code, [name.strip() for name in threads if name.startswith("dds.udp")])
+"""
+
+
+def test_a_node_whose_constructor_fails_leaves_no_participant_behind() -> None:
+    done = subprocess.run([sys.executable, "-c", REFUSED], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("1 []\n", "error: node /probe: no such parameter\n")
