@@ -5,6 +5,7 @@ A plug-in registers a factory ``(DeviceSettings) -> Device`` under the entry-poi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from contracts.errors import problems
 from embodiments.registry import Embodiment
 
 GROUP = "hand_drivers.devices"
+AGAIN_S = 0.05
 
 
 class DeviceError(RuntimeError):
@@ -158,11 +160,12 @@ def patiently(ask: Callable[[], Answered], times: int = 5) -> Answered:
 
     Args:
         ask: The request. Its last error is raised.
-        times: Most requests.
+        times: Most requests; a device that is polled by a thread of its own has a newer response after AGAIN_S.
     """
     for _ in range(times - 1):
         with suppress(Exception):  # of any vendor's library
             return ask()
+        time.sleep(AGAIN_S)
     return ask()
 
 

@@ -126,6 +126,17 @@ def test_without_a_stall_every_speed_is_kept():
     assert not motion.without_stalls(none).times_s.size
 
 
+@given(st.floats(0.1, 3.0), st.floats(0.0, 1.0))
+def test_a_joint_may_catch_up_with_a_target_that_is_ahead(fastest, behind):
+    """A servo of time constant .1 s, whose joint was kept from its target and then freed."""
+    times, lag_s = np.arange(0.0, 1.0, 0.005), 0.1
+    errors = behind * np.exp(-times / lag_s)[:, None]
+    limits, lags = np.array([fastest]), np.array([lag_s])
+    assert motion.excess(errors / lag_s, errors, limits, lags).max() <= 1.0 + 1e-9
+    too_fast = motion.excess(errors / lag_s + 1.5 * fastest, errors, limits, lags)
+    assert too_fast[-1] >= 1.5 - 1e-9
+
+
 def test_commands_that_come_in_steps_move_until_the_last_one():
     times = np.arange(0.0, 1.0, 0.005)
     steps = np.minimum(np.floor(times / 0.01), 30) * 0.01  # 1 rad/s in steps of 10 ms, until .3 s

@@ -176,7 +176,7 @@ def table(rows: Iterable[Row]) -> Table:
         "fastest joint",
         "its speed",
         "its limit",
-        "driven, of limit",
+        "driven, of permitted",
         "rad/s2",
         "resumed",
         "passed",

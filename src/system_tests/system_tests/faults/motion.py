@@ -9,6 +9,7 @@ import numpy as np
 SMOOTH_S = 0.03  # time over which accelerations are computed; shorter changes are noise of contacts
 WINDOW_S = 0.01  # time over which the velocity of targets, which change in steps, is computed
 STALL_S, SETTLE_S = 0.03, 0.3  # time without a new state that is a stall, and in which servos catch up after it
+CATCHING = 20  # samples for which a joint keeps the speed at which it caught up with its target
 JUMP_S = 4.0  # a step longer than the motion at the rest threshold in this time is a jump
 
 
@@ -114,6 +115,20 @@ def without_stalls(track: Track) -> Track:
     age_s = track.times_s - np.append(-np.inf, ends)[np.searchsorted(ends, track.times_s, side="right")]
     kept = age_s > SETTLE_S
     return Track(track.times_s[kept], track.velocities[kept], track.rest)
+
+
+def excess(speeds: np.ndarray, errors: np.ndarray, limits: np.ndarray, lag_s: np.ndarray) -> np.ndarray:
+    """Speeds as multiples of what limits and servos permit: the limit, or what catches up with a target ahead.
+
+    Args:
+        speeds: Of J joints (T, J), per s.
+        errors: Distances of the joints from their targets (T, J).
+        limits: Speed limits (J,).
+        lag_s: Time constants of the servos (J,), s.
+    """
+    before = np.concatenate([np.zeros((CATCHING, errors.shape[1])), np.abs(errors)])
+    recent = np.lib.stride_tricks.sliding_window_view(before, CATCHING + 1, axis=0).max(axis=-1)
+    return np.abs(speeds) / np.maximum(limits, recent / lag_s)
 
 
 def peak_acceleration(track: Track, since_s: float) -> np.ndarray:

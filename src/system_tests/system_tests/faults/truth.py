@@ -12,6 +12,7 @@ import numpy as np
 from contracts.station import Station
 from simulation.scene import ACTUATION, HAND_JOINT_DAMPING, mounted
 from simulation.shared_world import SharedWorldReader, WorldError
+from system_tests.faults import motion
 from system_tests.faults.motion import Track, commanded
 
 PERIOD_S = 0.005
@@ -62,13 +63,14 @@ class Truth:
         times, (_, velocities, _, targets) = self._kept()
         return Track(times, velocities, self.rest), commanded(times, targets, self.rest)
 
-    def driven(self) -> Track:
-        """What the servos did: the velocities, but zero where a joint moves against the effort of its servo.
+    def excess(self) -> Track:
+        """Speeds as multiples of `motion.excess`, zero where a joint moves against the effort of its servo.
 
         A body in contact with a finger moves it faster than any command; that is no fault of a command.
         """
-        times, (_, velocities, efforts, _) = self._kept()
-        return Track(times, np.where(velocities * efforts > 0.0, velocities, 0.0), self.rest)
+        times, (positions, velocities, efforts, targets) = self._kept()
+        driven = np.where(velocities * efforts > 0.0, velocities, 0.0)
+        return Track(times, motion.excess(driven, targets - positions, self.velocity, self.lag_s), self.rest)
 
     def _kept(self) -> tuple[np.ndarray, np.ndarray]:
         """Times (T,) and rows (4, T, J) of all samples."""
