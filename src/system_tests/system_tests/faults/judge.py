@@ -156,6 +156,8 @@ def _recover(running: Trial, fault: Fault, problems: list[str]) -> bool:
         running.release()
     running.injector.chunks.clear()
     running.wait_until_moving()
+    if fault.expected is Expected.BOUNDED:
+        running.settle()
     running.supervisor.check()
     return resumed
 

@@ -87,6 +87,19 @@ class Trial:
                 return self.wait_until_moving()
         return self.wait_until_moving()
 
+    def settle(self) -> None:
+        """Work until nothing stops again: after wild motion, arms may be too far behind their commands at first.
+
+        Raises:
+            TrialError: If they stop again and again.
+        """
+        for _ in range(RESETS):
+            time.sleep(NEWS_S)
+            if not self._stopped():
+                return
+            self.begin_work()
+        raise TrialError(f"stops again and again: {self.driver_states()}")
+
     def wait_until_moving(self) -> None:
         """Wait until the robots move.
 
