@@ -111,7 +111,8 @@ class Trial:
             self.supervisor.check()
             waited_s = time.monotonic() - began
             if waited_s > MOVES_S or (waited_s > NEWS_S and len(self._stopped()) == len(self.drivers)):
-                raise TrialError(f"nothing moved for {waited_s:.0f} s: {self.driver_states()}")
+                others = {name: status.message for name, status in self.statuses().items() if "driver/" not in name}
+                raise TrialError(f"nothing moved for {waited_s:.0f} s: {self.driver_states()}, {others}")
             time.sleep(POLL_S)
 
     def _stopped(self) -> list[str]:
