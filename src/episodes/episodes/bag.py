@@ -21,7 +21,7 @@ from rosbags.interfaces import Connection, Qos
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from episodes import messages
-from episodes.mcap import NOTES, metadata_record
+from episodes.mcap import NOTES, metadata_record, write_summary_checksum
 from episodes.metadata import METADATA_KEY, Description, EpisodeError, EpisodeMetadata, parse_metadata
 from episodes.storage import CDR, METADATA_FILE, Storage, serialization
 
@@ -179,6 +179,7 @@ class EpisodeWriter:
             for key, text in {**self.notes, **self._described()}.items():
                 self._writer.set_custom_data(key, text)
             self._writer.close()
+            write_summary_checksum(self.path / f"{self.path.name}.mcap")
 
     def abort(self) -> None:
         """Stop writing, and leave the bag incomplete."""

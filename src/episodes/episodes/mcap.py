@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ NOTES = "crosshand"  # name of the metadata record with what the writer knows at
 SCHEMA, CHANNEL, MESSAGE, CHUNK, METADATA, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0C, 0x0F
 MAX_CHUNK_BYTES = 1 << 30  # unpacked
 _HEAD = struct.Struct("<BQ")
+_FOOTER = struct.Struct("<BQQQI")  # code, length, start of the summary, start of its offsets, checksum
+FOOTER = 0x02
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,43 @@ def notes_in(file: Path) -> dict[str, str]:
             except (struct.error, ValueError, AttributeError, FileError, yaml.YAMLError):
                 continue  # a damaged note is none
     return notes
+
+
+def write_summary_checksum(file: Path) -> None:
+    """Write the checksum of the summary (the index, after the data) into the footer of a file that was closed."""
+    with file.open("r+b") as stream:
+        computed, _ = _summary_checksums(stream)
+        stream.seek(-len(MAGIC) - 4, 2)
+        stream.write(struct.pack("<I", computed))
+
+
+def check_summary(file: Path) -> None:
+    """Compare the summary of a file with its checksum, if the file has both.
+
+    Raises:
+        ValueError: If they differ; topics, times and places of the messages are read from the summary.
+    """
+    with file.open("rb") as stream:
+        computed, written = _summary_checksums(stream)
+    if written and computed != written:
+        raise ValueError("the checksum of its index is wrong")
+
+
+def _summary_checksums(stream: BinaryIO) -> tuple[int, int]:
+    """The checksum of the summary, computed and as written; 0 for a file without summary, footer or checksum."""
+    end = stream.seek(0, 2) - len(MAGIC) - _FOOTER.size
+    if end < len(MAGIC):
+        return 0, 0
+    stream.seek(end)
+    code, length, start, _, written = _FOOTER.unpack(stream.read(_FOOTER.size))
+    if code != FOOTER or length != _FOOTER.size - _HEAD.size or not len(MAGIC) <= start <= end:
+        return 0, 0
+    stream.seek(start)
+    left, computed = end + _FOOTER.size - 4 - start, 0
+    while left > 0 and (block := stream.read(min(left, 1 << 20))):
+        left -= len(block)
+        computed = zlib.crc32(block, computed)
+    return computed, written
 
 
 def salvage(file: Path, walk: Walk) -> Iterator[tuple[Channel, int, bytes]]:

@@ -22,7 +22,7 @@ from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 
 from contracts.errors import validate
 from contracts.files import read_mapping
-from episodes.mcap import notes_in
+from episodes.mcap import check_summary, notes_in
 from episodes.metadata import EpisodeError
 
 if sys.version_info >= (3, 14):
@@ -130,6 +130,8 @@ class Storage:
             raise EpisodeError(self.path, log.name, "messages that are not in the database yet", REPAIR)
         reader = McapReader(file) if file.suffix == ".mcap" else Sqlite3Reader(file)
         try:
+            if file.suffix == ".mcap":
+                check_summary(file)
             reader.open()
         except Exception as error:
             raise _reason(self.path, error) from None

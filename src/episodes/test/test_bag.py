@@ -225,6 +225,19 @@ def test_a_damaged_byte_is_refused_or_changes_no_message(tmp_path_factory, fract
         assert "\n" not in str(error)
 
 
+def test_no_damaged_byte_of_the_index_changes_a_message(tmp_path):
+    path = _noisy(tmp_path / "bag")
+    file, before = path / "bag.mcap", _raw(path)
+    content = file.read_bytes()
+    index = content.rindex(b"\x0f\x04\x00\x00\x00\x00\x00\x00\x00") + 13  # after the end of the data
+    for place in range(index, len(content)):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        try:
+            assert _raw(path) == before, f"byte {place}"
+        except EpisodeError as error:
+            assert "damaged" in str(error) or "not supported" in str(error), f"byte {place}"
+
+
 def test_a_message_that_is_not_what_its_type_says_is_refused(tmp_path):
     with EpisodeWriter(tmp_path / "bag", metadata()) as writer:
         writer.write(STATES, messages.JOINT_STATE, START_NS, b"\x00\x01\x00\x00garbage")
