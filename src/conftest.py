@@ -40,8 +40,11 @@ os.environ.pop("CROSSHAND_EMBODIMENTS", None)  # not the robots that a user has 
 # Helper modules of all packages' tests; their names are unique in the workspace.
 sys.path[:0] = [str(folder) for folder in sorted(SOURCE.glob("*/test"))]
 
-settings.register_profile("untimed", deadline=None)  # how long an example takes depends on the machine
-settings.load_profile("untimed")
+# The same examples in every run, so that a push is judged by its change; the nightly run searches for new ones.
+# No deadline: how long an example takes depends on the machine.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("new", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("CROSSHAND_EXAMPLES", "same"))
 
 
 @pytest.fixture(autouse=True)
