@@ -135,7 +135,7 @@ def _policy(station: Station) -> NodeDescription:
     parameters = {"bundle": station.policy, **_set(station.inference)}
     # At most one, see preflight: a policy has one camera.
     for camera in station.cameras.values():
-        if camera.fit != "same":
+        if camera.fit is not None:
             parameters["image_fit"] = camera.fit
     # What drivers never reach is not decoded.
     if "command_timeout_s" in _set(station.servo):

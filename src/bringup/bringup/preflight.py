@@ -66,7 +66,7 @@ def check_plugins(station: Station) -> None:
 def check_bundles(station: Station) -> None:
     """Check that both bundles are complete and of one latent space, and that the station fits them."""
     from contracts.bundle import load_manifest
-    from contracts.framing import check_camera
+    from contracts.image_contract import check_camera
 
     codec = _or_error("codec", load_manifest, Path(station.codec), "codec")
     policy = _or_error("policy", load_manifest, Path(station.policy), "policy")
@@ -76,10 +76,12 @@ def check_bundles(station: Station) -> None:
         raise PreflightError(f"{where}: latent_space: found {found}, expected {expected}")
     for side, parts in station.sides.items():
         _expect_known(f"{side}_hand", parts.hand.embodiment, codec.codec.hands, f" in the codec {station.codec}")
-    for name, size in policy.policy.observation.cameras.items():
+    for name in policy.policy.observation.cameras:
         _expect_known("cameras: the policy's camera", name, station.cameras)
-        check_camera(f"cameras.{name}", station.cameras[name], size, policy.policy.period_s)
-    fits = sorted({camera.fit for camera in station.cameras.values()} - {"same"})
+        camera = station.cameras[name]
+        fovy_deg = camera.fovy_deg if camera.source == "simulated" else None  # of others by their first CameraInfo
+        check_camera(f"cameras.{name}", camera, policy.policy.trained(name), fovy_deg)
+    fits = sorted({camera.fit for camera in station.cameras.values() if camera.fit is not None})
     if len(fits) > 1:
         raise PreflightError(f"cameras: found the fits {' and '.join(fits)}, expected one, that of the policy's camera")
     for side in policy.policy.sides:

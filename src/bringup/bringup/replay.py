@@ -113,7 +113,7 @@ class Report:
             self.differences.append(f"{kind} of {stamp_ns}: {reason or 'other values'}")
 
 
-def replay(bag: Path, policy: Path, codec: Path, fit: Fit = "same") -> Report:
+def replay(bag: Path, policy: Path, codec: Path, fit: Fit | None = None) -> Report:
     """Replay a bag of the product's recorder with these bundles. Raises EpisodeError, BundleError, EmbodimentError."""
     report = Report()
     with naming(bag), EpisodeReader(bag) as reader:
@@ -187,7 +187,9 @@ def _codec_loop(side: Side) -> tuple[CodecLoop, dict[str, deque[State]]]:
     return CodecLoop(side.codec, CodecSettings(max_state_age_s=ANY_AGE_S)), waiting
 
 
-def _replay_policy(reader: EpisodeReader, sides: dict[str, Side], policy: Policy, fit: Fit, report: Report) -> None:
+def _replay_policy(
+    reader: EpisodeReader, sides: dict[str, Side], policy: Policy, fit: Fit | None, report: Report
+) -> None:
     loop = PolicyLoop(policy, LoopSettings(image_fit=fit))
     decided = set.intersection(*(set(side.actions) for side in sides.values()))
     seen: set[int] = set()
@@ -239,12 +241,12 @@ def run(
     bag: Annotated[Path, typer.Argument(help="folder of a bag")],
     policy: Annotated[Path, typer.Option(help="policy bundle that ran live")] = Path("models/policy"),
     codec: Annotated[Path, typer.Option(help="codec bundle that ran live")] = Path("models/codec"),
-    fit: Annotated[FitOption, typer.Option(help="of the camera in the station")] = FitOption.SAME,
+    fit: Annotated[FitOption | None, typer.Option(help="of the camera in the station, where it chooses one")] = None,
     differences: Annotated[int, typer.Option(min=0, help="so many of the differences are printed")] = 5,
 ) -> None:
     """Say how many of the recorded latent states, latent actions and commands the models give again offline."""
     try:
-        report = replay(bag, policy, codec, fit.value)
+        report = replay(bag, policy, codec, fit.value if fit else None)
     except (EpisodeError, BundleError, EmbodimentError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -57,7 +57,7 @@ def write_bundles(codec: Path, policy: Path, policy_space: str = "") -> None:
     files = ["density.npz", *(file for hand in hands.values() for file in (hand["encoder"], hand["decoder"]))]
     contract = {"latent_dim": 2, "hands": hands}
     _write_bundle(codec, files, {"kind": "codec", "latent_space": space, "codec": contract})
-    observation = {"cameras": {"front": [90, 160]}, "max_age_s": 0.5}
+    observation = {"cameras": {"front": [90, 160]}, "framing": {"front": {"fovy_deg": 35.0}}, "max_age_s": 0.5}
     contract = {"model": "policy.onnx", "sides": ["left", "right"], "period_s": 0.1, "horizon": 4}
     contract["observation"] = observation
     _write_bundle(

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 from bringup_helpers import CODEC
-from policy_dataset import SIZE, write_dataset
+from policy_dataset import FRAMING, SIZE, write_dataset
 from policy_toy import TINY
 
 from bringup.stages import Stage, run_stages
 from bringup.train_policy import command
 from contracts.bundle import load_manifest
+from contracts.image_contract import Trained
 from latent_policy_node.policy import Policy
 
 pytestmark = pytest.mark.graph
@@ -34,8 +35,9 @@ def test_command_trains_exports_and_skips_what_is_complete(
     policy = Policy.load(tmp_path / "policy")
     assert policy.latent_space == load_manifest(CODEC, "codec").latent_space
     assert policy.manifest.training.steps == 4
+    assert policy.trained == Trained(SIZE, 10.0, FRAMING)
     assert policy.manifest.metrics["held_out_wrist_mm"] > 0
-    capsys.readouterr()
+    assert "32x24, cropped, vertical field of view 35.0 degrees" in capsys.readouterr().out
     assert command(**places, dataset=dataset) == 0
     assert "train: complete" in capsys.readouterr().out
 

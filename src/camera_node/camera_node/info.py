@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +10,7 @@ from sensor_msgs.msg import CameraInfo
 from camera_node.source import SourceError
 from contracts.errors import FileError, validate
 from contracts.files import read_mapping
+from contracts.framing import focal_px
 
 
 class Matrix(BaseModel):
@@ -91,7 +91,7 @@ def pinhole(width: int, height: int, fovy_deg: float) -> CameraInfo:
     """
     info = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
     if fovy_deg > 0:
-        f, cx, cy = height / 2 / math.tan(math.radians(fovy_deg) / 2), width / 2, height / 2
+        f, cx, cy = focal_px(height, fovy_deg), width / 2, height / 2
         info.k = [f, 0.0, cx, 0.0, f, cy, 0.0, 0.0, 1.0]
         info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
         info.p = [f, 0.0, cx, 0.0, 0.0, f, cy, 0.0, 0.0, 0.0, 1.0, 0.0]

@@ -5,7 +5,6 @@ See docs/reference/devices/realsense.md.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from camera_node.device_clock import DeviceClock
 from camera_node.realsense_streams import Colors, ColorsWithDepth, Streams, find_color, find_depth
 from camera_node.source import Frame, SourceError, parse_options
+from contracts.framing import pinhole_fovy_deg
 
 MOST_RESETS = 3  # without a frame in between
 COLOR_EXPOSURE_US = 100  # unit of the exposure of a color sensor; that of a depth sensor is 1 us
@@ -148,7 +148,7 @@ class RealSenseSource:
             profiles.setdefault(depth_place, []).append(depth_profile)  # a D405 has both from one sensor
             streams = ColorsWithDepth(rs, sensors[depth_place].get_option(rs.option.depth_units))
         intrinsics = profile.get_intrinsics()
-        self.fovy_deg = math.degrees(2 * math.atan2(intrinsics.height / 2, intrinsics.fy)) if intrinsics.fy > 0 else 0.0
+        self.fovy_deg = pinhole_fovy_deg(intrinsics.height, intrinsics.fy) or 0.0
         self._clock = DeviceClock()
         for place, wanted in profiles.items():
             sensors[place].open(wanted)

@@ -70,7 +70,7 @@ def write_manifest(directory: Path | str, manifest: Manifest) -> Path:
     for name in manifest.files:
         read_verified(directory, manifest, name)
     path = directory / MANIFEST_NAME
-    content = manifest.model_dump(mode="json", exclude_none=True)
+    content = manifest.model_dump(mode="json")
     for name in ("files", "training", "metrics"):  # after what is particular to the kind: they are long
         content[name] = content.pop(name)
     write_atomic(path, dump_yaml(content))

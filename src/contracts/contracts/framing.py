@@ -1,17 +1,16 @@
-"""Images in the shape that a network was trained on: the same, or cropped or padded by an explicit choice.
+"""Images in the shape that a network was trained on, and what becomes of their field of view.
 
 An image of another shape that is resized is stretched: a policy then fails without a word. Live images, evaluations,
-replays and datasets are all framed by `framed` before they are resized.
+replays and datasets are all framed by `framed` before they are resized. Fields of view are those of pinhole cameras.
 """
 
 from __future__ import annotations
 
+import math
 from enum import Enum
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
-
-from contracts.errors import FileError
 
 Fit = Literal["same", "crop", "pad"]
 
@@ -26,16 +25,10 @@ class FitOption(str, Enum):
 
 Size = tuple[int, int]  # height, width in pixels
 TOLERANCE = 0.02  # of the aspect ratio: 424x240 is taken for 16:9
-FIT_DESCRIPTION = "an image of another shape than the policy's: `same`, refused; `crop`, its middle; `pad`, black bars"
-
-
-class Camera(Protocol):
-    """What is checked of a station's camera."""
-
-    width: int
-    height: int
-    rate_hz: float
-    fit: Fit
+# Of the tangent of half the field of view, that is of the size of everything in the image. Cameras of one model differ
+# by 1 to 3 %; of two models, or of two modes of one, by 10 % and more.
+VIEW_TOLERANCE = 0.05
+LEAST_FOVY_DEG, MOST_FOVY_DEG = 0.01, 179.0  # of lenses and their crops
 
 
 def framed(image: np.ndarray, size: Size, fit: Fit = "same") -> tuple[np.ndarray, str]:
@@ -52,17 +45,16 @@ def framed(image: np.ndarray, size: Size, fit: Fit = "same") -> tuple[np.ndarray
     found = (image.shape[0], image.shape[1])
     if same_shape(found, size):
         return image, ""
+    height, width = framed_size(found, size, fit)
     if fit == "crop":
-        height, width = _inside(found, size)
         top, left = (found[0] - height) // 2, (found[1] - width) // 2
         return image[top : top + height, left : left + width], ""
     if fit == "pad":
-        height, width = _around(found, size)
         top, left = (height - found[0]) // 2, (width - found[1]) // 2
         padded = np.zeros((height, width, *image.shape[2:]), image.dtype)
         padded[top : top + found[0], left : left + found[1]] = image
         return padded, ""
-    return image[:0], f"found an image of {_size(found)}, expected {expected_shape(size, 'image_fit')}"
+    return image[:0], f"found an image of {size_text(found)}, expected {expected_shape(size, 'image_fit')}"
 
 
 def same_shape(found: Size, wanted: Size) -> bool:
@@ -72,32 +64,65 @@ def same_shape(found: Size, wanted: Size) -> bool:
     return abs(found[1] * wanted[0] / (found[0] * wanted[1]) - 1) <= TOLERANCE
 
 
-def check_camera(where: str, camera: Camera, wanted: Size, period_s: float) -> None:
-    """Check a station's camera against what a policy was trained on.
+def framed_size(found: Size, wanted: Size, fit: Fit) -> Size:
+    """Height, width of an image of the size `found` once framed for `wanted`, not yet resized."""
+    if fit == "same" or same_shape(found, wanted):
+        return found
+    return _inside(found, wanted) if fit == "crop" else _around(found, wanted)
+
+
+def pinhole_fovy_deg(height: float, focal: float) -> float | None:
+    """Vertical field of view of a pinhole camera, degrees; None if it is not calibrated, or impossible.
 
     Args:
-        where: The camera's field of the station.
-        camera: The camera.
-        wanted: Height, width of the policy's images.
-        period_s: Time between two points of the policy's chunks, which is that between its images in training.
-
-    Raises:
-        FileError: The shape is another and no fit was chosen, or images come too seldom.
+        height: Of the image, pixels.
+        focal: Vertical focal length, pixels: the fifth of the numbers K of a CameraInfo, 0 if unknown.
     """
-    found = (camera.height, camera.width)
-    if camera.fit == "same" and not same_shape(found, wanted):
-        raise FileError("station", f"{where}.width, height", _size(found), expected_shape(wanted, f"{where}.fit"))
-    if camera.rate_hz * period_s < 1 - TOLERANCE:
-        expected = f"at least {1 / period_s:g}, as in the policy's training"
-        raise FileError("station", f"{where}.rate_hz", f"{camera.rate_hz:g}", expected)
+    if not (math.isfinite(focal) and focal > 0):
+        return None
+    found = math.degrees(2 * math.atan2(height / 2, focal))
+    return found if LEAST_FOVY_DEG <= found <= MOST_FOVY_DEG else None
 
 
-def expected_shape(wanted: Size, choice: str) -> str:
-    """What is expected where an image has another shape; `choice` names where a fit is chosen."""
-    return f"the shape of {_size(wanted)}, which is not stretched; or choose {choice}: crop, or pad"
+def focal_px(height: float, fovy_deg: float) -> float:
+    """Vertical focal length, pixels, of a pinhole camera with this vertical field of view, degrees."""
+    return height / 2 / math.tan(math.radians(fovy_deg) / 2)
 
 
-def _size(size: Size) -> str:
+def framed_fovy_deg(fovy_deg: float | None, found: Size, size: Size, fit: Fit) -> float | None:
+    """Vertical field of view of an image once framed; both keep the focal length, and change the height.
+
+    Args:
+        fovy_deg: Before, degrees; None: unknown.
+        found: Height, width of the image.
+        size: (h, w) of what it is for.
+        fit: What is done with an image of another shape.
+    """
+    if fovy_deg is None:
+        return None
+    return pinhole_fovy_deg(framed_size(found, size, fit)[0], focal_px(found[0], fovy_deg))
+
+
+def same_view(first_deg: float, second_deg: float) -> bool:
+    """Whether two fields of view show everything in the same size, but for the tolerance."""
+    first, second = (math.tan(math.radians(each) / 2) for each in (first_deg, second_deg))
+    return abs(math.log(first / second)) <= math.log(1 + VIEW_TOLERANCE)
+
+
+def expected_shape(wanted: Size, choice: str, fit: Fit = "same") -> str:
+    """What is expected where an image has another shape.
+
+    Args:
+        wanted: Height, width of an image of the expected shape.
+        choice: Where a fit is chosen.
+        fit: That of the training: another one cannot be chosen.
+    """
+    choices = "crop, or pad" if fit == "same" else fit
+    return f"the shape of {size_text(wanted)}, which is not stretched; or choose {choice}: {choices}"
+
+
+def size_text(size: Size) -> str:
+    """Width x height."""
     return f"{size[1]}x{size[0]}"
 
 

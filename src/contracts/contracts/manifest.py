@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from contracts.axes import latent_axes
 from contracts.errors import FileError
+from contracts.image_contract import Framing, Trained
 
 MANIFEST_NAME = "manifest.yaml"
 FORMAT = 1
@@ -72,8 +73,20 @@ class ObservationContract(Strict):
     cameras: dict[str, tuple[Pixels, Pixels]] = Field(
         min_length=1, description="name -> height, width of the image given to the network"
     )
+    framing: dict[str, Framing] = Field(
+        default_factory=dict, description="by camera: how the images of the training were made from its images"
+    )
     encoding: Literal["rgb8"] = Field("rgb8", description="of the image")
+    min_rate_hz: float | None = Field(
+        None, gt=0, le=1000, description="least rate of images, as in the training; none: one a point of the chunk"
+    )
     max_age_s: float = Field(gt=0, le=2, description="oldest observation that may be acted on")
+
+    @model_validator(mode="after")
+    def _framing_is_of_its_cameras(self) -> ObservationContract:
+        if unknown := sorted(self.framing.keys() - self.cameras.keys()):
+            raise FileError("", "framing", unknown[0], f"one of {', '.join(self.cameras)}")
+        return self
 
 
 class PolicyContract(Strict):
@@ -90,6 +103,13 @@ class PolicyContract(Strict):
         default_factory=dict, description="statistics that are part of the network, for inspection"
     )
     options: dict[str, JsonValue] = Field(default_factory=dict, description="of the training, for inspection")
+
+    def trained(self, camera: str) -> Trained:
+        """The images of a camera that it was trained on."""
+        seen = self.observation
+        return Trained(
+            seen.cameras[camera], seen.min_rate_hz or 1.0 / self.period_s, seen.framing.get(camera, Framing())
+        )
 
 
 class Training(Strict):

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from contracts.errors import FileError, validate
 from contracts.files import read_mapping
-from contracts.framing import FIT_DESCRIPTION, Fit
+from contracts.framing import Fit
+from contracts.image_contract import FIT_DESCRIPTION
 from contracts.servo import PARTS, RATE_HZ, PartName, RateHz, ServoSettings
 from contracts.transforms import pose
 
@@ -89,7 +90,7 @@ class Camera(Schema):
     height: int = Field(240, ge=16, le=4096, description="pixels")
     rate_hz: float = Field(30.0, ge=0.1, le=240.0, description="frames per second")
     fovy_deg: float = Field(45.0, gt=1.0, lt=170.0, description="vertical field of view, simulated cameras")
-    fit: Fit = Field("same", description=FIT_DESCRIPTION)
+    fit: Fit | None = Field(None, description=FIT_DESCRIPTION)
     pose: View
     options: dict[str, Any] = Field(default_factory=dict, description="settings of the camera plug-in")
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.errors import FileError
-from contracts.framing import TOLERANCE, check_camera, framed, same_shape
+from contracts.framing import TOLERANCE, focal_px, framed, framed_fovy_deg, pinhole_fovy_deg, same_shape, same_view
 
 WIDE = (90, 160)
 sides = st.integers(16, 640)
@@ -61,22 +60,40 @@ def test_every_framed_image_has_the_wanted_shape(height, width, fit):
     assert abs(found.shape[1] * 90 / (found.shape[0] * 160) - 1) <= max(TOLERANCE, rounding)
 
 
-def camera(height: int, width: int, fit: str = "same", rate_hz: float = 30.0) -> SimpleNamespace:
-    return SimpleNamespace(height=height, width=width, fit=fit, rate_hz=rate_hz)
+@given(height=sides, width=sides, fit=st.sampled_from(["crop", "pad"]), fovy=st.floats(20, 100))
+def test_framing_keeps_the_focal_length(height, width, fit, fovy):
+    found = framed(np.zeros((height, width, 3), np.uint8), WIDE, fit)[0]
+    after = framed_fovy_deg(fovy, (height, width), WIDE, fit)
+    assert focal_px(found.shape[0], after) == pytest.approx(focal_px(height, fovy))
 
 
-@pytest.mark.parametrize("shape", [(180, 180), (240, 320)])
-def test_a_station_with_another_shape_is_refused_unless_it_chooses_a_fit(shape):
-    with pytest.raises(FileError, match=rf"cameras\.front\.width, height: found {shape[1]}x{shape[0]}, .*160x90.*fit"):
-        check_camera("cameras.front", camera(*shape), WIDE, 0.1)
-    for fit in ("crop", "pad"):
-        check_camera("cameras.front", camera(*shape, fit), WIDE, 0.1)
+@given(height=sides, width=sides, fovy=st.floats(20, 100))
+def test_cropping_never_widens_the_view_and_padding_never_narrows_it(height, width, fovy):
+    cropped, padded = (framed_fovy_deg(fovy, (height, width), WIDE, fit) for fit in ("crop", "pad"))
+    assert cropped <= fovy + 1e-9 and padded >= fovy - 1e-9
 
 
-def test_a_camera_slower_than_in_training_is_refused():
-    with pytest.raises(FileError, match=r"cameras\.front\.rate_hz: found 5, expected at least 10"):
-        check_camera("cameras.front", camera(*WIDE, rate_hz=5.0), WIDE, 0.1)
-    check_camera("cameras.front", camera(*WIDE, rate_hz=10.0), WIDE, 0.1)
+def test_a_wide_crop_of_a_square_image_narrows_the_view_by_its_height():
+    after = framed_fovy_deg(60.0, (160, 160), WIDE, "crop")
+    assert math.tan(math.radians(after) / 2) == pytest.approx(math.tan(math.radians(30)) * 90 / 160)
+    assert framed_fovy_deg(60.0, (160, 160), WIDE, "pad") == pytest.approx(60.0)
+    assert framed_fovy_deg(60.0, (160, 90), WIDE, "crop") < 60.0 < framed_fovy_deg(60.0, (90, 320), WIDE, "pad")
+
+
+@pytest.mark.parametrize("focal", [0.0, -1.0, math.nan, math.inf, 1e-9, 1e9])
+def test_a_focal_length_that_is_impossible_gives_no_view(focal):
+    assert pinhole_fovy_deg(180, focal) is None
+
+
+def test_an_unknown_view_stays_unknown():
+    assert framed_fovy_deg(None, (240, 320), WIDE, "crop") is None
+
+
+@given(fovy=st.floats(20, 100), share=st.floats(0.8, 1.25))
+def test_views_are_the_same_up_to_5_percent_of_the_size_of_things(fovy, share):
+    other = pinhole_fovy_deg(180, focal_px(180, fovy) * share)
+    if abs(abs(math.log(share)) - math.log(1.05)) > 1e-9:
+        assert same_view(fovy, other) == same_view(other, fovy) == (1 / 1.05 < share < 1.05)
 
 
 def test_an_image_without_pixels_has_no_shape():

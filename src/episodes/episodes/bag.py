@@ -147,6 +147,12 @@ class EpisodeWriter:
         """Append an Image of `rgb` (H, W, 3) uint8."""
         self.write(topic, messages.IMAGE, stamp_ns, messages.image(stamp_ns, rgb, frame_id))
 
+    def write_camera_info(
+        self, topic: str, stamp_ns: int, size: tuple[int, int], fovy_deg: float, frame_id: str = ""
+    ) -> None:
+        """Append the CameraInfo of a pinhole camera, images (h, w), vertical field of view in degrees."""
+        self.write(topic, messages.CAMERA_INFO, stamp_ns, messages.camera_info(stamp_ns, size, fovy_deg, frame_id))
+
     def write_joint_state(
         self,
         topic: str,
@@ -296,6 +302,18 @@ class EpisodeReader:
         if camera and camera not in cameras:
             raise EpisodeError(self.path, "camera", repr(camera), f"one of {', '.join(cameras)}")
         return cameras[camera] if camera else next(iter(cameras.values()))
+
+    def fovy_deg(self, camera: str) -> float | None:
+        """Vertical field of view of a camera, degrees, from its first CameraInfo; None if there is none.
+
+        Raises:
+            EpisodeError: If that message cannot be read.
+        """
+        topic = f"/camera/{camera}/camera_info"
+        if topic not in self.topics or self.topics[topic].msgtype != messages.CAMERA_INFO:
+            return None
+        first = next(iter(self.records({topic})), None)
+        return None if first is None else messages.fovy_deg(first.decode())
 
     @property
     def span_ns(self) -> tuple[int, int]:

@@ -140,6 +140,9 @@ def _open(out: Path, settings: Settings) -> Dataset:
         expected = f"{settings.period_s:g} s, {settings.size}; convert to a new folder"
         raise EpisodeError(out / DATASET_FILE, "", found, expected)
     dataset.episodes = [entry for entry in dataset.episodes if _is_current(out, entry)]
+    fits = {framing.fit for entry in dataset.episodes for framing in entry.framing.values()} - {"same", settings.fit}
+    if fits and settings.fit != "same":
+        raise EpisodeError(out / DATASET_FILE, "fit", fits.pop(), f"{settings.fit}; convert to a new folder")
     return dataset
 
 

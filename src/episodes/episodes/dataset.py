@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.arrays import read_arrays
 from contracts.errors import validate
 from contracts.files import read_mapping, replacing, write_atomic
+from contracts.image_contract import Framing
 from episodes.metadata import Embodiments, EpisodeError, Pose, Side
 
 DATASET_FILE = "dataset.yaml"
@@ -52,6 +53,7 @@ class EpisodeEntry(BaseModel):
     joints: dict[Side, Joints] = Field(description="by side")
     bases: dict[Side, Pose] = Field(description="poses of the arm roots, as in the bag")
     success: dict[Side, bool] | None = Field(description="by side; none: not judged")
+    framing: dict[str, Framing] = Field(default_factory=dict, description="by camera: how its images were made")
     length: int = Field(ge=1, le=1_000_000, description="number of steps, T")
 
 

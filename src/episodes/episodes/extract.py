@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from contracts.framing import Fit, expected_shape, framed
+from contracts.framing import Fit, Size, expected_shape, framed, framed_fovy_deg, same_shape
+from contracts.image_contract import Framing
 from episodes import messages, sampling, streams
 from episodes.bag import EpisodeReader, naming
 from episodes.dataset import PARTS, EpisodeEntry, Joints, resize_area
@@ -58,11 +59,13 @@ def _extract(
     reference = next(iter(images.values()))
     frames = sampling.choose_frames(reference.topic, reference.stamps, settings.period_s)
     values, chosen, kept = _align(reference.stamps[frames], images, joints, settings)
-    arrays = {"stamp_ns": reference.stamps[frames][kept]}
+    arrays, framing = {"stamp_ns": reference.stamps[frames][kept]}, {}
     for name, stream in images.items():
-        arrays[f"image.{name}"] = _pictures(reader, stream, chosen[name][kept], settings)
+        arrays[f"image.{name}"], sizes = _pictures(reader, stream, chosen[name][kept], settings)
+        framing[name] = _framing(sizes, reader.fovy_deg(name), settings)
     arrays |= {key: array[kept] for key, array in values.items()}
-    return _entry(metadata, joints, file, source, len(arrays["stamp_ns"])), arrays
+    entry = _entry(metadata, joints, file, source, len(arrays["stamp_ns"]))
+    return entry.model_copy(update={"framing": framing}), arrays
 
 
 def _checked(reader: EpisodeReader) -> EpisodeMetadata:
@@ -119,19 +122,32 @@ def _align(
     return values, chosen, kept
 
 
-def _pictures(reader: EpisodeReader, stream: streams.ImageStream, chosen: np.ndarray, settings: Settings) -> np.ndarray:
+def _pictures(
+    reader: EpisodeReader, stream: streams.ImageStream, chosen: np.ndarray, settings: Settings
+) -> tuple[np.ndarray, list[Size]]:
+    """The chosen images (T, h, w, 3), and the sizes that they had, each once."""
     pictures = np.empty((len(chosen), *settings.size, 3), dtype=np.uint8)
-    filled = 0
+    filled, sizes = 0, set[Size]()
     for row, pixels in stream.read(reader, chosen):
         image, refusal = framed(pixels, settings.size, settings.fit)
         if refusal:
             found = f"images of {pixels.shape[1]}x{pixels.shape[0]}"
             raise EpisodeError("", stream.topic, found, expected_shape(settings.size, "--fit"))
         pictures[row] = resize_area(image, settings.size)
+        sizes.add((pixels.shape[0], pixels.shape[1]))
         filled += 1
     if filled != len(chosen):
         raise EpisodeError("", stream.topic, f"{filled} frames on the second reading", f"{len(chosen)} as before")
-    return pictures
+    return pictures, sorted(sizes)
+
+
+def _framing(sizes: list[Size], fovy_deg: float | None, settings: Settings) -> Framing:
+    """How images of these sizes were made those of the dataset, from a camera of this vertical field of view, °."""
+    fit = "same" if all(same_shape(size, settings.size) for size in sizes) else settings.fit
+    if any(size != sizes[0] for size in sizes):
+        return Framing(fit=fit)
+    seen = framed_fovy_deg(fovy_deg, sizes[0], settings.size, fit)
+    return Framing(fit=fit, camera=sizes[0], fovy_deg=seen and round(seen, 3))
 
 
 def _entry(metadata: EpisodeMetadata, joints: dict[str, Joint], file: str, source: str, length: int) -> EpisodeEntry:

@@ -13,11 +13,13 @@ from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
 from contracts.chunk import Chunk
+from contracts.framing import Size, focal_px, pinhole_fovy_deg
 from episodes.metadata import EpisodeError
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 IMAGES = (IMAGE, COMPRESSED)
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 JOINT_STATE = "sensor_msgs/msg/JointState"
 TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 _CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "uyvy": 2, "yuyv": 2}
@@ -82,6 +84,33 @@ def image(at_ns: int, rgb: np.ndarray, frame_id: str = "") -> Any:
         step=3 * width,
         data=np.ascontiguousarray(rgb).reshape(-1),
     )
+
+
+def camera_info(at_ns: int, size: Size, fovy_deg: float, frame_id: str = "") -> Any:
+    """A sensor_msgs/CameraInfo of a pinhole camera: size (h, w) of its images, vertical field of view in degrees."""
+    types, (height, width) = typestore().types, size
+    f, cx, cy = focal_px(height, fovy_deg), width / 2, height / 2
+    return types[CAMERA_INFO](
+        header=header(at_ns, frame_id),
+        height=height,
+        width=width,
+        distortion_model="plumb_bob",
+        d=np.zeros(5),
+        k=np.array([f, 0, cx, 0, f, cy, 0, 0, 1], float),
+        r=np.eye(3).reshape(-1),
+        p=np.array([f, 0, cx, 0, 0, f, cy, 0, 0, 0, 1, 0], float),
+        binning_x=0,
+        binning_y=0,
+        roi=types["sensor_msgs/msg/RegionOfInterest"](x_offset=0, y_offset=0, height=0, width=0, do_rectify=False),
+    )
+
+
+def fovy_deg(info: Any) -> float | None:
+    """Vertical field of view of the images that a CameraInfo belongs to, degrees; None if it is not calibrated.
+
+    K is that of the whole image; a region of interest, if there is one, is what the image shows of it.
+    """
+    return pinhole_fovy_deg(info.roi.height or info.height, float(info.k[4]))
 
 
 def joint_state(

@@ -59,6 +59,7 @@ class Episode:
     without: tuple[str, ...] = ()
     kept: dict[str, Keep] = field(default_factory=dict)
     changes: dict[str, object] = field(default_factory=dict)
+    fovy_deg: float | None = None  # of the camera; None: without its CameraInfo; 0: not calibrated
     set_back_ms: int = 0  # the clock jumps back so far after 1 s
     set_back_topic: str = ""  # only the stamps of this topic, of all but its times of reception
 
@@ -81,6 +82,10 @@ def write_episode(path: Path, episode: Episode) -> Path:
     for topic in STREAMS:
         events += [(at, topic) for at in episode.instants(topic, 20, -15)]
     with EpisodeWriter(path, metadata(episode.success, **episode.changes)) as writer:
+        if episode.fovy_deg is not None:
+            info = messages.camera_info(START_NS, SIZE, episode.fovy_deg or 45.0)
+            info.k *= bool(episode.fovy_deg)
+            writer.write("/camera/front/camera_info", messages.CAMERA_INFO, START_NS, info)
         for at, topic in sorted(events):
             _write(writer, topic, at, *episode.stamps(topic, at))
     return path

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from contracts import command_line
+from contracts.image_contract import Framing
 from episodes import messages
 from episodes.bag import EpisodeReader
 from episodes.convert import Report, command, convert, find_bags
@@ -198,6 +199,33 @@ def test_images_are_cropped_or_padded_by_choice(bag, tmp_path):
         assert image.shape == (18, 32, 3)
         assert bool(image[:, 0].any()) is (fit == "crop")
         assert (image[:, 16, 2] == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "fit", "fovy_deg", "expected"),
+    [
+        ((18, 32), "crop", 40.0, Framing(fit="crop", camera=(24, 32), fovy_deg=30.537)),
+        ((18, 32), "pad", 40.0, Framing(fit="pad", camera=(24, 32), fovy_deg=40.0)),
+        ((12, 16), "crop", 40.0, Framing(fit="same", camera=(24, 32), fovy_deg=40.0)),
+        ((12, 16), "same", None, Framing(fit="same", camera=(24, 32))),
+    ],
+)
+def test_an_episode_states_how_its_images_were_made(tmp_path, size, fit, fovy_deg, expected):
+    bag = write_episode(tmp_path / "bag", Episode(fovy_deg=fovy_deg))
+    convert([bag], tmp_path / "data", Settings(size=size, fit=fit))
+    (entry,) = load_dataset(tmp_path / "data").episodes
+    assert entry.framing == {"front": expected}
+
+
+def test_a_camera_that_is_not_calibrated_has_no_field_of_view(tmp_path):
+    bag = write_episode(tmp_path / "bag", Episode(fovy_deg=0.0))
+    assert extract(bag, Settings(), "a.npz", "bag")[0].framing["front"].fovy_deg is None
+
+
+def test_a_dataset_that_was_cropped_is_not_padded(bag, tmp_path):
+    convert([bag], tmp_path / "data", Settings(size=(18, 32), fit="crop"))
+    with pytest.raises(EpisodeError, match=r"dataset\.yaml: fit: found crop, expected pad; convert to a new folder"):
+        convert([bag], tmp_path / "data", Settings(size=(18, 32), fit="pad"))
 
 
 def test_the_command_keeps_the_shape_of_the_camera_unless_told_otherwise(bag, tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 
 import embodiments
 from contracts.errors import FileError
+from contracts.image_contract import Framing, merged
 from episodes.dataset import DATASET_FILE, EpisodeEntry, load_arrays, load_dataset
 from latent_codec.codec import Codec
 from latent_codec.side import SideCodec
@@ -58,7 +59,15 @@ def load(directory: Path, codec: Codec, camera: str = "front") -> Demonstrations
         axes=codec.axes,
         latent_space=codec.latent_space,
         digest=digest(state, action, images),
+        framing=_framing(entries, camera, path),
     )
+
+
+def _framing(entries: list[EpisodeEntry], camera: str, path: Path) -> Framing:
+    try:
+        return merged([entry.framing.get(camera, Framing()) for entry in entries])
+    except ValueError as error:
+        raise DatasetError(path, f"framing.{camera}.fit", str(error), "one of them; convert to a new folder") from None
 
 
 def _pair(entry: EpisodeEntry) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from contracts.image_contract import Framing
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,8 @@ class Demonstrations:
 
     images (F, h, w, 3) uint8; state and action (F, 2 * axes) float32, left then right, in raw latent units: where
     the robot was, and the target in force, at each frame. episode (F,) is the frame's episode, last (F,) the index of
-    that episode's last frame; pair (E,) numbers the pair of hands of each episode, named in `pairs`.
+    that episode's last frame; pair (E,) numbers the pair of hands of each episode, named in `pairs`. framing is how the
+    images were made from the camera's.
     """
 
     images: np.ndarray
@@ -28,6 +31,7 @@ class Demonstrations:
     axes: tuple[str, ...]
     latent_space: str
     digest: str
+    framing: Framing = field(default_factory=Framing)
 
     @property
     def dims(self) -> int:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.axes import WRIST_SIZE
 from contracts.bundle import BundleError
 from contracts.chunk import SECOND, Chunk, after, hold
-from contracts.framing import FIT_DESCRIPTION, Fit, framed
+from contracts.framing import Fit, framed, size_text
+from contracts.image_contract import FIT_DESCRIPTION, check_fit, fit_for, view_difference
 from contracts.manifest import MANIFEST_NAME
 from contracts.servo import ServoSettings
 from latent_policy_node.chunking import blend
@@ -74,7 +75,7 @@ class LoopSettings(BaseModel):
         description="how far after its observation a published chunk reaches, no less than the drivers' command "
         "timeout; points beyond are left out",
     )
-    image_fit: Fit = Field(default="same", description=FIT_DESCRIPTION)
+    image_fit: Fit | None = Field(default=None, description=FIT_DESCRIPTION)
     seed: int = Field(default=0, ge=0, description="with an image's stamp, seed of the noise of its chunk")
 
 
@@ -105,15 +106,22 @@ class PolicyLoop:
     Observations may come from another thread than the calls of `step`. A chunk depends on its image and states, the
     chunk before it, and when the inference ended, which is when its first point is due: a recording gives the same
     chunks again.
+
+    Attributes:
+        fovy_deg: Vertical field of view of the camera's images, degrees, set by the owner; None: unknown.
+        image_refusal: Found and expected, if the newest image has another shape or field of view; else empty.
     """
 
     def __init__(self, policy: Policy, settings: LoopSettings) -> None:
         """Start without observations.
 
         Raises:
-            BundleError: a parameter permits older images than the bundle does.
+            BundleError: a parameter permits older images than the bundle does, or another fit.
         """
         self.policy, self.settings = policy, settings
+        if expected := check_fit(settings.image_fit, policy.trained):
+            raise BundleError(policy.directory / MANIFEST_NAME, "parameter 'image_fit'", settings.image_fit, expected)
+        self.fovy_deg: float | None = None
         self._max_image_age_s = _max_image_age_s(policy, settings.max_image_age_s)
         self._lock = threading.Lock()
         self.reset()
@@ -132,16 +140,26 @@ class PolicyLoop:
         """Store a camera frame (H, W, 3) uint8 rgb in place of the one before.
 
         Returns:
-            Whether its stamp advances and its shape is the policy's; `image_refusal` then names both shapes.
+            Whether its stamp advances, and its shape and field of view are the policy's; else see `image_refusal`.
         """
-        (size,) = self.policy.cameras.values()
-        image, self.image_refusal = framed(image, size, self.settings.image_fit)
+        image, status, self.image_refusal = self._as_trained(image)
         with self._lock:
-            if self.image_refusal:
-                self._frame, self._frame_status = None, ObservationStatus.IMAGE_SHAPE
+            if status is not ObservationStatus.OK:
+                self._frame, self._frame_status = None, status
             else:
                 self._frame, self._frame_status = follow(self._frame, stamp_ns, image, self._wrists())
             return self._frame_status
+
+    def _as_trained(self, image: np.ndarray) -> tuple[np.ndarray, ObservationStatus, str]:
+        """The image framed as in training, or the status and the words with which it is refused."""
+        found, trained = (image.shape[0], image.shape[1]), self.policy.trained
+        fit, expected = fit_for(found, trained, self.settings.image_fit, "image_fit")
+        if expected:
+            words = f"found an image of {size_text(found)}, expected {expected}"
+            return image[:0], ObservationStatus.IMAGE_SHAPE, words
+        if difference := view_difference(self.fovy_deg, found, fit, trained):
+            return image[:0], ObservationStatus.FIELD_OF_VIEW, "found {}, expected {}".format(*difference)
+        return framed(image, trained.size, fit)[0], ObservationStatus.OK, ""
 
     def observe_state(self, side: str, stamp_ns: int, vector: np.ndarray) -> None:
         """Store one side's latent state (axes,); older ones are discarded when a clock was set back."""

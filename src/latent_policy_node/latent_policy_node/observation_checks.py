@@ -23,6 +23,7 @@ class ObservationStatus(str, Enum):
     FUTURE_IMAGE = "future_image"
     FROZEN_IMAGE = "frozen_image"
     IMAGE_SHAPE = "image_shape"
+    FIELD_OF_VIEW = "field_of_view"
     STAMP_NOT_ADVANCING = "stamp_not_advancing"
     NO_STATE = "no_state"
     STALE_STATE = "stale_state"

@@ -65,6 +65,7 @@ class Policy:
         self.period_s, self.horizon, self.prefix_points = contract.period_s, contract.horizon, contract.plan
         self.sides: tuple[str, ...] = contract.sides
         self.cameras: dict[str, tuple[int, int]] = dict(contract.observation.cameras)
+        self.trained = contract.trained(next(iter(self.cameras)))
         self.max_age_s = contract.observation.max_age_s
         self._session = session
         self._noise = self.noise(np.random.default_rng(0))

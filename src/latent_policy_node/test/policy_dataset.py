@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 import embodiments
+from contracts.image_contract import Framing
 from episodes.dataset import Dataset, EpisodeEntry, save_arrays, save_dataset
 
 HANDS = [("inspire", "xarm_gripper"), ("ability", "inspire")]
 SIZE = (24, 32)
 STEPS = 9
+FRAMING = Framing(fit="crop", camera=(32, 32), fovy_deg=35.0)
 
 
 def write_dataset(directory: Path) -> Path:
@@ -50,4 +52,5 @@ def _episode(
         bases={side: base.tolist() for side, base in bases.items()},
         success={"left": success, "right": True},
         length=STEPS,
+        framing={"front": FRAMING},
     )

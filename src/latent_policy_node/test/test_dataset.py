@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from policy_dataset import STEPS, write_dataset
+from policy_dataset import FRAMING, STEPS, write_dataset
 
+from contracts.image_contract import Framing
 from episodes.dataset import save_arrays
 from episodes.metadata import EpisodeError
 from latent_codec.codec import Codec
@@ -72,6 +73,21 @@ def test_foreign_joint_names_are_refused(dataset: Path, codec: Codec) -> None:
 def test_missing_camera_is_named(dataset: Path, codec: Codec) -> None:
     with pytest.raises(DatasetError, match="cameras: found front, expected wrist"):
         load(dataset, codec, "wrist")
+
+
+def test_demonstrations_have_the_framing_of_their_episodes(dataset: Path, codec: Codec) -> None:
+    assert load(dataset, codec).framing == FRAMING
+
+
+def test_the_field_of_view_is_unknown_if_it_is_of_one_episode(dataset: Path, codec: Codec) -> None:
+    _edit(dataset, framing={})
+    assert load(dataset, codec).framing == Framing(fit="crop")
+
+
+def test_episodes_cropped_and_padded_are_refused(dataset: Path, codec: Codec) -> None:
+    _edit(dataset, framing={"front": {"fit": "pad"}})
+    with pytest.raises(DatasetError, match=r"framing.front.fit: found crop and pad"):
+        load(dataset, codec)
 
 
 def test_missing_file_is_named(dataset: Path, codec: Codec) -> None:

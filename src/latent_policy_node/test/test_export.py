@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from policy_toy import SPACE, TINY, demonstrations
 
 from contracts.bundle import BundleError
+from contracts.image_contract import Framing, Trained
 from contracts.manifest import MANIFEST_NAME
 from latent_codec.training.onnx_export import ExportError
 from latent_policy_node.bench import measure
@@ -42,6 +43,13 @@ def exported(sampler: Sampler, tmp_path_factory: pytest.TempPathFactory) -> Path
     return directory
 
 
+FRAMING = Framing(fit="crop", camera=(30, 32), fovy_deg=35.0)
+
+
+def test_bundle_states_the_images_of_the_training(exported: Path) -> None:
+    assert Policy.load(exported).trained == Trained(SIZE, 10.0, FRAMING)
+
+
 def origin() -> Origin:
     return Origin(
         name="toy",
@@ -49,6 +57,7 @@ def origin() -> Origin:
         axes=demonstrations(episodes=2, steps=2).axes,
         period_s=0.1,
         camera="front",
+        framing=FRAMING,
         recipe="test",
         config={},
         inputs={},

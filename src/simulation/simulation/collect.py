@@ -126,6 +126,7 @@ def write_frame(bag: EpisodeWriter, world: World, renderers: dict[str, Renderer]
     stamp_ns = world.stamp_ns
     for name, renderer in renderers.items():
         bag.write_image(f"/camera/{name}/image_raw", stamp_ns, renderer.render(world.data.qpos), name)
+        bag.write_camera_info(f"/camera/{name}/camera_info", stamp_ns, renderer.size, renderer.fovy_deg, name)
     for side in sides:
         for part, command in (("arm", side.arm), ("hand", side.hand)):
             topic, joints = f"/{side.name}/{part}", world.parts[f"{side.name}/{part}"].joints

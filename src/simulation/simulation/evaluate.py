@@ -21,7 +21,7 @@ from contracts import command_line, results
 from contracts.bundle import BundleError, bundle_sha256
 from contracts.errors import FileError
 from contracts.files import write_atomic
-from contracts.framing import check_camera
+from contracts.image_contract import check_camera
 from contracts.manifest import MANIFEST_NAME
 from contracts.progress import track
 from contracts.rendering import RenderError
@@ -65,11 +65,11 @@ def assemble(
     policy, codec = Policy.load(bundles[0]), Codec.load(bundles[1], set(hands.values()))
     if policy.latent_space != codec.latent_space:
         raise BundleError(bundles[0] / MANIFEST_NAME, "latent_space", policy.latent_space, codec.latent_space)
-    ((name, size),) = policy.cameras.items()
+    (name,) = policy.cameras
     if name not in station.cameras:
         raise FileError("station", "cameras", ", ".join(station.cameras), f"{name}, the policy's camera, among them")
     camera = station.cameras[name]
-    check_camera(f"cameras.{name}", camera, size, policy.period_s)
+    check_camera(f"cameras.{name}", camera, policy.trained, camera.fovy_deg)
     world = World(station, load_task(station.task, station.sides))
     renderer = Renderer(world.model, name, camera.width, camera.height)
     sides = [Side(world, side, codec, station.servo) for side in world.sides]

@@ -17,6 +17,10 @@ class Renderer:
         width: Pixels.
         height: Pixels.
 
+    Attributes:
+        size: (height, width).
+        fovy_deg: Vertical field of view of the camera, degrees.
+
     Raises:
         RenderError: Without offscreen OpenGL.
     """
@@ -25,6 +29,7 @@ class Renderer:
         self._model = model
         self._data = mujoco.MjData(model)
         self._camera = camera
+        self.size, self.fovy_deg = (height, width), float(model.camera(camera).fovy[0])
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height  # a larger buffer takes longer to clear
         try:
             self._renderer = mujoco.Renderer(model, height, width)

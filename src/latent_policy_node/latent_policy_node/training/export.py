@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from contracts.bundle import content_id, describe_file, write_manifest
+from contracts.image_contract import Framing
 from contracts.manifest import FileEntry, ObservationContract, PolicyContract, PolicyManifest, Training
 from contracts.onnx_session import open_session
 from latent_codec.training.onnx_export import PARITY, ExportError, write_graph
@@ -64,6 +65,7 @@ class Origin:
     axes: tuple[str, ...]
     period_s: float
     camera: str
+    framing: Framing
     recipe: str
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
@@ -144,7 +146,12 @@ def _manifest(
             period_s=origin.period_s,
             horizon=config.horizon,
             plan=config.plan,
-            observation=ObservationContract(cameras={origin.camera: size}, max_age_s=0.2),
+            observation=ObservationContract(
+                cameras={origin.camera: size},
+                framing={origin.camera: origin.framing},
+                min_rate_hz=round(1.0 / origin.period_s, 3),
+                max_age_s=0.2,
+            ),
             normalisation=scaling,
             options=dict(origin.options),
         ),

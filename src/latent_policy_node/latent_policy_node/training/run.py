@@ -17,6 +17,8 @@ from contracts import command_line
 from contracts.bundle import bundle_sha256
 from contracts.errors import FileError
 from contracts.files import write_atomic
+from contracts.framing import size_text
+from contracts.image_contract import Framing
 from latent_codec.codec import Codec
 from latent_codec.training.devices import DevicesError, make_fabric
 from latent_codec.training.onnx_export import ExportError
@@ -99,6 +101,7 @@ def write_bundle(trainer: Trainer, codec: Path, out: Path, console: Console) -> 
         axes=data.axes,
         period_s=round(data.period_s, 6),
         camera=config.camera,
+        framing=data.framing,
         recipe="latent_policy_node.training diffusion",
         config=config.model_dump(mode="json"),
         inputs={"dataset": data.digest, "codec": bundle_sha256(codec), "hands": " ".join(data.pairs)},
@@ -115,6 +118,15 @@ def write_bundle(trainer: Trainer, codec: Path, out: Path, console: Console) -> 
         f"ONNX within {manifest.metrics['onnx_parity']:.1e} of PyTorch",
         highlight=False,
     )
+    console.print(f"images: {_images(data.framing, size)}", highlight=False)
+
+
+def _images(framing: Framing, size: tuple[int, int]) -> str:
+    """What the bundle states of the images it was trained on."""
+    cut = {"same": "whole", "crop": "cropped", "pad": "padded"}[framing.fit]
+    if framing.fovy_deg is None:
+        return f"{size_text(size)}, {cut}; field of view unknown or several, a camera's will not be checked"
+    return f"{size_text(size)}, {cut}, vertical field of view {framing.fovy_deg:.1f} degrees"
 
 
 def _metrics(trainer: Trainer) -> dict[str, Any]:
