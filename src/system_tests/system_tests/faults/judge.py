@@ -87,13 +87,13 @@ def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     resumed = stop.resumed or _recover(running, fault, problems)
     outside = _outside(running) - outside
     problems += [f"{outside} {OUTSIDE}"] if outside else []
-    problems += ["moved again without a reset"] if resumed else []
+    problems += [_moved_again(running.truth, resumed, began)] if resumed else []
     speeds = _speeds(running, began)
     problems += speeds.problems
     times = (stop.standstill_s, stop.commands_at_rest_s, stop.allowed_s, stop.settling_s)
     peaks = (speeds.fastest, speeds.speed, speeds.limit, speeds.driven, _acceleration(running, joints, began))
     text = "; ".join([*problems, observed])
-    return Row(fault.name, str(fault.expected), text, *times, *peaks, resumed, not problems)
+    return Row(fault.name, str(fault.expected), text, *times, *peaks, resumed is not None, not problems)
 
 
 def _wait_for_rest(running: Trial, until_s: float) -> None:
@@ -110,7 +110,7 @@ class Stop:
     commands_at_rest_s: float | None = None
     allowed_s: float | None = None
     settling_s: float | None = None
-    resumed: bool = False
+    resumed: motion.Motion | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -122,7 +122,7 @@ def _stop(running: Trial, joints: motion.Track, commands: motion.Track, since: f
     stood = motion.rest_s(commands, since, allowed)
     still = None if stood is None else motion.standstill_s(joints, since + stood)
     if still is None or stood is None:
-        return Stop(None, stood, allowed, settling, False, ("did not stop",))
+        return Stop(None, stood, allowed, settling, None, ("did not stop",))
     still += stood
     late = [
         f"{what} stopped after {after:.2f} s: {_last(truth, track, since + after)}"
@@ -132,7 +132,7 @@ def _stop(running: Trial, joints: motion.Track, commands: motion.Track, since: f
         )
         if after > at_most
     ]
-    resumed = motion.moved_after(commands, since + stood)
+    resumed = motion.motion_after(commands, since + stood)
     return Stop(still, stood, allowed, settling, resumed, tuple(late))
 
 
@@ -142,16 +142,21 @@ def _last(truth: Truth, track: motion.Track, at_s: float) -> str:
     return "none had moved" if index is None else truth.names[index]
 
 
-def _recover(running: Trial, fault: Fault, problems: list[str]) -> bool:
-    """Return to work as expected; returns whether a motion was commanded too early."""
+def _moved_again(truth: Truth, found: motion.Motion, began: float) -> str:
+    joint, after_s = truth.names[found.joint], found.start_s - began
+    return f"moved again without a reset: {joint} at {found.speed:.2f} after {after_s:.2f} s"
+
+
+def _recover(running: Trial, fault: Fault, problems: list[str]) -> motion.Motion | None:
+    """Return to work as expected; returns a motion that was commanded too early."""
     if fault.expected is Expected.ENDS:
         problems += [] if running.ended() else ["the graph did not end"]
-        return False
-    resumed = False
+        return None
+    resumed = None
     if fault.expected in LATCHED:
         gone = time.monotonic()
         time.sleep(STAYS_S)
-        resumed = motion.moved_after(running.truth.tracks()[1], gone)
+        resumed = motion.motion_after(running.truth.tracks()[1], gone)
     if fault.expected in (*LATCHED, Expected.BOUNDED):
         running.release()
     running.injector.chunks.clear()

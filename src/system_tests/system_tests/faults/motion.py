@@ -82,23 +82,37 @@ def last_to_rest(track: Track, at_s: float) -> int | None:
     return int((np.abs(before.velocities[moving[-1]]) / track.rest).argmax()) if moving.size else None
 
 
-def moved_after(track: Track, start_s: float, end_s: float = np.inf, least_s: float = 0.05) -> bool:
-    """Whether a joint moved for `least_s` without interruption between `start_s` and `end_s`, or jumped."""
+@dataclass(frozen=True)
+class Motion:
+    """A motion of joint number `joint` from `start_s` on, that is at `speed`, per s."""
+
+    start_s: float
+    joint: int
+    speed: float
+
+
+def motion_after(track: Track, start_s: float, end_s: float = np.inf, least_s: float = 0.05) -> Motion | None:
+    """The first motion between two times: a joint moves for `least_s` without interruption, or jumps."""
     within = track.part(start_s, end_s)
-    if jumped(within):
-        return True
     begin = None
-    for now, moves in zip(within.times_s, within.moving, strict=True):
+    jumps = jumped(within)
+    for row, (now, moves) in enumerate(zip(within.times_s, within.moving, strict=True)):
         begin = None if not moves else now if begin is None else begin
-        if begin is not None and now - begin >= least_s:
-            return True
-    return False
+        if jumps[row] or (begin is not None and now - begin >= least_s):
+            joint = int((np.abs(within.velocities[row]) / within.rest).argmax())
+            return Motion(float(now if begin is None else begin), joint, float(within.velocities[row, joint]))
+    return None
 
 
-def jumped(track: Track) -> bool:
-    """Whether a joint moved farther in WINDOW_S, or between two samples, than at its rest threshold in JUMP_S."""
+def moved_after(track: Track, start_s: float, end_s: float = np.inf, least_s: float = 0.05) -> bool:
+    """Whether `motion_after` finds a motion."""
+    return motion_after(track, start_s, end_s, least_s) is not None
+
+
+def jumped(track: Track) -> np.ndarray:
+    """Whether a joint moved farther in WINDOW_S, or since the sample before, than at its rest threshold in JUMP_S (T,)."""
     ways = np.abs(track.velocities[1:]) * np.maximum(np.diff(track.times_s), WINDOW_S)[:, None]
-    return bool((ways > JUMP_S * track.rest).any())
+    return np.append(False, (ways > JUMP_S * track.rest).any(axis=1))[: len(track.times_s)]
 
 
 def peak_velocity(track: Track, since_s: float) -> np.ndarray:
