@@ -23,15 +23,15 @@ while True:
     publisher.publish(String(data="secret"))
     time.sleep(0.05)
 """
-HEAR = """
+LISTEN = """
 import sys, time, rclpy
 from std_msgs.msg import String
 rclpy.init()
-node, heard, end = rclpy.create_node("stranger"), [], time.monotonic() + float(sys.argv[1])
-node.create_subscription(String, "/secret", heard.append, 10)
-while not heard and time.monotonic() < end:
+node, received, end = rclpy.create_node("stranger"), [], time.monotonic() + float(sys.argv[1])
+node.create_subscription(String, "/secret", received.append, 10)
+while not received and time.monotonic() < end:
     rclpy.spin_once(node, timeout_sec=0.1)
-print("heard" if heard else "nothing")
+print("a message" if received else "nothing")
 """
 
 
@@ -72,14 +72,14 @@ def test_a_stranger_on_another_machine_hears_nothing_of_a_localhost_graph() -> N
     allowed = subprocess.run(possible, capture_output=True)
     if allowed.returncode != 0:
         pytest.skip(f"no network namespaces here: {allowed.stderr.decode(errors='replace').strip()}")
-    assert heard_by_stranger("SUBNET", environment.OTHER_MACHINES, seconds=30) == "heard"
-    assert heard_by_stranger("LOCALHOST", environment.THIS_MACHINE, seconds=3) == "nothing"
+    assert received_by_stranger("SUBNET", environment.OTHER_MACHINES, seconds=30) == "a message"
+    assert received_by_stranger("LOCALHOST", environment.THIS_MACHINE, seconds=3) == "nothing"
 
 
-def heard_by_stranger(discovery: str, profile: str, seconds: float) -> str:
+def received_by_stranger(discovery: str, profile: str, seconds: float) -> str:
     """What a machine that has the station's address as its static peer receives within a time."""
     environ = os.environ | {"ROS_AUTOMATIC_DISCOVERY_RANGE": discovery, environment.PROFILE: profile}
-    command = ["unshare", "-rnm", "--kill-child", "bash", str(NETWORK), sys.executable, TALK, HEAR, str(seconds)]
+    command = ["unshare", "-rnm", "--kill-child", "bash", str(NETWORK), sys.executable, TALK, LISTEN, str(seconds)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -1,7 +1,7 @@
 """Claims: what one process of this machine may have at a time, such as a device or the name of a node in a domain.
 
-A claim is an abstract Unix socket, so the kernel releases it when its process ends, however that happens, and tells
-others which process has it.
+A claim is an abstract Unix socket, so the kernel releases it when its process ends, however that happens, and names
+it to others.
 """
 
 from __future__ import annotations

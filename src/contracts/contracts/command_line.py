@@ -107,8 +107,8 @@ def _sigterm_as_interrupt() -> Iterator[list[int]]:
         if len(came) == 1:
             raise Terminated
 
-    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in heard}  # under nohup, SIGHUP stays ignored
+    handled = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in handled}  # under nohup, SIGHUP stays ignored
     try:
         yield came
     finally:

@@ -76,7 +76,7 @@ class HopTable:
     def receive(self, name: str, text: str) -> None:
         """Take the notes of the node whose status is ``name``, such as ``driver/left/arm``; others are left out."""
         ends = {"camera": CAMERA, "policy": POLICY, "codec": CODEC, "driver": DRIVER}.get(name.partition("/")[0], ())
-        node = "camera" if ends is CAMERA else name  # which camera is told by the stamp
+        node = "camera" if ends is CAMERA else name  # the stamp says which camera
         for stamp_ns, ages_us in _notes(text):
             if len(ages_us) == len(ends) > 0:
                 found = self._ages.setdefault(stamp_ns, {})

@@ -60,8 +60,8 @@ def notes_in(file: Path) -> dict[str, str]:
             try:
                 name, entries = _metadata(content) if code == METADATA else ("", {})
                 if name == "rosbag2":
-                    told = parse_yaml(entries.get("serialized_metadata", ""), file)
-                    entries = (told.get("custom_data") if isinstance(told, dict) else None) or {}
+                    serialized = parse_yaml(entries.get("serialized_metadata", ""), file)
+                    entries = (serialized.get("custom_data") if isinstance(serialized, dict) else None) or {}
                 if name in (NOTES, "rosbag2"):
                     notes |= {str(key): str(value) for key, value in entries.items()}
             except (struct.error, ValueError, AttributeError, FileError, yaml.YAMLError):

@@ -126,7 +126,7 @@ class DriverNode(Lifecycle):
 
     def _on_command(self, message: bytes, info: Mapping[str, int]) -> None:
         self._dropped.take(info)
-        received_ns = info["received_timestamp"]  # 0 from a middleware that does not tell
+        received_ns = info["received_timestamp"]  # 0 from a middleware without it
         chunk, status = messages.read_chunk(message, self._joints)
         taken_ns = time.time_ns()
         stamp_ns = chunk.stamp_ns

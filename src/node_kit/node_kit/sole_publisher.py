@@ -15,7 +15,7 @@ class SolePublisher:
 
     A publisher that left may be replaced. One that died without leaving remains in the graph until the middleware
     gives it up, after 20 s by default; until then its successor counts as a second one.
-    rclpy does not tell who sent a message, only its sequence number: where that does not increase, the message is from
+    rclpy does not say who sent a message, only its sequence number: where that does not increase, the message is from
     another publisher than the one before, which may have left already.
     """
 
@@ -28,7 +28,7 @@ class SolePublisher:
         """Check one message; takes less than a microsecond unless the publisher is new.
 
         Args:
-            info: What the middleware tells of the message.
+            info: What the middleware reports of the message.
 
         Returns:
             Empty if the message is from the only publisher, else a text that names the nodes that publish.

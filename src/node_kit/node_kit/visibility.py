@@ -2,7 +2,7 @@
 
 A participant that does not respond while another one opens its shared-memory port, as in a scheduler stall, counts as
 dead: Fast DDS replaces the port by a new one, at which it does not listen. Nodes that know it go on; new ones, such as
-`ros2 node list`, do not find it. It cannot take the port back, but it can tell.
+`ros2 node list`, do not find it. It cannot take the port back, but it can report it.
 """
 
 from __future__ import annotations

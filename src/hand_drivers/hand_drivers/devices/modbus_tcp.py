@@ -34,7 +34,7 @@ class Transactions:
 
     @property
     def matched(self) -> bool:
-        """Whether there was a response, so that later ones can be told apart."""
+        """Whether there was a response, so that late ones can be distinguished."""
         return self._offset is not None
 
     def request(self, body: bytes) -> bytes:

@@ -110,7 +110,7 @@ def moved_after(track: Track, start_s: float, end_s: float = np.inf, least_s: fl
 
 
 def jumped(track: Track) -> np.ndarray:
-    """Whether a joint moved farther in WINDOW_S, or since the sample before, than at its rest threshold in JUMP_S (T,)."""
+    """Whether a joint moved farther since the sample before, or in WINDOW_S, than at rest in JUMP_S (T,)."""
     ways = np.abs(track.velocities[1:]) * np.maximum(np.diff(track.times_s), WINDOW_S)[:, None]
     return np.append(False, (ways > JUMP_S * track.rest).any(axis=1))[: len(track.times_s)]
 
