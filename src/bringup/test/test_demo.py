@@ -160,7 +160,7 @@ def test_a_camera_of_another_field_of_view_is_refused_with_both_named(demo: Demo
 
 def test_cropping_a_camera_narrows_its_field_of_view(demo: Demo) -> None:
     line = demo.refusal("cameras.front.width:=180", "cameras.front.height:=180", "cameras.front.fit:=crop")
-    assert "found a vertical field of view of 35.0 degrees, expected 58.5, which crop turns into the 35.0 of" in line
+    assert "found a vertical field of view of 35.0 degrees, expected 58.7, which crop turns into the 35.0 of" in line
 
 
 def test_a_mistyped_argument_is_named(demo: Demo) -> None:

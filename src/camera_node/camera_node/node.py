@@ -98,8 +98,8 @@ class CameraNode(Lifecycle):
         info = self._camera_info(frame)
         info.header = image.header
         self._hops.add(frame.stamp_ns, time.time_ns())
+        self._infos.publish(info)  # first, so that whoever checks the images has it
         self._images.publish(image)
-        self._infos.publish(info)
         if self._depths is not None and frame.depth is not None:
             self._depths.publish(messages.depth_image(frame.depth, frame.stamp_ns, image.header.frame_id))
         self._published += 1

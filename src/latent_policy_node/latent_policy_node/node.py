@@ -2,7 +2,7 @@
 
 Subscribes `/camera/<name>/image_raw` and `/<side>/latent_state`; publishes `/<side>/latent_action`, stamped with the
 image's acquisition time, and `/<side>/observation`: which latent state went with the image. An image's arrival triggers
-inference, nothing else does: no image, no motion.
+inference, nothing else does: no image, no motion. `camera_info` beside the images gives their field of view.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 
+import numpy as np
 from pydantic import Field
 from sensor_msgs.msg import Image, JointState, TimeReference
 from trajectory_msgs.msg import JointTrajectory
@@ -23,7 +24,9 @@ from contracts.hops import POLICY, HopLog
 from contracts.latency import LatencyTrace
 from contracts.manifest import MANIFEST_NAME
 from contracts.station import Inference
-from latent_policy_node.loop import Decision, LoopSettings, PolicyLoop
+from latent_policy_node.camera_view import CameraView
+from latent_policy_node.loop import PERIOD_TOLERANCE, Decision, LoopSettings, PolicyLoop
+from latent_policy_node.observation_checks import ImageRate
 from latent_policy_node.policy import Policy, PolicyStatus
 from node_kit import cdr, log, messages, qos
 from node_kit.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher
@@ -62,6 +65,7 @@ class PolicyNode(Lifecycle):
         self._reason, self._fault, self._said = "not configured", "", ""
         self._conflict = ""  # the newest that was printed
         self._loop: PolicyLoop | None = None
+        self._rate, self._slow = ImageRate(), False
 
     def configure(self, parameters: PolicyParameters) -> None:
         """Load and verify the bundle, and run one inference.
@@ -94,6 +98,9 @@ class PolicyNode(Lifecycle):
         self._images = self.keep(
             AwaitedSubscription(self, Image, image_topic, self._on_image, qos.IMAGE, self._on_conflict)
         )
+        view_deg = self._policy.trained.framing.fovy_deg
+        self._view = CameraView(self, image_topic, view_deg, self._on_conflict)
+        self.keep(self._view.subscription)
         self._polled: list[PolledSubscription] = []
         for side in self._policy.sides:
             topic, receive = f"/{side}/latent_state", partial(self._on_state, side)
@@ -107,6 +114,8 @@ class PolicyNode(Lifecycle):
         """Discard what was received before, and start the inference thread."""
         assert self._loop is not None
         self._loop.reset()
+        self._view.reset()
+        self._rate, self._slow = ImageRate(), False
         self._end.clear()
         self._images.deliver()  # discards images of before
         self._reason = "no_image"
@@ -130,12 +139,33 @@ class PolicyNode(Lifecycle):
     def _on_image(self, message: Image) -> None:
         pixels, status = messages.image_array(message)
         self._counts["images_received"] += 1
-        if status is not MessageStatus.OK:
+        if status is MessageStatus.WRONG_ENCODING:
+            refusal = f"found the encoding {message.encoding[:32]!r}, expected {' or '.join(messages.ENCODINGS)}"
+            self._say(refusal)
+            self._refuse(f"{status}: {refusal}")
+        elif status is not MessageStatus.OK:
             self._refuse(str(status))
         elif self.active and self._loop is not None:
-            self._received_ns = time.time_ns()
-            self._loop.observe_image(messages.stamp_ns(message.header), pixels)
-            self._say(self._loop.image_refusal)
+            self._observe(self._loop, messages.stamp_ns(message.header), pixels)
+
+    def _observe(self, loop: PolicyLoop, stamp_ns: int, pixels: np.ndarray) -> None:
+        self._measure_rate(stamp_ns)
+        if refusal := self._view.poll():
+            self._refuse(refusal)
+            return
+        self._received_ns, loop.fovy_deg = time.time_ns(), self._view.fovy_deg
+        loop.observe_image(stamp_ns, pixels)
+        self._say(loop.image_refusal)
+
+    def _measure_rate(self, stamp_ns: int) -> None:
+        """Log once that images come more seldom than in the policy's training."""
+        self._rate.add(stamp_ns)
+        least = self._policy.trained.rate_hz
+        slow = self._rate.hz is not None and self._rate.hz < least * (1 - PERIOD_TOLERANCE)
+        if slow and not self._slow:
+            found = f"found {self._rate.hz:.1f} images per second, expected at least {least:g}"
+            log.warning(self, f"{self._images.subscription.topic_name}: {found}, as in the policy's training")
+        self._slow = slow
 
     def _on_state(self, side: str, message: bytes) -> None:
         if not self.active or self._loop is None:
@@ -181,7 +211,8 @@ class PolicyNode(Lifecycle):
 
     def _conclude(self, decision: Decision, received_ns: int) -> None:
         if decision.status not in QUIET:
-            self._refuse(f"{decision.status}: {self._said}" if self._said else decision.status)
+            refusal = self._loop.image_refusal if self._loop is not None else ""
+            self._refuse(f"{decision.status}: {refusal}" if refusal else decision.status)
             return
         if decision.chunks:
             self._trace.add(decision.inference_ms)
@@ -227,11 +258,14 @@ class PolicyNode(Lifecycle):
         values = (
             self._trace.values("inference") | counts | {"reason": self._fault or self._reason} | self._hops.values()
         )
+        values |= {"image_rate_hz": self._rate.hz or 0.0, "field_of_view": self._view.words}
         if self._fault:
             return ERROR, "fault", values
         if not self.active:
             return OK, "inactive", values
-        return (WARN, "refusing", values) if self._reason else (OK, "running", values)
+        if self._reason:
+            return WARN, "refusing", values
+        return (WARN, "slow images", values) if self._slow else (OK, "running", values)
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ Images and states that are stale, frozen, out of order or missing are refused, w
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +13,8 @@ from enum import Enum
 import numpy as np
 
 from contracts.freshness import Freshness, freshness
+
+RATE_IMAGES = 16  # of which the rate is measured
 
 
 class ObservationStatus(str, Enum):
@@ -31,6 +34,25 @@ class ObservationStatus(str, Enum):
 
     def __str__(self) -> str:
         return self.value
+
+
+class ImageRate:
+    """The typical rate of a camera, from the stamps of its newest images.
+
+    Attributes:
+        hz: Images per second, by the median of the intervals; None until there are enough.
+    """
+
+    def __init__(self) -> None:
+        self._stamps_ns: deque[int] = deque(maxlen=RATE_IMAGES)
+        self.hz: float | None = None
+
+    def add(self, stamp_ns: int) -> None:
+        """Account for an image."""
+        self._stamps_ns.append(stamp_ns)
+        if len(self._stamps_ns) == RATE_IMAGES:
+            period_ns = float(np.median(np.diff(self._stamps_ns)))
+            self.hz = 1e9 / period_ns if period_ns > 0 else None
 
 
 _IMAGE = {

@@ -14,15 +14,17 @@ from policy_toy import LATENT, SPACE
 
 from contracts.axes import latent_axes
 from contracts.bundle import content_id, describe_file, write_manifest
+from contracts.image_contract import Framing
 from contracts.manifest import ObservationContract, PolicyContract, PolicyManifest, Training
 
 SIZE = (12, 16)
+FRAMING = Framing(camera=SIZE, fovy_deg=35.0)
 HORIZON = 8
 AXES = latent_axes(LATENT)
 DIMS = 2 * len(AXES)
 
 
-def write_bundle(directory: Path, space: str = SPACE, prefix: int = 0) -> Path:
+def write_bundle(directory: Path, space: str = SPACE, prefix: int = 0, framing: Framing = FRAMING) -> Path:
     """Write the bundle into `directory` and return it."""
     model = directory / "policy.onnx"
     onnx.save(_graph(prefix), model)
@@ -36,7 +38,7 @@ def write_bundle(directory: Path, space: str = SPACE, prefix: int = 0) -> Path:
             period_s=0.1,
             horizon=HORIZON,
             plan=prefix,
-            observation=ObservationContract(cameras={"front": SIZE}, max_age_s=0.2),
+            observation=ObservationContract(cameras={"front": SIZE}, framing={"front": framing}, max_age_s=0.2),
         ),
         files={model.name: describe_file(model)},
         training=Training(recipe="none", config={}, steps=0, seed=0, seconds=0.0, created="never"),

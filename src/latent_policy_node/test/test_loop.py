@@ -11,12 +11,14 @@ from policy_bundle import AXES, SIZE, write_bundle
 from contracts.bundle import BundleError
 from contracts.chunk import after
 from contracts.errors import expected_field
+from contracts.image_contract import Framing
 from contracts.manifest import MANIFEST_NAME
 from latent_policy_node.loop import LoopSettings, PolicyLoop
 from latent_policy_node.policy import Observation, Policy, PolicyStatus
 
 MS = 1_000_000
 EPOCH = 10**15
+CROPPED = Framing(fit="crop", camera=(20, 16))
 
 
 class Bench:
@@ -269,6 +271,34 @@ def test_a_shape_that_becomes_right_ends_the_refusal(bench: Bench) -> None:
     bench.advance(100)
     bench.see()
     assert (bench.step().status, bench.loop.image_refusal) == ("ok", "")
+
+
+def test_another_field_of_view_is_refused_with_both_named(bench: Bench) -> None:
+    bench.loop.fovy_deg = 45.0
+    bench.see()
+    assert (bench.step().status, bench.step().chunks) == ("field_of_view", {})
+    assert "of 45.0 degrees, expected the 35.0 of the policy's training" in bench.loop.image_refusal
+
+
+@pytest.mark.parametrize("fovy_deg", [None, 34.5])
+def test_the_same_or_an_unknown_field_of_view_is_accepted(bench: Bench, fovy_deg: float | None) -> None:
+    bench.loop.fovy_deg = fovy_deg
+    bench.see()
+    assert (bench.step().status, bench.loop.image_refusal) == ("ok", "")
+
+
+@pytest.mark.parametrize("asked", [{}, {"image_fit": "crop"}])
+def test_images_are_cropped_as_in_training_by_default(bundle: Path, tmp_path: Path, asked: dict[str, str]) -> None:
+    image = np.random.default_rng(1).integers(1, 256, (20, 16, 3), dtype=np.uint8)
+    ours, plain = Bench(write_bundle(tmp_path, framing=CROPPED), **asked), Bench(bundle)
+    ours.see(image)
+    plain.see(image[4:16])
+    np.testing.assert_array_equal(ours.step().chunks["left"].points, plain.step().chunks["left"].points)
+
+
+def test_another_fit_than_in_training_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="parameter 'image_fit': found pad, expected crop, as in the policy's"):
+        Bench(write_bundle(tmp_path, framing=CROPPED), image_fit="pad")
 
 
 @pytest.mark.parametrize(("fit", "rows"), [("crop", slice(4, 16)), ("pad", slice(0, 20))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +12,10 @@ import numpy as np
 import pytest
 from policy_bundle import AXES, SIZE, write_bundle
 from policy_toy import SPACE
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from contracts.framing import expected_shape
+from contracts.framing import expected_shape, focal_px
 from node_kit import messages, qos
 from node_kit.testing import HANGING_S, NodeProcess, Peer
 
@@ -126,6 +127,54 @@ def test_diagnostics_count_images_and_chunks(world: World) -> None:
     assert world.run_until(lambda: int(world.values.get("images_received", 0)) > 0 and world.values["reason"] == "")
     assert int(world.values["chunks"]) > 0
     assert 0 < float(world.values["inference_ms_p50"]) <= float(world.values["inference_ms_max"])
+
+
+def test_a_camera_without_camera_info_is_accepted_and_named(world: World) -> None:
+    unknown = "not checked: /camera/front/camera_info is not published"
+    world.policy.wait_for(lambda: world.values.get("field_of_view") == unknown, "the words")
+    assert world.policy.stderr.count(f"field of view {unknown}") == 1
+
+
+def test_another_field_of_view_stops_the_policy_until_it_is_that_of_the_training(world: World) -> None:
+    infos = world.policy.node.create_publisher(CameraInfo, "/camera/front/camera_info", qos.IMAGE)
+    world.refused("no_camera_info: /camera/front/camera_info is published, and none has come")
+    infos.publish(camera_info(45.0))
+    expected = "expected the 35.0 of the policy's training: set it, or train with this camera"
+    world.refused(f"field_of_view: found a vertical field of view of 45.0 degrees, {expected}")
+    infos.publish(camera_info(35.0))
+    world.run_normally()
+    same = "35.0 degrees, 35.0 in the training"
+    world.policy.wait_for(lambda: world.values.get("field_of_view") == same, "the words")
+    world.policy.node.destroy_publisher(infos)
+
+
+def camera_info(fovy_deg: float) -> CameraInfo:
+    info = CameraInfo(height=SIZE[0], width=SIZE[1])
+    info.k[4] = focal_px(SIZE[0], fovy_deg)
+    return info
+
+
+def test_an_encoding_that_is_not_supported_stops_the_policy_and_is_named(world: World) -> None:
+    grey = Image(height=SIZE[0], width=SIZE[1], step=SIZE[1], encoding="mono8", data=bytes(SIZE[0] * SIZE[1]))
+    named = "wrong_encoding: found the encoding 'mono8', expected rgb8 or bgr8"
+
+    def refused() -> bool:
+        world.images.publish(grey)
+        return world.values.get("reason") == named
+
+    world.policy.wait_for(refused, "the refusal")
+
+
+def test_images_slower_than_in_training_are_reported(world: World) -> None:
+    stamps = itertools.count(time.time_ns(), 250 * MS)
+
+    def measured() -> bool:
+        world.images.publish(messages.image(np.ones((*SIZE, 3), np.uint8), next(stamps), "front"))
+        return float(world.values.get("image_rate_hz", 0)) == 4.0
+
+    world.policy.wait_for(measured, "the rate")
+    slow = "/camera/front/image_raw: found 4.0 images per second, expected at least 10, as in the policy's training"
+    assert slow in world.policy.stderr
 
 
 def test_an_image_of_another_shape_stops_the_policy_and_names_both(world: World) -> None:

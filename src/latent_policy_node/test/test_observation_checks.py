@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from latent_policy_node.observation_checks import (
+    RATE_IMAGES,
     Frame,
+    ImageRate,
     ObservationStatus,
     State,
     check_age,
@@ -30,6 +32,23 @@ def frames(images: list[np.ndarray], wrists: list[np.ndarray]) -> Frame:
         assert status is ObservationStatus.OK
     assert frame is not None
     return frame
+
+
+def test_the_rate_of_images_is_that_of_most_of_them() -> None:
+    rate = ImageRate()
+    stamps = [100 * MS * index + (5_000 * MS if index > 7 else 0) for index in range(RATE_IMAGES)]
+    for stamp_ns in stamps[:-1]:
+        rate.add(stamp_ns)
+    assert rate.hz is None
+    rate.add(stamps[-1])
+    assert rate.hz == pytest.approx(10.0)
+
+
+def test_a_camera_that_repeats_its_stamp_has_no_rate() -> None:
+    rate = ImageRate()
+    for _ in range(RATE_IMAGES):
+        rate.add(7)
+    assert rate.hz is None
 
 
 def test_no_image_is_no_observation() -> None:

@@ -15,16 +15,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import Image, JointState, TimeReference
+from sensor_msgs.msg import CameraInfo, Image, JointState, TimeReference
 from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from contracts.chunk import SECOND, Chunk
+from contracts.framing import pinhole_fovy_deg
 from node_kit import cdr
 
 MOST_POINTS = 512  # of a chunk: twice the longest horizon of a policy; bounds the time that reading takes
 _LONGEST_S = 1e6  # beyond any use, and far below what a Duration can hold
 _BYTES_PER_PIXEL = 3
+ENCODINGS = ("rgb8", "bgr8")  # of images that are read
 
 
 class MessageStatus(str, enum.Enum):
@@ -133,7 +135,7 @@ def image_array(message: Image) -> tuple[np.ndarray, MessageStatus]:
         Pixels (H, W, 3) uint8 in RGB order, a view of the message's data, and the status.
     """
     empty = np.empty((0, 0, _BYTES_PER_PIXEL), np.uint8)
-    if message.encoding not in ("rgb8", "bgr8"):
+    if message.encoding not in ENCODINGS:
         return empty, MessageStatus.WRONG_ENCODING
     row = message.width * _BYTES_PER_PIXEL
     if not row or message.step < row or not message.height or len(message.data) != message.step * message.height:
@@ -141,6 +143,14 @@ def image_array(message: Image) -> tuple[np.ndarray, MessageStatus]:
     rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)[:, :row]
     pixels = rows.reshape(message.height, message.width, _BYTES_PER_PIXEL)
     return (pixels if message.encoding == "rgb8" else pixels[..., ::-1]), MessageStatus.OK
+
+
+def fovy_deg(info: CameraInfo) -> float | None:
+    """Vertical field of view of the images that belong to a CameraInfo, degrees; None if it is not calibrated.
+
+    K is that of the whole image; a region of interest, if there is one, is what the images show of it.
+    """
+    return pinhole_fovy_deg(info.roi.height or info.height, float(info.k[4]))
 
 
 def frame_id(message: bytes) -> str:

@@ -1,7 +1,8 @@
 """The quality-of-service profiles of the graph.
 
-All are reliable: a reliable writer serves best-effort readers too, and the cost over shared memory on one machine is
-not measurable. Depths bound memory; commands keep only the newest, since a newer chunk replaces an older one.
+All writers are reliable: a reliable writer serves best-effort readers too, and the cost over shared memory on one
+machine is not measurable. Depths bound memory; commands keep only the newest, since a newer chunk replaces an older
+one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ def _reliable(depth: int, durability: DurabilityPolicy = DurabilityPolicy.VOLATI
 
 
 IMAGE = _reliable(10)  # a third of a second at 30 Hz: no image is dropped during a scheduler stall of that length
+# of a reader: cameras of others often publish it as best effort, which a reliable reader does not receive
+CAMERA_INFO = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
 STATE = _reliable(10)
 COMMAND = _reliable(2)
 LATCHED = _reliable(1, DurabilityPolicy.TRANSIENT_LOCAL)

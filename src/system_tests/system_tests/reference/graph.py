@@ -94,8 +94,8 @@ def _general(topic: str) -> str:
 
 
 def _qos(node: Node, topic: str) -> str:
-    """Of all ends of a topic; one that keeps a message for late subscribers makes it `transient local`."""
-    ends = [*node.get_publishers_info_by_topic(topic), *node.get_subscriptions_info_by_topic(topic)]
-    latched = any(end.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL for end in ends)
-    reliable = all(end.qos_profile.reliability is ReliabilityPolicy.RELIABLE for end in ends)
+    """What is published; an end that keeps a message for late subscribers makes the topic `transient local`."""
+    writers, readers = node.get_publishers_info_by_topic(topic), node.get_subscriptions_info_by_topic(topic)
+    latched = any(end.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL for end in (*writers, *readers))
+    reliable = all(end.qos_profile.reliability is ReliabilityPolicy.RELIABLE for end in writers or readers)
     return f"{'reliable' if reliable else 'best effort'}, {'transient local' if latched else 'volatile'}"
