@@ -86,22 +86,27 @@ def device(part: str, setting: str, expected: Expected, *reported: str, name: st
 
 
 def forged(
-    name: str, change: Callable[[JointTrajectory], None], *reported: str, commands: bool = False, **other: object
+    name: str,
+    change: Callable[[JointTrajectory], None],
+    *reported: str,
+    commands: bool = False,
+    expected: Expected = Expected.HOLDS,
 ) -> Fault:
     """Invalid messages of the policy (with `commands`, of the codecs): it is frozen, and its last messages changed."""
     silenced = ("left_codec", "right_codec") if commands else ("policy",)
 
+    def topics(trial: Trial) -> list[str]:
+        return trial.injector.command_topics if commands else trial.injector.latent_topics
+
     def begin(trial: Trial) -> None:
-        topics = trial.injector.command_topics if commands else trial.injector.latent_topics
-        trial.injector.wait_for_chunks(topics)
         _to_all(trial, silenced, signal.SIGSTOP)
-        trial.injector.stream(CHUNK_S, lambda count: trial.injector.forge(topics, change))
+        trial.injector.stream(CHUNK_S, lambda count: trial.injector.forge(topics(trial), change))
 
     def end(trial: Trial) -> None:
         trial.injector.quiet()
         _to_all(trial, silenced, signal.SIGCONT)
 
-    return Fault(name, other.pop("expected", Expected.HOLDS), begin, end, reported, **other)  # type: ignore[arg-type]
+    return Fault(name, expected, begin, end, reported, prepare=lambda t: t.injector.wait_for_chunks(topics(t)))
 
 
 def pictures(name: str, ahead_s: float, frozen: bool, *reported: str) -> Fault:
