@@ -92,7 +92,7 @@ class BusDevice:
         self._name, self._make_wire, self._options, self._slack = name, make_wire, options, slack
         self._ownership = Ownership(name, line)
         self._connection: _Connection | None = None
-        self._target: np.ndarray | None = None  # the last target of this connection
+        self._target: np.ndarray | None = None  # the last one, also of an earlier connection
 
     def connect(self) -> None:
         """Open the wire and wait for the first response. Raises DeviceError, also if another driver has the device."""
@@ -107,7 +107,7 @@ class BusDevice:
             self._ownership.release()
             raise
         self._ownership.close_line()
-        self._connection, self._target = connection, None
+        self._connection = connection
 
     def read(self) -> JointSample:
         """Newest measured state; effort is 0. Raises DeviceError when it is too old."""
@@ -124,7 +124,7 @@ class BusDevice:
         self._target = np.array(position, dtype=float)
 
     def stop(self) -> None:
-        """Hold the position, and an object in the hand."""
+        """Hold the position, and an object in the hand, also one that was taken before the connection was lost."""
         measured = self.read().position
         self.write(measured if self._target is None else targets_to_hold(self._target, measured, self._slack))
 

@@ -148,13 +148,23 @@ def test_a_stopped_hand_keeps_its_grip_and_does_not_jump_without_object(device, 
 
 def test_a_hand_without_a_target_stops_at_its_measured_position(device, lines):
     device.connect()
-    device.write(np.array([0.7]))
     lines[0].stuck_at = 0.3
+    assert until(lambda: device.read().position == [0.3])
+    device.stop()
+    assert until(lambda: lines[0].sent == [0.3])
+
+
+def test_a_reconnected_hand_that_stops_keeps_its_grip(device, lines):
+    device.connect()
+    lines[0].stuck_at = 0.3
+    device.write(np.array([0.7]))
+    assert until(lambda: lines[0].sent == [0.7])
     device.connect()
     lines[1].stuck_at = 0.3
     assert until(lambda: device.read().position == [0.3])
+    assert lines[1].sent == []
     device.stop()
-    assert until(lambda: lines[1].sent == [0.3])
+    assert until(lambda: lines[1].sent == [pytest.approx(0.3 + SLACK)])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

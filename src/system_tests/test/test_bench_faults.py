@@ -86,12 +86,20 @@ def test_renewed_motion_is_found_and_a_tremor_is_not():
 
 def test_a_jump_is_motion_however_short_it_is():
     times = np.arange(0.0, 1.0, 0.005)
-    targets = np.zeros((len(times), 2))
+    targets, joints = np.zeros((2, len(times), 2))
     targets[100:, 0] = 0.25
-    assert motion.moved_after(motion.commanded(times, targets, REST), 0.1)
-    assert not motion.moved_after(motion.commanded(times, 0.4 * targets, REST), 0.1)
+    assert motion.moved_after(motion.commanded(times, joints, targets, REST), 0.1)
+    assert not motion.moved_after(motion.commanded(times, joints, 0.4 * targets, REST), 0.1)
     gap = (times < 0.4) | (times > 0.6)  # no sample was taken when it happened
-    assert motion.moved_after(motion.commanded(times[gap], targets[gap], REST), 0.1)
+    assert motion.moved_after(motion.commanded(times[gap], joints[gap], targets[gap], REST), 0.1)
+
+
+def test_a_target_that_returns_to_a_blocked_joint_is_no_motion():
+    times = np.arange(0.0, 1.0, 0.005)
+    targets, joints = np.zeros((2, len(times), 2))
+    targets[:100, 0], targets[100:, 0] = 0.9, 0.1
+    assert not motion.moved_after(motion.commanded(times, joints, targets, REST), 0.1)
+    assert motion.moved_after(motion.commanded(times, joints + 0.5, targets, REST), 0.1)  # it passes the joint
 
 
 @given(st.floats(0.1, 3.0), st.floats(1.0, 20.0))
@@ -140,7 +148,8 @@ def test_a_joint_may_catch_up_with_a_target_that_is_ahead(fastest, behind):
 def test_commands_that_come_in_steps_move_until_the_last_one():
     times = np.arange(0.0, 1.0, 0.005)
     steps = np.minimum(np.floor(times / 0.01), 30) * 0.01  # 1 rad/s in steps of 10 ms, until .3 s
-    found = motion.standstill_s(motion.commanded(times, np.stack([steps, 0 * steps], axis=1), REST), 0.05)
+    targets = np.stack([steps, 0 * steps], axis=1)
+    found = motion.standstill_s(motion.commanded(times, 0.9 * targets, targets, REST), 0.05)
     assert found == pytest.approx(0.25, abs=0.02)
 
 

@@ -38,11 +38,17 @@ class Track:
         return np.any(np.abs(self.velocities) > self.rest, axis=1)
 
 
-def commanded(times_s: np.ndarray, targets: np.ndarray, rest: np.ndarray) -> Track:
-    """The motion of targets (T, J): velocities over the last WINDOW_S, or since an earlier previous sample."""
+def commanded(times_s: np.ndarray, positions: np.ndarray, targets: np.ndarray, rest: np.ndarray) -> Track:
+    """The motion of targets (T, J) of joints at positions (T, J).
+
+    Velocities are those over the last WINDOW_S, or since an earlier previous sample. A target that comes nearer to its
+    joint and does not pass it commands no motion: a finger that is blocked by an object presses less.
+    """
     past = np.minimum(np.searchsorted(times_s, times_s - WINDOW_S), np.maximum(np.arange(len(times_s)) - 1, 0))
     spans_s = np.maximum(times_s - times_s[past], WINDOW_S)
-    return Track(times_s, (targets - targets[past]) / spans_s[:, None], rest)
+    ahead, before = targets - positions, targets[past] - positions
+    nearer = (ahead * before >= 0.0) & (np.abs(ahead) < np.abs(before))
+    return Track(times_s, np.where(nearer, 0.0, targets - targets[past]) / spans_s[:, None], rest)
 
 
 def standstill_s(track: Track, since_s: float, still_s: float = 0.1) -> float | None:

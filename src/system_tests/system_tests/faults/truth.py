@@ -60,8 +60,8 @@ class Truth:
 
     def tracks(self) -> tuple[Track, Track]:
         """All that is kept: what the robots did, and what they were commanded to do, past all drivers and wires."""
-        times, (_, velocities, _, targets) = self._kept()
-        return Track(times, velocities, self.rest), commanded(times, targets, self.rest)
+        times, (positions, velocities, _, targets) = self._kept()
+        return Track(times, velocities, self.rest), commanded(times, positions, targets, self.rest)
 
     def excess(self) -> Track:
         """Speeds as multiples of `motion.excess`, zero where a joint moves against the effort of its servo.
