@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from node_kit import messages
@@ -117,6 +119,25 @@ def test_an_image_that_does_not_fit_is_refused_and_empty():
     for message, expected in ((short, MessageStatus.WRONG_SHAPE), (grey, MessageStatus.WRONG_ENCODING)):
         pixels, status = messages.image_array(message)
         assert status is expected and pixels.size == 0
+
+
+@pytest.mark.parametrize(
+    ("height", "roi_height", "focal", "expected"),
+    [
+        (180, 0, 90.0, 90.0),
+        (360, 180, 90.0, 90.0),
+        (180, 0, 0.0, None),
+        (0, 0, 90.0, None),
+        (180, 0, math.nan, None),
+        (180, 0, math.inf, None),
+        (180, 0, 1e-300, None),
+        (180, 0, -90.0, None),
+    ],
+)
+def test_the_field_of_view_is_that_of_what_the_image_shows(height, roi_height, focal, expected):
+    info = CameraInfo(height=height, width=320)
+    info.roi.height, info.k[4] = roi_height, focal
+    assert messages.fovy_deg(info) == (expected and pytest.approx(expected))
 
 
 def test_pixels_of_another_kind_are_no_image():

@@ -1,4 +1,4 @@
-"""Random images and latent states for the policy node of the shipped bundle: inference continues, chunks are valid."""
+"""Random images, camera infos and latent states for the policy node: inference continues, chunks are valid."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from random import Random
 
 import numpy as np
+from sensor_msgs.msg import CameraInfo
 from trajectory_msgs.msg import JointTrajectory
 
 from bringup.paths import workspace
@@ -42,6 +43,7 @@ class _PolicyBench:
         policy = node._policy
         self._sides, self._axes, self._space = policy.sides, policy.axes, policy.latent_space
         ((self._camera, self._size),) = policy.cameras.items()
+        self._infos = f"/camera/{self._camera}/camera_info"
         self._latent = np.zeros(len(self._axes))
         self._latent[[3, 7]] = 1.0  # the first two columns of a rotation
 
@@ -52,6 +54,10 @@ class _PolicyBench:
             self._mailbox.deliver(f"/camera/{self._camera}/image_raw", message)
             outcome.take(_became(messages.image_array(message)[1]))
             return
+        if self._rng.random() < 0.05:
+            self._mailbox.deliver(self._infos, random_messages.camera_info(self._rng))
+            outcome.take(ACCEPTED)
+            return
         message = random_messages.joint_state(self._rng, self._axes, self._latent, SPREAD, self._space)
         self._mailbox.deliver(f"/{self._rng.choice(self._sides)}/latent_state", message)
         if message.header.frame_id != self._space:
@@ -61,6 +67,7 @@ class _PolicyBench:
 
     def settle(self) -> None:
         """Let inference run with valid messages, then check the published messages and the node's status."""
+        self._mailbox.deliver(self._infos, CameraInfo())  # not calibrated: images are used again
         for _ in range(3):
             for side in self._sides:
                 state = messages.joint_state(self._axes, time.time_ns(), self._latent, frame_id=self._space)

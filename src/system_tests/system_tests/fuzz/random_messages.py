@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from array import array
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from node_kit import messages
@@ -45,6 +46,14 @@ def image(rng: Random, size: tuple[int, int]) -> Image:
     message.header.stamp = messages.to_stamp(time.time_ns() - rng.randrange(50_000_000))
     message.data = array("B", rng.randbytes(64) * (3 * height * width // 64) + bytes(3 * height * width % 64))
     return _spoilt(rng, message, spoil.IMAGE)
+
+
+def camera_info(rng: Random) -> CameraInfo:
+    """A CameraInfo of any focal length and size."""
+    info = CameraInfo(height=rng.choice((0, 180, 2**32 - 1)), width=320)
+    info.k[4] = rng.choice((0.0, -1.0, 1e-300, 285.5, 1e300, math.inf, math.nan))
+    info.roi.height = rng.choice((0, 0, 90, 2**32 - 1))
+    return info
 
 
 def _spoilt(rng: Random, message: Any, ways: Sequence[Callable]) -> Any:
