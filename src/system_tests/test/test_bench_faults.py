@@ -102,6 +102,21 @@ def test_a_target_that_returns_to_a_blocked_joint_is_no_motion():
     assert motion.moved_after(motion.commanded(times, joints + 0.5, targets, REST), 0.1)  # it passes the joint
 
 
+@given(st.floats(0.11, 1.0), st.floats(0.0, 0.5))
+def test_a_finger_kept_from_its_target_by_an_object_is_held_off(gap, rest_s):
+    times, lag_s, least = np.arange(0.0, 1.0, 0.005), np.array([0.07, 0.07]), np.array([0.1, 0.1])
+    errors = np.stack([np.full(times.size, gap), gap * np.exp(-np.maximum(times - rest_s, 0.0) / 0.07)], axis=1)
+    assert motion.held_off(times, errors, rest_s, lag_s, least).tolist() == [True, False]
+    recorded = times < rest_s + 0.1  # too soon to say
+    assert not motion.held_off(times[recorded], errors[recorded], rest_s, lag_s, least).any()
+
+
+def test_the_motion_of_a_finger_that_is_held_off_is_left_out():
+    moving = track(np.ones(10))
+    assert motion.without(moving, np.array([False, True])).moving.all()
+    assert not motion.without(moving, np.array([True, False])).moving.any()
+
+
 @given(st.floats(0.1, 3.0), st.floats(1.0, 20.0))
 def test_peaks_are_those_of_the_motion(speed, acceleration):
     times = np.arange(0.0, 3.0, 0.005)

@@ -120,15 +120,18 @@ def _stop(running: Trial, joints: motion.Track, commands: motion.Track, since: f
     allowed = limit_s + float((peaks / truth.acceleration).max())
     settling = float((truth.lag_s * np.log(np.maximum(peaks / truth.rest, 1.0))).max())
     stood = motion.rest_s(commands, since, allowed)
-    still = None if stood is None else motion.standstill_s(joints, since + stood)
-    if still is None or stood is None:
+    if stood is None:
+        return Stop(None, None, allowed, settling, None, ("did not stop",))
+    free = motion.without(joints, truth.pressing(since + stood))
+    still = motion.standstill_s(free, since + stood)
+    if still is None:
         return Stop(None, stood, allowed, settling, None, ("did not stop",))
     still += stood
     late = [
         f"{what} stopped after {after:.2f} s: {_last(truth, track, since + after)}"
         for what, track, after, at_most in (
             ("commands", commands, stood, allowed),
-            ("joints", joints, still, allowed + settling),
+            ("joints", free, still, allowed + settling),
         )
         if after > at_most
     ]

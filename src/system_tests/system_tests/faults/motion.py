@@ -10,6 +10,7 @@ SMOOTH_S = 0.03  # time over which accelerations are computed; shorter changes a
 WINDOW_S = 0.01  # time over which the velocity of targets, which change in steps, is computed
 STALL_S, SETTLE_S = 0.03, 0.3  # time without a new state that is a stall, and in which servos catch up after it
 CATCHING = 20  # samples for which a joint keeps the speed at which it caught up with its target
+FOLLOWS = 3.0  # time constants in which a servo follows
 JUMP_S = 4.0  # a step longer than the motion at the rest threshold in this time is a jump
 
 
@@ -119,6 +120,28 @@ def jumped(track: Track) -> np.ndarray:
     """Whether a joint moved farther since the sample before, or in WINDOW_S, than at rest in JUMP_S (T,)."""
     ways = np.abs(track.velocities[1:]) * np.maximum(np.diff(track.times_s), WINDOW_S)[:, None]
     return np.append(False, (ways > JUMP_S * track.rest).any(axis=1))[: len(track.times_s)]
+
+
+def held_off(
+    times_s: np.ndarray, errors: np.ndarray, rest_s: float, lag_s: np.ndarray, least: np.ndarray
+) -> np.ndarray:
+    """The joints (J,) bool that something keeps from their targets, which are at rest.
+
+    Args:
+        times_s: Monotonic ascending times (T,), s.
+        errors: Distances of the joints from their targets (T, J).
+        rest_s: When the targets came to rest.
+        lag_s: Time constants of the servos (J,), s.
+        least: Errors (J,) that a servo does not leave when it had time to follow.
+    """
+    rows = np.searchsorted(times_s, rest_s + FOLLOWS * lag_s)
+    late = np.append(np.abs(errors), np.zeros((1, errors.shape[1])), axis=0)  # what was not recorded yet counts as free
+    return late[rows, np.arange(errors.shape[1])] > least
+
+
+def without(track: Track, joints: np.ndarray) -> Track:
+    """A track in which some joints (J,) bool never move."""
+    return Track(track.times_s, np.where(joints, 0.0, track.velocities), track.rest)
 
 
 def peak_velocity(track: Track, since_s: float) -> np.ndarray:

@@ -19,6 +19,8 @@ PERIOD_S = 0.005
 KEPT = 12000  # samples: a minute
 # Velocities below which a joint counts as at rest, rad/s and m/s. A finger that holds an object yields for a while.
 REST = {"arm": 0.05, "hand": 0.2, "gripper": 0.01}
+# Distances from its target at which a finger presses on an object, rad and m, once its servo had time to follow.
+PRESSES = {"arm": np.inf, "hand": 0.1, "gripper": 0.005}
 
 
 class Truth:
@@ -41,6 +43,7 @@ class Truth:
         self.acceleration = np.concatenate([robot.acceleration for robot in robots.values()])
         kinds = np.concatenate([np.full(len(robot.joints), robot.kind) for robot in robots.values()])
         self.rest, self.turning = np.array([REST[kind] for kind in kinds]), kinds != "gripper"
+        self._presses = np.array([PRESSES[kind] for kind in kinds])
         friction = {"hand": HAND_JOINT_DAMPING}
         lags = {kind: (one.damping + friction.get(kind, 0.0)) / one.stiffness for kind, one in ACTUATION.items()}
         self.lag_s = np.array([lags[kind] for kind in kinds])
@@ -71,6 +74,11 @@ class Truth:
         times, (positions, velocities, efforts, targets) = self._kept()
         driven = np.where(velocities * efforts > 0.0, velocities, 0.0)
         return Track(times, motion.excess(driven, targets - positions, self.velocity, self.lag_s), self.rest)
+
+    def pressing(self, rest_s: float) -> np.ndarray:
+        """The fingers (J,) bool that press on an object after the commands came to rest: they move as it yields."""
+        times, (positions, _, _, targets) = self._kept()
+        return motion.held_off(times, targets - positions, rest_s, self.lag_s, self._presses)
 
     def _kept(self) -> tuple[np.ndarray, np.ndarray]:
         """Times (T,) and rows (4, T, J) of all samples."""
