@@ -43,13 +43,19 @@ def process_command(nodes: Sequence[NodeDescription], parameters: Path) -> list[
     if len(nodes) == 1:
         return node_command(first, parameters)
     names = [node.name for node in nodes]
-    return [*command(first.package, first.executable), *names, "--ros-args", "--params-file", str(parameters)]
+    return [*command(first.package, first.executable), *names, *_ros_arguments(first, parameters)]
 
 
 def node_command(node: NodeDescription, parameters: Path) -> list[str]:
     """The command of a node of the graph, with its name and the parameter file of the run."""
-    arguments = ["--ros-args", "-r", f"__node:={node.name}", "--params-file", str(parameters)]
-    return command(node.package, node.executable) + arguments
+    arguments = _ros_arguments(node, parameters)
+    return [*command(node.package, node.executable), *arguments, "-r", f"__node:={node.name}"]
+
+
+def _ros_arguments(node: NodeDescription, parameters: Path) -> list[str]:
+    """The arguments that the nodes of a process share."""
+    namespace = ["-r", f"__ns:=/{node.namespace}"] if node.namespace else []
+    return ["--ros-args", "--params-file", str(parameters), *namespace]
 
 
 def _entry_point(package: str, executable: str) -> EntryPoint | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel
 
 from contracts.servo import PARTS, PartName
-from contracts.station import Camera, Part, Station
+from contracts.station import Camera, Part, Station, full_name
 
 SIMULATION, EMULATORS, DRIVERS, CODECS, POLICY, CAMERAS = range(6)
 ONE_PROCESS = ("g1_arms",)  # devices of a robot whose arms are commanded by one message
@@ -34,6 +34,7 @@ class NodeDescription:
         stage: Position in the bring-up.
         moves: Whether it moves a robot; bring-up waits for its subscription to the emergency stop.
         process: Nodes of one executable and stage with the same value share a process; empty: its own process.
+        namespace: That of the station, without a slash at its beginning.
     """
 
     name: str
@@ -43,6 +44,12 @@ class NodeDescription:
     stage: int = 0
     moves: bool = False
     process: str = ""
+    namespace: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """The name with the namespace."""
+        return full_name(self.namespace, self.name)
 
 
 def describe(station: Station, station_path: Path, bag_directory: Path | None = None) -> list[NodeDescription]:
@@ -61,7 +68,7 @@ def describe(station: Station, station_path: Path, bag_directory: Path | None = 
         nodes.append(_recorder(station, station_path, bag_directory or Path(station.record.directory)))
     nodes.append(_policy(station))
     nodes += [_camera(name, camera, station_path) for name, camera in station.cameras.items()]
-    return sorted(nodes, key=lambda node: node.stage)
+    return [replace(node, namespace=station.namespace) for node in sorted(nodes, key=lambda node: node.stage)]
 
 
 def stages(nodes: Sequence[NodeDescription]) -> list[list[str]]:
@@ -79,7 +86,7 @@ def processes(nodes: Sequence[NodeDescription]) -> dict[str, list[NodeDescriptio
 
 
 def topics(station: Station) -> list[str]:
-    """What is recorded: the observations, the commands and what decided them."""
+    """What is recorded, in the station's namespace: the observations, the commands and what decided them."""
     sided = (
         "arm/joint_states",
         "hand/joint_states",
@@ -89,8 +96,8 @@ def topics(station: Station) -> list[str]:
         "latent_action",
         "observation",
     )
-    images = [f"/camera/{name}/{topic}" for name in station.cameras for topic in ("image_raw", "camera_info")]
-    return images + [f"/{side}/{topic}" for side in station.sides for topic in sided] + ["/estop", "/diagnostics"]
+    images = [f"camera/{name}/{topic}" for name in station.cameras for topic in ("image_raw", "camera_info")]
+    return images + [f"{side}/{topic}" for side in station.sides for topic in sided] + ["estop", "diagnostics"]
 
 
 def _simulation(station_path: Path) -> NodeDescription:
@@ -165,5 +172,5 @@ def _recorder(station: Station, station_path: Path, directory: Path) -> NodeDesc
 
 def parameters_text(nodes: Sequence[NodeDescription]) -> str:
     """A ROS parameter file that holds every node's own section."""
-    content = {f"/{node.name}": {"ros__parameters": dict(node.parameters)} for node in nodes}
+    content = {node.full_name: {"ros__parameters": dict(node.parameters)} for node in nodes}
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=False, width=1 << 16)

@@ -10,10 +10,7 @@ from bringup.monitor import Status
 
 ERROR = 2
 RELEASE = "./ws run bringup release"
-_REMEDIES = {
-    "stopped": f"check the robot, then {RELEASE}",
-    "lost": f"restore the device's power and connection, then {RELEASE}",
-}
+_REMEDIES = {"stopped": "check the robot", "lost": "restore the device's power and connection"}
 
 
 class Impediment(BaseModel):
@@ -47,11 +44,18 @@ def of_part(status: Status) -> Impediment | None:
     reason = status.values.get("reason", "")
     state = status.values.get("state", "")
     if status.name.startswith("driver/") and state in _REMEDIES:
-        return Impediment(part=status.name, state=f"{state}: {reason}" if reason else state, remedy=_REMEDIES[state])
+        remedy = f"{_REMEDIES[state]}, then {release_command(status.node)}"
+        return Impediment(part=status.name, state=f"{state}: {reason}" if reason else state, remedy=remedy)
     if status.level >= ERROR:
         text = f"{status.message}: {reason}" if reason else status.message
         return Impediment(part=status.name, state=text, remedy="see its log in the run directory")
     return None
+
+
+def release_command(node: str) -> str:
+    """What releases the station of a node of this full name."""
+    namespace = node.strip("/").rpartition("/")[0]
+    return f"{RELEASE} namespace:={namespace}" if namespace else RELEASE
 
 
 def _is_idle(status: Status) -> bool:

@@ -33,12 +33,14 @@ from bringup.processes import Exit
 from bringup.session import Session, prepare
 from bringup.station import ALIASES, description
 from bringup.supervisor import BRAKING_S
-from contracts.station import station_names
+from contracts.station import Station, full_name, station_names
 from node_kit.qos import LATCHED
 
-UNCHANGED = "(as in the station)"
+UNCHANGED, NAMESPACE = "(as in the station)", "namespace"
 # Settings of launch itself, which are configurations like arguments.
+PUSHED = "ros_namespace"  # the namespace that a launch file around this one has pushed
 OF_LAUNCH = (
+    PUSHED,
     *("launch-prefix", "launch-prefix-filter", "emulate_tty", "sigterm_timeout", "sigkill_timeout"),
     *("global_params", "ros_remaps"),
 )
@@ -64,14 +66,23 @@ def _bring_up(context: LaunchContext) -> list[Any]:
     os.environ.update(environment())  # of this process, too, before it joins the graph
     configured = context.launch_configurations.items()
     given = [f"{name}:={value}" for name, value in configured if value != UNCHANGED and name not in OF_LAUNCH]
-    return actions(context, prepare(given))
+    return actions(context, prepare(within(context.launch_configurations.get(PUSHED, ""), given)))
+
+
+def within(pushed: str, given: Sequence[str]) -> list[str]:
+    """The arguments, with the station's namespace below the one that an including launch file has pushed."""
+    if not pushed:
+        return list(given)
+    own = [value for name, _, value in (each.partition(":=") for each in given) if name == NAMESPACE]
+    joined = "/".join(part.strip("/") for part in (pushed, *own))
+    return [*(each for each in given if each.partition(":=")[0] != NAMESPACE), f"{NAMESPACE}:={joined}"]
 
 
 def actions(context: LaunchContext, session: Session) -> list[Any]:
     """Actions that launch a session: its nodes, the lifecycle manager, and the reaction to the end of a process."""
     manager, processes = _manager(session), graph.processes(session.nodes)
     started = {name: _process(session, nodes) for name, nodes in processes.items()}
-    on_exit = _on_exit(context, manager, started, session.station.seconds)
+    on_exit = _on_exit(context, manager, started, session.station)
     return [RegisterEventHandler(OnProcessExit(on_exit=on_exit)), *started.values(), manager]
 
 
@@ -80,24 +91,27 @@ def _process(session: Session, nodes: Sequence[graph.NodeDescription]) -> Node:
     names = [node.name for node in nodes]
     naming = {"name": names[0]} if len(names) == 1 else {"arguments": names}
     files, first = [str(session.run.parameters)], nodes[0]
+    naming["namespace"] = full_name(first.namespace, "")  # a whole one: launch would put it below what is pushed
     return Node(package=first.package, executable=first.executable, parameters=files, output="screen", **naming)
 
 
 def _manager(session: Session) -> Node:
     order = {"nodes": [n.name for n in session.nodes], "stages": [n.stage for n in session.nodes]}
     name = "lifecycle_manager"
-    return Node(package="bringup", executable=name, name=name, parameters=[order], output="screen")
+    namespace = full_name(session.station.namespace, "")
+    return Node(package="bringup", executable=name, name=name, namespace=namespace, parameters=[order], output="screen")
 
 
 def _on_exit(
-    context: LaunchContext, manager: Node, processes: Mapping[str, Node], seconds: float
+    context: LaunchContext, manager: Node, processes: Mapping[str, Node], station: Station
 ) -> Callable[[ProcessExited, LaunchContext], list[Any] | None]:
     """The handler of the end of a process: emergency stop, unless the launch is ending or the graph is active.
 
     The manager ends once the graph is active: then the run's seconds begin, as those of `./ws demo`.
     """
     # Created in advance: a publisher reaches only subscribers that have discovered it.
-    stop = get_ros_node(context).create_publisher(Bool, "/estop", LATCHED)
+    stop = get_ros_node(context).create_publisher(Bool, full_name(station.namespace, "estop"), LATCHED)
+    seconds = station.seconds
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[Any] | None:
         if context.is_shutdown:

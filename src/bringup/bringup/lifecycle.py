@@ -12,7 +12,7 @@ from rclpy.task import Future
 
 POLL_S = 0.005
 ANSWER_S = 0.5
-FOREIGN = "another graph runs in this ROS domain: end it, or set another ROS_DOMAIN_ID"
+FOREIGN = "another graph runs in this ROS domain: end it, or set another ROS_DOMAIN_ID or namespace"
 CONFIGURE, ACTIVATE, DEACTIVATE = (
     Transition.TRANSITION_CONFIGURE,
     Transition.TRANSITION_ACTIVATE,
@@ -31,7 +31,7 @@ class LifecycleManager:
     """Configures and activates nodes stage by stage, all nodes of a stage at the same time.
 
     Args:
-        node: The node whose clients are used; its executor must spin in another thread.
+        node: The node whose clients are used, in the namespace of the nodes; its executor must spin in another thread.
         stages: Names of the nodes by stage.
         check: Called while waiting; may raise to end the bring-up.
         reason: The error that a node has logged, by its name; "" if unknown.
@@ -47,8 +47,8 @@ class LifecycleManager:
         self._stages, self._check, self._reason = stages, check, reason
         names = [name for stage in stages for name in stage]
         # In this order: see _wait_until_present.
-        self._clients = {name: node.create_client(ChangeState, f"/{name}/change_state") for name in names}
-        self._states = {name: node.create_client(GetState, f"/{name}/get_state") for name in names}
+        self._clients = {name: node.create_client(ChangeState, f"{name}/change_state") for name in names}
+        self._states = {name: node.create_client(GetState, f"{name}/get_state") for name in names}
         self._count_services = node.count_services
 
     def bring_up(
@@ -112,7 +112,7 @@ class LifecycleManager:
             BringUpError: If one has more.
         """
         for name in names:
-            count = self._count_services(f"/{name}/change_state")
+            count = self._count_services(f"{name}/change_state")
             if count > 1:
                 raise BringUpError(f"{name}: found {count} nodes of this name, expected one; {FOREIGN}")
 

@@ -1,4 +1,4 @@
-"""The newest status of every part of the graph, taken from /diagnostics."""
+"""The newest status of every part of the graph, taken from its diagnostics."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ SILENT_AFTER_S = 3.0
 
 @dataclass(frozen=True)
 class Status:
-    """The newest status of a part; `at_s` is the monotonic time of its reception, s."""
+    """The newest status of a part.
+
+    Attributes:
+        at_s: The monotonic time of its reception, s.
+        node: Full name of the node that published it.
+    """
 
     name: str
     level: int = OK
     message: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     at_s: float = 0.0
+    node: str = ""
 
     def number(self, key: str) -> float | None:
         """The value of `key` as a finite number; None if it is missing or not a number."""
@@ -55,7 +61,9 @@ class Monitor:
                     level = item.level[0] if isinstance(item.level, bytes) else int(item.level)
                     values = {pair.key: pair.value for pair in item.values}
                     self._hops.receive(item.name, values.pop(hops.KEY, ""))
-                    self._statuses[item.name] = status = Status(item.name, level, item.message, values, now)
+                    self._statuses[item.name] = status = Status(
+                        item.name, level, item.message, values, now, item.hardware_id
+                    )
                     self._add_rate(status)
 
     def _add_rate(self, status: Status) -> None:

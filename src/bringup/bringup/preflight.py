@@ -98,15 +98,16 @@ def check_executables(nodes: Sequence[NodeDescription]) -> None:
 
 
 def check_names(nodes: Sequence[NodeDescription]) -> None:
-    """Check that no other graph runs in this ROS domain: its nodes have the same names and topics."""
+    """Check that no other graph of this namespace runs in this ROS domain: its nodes have the same names and topics."""
     given = os.environ.get("ROS_DOMAIN_ID", "")
     domain = int(given) if given.isdecimal() else 0
     for node in nodes:
-        other = claims.owner(claims.name_of_node(f"/{node.name}", domain))
+        other = claims.owner(claims.name_of_node(node.full_name, domain))
         if other:
             raise PreflightError(
                 f"{node.name}: found {other}, in ROS domain {domain}, expected no other graph there; end it, or start "
-                f"this one in a domain and with a port of its own: ROS_DOMAIN_ID={domain + 1} and port:=PORT"
+                f"this one with a port and in a domain or namespace of its own: port:=PORT and "
+                f"ROS_DOMAIN_ID={domain + 1} or namespace:=NAME"
             )
 
 
@@ -118,7 +119,7 @@ def check_port(station: Station) -> None:
     if station.simulated and taken(port):
         raise PreflightError(
             f"simulation.port: found {port} taken by another simulated world, expected a free one; "
-            f"end the other run, or start this one with port:={port + 1} in a ROS domain of its own"
+            f"end the other run, or start this one with port:={port + 1} in a ROS domain or namespace of its own"
         )
 
 

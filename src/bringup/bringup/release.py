@@ -1,14 +1,15 @@
-"""`ros2 run bringup release`: releases the emergency stop, resets every driver, and reports those that refuse.
+"""`ros2 run bringup release [namespace:=NAME]`: releases the emergency stop, resets every driver, reports refusals.
 
 To be run by an operator who has checked the robots: no node of the graph does it. Robots then hold their positions and
-follow the next chunk. Exit status: 0 all may move, 1 one refuses, 2 there is no driver.
+follow the next chunk. Drivers in other namespaces are those of other stations: they stay as they are.
+Exit status: 0 all may move, 1 one refuses, 2 there is no driver.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import rclpy
 from rclpy.client import Client
@@ -16,6 +17,7 @@ from rclpy.node import Node
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from bringup import station
 from node_kit.qos import LATCHED
 
 RESET, KIND = "/reset", "std_srvs/srv/Trigger"
@@ -26,8 +28,13 @@ NOT_STOPPED = "not stopped"
 
 def main() -> int:
     """Run the command line; returns the exit status."""
-    rclpy.init()
-    node = Node("release")
+    try:
+        namespace = station.parse_namespace(sys.argv[1:])
+    except station.ArgumentError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    rclpy.init(args=[])
+    node = Node("release", namespace=namespace)
     try:
         return release(node)
     finally:
@@ -37,11 +44,12 @@ def main() -> int:
 
 def release(node: Node) -> int:
     """Release and reset all drivers; returns the exit status. The node must not be spun elsewhere."""
-    services = find(node)
+    found = find(node)
+    services = [service for service in found if namespace_of(service) == node.get_namespace().rstrip("/")]
     if not services:
-        print("error: found no driver on this ROS domain, expected at least one", file=sys.stderr)
+        print(f"error: {_none(found)}", file=sys.stderr)
         return 2
-    publisher = node.create_publisher(Bool, "/estop", LATCHED)
+    publisher = node.create_publisher(Bool, "estop", LATCHED)
     wait(node, lambda: publisher.get_subscription_count() >= len(services), DISCOVERY_S)
     publisher.publish(Bool(data=False))
     refusals = [service for service in services if not reset(node, service)]
@@ -59,6 +67,18 @@ def find(node: Node) -> list[str]:
             found, since = now, time.monotonic()
         rclpy.spin_once(node, timeout_sec=0.05)
     return found
+
+
+def namespace_of(service: str) -> str:
+    """The namespace of the node of a reset service, such as "/robot1"; empty for the root."""
+    return service.removesuffix(RESET).rpartition("/")[0]
+
+
+def _none(found: Sequence[str]) -> str:
+    others = sorted({f"namespace:={namespace_of(service).lstrip('/')}" for service in found})
+    if not others:
+        return "found no driver on this ROS domain, expected at least one"
+    return f"found no driver of this namespace, expected one of the arguments {', '.join(others)}"
 
 
 def reset(node: Node, service: str) -> bool:

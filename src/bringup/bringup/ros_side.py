@@ -17,14 +17,20 @@ from node_kit.qos import LATCHED
 
 
 class RosSide:
-    """A node that spins in its own thread from construction to `close`."""
+    """A node that spins in its own thread from construction to `close`, in the namespace of the station."""
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: Monitor, namespace: str = "") -> None:
         self._context = Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = Node("supervisor", context=self._context, start_parameter_services=False, enable_rosout=False)
-        self._estop = self.node.create_publisher(Bool, "/estop", LATCHED)
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", monitor.receive, 50)
+        self.node = Node(
+            "supervisor",
+            namespace=namespace,
+            context=self._context,
+            start_parameter_services=False,
+            enable_rosout=False,
+        )
+        self._estop = self.node.create_publisher(Bool, "estop", LATCHED)
+        self.node.create_subscription(DiagnosticArray, "diagnostics", monitor.receive, 50)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name="ros", daemon=True)

@@ -10,20 +10,24 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
+from pydantic import TypeAdapter, ValidationError
+
 import embodiments
 from bringup import paths
 from contracts.errors import FileError, validate
 from contracts.files import dump_yaml, parse_yaml, read_mapping
-from contracts.station import Station, station_file
+from contracts.station import Namespace, Station, station_file
 from device_emulators.addresses import emulated_part
 
 SIMULATED = "simulated"
+ROS_ARGUMENTS, REMAPPED_NAMESPACE = "--ros-args", "__ns:="
 # Short names of arguments -> fields of the station; any other field is reached by its dotted path.
 ALIASES = {
     "left_hand": "sides.left.hand.embodiment",
     "right_hand": "sides.right.hand.embodiment",
     "left_arm": "sides.left.arm.embodiment",
     "right_arm": "sides.right.arm.embodiment",
+    "namespace": "namespace",
     "task": "task",
     "backend": "backend",
     "seconds": "seconds",
@@ -41,9 +45,12 @@ class ArgumentError(ValueError):
 
 
 def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
-    """`["left_hand:=inspire", "seconds:=150"]` -> `{"left_hand": "inspire", "seconds": 150}`; ArgumentError."""
+    """`["left_hand:=inspire", "seconds:=150"]` -> `{"left_hand": "inspire", "seconds": 150}`; ArgumentError.
+
+    `--ros-args -r __ns:=/robot1` at the end is `namespace:=robot1`.
+    """
     parsed: dict[str, Any] = {}
-    for argument in arguments:
+    for argument in _remapped(list(arguments)):
         name, separator, value = argument.partition(":=")
         if not separator or not value:
             raise ArgumentError(f"argument: found {argument!r}, expected name:=value")
@@ -54,6 +61,30 @@ def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
             raise ArgumentError(f"argument {name}: found twice, expected once")
         parsed[name] = _scalar(value)
     return parsed
+
+
+def _remapped(arguments: list[str]) -> list[str]:
+    if ROS_ARGUMENTS not in arguments:
+        return arguments
+    end = arguments.index(ROS_ARGUMENTS)
+    match arguments[end + 1 :]:
+        case ["-r" | "--remap", remapped] if remapped.startswith(REMAPPED_NAMESPACE):
+            return [*arguments[:end], f"namespace:={remapped.removeprefix(REMAPPED_NAMESPACE)}"]
+        case others:
+            found = " ".join(others)
+            raise ArgumentError(f"argument {ROS_ARGUMENTS}: found {found!r}, expected -r {REMAPPED_NAMESPACE}/NAME")
+
+
+def parse_namespace(arguments: Iterable[str]) -> str:
+    """The namespace of a command that has no other argument: `["namespace:=robot1"]` -> "robot1"; ArgumentError."""
+    given = parse_arguments(arguments)
+    namespace = given.pop("namespace", "")
+    if given:
+        raise ArgumentError(f"argument: found {next(iter(given))!r}, expected none but namespace:=NAME")
+    try:
+        return TypeAdapter(Namespace).validate_python(namespace)
+    except ValidationError:
+        raise ArgumentError(f"argument namespace: found {namespace!r}, expected a name such as robot1") from None
 
 
 def description(name: str) -> str:

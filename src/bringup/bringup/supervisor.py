@@ -23,6 +23,7 @@ from bringup.paths import RunDirectory
 from bringup.processes import Exit, Processes, tail
 from bringup.ros_side import RosSide
 from bringup.shared_memory import remove, segments_of
+from contracts.station import full_name
 
 BRAKING_S = 0.5  # time for the drivers to bring the robots to rest before their processes end
 GRACE_S = 4.0
@@ -96,7 +97,7 @@ class Supervisor:
             # A driver first brakes and leaves its device in a defined state, within its own deadline.
             orphaned = signal.SIGTERM if any(node.moves for node in nodes) else signal.SIGKILL
             self._processes.start(name, self._command(nodes), self._run.log(name), env, orphaned)
-        self._ros = RosSide(self.monitor)
+        self._ros = RosSide(self.monitor, self._nodes[0].namespace)
 
     def bring_up(self, progress: Callable[[str], None] = lambda text: None) -> None:
         """Activate all nodes.
@@ -118,7 +119,8 @@ class Supervisor:
         while (found := self._ros.listeners()) < wanted:
             self.check()
             if time.monotonic() > deadline:
-                raise BringUpError(f"/estop: found {found} subscribers after {LISTENERS_S:g} s, expected {wanted}")
+                topic = full_name(self._nodes[0].namespace, "estop")
+                raise BringUpError(f"{topic}: found {found} subscribers after {LISTENERS_S:g} s, expected {wanted}")
             time.sleep(0.01)
 
     def check(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_options_of_a_camera_are_its_own() -> None:
 
 def test_every_topic_of_the_loop_is_recorded() -> None:
     topics = described()["recorder"].parameters["topics"]
-    for topic in ("/camera/front/image_raw", "/left/arm/joint_states", "/right/hand/command", "/left/latent_action"):
+    for topic in ("camera/front/image_raw", "left/arm/joint_states", "right/hand/command", "left/latent_action"):
         assert topic in topics
 
 
@@ -119,6 +120,17 @@ def test_the_parameter_file_gives_each_node_its_own_section() -> None:
     nodes = described()
     content = yaml.safe_load(graph.parameters_text(list(nodes.values())))
     assert content == {f"/{name}": {"ros__parameters": node.parameters} for name, node in nodes.items()}
+
+
+def test_below_a_namespace_only_the_full_names_of_nodes_change() -> None:
+    plain, below = described(), described(namespace="/hall/robot1")
+    assert {name: replace(node, namespace="") for name, node in below.items()} == plain
+    content = yaml.safe_load(graph.parameters_text(list(below.values())))
+    assert list(content) == [f"/hall/robot1/{name}" for name in below]
+    for nodes in ([below["policy"]], [below["left_arm_driver"], below["right_arm_driver"]]):
+        assert "__ns:=/hall/robot1" in process_command(nodes, Path("parameters.yaml"))
+        root = [plain[node.name] for node in nodes]
+        assert not any("__ns" in word for word in process_command(root, Path("parameters.yaml")))
 
 
 def test_another_hand_changes_only_the_nodes_that_use_it() -> None:

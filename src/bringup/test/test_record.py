@@ -13,11 +13,11 @@ def test_recorder_alone_gets_the_topics_and_autostarts(tmp_path):
     resolved = station.load("dual_xarm7", {"record": True, "right_hand": "xhand"})
     command = record.prepare(resolved, RunDirectory.create(tmp_path))
     assert command[0] == sys.executable
-    parameters = yaml.safe_load(Path(command[-1]).read_text())
+    parameters = yaml.safe_load(Path(command[command.index("--params-file") + 1]).read_text())
     assert list(parameters) == ["/recorder"]
     recorder = parameters["/recorder"]["ros__parameters"]
     assert recorder["autostart"] is True
-    assert "/left/arm/command" in recorder["topics"]
+    assert "left/arm/command" in recorder["topics"]
     assert yaml.safe_load(Path(recorder["station"]).read_text())["sides"]["right"]["hand"]["embodiment"] == "xhand"
 
 

@@ -31,8 +31,9 @@ def start(tmp_path: Path) -> Iterator[Callable[[str, str], None]]:
     processes = []
     write_plugin(tmp_path, "hand_drivers.devices", "hot", FAULTY, "Device")
 
-    def run(side: str, device: str) -> None:
-        process = NodeProcess(tmp_path, "hand_drivers.node", f"{side}_arm_driver", status=f"driver/{side}/arm")
+    def run(side: str, device: str, namespace: str = "") -> None:
+        name, status = f"{side}_arm_driver", f"driver/{side}/arm"
+        process = NodeProcess(tmp_path, "hand_drivers.node", name, status, namespace)
         process.start({"autostart": True, "side": side, "part": "arm", "embodiment": "xarm7", "device": device})
         processes.append(process)
 
@@ -49,9 +50,9 @@ def press() -> Iterator[Callable[[int], None]]:
     button.close()
 
 
-def release() -> tuple[int, str]:
+def release(*arguments: str) -> tuple[int, str]:
     """Exit status and output of the command."""
-    done = subprocess.run(RELEASE, capture_output=True, text=True, timeout=60.0, check=False)
+    done = subprocess.run([*RELEASE, *arguments], capture_output=True, text=True, timeout=60.0, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -69,6 +70,13 @@ def test_one_that_refuses_is_named_with_its_reason(start, press):
     press(2)
     refusal = "right_arm_driver: stays stopped: joint 3 is hot\n"
     assert until(lambda: release() == (1, f"left_arm_driver: not stopped\n{refusal}"))
+
+
+def test_the_drivers_of_another_namespace_stay_as_they_are(start):
+    start("left", "loopback", "robot1")
+    hint = "error: found no driver of this namespace, expected one of the arguments namespace:=robot1\n"
+    assert until(lambda: release() == (2, hint))
+    assert release("namespace:=robot1") == (0, "robot1/left_arm_driver: not stopped\n")
 
 
 def test_without_drivers_there_is_nothing_to_release(monkeypatch):

@@ -49,12 +49,30 @@ def test_a_dumped_station_is_read_back_equal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [["namespace:=hall/robot1"], ["namespace:=/hall/robot1"], ["--ros-args", "-r", "__ns:=/hall/robot1"]],
+)
+def test_a_namespace_is_an_argument_or_a_remapping(arguments: list[str]) -> None:
+    assert station.load("dual_xarm7", station.parse_arguments(arguments)).namespace == "hall/robot1"
+    assert station.parse_namespace(arguments) == "hall/robot1"
+
+
+@pytest.mark.parametrize("found", ["a b", "1robot", "robot1/", "a//b"])
+def test_a_namespace_that_ros_does_not_allow_is_refused(found: str) -> None:
+    with pytest.raises(FileError, match="namespace"):
+        station.load("dual_xarm7", {"namespace": found})
+    with pytest.raises(station.ArgumentError, match="namespace"):
+        station.parse_namespace([f"namespace:={found}"])
+
+
+@pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (["left_hnd:=inspire"], "argument: found 'left_hnd', expected 'left_hand'"),
         (["left_hand=inspire"], "argument: found 'left_hand=inspire', expected name:=value"),
         (["left_hand:="], "argument: found 'left_hand:=', expected name:=value"),
         (["seconds:=1", "seconds:=2"], "argument seconds: found twice, expected once"),
+        (["--ros-args", "-p", "a:=1"], "argument --ros-args: found '-p a:=1', expected -r __ns:=/NAME"),
     ],
 )
 def test_a_mistyped_argument_is_named(arguments: list[str], line: str) -> None:

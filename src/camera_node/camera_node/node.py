@@ -31,7 +31,7 @@ MODE = ("width", "height", "rate_hz")  # parameters that are requested from an a
 class CameraParameters(Schema):
     """Parameters of the camera node."""
 
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="camera name; topics are /camera/<name>/...")
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="camera name; topics are camera/<name>/...")
     source: str = Field(min_length=1, description="camera plug-in, such as v4l2, replay or simulated")
     options: str = Field(default="{}", description="options of the plug-in, a JSON object")
     width: int = Field(
@@ -68,7 +68,7 @@ class CameraNode(Lifecycle):
         self._source = self._make()
         self._calibration = load_calibration(Path(parameters.calibration)) if parameters.calibration else None
         self._info: CameraInfo | None = None
-        topic = f"/camera/{parameters.name}"
+        topic = f"camera/{parameters.name}"
         self._images = self.keep(self.create_publisher(Image, f"{topic}/image_raw", qos.IMAGE))
         self._infos = self.keep(self.create_publisher(CameraInfo, f"{topic}/camera_info", qos.IMAGE))
         depths = f"{topic}/aligned_depth_to_color/image_raw"

@@ -13,7 +13,7 @@ import struct
 from pathlib import Path
 
 _CREDENTIALS = struct.Struct("3i")  # process, user, group; see unix(7)
-_NODE = re.compile(r"__node:=(\w+)")
+_NODE, _NAMESPACE = re.compile(r"__node:=(\w+)"), re.compile(r"__ns:=/([\w/]+)")
 
 
 class ClaimedError(RuntimeError):
@@ -74,4 +74,5 @@ def _describe(process: int) -> str:
     except OSError:
         command = ""
     nodes = _NODE.findall(command)
-    return f"node /{nodes[0]}, process {process}" if nodes else f"process {process}"
+    name = "/".join(["", *_NAMESPACE.findall(command)[:1], *nodes[:1]])
+    return f"node {name}, process {process}" if nodes else f"process {process}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.errors import FileError, validate
 from contracts.files import read_mapping
@@ -23,6 +23,12 @@ from contracts.transforms import pose
 STATIONS = Path(__file__).parent / "stations"  # the shipped ones
 DEFAULT_STATION = "dual_xarm7"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+# Kept without the slash at its beginning, by which ROS writes it: "robot1", "hall/robot1".
+Namespace = Annotated[
+    str,
+    StringConstraints(pattern=r"^/?([A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*)?$", max_length=64),
+    AfterValidator(lambda text: text.strip("/")),
+]
 # A station fits into a hall: what is further away was written in millimetres, a larger angle in degrees.
 Metres = Annotated[float, Field(ge=-20, le=20)]
 Radians = Annotated[float, Field(ge=-6.3, le=6.3)]
@@ -155,6 +161,7 @@ class Station(Schema):
     """Arms, hands, cameras, bundles and backend of one setup."""
 
     name: Name = Field(description="of the station")
+    namespace: Namespace = Field("", description="of all its nodes and topics, such as robot1; empty: none")
     backend: Literal["sim", "emulated", "real"] = Field(
         "sim", description="emulated: the simulated robots behind their makers' wires, moved by the real drivers"
     )
@@ -174,6 +181,16 @@ class Station(Schema):
     def simulated(self) -> bool:
         """Whether the robots are simulated."""
         return self.backend != "real"
+
+
+def full_name(namespace: str, name: str) -> str:
+    """Return the full ROS name of a node or topic, such as "/robot1/left_codec".
+
+    Args:
+        namespace: That of the station, without a slash at its beginning; may be empty.
+        name: The name in it.
+    """
+    return "/" + "/".join(filter(None, (namespace, name)))
 
 
 def station_names() -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def name() -> str:
 
 @pytest.fixture
 def holder(name: str):
-    command = [sys.executable, "-c", HOLD, name, "__node:=left_arm_driver"]
+    command = [sys.executable, "-c", HOLD, name, "-r", "__node:=left_arm_driver", "__ns:=/hall/robot1"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "held\n"
         yield process
@@ -36,7 +36,7 @@ def test_second_claim_is_refused_until_the_first_is_released(name: str) -> None:
 
 
 def test_claim_of_another_process_names_its_node_and_number(name: str, holder: subprocess.Popen[str]) -> None:
-    with pytest.raises(ClaimedError, match=f"in use by node /left_arm_driver, process {holder.pid}$"):
+    with pytest.raises(ClaimedError, match=f"in use by node /hall/robot1/left_arm_driver, process {holder.pid}$"):
         Claim(name)
 
 

@@ -252,7 +252,7 @@ class EpisodeReader:
         self._storage = Storage(self.path)
         self.custom = self._storage.notes
         found = sorted({each.topic for each in self._storage.connections})
-        self._names = {topic: topic for topic in found}  # in the bag -> here
+        self._names = dict(zip(found, self._inside(found), strict=True))  # in the bag -> here
         for name, topic in (description.topics if description else {}).items():
             if topic not in self._names:
                 self.close()
@@ -271,6 +271,22 @@ class EpisodeReader:
             return self._description.metadata
         text = self.custom.get(METADATA_KEY)
         return None if text is None else parse_metadata(text, str(self.path / "metadata.yaml"))
+
+    def _inside(self, topics: Sequence[str]) -> list[str]:
+        """The names of topics without the namespace of the station that the bag is of."""
+        about = self.metadata
+        prefix = f"/{about.namespace}" if about is not None and about.namespace else ""
+        inside = [topic.removeprefix(prefix) if topic.startswith(f"{prefix}/") else topic for topic in topics]
+        twice = [topic for topic, name in zip(topics, inside, strict=True) if topic == name and inside.count(name) > 1]
+        if twice:
+            self.close()
+            found = f"another topic of this name below {prefix}"
+            raise EpisodeError(self.path, twice[0], found, "one of both: record the topics of one station")
+        return inside
+
+    def name(self, topic: str) -> str:
+        """The name here of a topic in the bag."""
+        return self._names.get(topic, topic)
 
     def described(self) -> EpisodeMetadata:
         """The metadata of the episode.

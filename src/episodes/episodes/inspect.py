@@ -77,7 +77,8 @@ def _about(content: dict[str, Any] | None) -> str:
         return "no episode metadata"
     metadata = EpisodeMetadata.model_validate(content)
     verdict = {True: "success", False: "failure", None: "not judged"}[metadata.succeeded]
-    return f"{metadata.task}, {metadata.hands}, {metadata.source}, {verdict}"
+    below = f", topics below /{metadata.namespace}" if metadata.namespace else ""
+    return f"{metadata.task}, {metadata.hands}, {metadata.source}, {verdict}{below}"
 
 
 def _row(found: TopicFigures) -> tuple[str, ...]:

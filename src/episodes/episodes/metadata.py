@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from contracts.errors import FileError, validate
 from contracts.files import parse_json, read_mapping
+from contracts.station import Namespace
 from contracts.station import Pose as StationPose
 
 Side = Literal["left", "right"]
@@ -70,6 +71,7 @@ class EpisodeMetadata(BaseModel):
     source: Source = Field(default="demonstration", description="what commanded the robots")
     instruction: str = Field(default="", description="text of the task")
     station: str = Field(default="", description="name of the station")
+    namespace: Namespace = Field(default="", description="of the topics in the bag, below which they are searched for")
     seed: int | None = Field(default=None, description="of the simulation")
     policy_sha256: str | None = Field(default=None, description="hash of the policy bundle")
     codec_sha256: str | None = Field(default=None, description="hash of the codec bundle")

@@ -44,7 +44,7 @@ class RawSubscriptions:
     `lost` counts messages lost in transport, by topic; `unreadable` why a topic cannot be recorded.
 
     Args:
-        topics: Names; a topic without publisher is searched for again at every `discover`.
+        topics: Full names; a topic without publisher is searched for again at every `discover`.
         context: The ROS context.
     """
 

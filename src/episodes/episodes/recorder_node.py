@@ -26,7 +26,7 @@ from node_kit.parameters import Parameters as Schema
 
 DISCOVERY_S = 0.2
 STOP_DEADLINE_S = 3.0
-Topic = Annotated[str, Field(pattern=r"^(/[A-Za-z_][A-Za-z0-9_]*)+$", max_length=255)]
+Topic = Annotated[str, Field(pattern=r"^/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$", max_length=255)]
 
 NICENESS = 5  # a recording must not delay the motion it records
 
@@ -34,7 +34,9 @@ NICENESS = 5  # a recording must not delay the motion it records
 class RecorderParameters(BagSettings, Schema):
     """Parameters of the recorder node."""
 
-    topics: list[Topic] = Field(min_length=1, max_length=256, description="full names of the topics to record")
+    topics: list[Topic] = Field(
+        min_length=1, max_length=256, description="topics to record, those without a leading slash in the namespace"
+    )
     station: str = Field(default="", description="station file, which gives task, robots and bases")
     metadata: str = Field(default="", description="metadata of the episode as JSON, instead of a station")
     source: Source = Field(default="policy", description="what commands the robots")
@@ -51,7 +53,8 @@ class RecorderNode(Lifecycle):
     def configure(self, parameters: RecorderParameters) -> None:
         """Read the metadata, and create the folder and the services."""
         self._settings = parameters
-        self._metadata = episode_metadata(parameters)
+        namespace = self.get_namespace().strip("/")
+        self._metadata = episode_metadata(parameters).model_copy(update={"namespace": namespace})
         Path(parameters.directory).mkdir(parents=True, exist_ok=True)
         self._recording: Recording | None = None
         self._inputs: RawSubscriptions | None = None
@@ -67,7 +70,8 @@ class RecorderNode(Lifecycle):
         """Start polling, and with `autorecord` a bag."""
         self._ended.clear()
         self._fault = ""
-        self._inputs = subscriptions = RawSubscriptions(self._settings.topics, self.context)
+        topics = [self.resolve_topic_name(topic) for topic in self._settings.topics]
+        self._inputs = subscriptions = RawSubscriptions(topics, self.context)
         if self._settings.autorecord:
             self._begin(subscriptions)
         self._thread = threading.Thread(target=self._poll, args=(subscriptions,), name="recorder poll", daemon=True)

@@ -88,7 +88,11 @@ def has_header(msgtype: str) -> bool:
 def losses(reader: EpisodeReader) -> Losses | None:
     """Losses that the recorder counted; None for bags of other writers."""
     text = reader.custom.get(LOSSES_KEY)
-    return None if text is None else parse_losses(text, str(reader.path / "metadata.yaml"))
+    if text is None:
+        return None
+    found = parse_losses(text, str(reader.path / "metadata.yaml"))
+    counts = ({reader.name(topic): count for topic, count in kind.items()} for kind in (found.dropped, found.lost))
+    return Losses(**dict(zip(("dropped", "lost"), counts, strict=True)))
 
 
 def as_json(found: list[TopicFigures]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from contracts.station import full_name
 from episodes import messages
 from episodes.bag import EpisodeWriter
 from episodes.metadata import EpisodeMetadata
@@ -81,22 +82,24 @@ def write_episode(path: Path, episode: Episode) -> Path:
     events: list[tuple[int, str]] = [(at, IMAGE) for at in episode.instants(IMAGE, 100, 0)]
     for topic in STREAMS:
         events += [(at, topic) for at in episode.instants(topic, 20, -15)]
-    with EpisodeWriter(path, metadata(episode.success, **episode.changes)) as writer:
+    about = metadata(episode.success, **episode.changes)
+    with EpisodeWriter(path, about) as writer:
         if episode.fovy_deg is not None:
             info = messages.camera_info(START_NS, SIZE, episode.fovy_deg or 45.0)
             info.k *= bool(episode.fovy_deg)
-            writer.write("/camera/front/camera_info", messages.CAMERA_INFO, START_NS, info)
+            writer.write(full_name(about.namespace, "camera/front/camera_info"), messages.CAMERA_INFO, START_NS, info)
         for at, topic in sorted(events):
-            _write(writer, topic, at, *episode.stamps(topic, at))
+            _write(writer, about.namespace, topic, at, *episode.stamps(topic, at))
     return path
 
 
-def _write(writer: EpisodeWriter, topic: str, at_ms: int, log_ns: int, stamp: int) -> None:
+def _write(writer: EpisodeWriter, namespace: str, topic: str, at_ms: int, log_ns: int, stamp: int) -> None:
+    name = full_name(namespace, topic[1:])
     if topic == IMAGE:
-        writer.write(topic, messages.IMAGE, log_ns, messages.image(stamp, picture(at_ms), "front"))
+        writer.write(name, messages.IMAGE, log_ns, messages.image(stamp, picture(at_ms), "front"))
     elif topic.endswith("joint_states"):
         state = messages.joint_state(stamp, names_of(topic), sentinel(topic, at_ms))
-        writer.write(topic, messages.JOINT_STATE, log_ns, state)
+        writer.write(name, messages.JOINT_STATE, log_ns, state)
     else:
         chunk = messages.trajectory(stamp, names_of(topic), [0.0], sentinel(topic, at_ms)[None])
-        writer.write(topic, messages.TRAJECTORY, log_ns, chunk)
+        writer.write(name, messages.TRAJECTORY, log_ns, chunk)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from episode_bags import IMAGE, START_NS, metadata, picture
+from episode_bags import IMAGE, START_NS, Episode, metadata, picture, write_episode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rosbags.highlevel import AnyReader
@@ -17,7 +17,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 
 from episodes import messages, storage
 from episodes.bag import EpisodeReader, EpisodeWriter, is_complete, read, read_metadata
-from episodes.metadata import EpisodeError
+from episodes.metadata import Description, EpisodeError
 
 STATES, COMMANDS = "/left/arm/joint_states", "/left/arm/command"
 NAMES = ("b", "a")
@@ -90,6 +90,17 @@ def test_topics_are_read_one_by_one_and_counted(small):
         assert {name: topic.count for name, topic in reader.topics.items()} == {IMAGE: 1, STATES: 1, COMMANDS: 1}
         assert [record.topic for record in reader.records({STATES})] == [STATES]
         assert reader.span_ns == (START_NS, START_NS + 2)
+
+
+def test_topics_of_the_same_name_in_and_outside_the_namespace_are_refused(tmp_path):
+    plain = write_episode(tmp_path / "plain", Episode(seconds=0.5))
+    with EpisodeReader(plain, Description(**metadata(namespace="left").model_dump())) as reader:
+        assert {IMAGE, "/arm/joint_states"} <= set(reader.topics)
+    with EpisodeWriter(tmp_path / "both", metadata(namespace="robot1")) as writer:
+        for topic in ("/robot1/left/arm/joint_states", "/left/arm/joint_states"):
+            writer.write_joint_state(topic, START_NS, NAMES, np.zeros(2))
+    with pytest.raises(EpisodeError, match="/left/arm/joint_states: found another topic of this name below /robot1"):
+        EpisodeReader(tmp_path / "both")
 
 
 def test_metadata_survives(small):

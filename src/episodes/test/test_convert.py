@@ -84,6 +84,13 @@ def test_an_episode_enters_the_dataset_with_all_its_metadata(bag, tmp_path):
     }
 
 
+def test_a_bag_of_a_station_below_a_namespace_converts_as_one_of_the_root(bag, tmp_path):
+    below = write_episode(tmp_path / "below", Episode(changes={"namespace": "hall/robot1"}))
+    found, expected = (extract(path, SETTINGS, "episode_00000.npz", "bag") for path in (below, bag))
+    assert found[0] == expected[0]
+    assert all(np.array_equal(found[1][name], array) for name, array in expected[1].items())
+
+
 @pytest.mark.parametrize("topic", [IMAGE, *STREAMS])
 def test_a_missing_stream_is_refused_by_name(tmp_path, topic):
     text = refusal(tmp_path, Episode(without=(topic,)))

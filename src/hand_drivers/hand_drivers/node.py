@@ -50,7 +50,7 @@ class DriverParameters(DriverSettings, Parameters):
     address: str = Field(default="", description="where the device is, in the plug-in's own terms")
     options: str = Field(default="{}", description="the plug-in's own options, a JSON object")
     estop_on_fault: bool = Field(
-        default=True, description="a fault or loss of this device asserts /estop for the whole station"
+        default=True, description="a fault or loss of this device asserts the emergency stop of its station"
     )
 
     def device_settings(self, robot: Embodiment) -> DeviceSettings:
@@ -60,7 +60,7 @@ class DriverParameters(DriverSettings, Parameters):
 
 
 class DriverNode(Lifecycle):
-    """Subscribes /<side>/<part>/command and /estop, publishes /<side>/<part>/joint_states; ~/stop and ~/reset."""
+    """Subscribes <side>/<part>/command and estop, publishes <side>/<part>/joint_states; ~/stop and ~/reset."""
 
     Parameters = DriverParameters
     _runtime: Runtime | None = None
@@ -78,7 +78,7 @@ class DriverNode(Lifecycle):
         self._conflict = ""  # the newest
         self._dropped, self._step_ns = DroppedMessages(), time.monotonic_ns()
         self._in_real_time = parameters.rt_priority > 0
-        self._connect_topics(f"/{parameters.side}/{parameters.part}")
+        self._connect_topics(f"{parameters.side}/{parameters.part}")
         name = f"driver/{parameters.side}/{parameters.part}"
         self.keep(DiagnosticsPublisher(self, name, self._report))
 
@@ -110,12 +110,12 @@ class DriverNode(Lifecycle):
         self._commands = self.keep(QueuedSubscription(self, *command, serialized=True))
         # What a driver says is not kept for latecomers, to whom it may be long past.
         quiet = {"event_callbacks": PublisherEventCallbacks(use_default_callbacks=False)}
-        self._estop = self.keep(self.create_publisher(Bool, "/estop", QoSProfile(depth=10), **quiet))
+        self._estop = self.keep(self.create_publisher(Bool, "estop", QoSProfile(depth=10), **quiet))
         # Twice: one sees stops given before this node came, the other also publishers that keep none, which the first
         # would warn about.
         quiet = {"event_callbacks": SubscriptionEventCallbacks(use_default_callbacks=False)}
         for profile in (qos.LATCHED, QoSProfile(depth=10)):
-            self.keep(self.create_subscription(Bool, "/estop", self._on_estop, profile, **quiet))
+            self.keep(self.create_subscription(Bool, "estop", self._on_estop, profile, **quiet))
         self.keep(self.create_service(Trigger, "~/stop", self._on_stop))
         self.keep(self.create_service(Trigger, "~/reset", self._on_reset))
 

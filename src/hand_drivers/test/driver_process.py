@@ -26,19 +26,20 @@ DEFAULTS = {
 
 
 class DriverProcess(testing.NodeProcess):
-    """Parameters as in `hand_drivers.node`; a plug-in in `directory` (see `write_plugin`) is found."""
+    """Parameters as in `hand_drivers.node`, and `namespace`; a plug-in in `directory` (see `write_plugin`) is found."""
 
     def __init__(self, directory: Path, parameters: dict[str, object]) -> None:
-        super().__init__(directory, "hand_drivers.node", "left_arm_driver", status="driver/left/arm")
+        namespace = str(parameters.pop("namespace", ""))
+        super().__init__(directory, "hand_drivers.node", "left_arm_driver", "driver/left/arm", namespace)
         self.robot = registry.load("xarm7", "left")
         self.home = np.array(self.robot.postures["home"])
         self.states: list[messages.JointArrays] = []
-        self.node.create_subscription(JointState, "/left/arm/joint_states", self._on_state, qos.STATE)
+        self.node.create_subscription(JointState, "left/arm/joint_states", self._on_state, qos.STATE)
         self.estops: list[bool] = []  # what is published on /estop
         profile = QoSProfile(depth=10)
-        self.node.create_subscription(Bool, "/estop", lambda message: self.estops.append(message.data), profile)
-        self._commands = self.node.create_publisher(JointTrajectory, "/left/arm/command", qos.COMMAND)
-        self._estop = self.node.create_publisher(Bool, "/estop", qos.LATCHED)
+        self.node.create_subscription(Bool, "estop", lambda message: self.estops.append(message.data), profile)
+        self._commands = self.node.create_publisher(JointTrajectory, "left/arm/command", qos.COMMAND)
+        self._estop = self.node.create_publisher(Bool, "estop", qos.LATCHED)
         self.start({**DEFAULTS, **parameters})
 
     # What it publishes
@@ -94,7 +95,7 @@ class DriverProcess(testing.NodeProcess):
 
     def estop_unlatched(self) -> None:
         """Assert the emergency stop from a publisher with volatile durability."""
-        publisher = self.node.create_publisher(Bool, "/estop", QoSProfile(depth=1))
+        publisher = self.node.create_publisher(Bool, "estop", QoSProfile(depth=1))
         self.wait_for(lambda: publisher.get_subscription_count() > 0, "discovery")
         publisher.publish(Bool(data=True))
 

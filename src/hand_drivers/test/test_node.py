@@ -112,6 +112,16 @@ def _periods(driver) -> int:
     return sum(map(int, driver.status.get("period_histogram", "0").split()))
 
 
+def test_drivers_of_one_name_in_two_namespaces_obey_only_their_own(driver, start_driver):
+    other = start_driver(namespace="hall/robot1").wait_until_ready()
+    other.follow(other.home + 0.2, lambda: np.abs(other.position - other.home - 0.2).max() < 0.01)
+    assert driver.trigger("stop").success and driver.status.get("chunks", "0") == "0"
+    driver.estop(True)
+    driver.wait_for_status(state="stopped")
+    assert np.abs(driver.position - driver.home).max() < 1e-6
+    other.follow(other.home, lambda: np.abs(other.position - other.home).max() < 0.01)
+
+
 def test_a_chunk_in_another_joint_order_moves_the_named_joints(driver):
     target = driver.home + np.linspace(-0.2, 0.2, 7)
     backwards = tuple(reversed(driver.robot.joints))

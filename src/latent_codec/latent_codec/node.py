@@ -1,4 +1,4 @@
-"""`codec_node`: joint states of one side to `/S/latent_state`, `/S/latent_action` to arm and hand commands.
+"""`codec_node`: joint states of one side to `S/latent_state`, `S/latent_action` to arm and hand commands.
 
 What it refuses it does not publish: the drivers then decelerate and hold when their command timeout passes. The reason
 is in the diagnostics `codec/<side>`.
@@ -41,7 +41,7 @@ IN_MOTION_S = 0.5  # after a chunk; drivers hold sooner
 class CodecParameters(CodecSettings, parameters.Parameters):
     """Parameters of the codec node of one side."""
 
-    side: Literal["left", "right"] = Field(description="side of the robot; its topics are below /<side>")
+    side: Literal["left", "right"] = Field(description="side of the robot; its topics are below <side>")
     arm: str = Field(description="embodiment of the arm")
     hand: str = Field(description="embodiment of the hand or gripper")
     bundle: str = Field(description="directory of the codec bundle")
@@ -94,22 +94,22 @@ class CodecNode(lifecycle.Lifecycle):
 
     def _open(self, side: str) -> None:
         self._warm_up()
-        self._state = self.keep(self.create_publisher(JointState, f"/{side}/latent_state", qos.STATE))
+        self._state = self.keep(self.create_publisher(JointState, f"{side}/latent_state", qos.STATE))
         self._commands = {
-            part: self.keep(self.create_publisher(JointTrajectory, f"/{side}/{part}/command", qos.COMMAND))
+            part: self.keep(self.create_publisher(JointTrajectory, f"{side}/{part}/command", qos.COMMAND))
             for part in self.robots
         }
         self._polled: list[PolledSubscription] = []
         for part in self.robots:
-            topic, receive = f"/{side}/{part}/joint_states", partial(self._on_joint_state, part)
+            topic, receive = f"{side}/{part}/joint_states", partial(self._on_joint_state, part)
             self._polled.append(
                 PolledSubscription(self, JointState, topic, receive, qos.STATE, self._refuse, serialized=True)
             )
             self.keep(self._polled[-1].subscription)
-        action = (JointTrajectory, f"/{side}/latent_action", self._on_action, qos.COMMAND, self._on_conflict)
+        action = (JointTrajectory, f"{side}/latent_action", self._on_action, qos.COMMAND, self._on_conflict)
         self._actions = self.keep(AwaitedSubscription(self, *action, serialized=True))
         # Not kept for latecomers, as what drivers publish there.
-        self._estop = self.keep(self.create_publisher(Bool, "/estop", QoSProfile(depth=10)))
+        self._estop = self.keep(self.create_publisher(Bool, "estop", QoSProfile(depth=10)))
         self.keep(diagnostics.DiagnosticsPublisher(self, f"codec/{side}", self._diagnose))
 
     def _warm_up(self) -> None:

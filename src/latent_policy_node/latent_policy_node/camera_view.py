@@ -28,7 +28,7 @@ class CameraView:
     def __init__(
         self, node: Node, image_topic: str, trained_deg: float | None, refuse: Callable[[str], None] | None = None
     ) -> None:
-        topic = f"{image_topic.rpartition('/')[0]}/camera_info"
+        topic = f"{image_topic[: image_topic.rfind('/') + 1]}camera_info"
         self._node, self._trained_deg = node, trained_deg
         self._inbox = PolledSubscription(node, CameraInfo, topic, self._on_info, qos.CAMERA_INFO, refuse)
         self.subscription = self._inbox.subscription

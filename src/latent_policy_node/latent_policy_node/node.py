@@ -1,7 +1,7 @@
 """`policy_node`: camera images and latent states in, latent chunks out; inference in a thread of its own.
 
-Subscribes `/camera/<name>/image_raw` and `/<side>/latent_state`; publishes `/<side>/latent_action`, stamped with the
-image's acquisition time, and `/<side>/observation`: which latent state went with the image. An image's arrival triggers
+Subscribes `camera/<name>/image_raw` and `<side>/latent_state`; publishes `<side>/latent_action`, stamped with the
+image's acquisition time, and `<side>/observation`: which latent state went with the image. An image's arrival triggers
 inference, nothing else does: no image, no motion. `camera_info` beside the images gives their field of view.
 """
 
@@ -46,7 +46,7 @@ class PolicyParameters(LoopSettings, Inference, Parameters):
 
     bundle: str = Field(description="directory of the policy bundle")
     latent_space: str = Field(default="", description="latent space that the codecs speak; empty: the bundle's own")
-    image_topic: str = Field(default="", description="image topic; empty: /camera/<name in the bundle>/image_raw")
+    image_topic: str = Field(default="", description="image topic; empty: camera/<name in the bundle>/image_raw")
     threads: int = Field(default=1, ge=1, le=64, description="threads of one inference")
 
 
@@ -84,15 +84,15 @@ class PolicyNode(Lifecycle):
         self._loop = PolicyLoop(policy, parameters)
         self._counts.clear()
         self._trace, self._hops, self._reason, self._fault = LatencyTrace(), HopLog(POLICY), "inactive", ""
-        self._connect(parameters.image_topic or f"/camera/{next(iter(policy.cameras))}/image_raw")
+        self._connect(parameters.image_topic or f"camera/{next(iter(policy.cameras))}/image_raw")
 
     def _connect(self, image_topic: str) -> None:
         self._chunks = {
-            side: self.keep(self.create_publisher(JointTrajectory, f"/{side}/latent_action", qos.COMMAND))
+            side: self.keep(self.create_publisher(JointTrajectory, f"{side}/latent_action", qos.COMMAND))
             for side in self._policy.sides
         }
         self._observations = {
-            side: self.keep(self.create_publisher(TimeReference, f"/{side}/observation", qos.COMMAND))
+            side: self.keep(self.create_publisher(TimeReference, f"{side}/observation", qos.COMMAND))
             for side in self._policy.sides
         }
         self._images = self.keep(
@@ -103,7 +103,7 @@ class PolicyNode(Lifecycle):
         self.keep(self._view.subscription)
         self._polled: list[PolledSubscription] = []
         for side in self._policy.sides:
-            topic, receive = f"/{side}/latent_state", partial(self._on_state, side)
+            topic, receive = f"{side}/latent_state", partial(self._on_state, side)
             self._polled.append(
                 PolledSubscription(self, JointState, topic, receive, qos.STATE, self._on_conflict, serialized=True)
             )

@@ -1,4 +1,4 @@
-"""One diagnostic status per node on /diagnostics, in every lifecycle state."""
+"""One diagnostic status per node on `diagnostics` of its namespace, in every lifecycle state."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DiagnosticsPublisher:
     def __init__(self, node: Node, name: str, collect: Callable[[], Report]) -> None:
         self._node, self._name, self._collect = node, name, collect
         self._ports, self._hidden = Ports(), False
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._publisher = node.create_publisher(DiagnosticArray, "diagnostics", 10)
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)  # setting back the system clock must not stop the timer
         self._timer = node.create_timer(PERIOD_S, self.publish, clock=self._clock)
 

@@ -27,6 +27,7 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from std_srvs.srv import Trigger
 
+from contracts.station import full_name
 from node_kit import messages
 
 HANGING_S = 30.0  # far more than anything waited for takes: what reaches it hangs
@@ -84,10 +85,10 @@ def write_plugin(directory: Path, group: str, name: str, source: str, attribute:
 class Peer:
     """A node of the test, in a context of its own, that talks to the node under test as the rest of the graph would."""
 
-    def __init__(self, name: str = "test") -> None:
+    def __init__(self, name: str = "test", namespace: str = "") -> None:
         self._context = Context()
         rclpy.init(args=[], context=self._context)
-        self.node = rclpy.create_node(name, context=self._context)
+        self.node = rclpy.create_node(name, context=self._context, namespace=namespace)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
 
@@ -128,7 +129,7 @@ class Peer:
             self._executor.spin_once(timeout_sec=left)
 
     def call(self, kind: type, service: str, request: object) -> Any:
-        """Call a service of a node, "/node/service", and return its response."""
+        """Call a service of a node, "node/service", and return its response."""
         client = self.node.create_client(kind, service)
         self.wait_for(client.service_is_ready, f"the service {service}")
         self.wait_until_discovered_by(service.rsplit("/", 1)[0])
@@ -182,28 +183,31 @@ class NodeProcess(Peer):
     Subscribe before `start`, and nothing that the node publishes is missed.
     """
 
-    def __init__(self, directory: Path, module: str, name: str, status: str) -> None:
+    def __init__(self, directory: Path, module: str, name: str, status: str, namespace: str = "") -> None:
         """Prepare, without starting the process.
 
         Args:
             directory: For parameters and stderr; plug-ins that `write_plugin` wrote there are found.
             module: Python module that runs the node, "hand_drivers.node".
             name: Name that the node is given.
-            status: Name of its status in /diagnostics.
+            status: Name of its status in the diagnostics.
+            namespace: Of the node and the peer, without a slash at its beginning.
         """
-        super().__init__()
+        super().__init__(namespace=namespace)
         self.name = name
+        self._namespace, self._stem = namespace, full_name(namespace, name).strip("/").replace("/", "_")
         self.reports: list[tuple[int, dict[str, str]]] = []  # stamp (ns) and content of each of its diagnostics
         self._directory, self._module, self._status = directory, module, status
-        self._stderr = directory / f"{name}.stderr"
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, DIAGNOSTICS)
+        self._stderr = directory / f"{self._stem}.stderr"
+        self.node.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, DIAGNOSTICS)
 
     def start(self, parameters: Mapping[str, object], environment: Mapping[str, str] | None = None) -> None:
         """Start the process."""
         # JSON is YAML; a file, since the command line would take a JSON string for a mapping.
-        file = self._directory / f"{self.name}.yaml"
+        file = self._directory / f"{self._stem}.yaml"
         file.write_text(json.dumps({"/**": {"ros__parameters": dict(parameters)}}))
-        arguments = ["--ros-args", "-r", f"__node:={self.name}", "--params-file", str(file)]
+        names = ["-r", f"__node:={self.name}", "-r", f"__ns:=/{self._namespace}"]
+        arguments = ["--ros-args", *names, "--params-file", str(file)]
         path = os.pathsep.join([str(self._directory), os.environ.get("PYTHONPATH", "")])
         env = {**os.environ, "PYTHONPATH": path, **(environment or {})}
         with self._stderr.open("w") as output:
@@ -229,13 +233,13 @@ class NodeProcess(Peer):
 
     def trigger(self, service: str) -> Trigger.Response:
         """Call one of the node's own services without arguments."""
-        return self.call(Trigger, f"/{self.name}/{service}", Trigger.Request())
+        return self.call(Trigger, f"{self.name}/{service}", Trigger.Request())
 
     def change_state(self, transition: int) -> bool:
         """Request a transition of the life cycle; whether it succeeded."""
         request = ChangeState.Request()
         request.transition.id = transition
-        return self.call(ChangeState, f"/{self.name}/change_state", request).success
+        return self.call(ChangeState, f"{self.name}/change_state", request).success
 
     def signal(self, number: signal.Signals) -> int:
         """Send a signal and return the exit code."""

@@ -14,6 +14,7 @@ import pytest
 from bringup_helpers import CODEC, ArmSpeeds, alive, nodes_of
 from drifting_policy import write_policy
 
+from episodes.bag import EpisodeReader
 from node_kit.testing import until
 
 pytestmark = pytest.mark.system
@@ -22,11 +23,12 @@ pytestmark = pytest.mark.system
 class Demo:
     """One run of the demo in a folder of its own."""
 
-    def __init__(self, folder: Path, port: int, seconds: float) -> None:
+    def __init__(self, folder: Path, port: int, seconds: float, namespace: str = "") -> None:
         self.report_file, self.folder = folder / "demo.json", folder
         policy = write_policy(folder / "policy", CODEC)
         argv = [sys.executable, "-m", "bringup.demo", f"codec:={CODEC}", f"policy:={policy}", f"port:={port}"]
         argv += [f"seconds:={seconds}", "--json", str(self.report_file)]
+        argv += [f"namespace:={namespace}"] if namespace else []
         env = {**os.environ, "CROSSHAND_WS": str(folder)}
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
@@ -38,8 +40,9 @@ class Demo:
         return json.loads(self.report_file.read_text())
 
 
-def test_the_demo_leaves_a_report_a_video_and_a_bag(tmp_path: Path, free_port: int) -> None:
-    demo = Demo(tmp_path, free_port, seconds=4.0)
+@pytest.mark.parametrize("namespace", ["", "hall/robot1"])
+def test_the_demo_leaves_a_report_a_video_and_a_bag(tmp_path: Path, free_port: int, namespace: str) -> None:
+    demo = Demo(tmp_path, free_port, 4.0, namespace)
     status, out, errors = demo.finish(90.0)
     assert status == 0, out + errors
     report = demo.report()
@@ -51,7 +54,9 @@ def test_the_demo_leaves_a_report_a_video_and_a_bag(tmp_path: Path, free_port: i
     assert "died" not in report
     run = next((tmp_path / "out").glob("run-*"))
     assert (run / "demo.mp4").stat().st_size > 1000
-    assert list(run.glob("bag/*/*.mcap"))
+    with EpisodeReader(next(run.glob("bag/*/"))) as bag:
+        assert bag.metadata is not None and bag.metadata.namespace == namespace
+        assert bag.topics["/left/arm/command"].count > 0  # without the namespace
     assert "Traceback" not in out + errors + "".join(log.read_text() for log in run.glob("logs/*.log"))
 
 

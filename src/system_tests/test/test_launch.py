@@ -98,6 +98,20 @@ def test_a_killed_node_of_a_launch_stops_motion(launched: Launched, emergency_st
     assert not alive(other)
 
 
+@pytest.mark.parametrize(
+    ("pushed", "given", "expected"),
+    [
+        ("", ["namespace:=robot1"], ["namespace:=robot1"]),
+        ("/hall", ["seconds:=1"], ["seconds:=1", "namespace:=hall"]),
+        ("/hall", ["namespace:=robot1", "seconds:=1"], ["seconds:=1", "namespace:=hall/robot1"]),
+    ],
+)
+def test_a_pushed_namespace_is_that_of_the_station(pushed: str, given: list[str], expected: list[str]) -> None:
+    from bringup.launching import within
+
+    assert within(pushed, given) == expected
+
+
 INCLUDE = """
 import sys
 from launch import LaunchDescription, LaunchService
@@ -133,7 +147,8 @@ def test_a_launch_file_refuses_an_unknown_hand_in_one_line(file: Path, tmp_path:
     [
         ("lefthand:=inspire", "argument: found 'lefthand', expected 'left_hand'"),
         ("backed:=sim", "argument: found 'backed', expected 'backend'"),
-        ("namespace:=robot1", "argument: found 'namespace', expected one of station, left_hand,"),
+        ("namespaces:=robot1", "argument: found 'namespaces', expected 'namespace'"),
+        ("namespace:=robot-1", "arguments: namespace: found 'robot-1'"),
         ("sides.left.hnd.embodiment:=inspire", "sides.left.hnd: found an unknown field, expected 'hand'"),
     ],
 )
