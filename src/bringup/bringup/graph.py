@@ -162,6 +162,8 @@ def _camera(name: str, camera: Camera, station_path: Path) -> NodeDescription:
     }
     if options:
         parameters["options"] = json.dumps(options)
+    if camera.calibration and camera.source != "simulated":
+        parameters["calibration"] = camera.calibration
     return NodeDescription(f"{name}_camera", "camera_node", "camera_node", parameters, CAMERAS)
 
 

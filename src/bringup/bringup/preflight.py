@@ -13,7 +13,7 @@ from bringup.executables import ExecutableError, command
 from bringup.graph import NodeDescription
 from contracts import claims, plugins
 from contracts.rendering import no_rendering
-from contracts.station import Station
+from contracts.station import Camera, Station
 
 EGL_TEST = "import mujoco; mujoco.Renderer(mujoco.MjModel.from_xml_string('<mujoco/>'), 16, 16).close()"
 EGL_TIMEOUT_S = 30.0
@@ -79,13 +79,24 @@ def check_bundles(station: Station) -> None:
     for name in policy.policy.observation.cameras:
         _expect_known("cameras: the policy's camera", name, station.cameras)
         camera = station.cameras[name]
-        fovy_deg = camera.fovy_deg if camera.source == "simulated" else None  # of others by their first CameraInfo
-        check_camera(f"cameras.{name}", camera, policy.policy.trained(name), fovy_deg)
+        check_camera(f"cameras.{name}", camera, policy.policy.trained(name), _fovy_deg(name, camera))
     fits = sorted({camera.fit for camera in station.cameras.values() if camera.fit is not None})
     if len(fits) > 1:
         raise PreflightError(f"cameras: found the fits {' and '.join(fits)}, expected one, that of the policy's camera")
     for side in policy.policy.sides:
         _expect_known("sides: the policy's side", side, station.sides)
+
+
+def _fovy_deg(name: str, camera: Camera) -> float | None:
+    """Vertical field of view of a camera, degrees; None if only the camera itself may know it."""
+    from camera_node.info import calibrated_fovy_deg, load_calibration
+
+    if camera.source == "simulated":
+        return camera.fovy_deg
+    if not camera.calibration:
+        return None
+    found = _or_error(f"cameras.{name}.calibration", load_calibration, Path(camera.calibration))
+    return calibrated_fovy_deg(found)
 
 
 def check_executables(nodes: Sequence[NodeDescription]) -> None:

@@ -59,10 +59,11 @@ class Driver(Schema):
 
 
 class Images(Schema):
-    """Images published by all cameras, and those received by the policy."""
+    """Images published by all cameras, and those received by the policy; the field of view that it reports."""
 
     published: int
     received: int
+    field_of_view: str = ""
 
 
 class Guard(Schema):
@@ -162,8 +163,11 @@ def build(
 def images(statuses: Statuses) -> Images:
     """Numbers of images published by all cameras and received by the policy."""
     published = sum(_count(status, "published") for status in _named(statuses, "camera/").values())
+    policy = statuses.get("policy", Status("policy"))
     return Images(
-        published=published, received=sum(_count(s, "images_received") for s in _named(statuses, "policy").values())
+        published=published,
+        received=_count(policy, "images_received"),
+        field_of_view=policy.values.get("field_of_view", ""),
     )
 
 

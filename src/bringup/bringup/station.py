@@ -149,7 +149,7 @@ def _leave_devices(content: dict[str, Any]) -> None:
             if "embodiment" in part:
                 part.update(device="", address="", options={})
     for camera in content["cameras"].values():
-        camera.update(source=SIMULATED, options={})
+        camera.update(source=SIMULATED, options={}, calibration="")
 
 
 def _resolve(station: Station, file: Any) -> Station:
@@ -159,6 +159,7 @@ def _resolve(station: Station, file: Any) -> Station:
             _resolve_part(parts[part], station, side, part, file)
     for name, camera in content["cameras"].items():
         camera["source"] = camera["source"] or _simulated(station, f"cameras.{name}.source", file)
+        camera["calibration"] = str(paths.absolute(camera["calibration"])) if camera["calibration"] else ""
     for field in ("codec", "policy"):
         content[field] = str(paths.absolute(content[field]))
     content["record"]["directory"] = str(paths.absolute(content["record"]["directory"]))

@@ -18,6 +18,16 @@ from contracts.station import station_file
 pytestmark = pytest.mark.graph
 
 
+CALIBRATION = """
+image_width: 320
+image_height: 180
+camera_matrix: {rows: 3, cols: 3, data: [180, 0, 160, 0, 180, 90, 0, 0, 1]}
+distortion_coefficients: {rows: 1, cols: 5, data: [0, 0, 0, 0, 0]}
+rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+projection_matrix: {rows: 3, cols: 4, data: [180, 0, 160, 0, 0, 180, 90, 0, 0, 0, 1, 0]}
+"""
+
+
 class Demo:
     """A workspace with small but valid bundles, and the demo's command line in it."""
 
@@ -161,6 +171,18 @@ def test_a_camera_of_another_field_of_view_is_refused_with_both_named(demo: Demo
 def test_cropping_a_camera_narrows_its_field_of_view(demo: Demo) -> None:
     line = demo.refusal("cameras.front.width:=180", "cameras.front.height:=180", "cameras.front.fit:=crop")
     assert "found a vertical field of view of 35.0 degrees, expected 58.7, which crop turns into the 35.0 of" in line
+
+
+def test_a_real_camera_whose_calibration_shows_another_field_of_view_is_refused(demo: Demo) -> None:
+    file = demo.folder / "front.yaml"
+    file.write_text(CALIBRATION)
+    line = demo.refusal("cameras.front.source:=v4l2", f"cameras.front.calibration:={file}")
+    assert "cameras.front: found a vertical field of view of 53.1 degrees, expected the 35.0 of the policy's" in line
+
+
+def test_a_calibration_that_is_missing_is_named(demo: Demo) -> None:
+    line = demo.refusal("cameras.front.source:=v4l2", "cameras.front.calibration:=/nowhere/front.yaml")
+    assert "cameras.front.calibration: /nowhere/front.yaml" in line
 
 
 def test_a_mistyped_argument_is_named(demo: Demo) -> None:

@@ -110,6 +110,13 @@ def test_options_of_a_camera_are_its_own() -> None:
     assert json.loads(nodes["front_camera"].parameters["options"]) == options
 
 
+def test_a_calibration_is_given_to_cameras_that_are_not_simulated() -> None:
+    given = {"cameras.front.calibration": "/lab/front.yaml"}
+    real = described(**{"cameras.front.source": "v4l2"}, **given)["front_camera"].parameters
+    assert real["calibration"] == "/lab/front.yaml"
+    assert "calibration" not in described(**given)["front_camera"].parameters
+
+
 def test_every_topic_of_the_loop_is_recorded() -> None:
     topics = described()["recorder"].parameters["topics"]
     for topic in ("camera/front/image_raw", "left/arm/joint_states", "right/hand/command", "left/latent_action"):

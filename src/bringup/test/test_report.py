@@ -21,6 +21,7 @@ HASHES = {"policy": "a" * 64, "codec": "b" * 64}
 RECORDED = {
     "simulation": {"task": "pick_place", "picks": "22", "successes": "20", "real_time_factor": "0.998"},
     "policy": {
+        "field_of_view": "35.0 degrees, 35.0 in the training",
         "inference_ms_p50": "18.2",
         "inference_ms_p99": "25.1",
         "inference_ms_max": "40",
@@ -104,7 +105,8 @@ def test_the_report_of_a_whole_run_has_every_figure() -> None:
     ]  # fmt: skip
     assert (content["task"], content["left_hand"], content["right_hand"]) == ("pick_place", "inspire", "ability")
     assert (content["picks"], content["successes"], content["real_time_factor"]) == (22, 20, 0.998)
-    assert content["images"] == {"published": 4500, "received": 4500}
+    view = "35.0 degrees, 35.0 in the training"
+    assert content["images"] == {"published": 4500, "received": 4500, "field_of_view": view}
     assert content["guard"] == {"limited": 8, "held": 12, "refused": 0}
     assert set(content["drivers"]) == {"left/arm", "left/hand", "right/arm", "right/hand"}
     assert content["drivers"]["left/arm"] == {"rate_hz": 100.0, "period_jitter_ms_p99": 0.7, "overruns": 1}

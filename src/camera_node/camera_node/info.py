@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo
 from camera_node.source import SourceError
 from contracts.errors import FileError, validate
 from contracts.files import read_mapping
-from contracts.framing import focal_px
+from contracts.framing import focal_px, pinhole_fovy_deg
 
 
 class Matrix(BaseModel):
@@ -79,6 +79,11 @@ def calibrated(calibration: Calibration) -> CameraInfo:
         r=calibration.rectification_matrix.data,
         p=calibration.projection_matrix.data,
     )
+
+
+def calibrated_fovy_deg(calibration: Calibration) -> float | None:
+    """Vertical field of view of a calibration, degrees; None if it is impossible."""
+    return pinhole_fovy_deg(calibration.image_height, calibration.camera_matrix.data[4])
 
 
 def pinhole(width: int, height: int, fovy_deg: float) -> CameraInfo:

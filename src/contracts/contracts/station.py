@@ -96,6 +96,7 @@ class Camera(Schema):
     height: int = Field(240, ge=16, le=4096, description="pixels")
     rate_hz: float = Field(30.0, ge=0.1, le=240.0, description="frames per second")
     fovy_deg: float = Field(45.0, gt=1.0, lt=170.0, description="vertical field of view, simulated cameras")
+    calibration: str = Field("", max_length=4096, description="file of camera_calibration; not of simulated cameras")
     fit: Fit | None = Field(None, description=FIT_DESCRIPTION)
     pose: View
     options: dict[str, Any] = Field(default_factory=dict, description="settings of the camera plug-in")
