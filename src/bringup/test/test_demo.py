@@ -173,7 +173,7 @@ def test_cropping_a_camera_narrows_its_field_of_view(demo: Demo) -> None:
     assert "found a vertical field of view of 35.0 degrees, expected 58.7, which crop turns into the 35.0 of" in line
 
 
-def test_a_real_camera_whose_calibration_shows_another_field_of_view_is_refused(demo: Demo) -> None:
+def test_a_real_camera_calibrated_to_another_field_of_view_is_refused(demo: Demo) -> None:
     file = demo.folder / "front.yaml"
     file.write_text(CALIBRATION)
     line = demo.refusal("cameras.front.source:=v4l2", f"cameras.front.calibration:={file}")

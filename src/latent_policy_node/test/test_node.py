@@ -135,7 +135,7 @@ def test_a_camera_without_camera_info_is_accepted_and_named(world: World) -> Non
     assert world.policy.stderr.count(f"field of view {unknown}") == 1
 
 
-def test_another_field_of_view_stops_the_policy_until_it_is_that_of_the_training(world: World) -> None:
+def test_another_field_of_view_than_in_training_stops_the_policy(world: World) -> None:
     infos = world.policy.node.create_publisher(CameraInfo, "/camera/front/camera_info", qos.IMAGE)
     world.refused("no_camera_info: /camera/front/camera_info is published, and none has come")
     infos.publish(camera_info(45.0))

@@ -7,7 +7,10 @@ import pytest
 from worlds import demonstrate_round, make_world
 
 import embodiments
+from episodes.bag import EpisodeReader, EpisodeWriter
+from simulation.collect import write_frame
 from simulation.demonstrator import Path, Waypoint, astray, demonstrate, upright
+from simulation.render import Renderer
 from simulation.trials import Trials
 
 HANDS = embodiments.names("hand") + embodiments.names("gripper")
@@ -55,6 +58,15 @@ def test_a_can_in_its_tray_is_left_there(world):
         assert np.linalg.norm(way[-1] - home) < 0.05
         assert len(way) <= 3
         assert np.linalg.norm(way[1:] - tray, axis=1).min() > 0.1
+
+
+def test_a_recorded_frame_comes_with_the_field_of_view_of_its_camera(world, tmp_path):
+    renderer = Renderer(world.model, "front", 320, 180)
+    with EpisodeWriter(tmp_path / "bag", None) as bag:
+        write_frame(bag, world, {"front": renderer}, [])
+    renderer.close()
+    with EpisodeReader(tmp_path / "bag") as reader:
+        assert reader.fovy_deg("front") == pytest.approx(35.0)
 
 
 @pytest.mark.parametrize("hand", HANDS)
