@@ -25,8 +25,8 @@ class FitOption(str, Enum):
 
 Size = tuple[int, int]  # height, width in pixels
 TOLERANCE = 0.02  # of the aspect ratio: 424x240 is taken for 16:9
-# Of the tangent of half the field of view, that is of the size of everything in the image. Cameras of one model differ
-# by 1 to 3 %; of two models, or of two modes of one, by 10 % and more.
+# Of the tangent of half the field of view, that is of the size of everything in the image. The shipped policy succeeds
+# with 5 % more or less as without, and fails at 26 of 30 picks with 20 % less; copies of one camera differ by less.
 VIEW_TOLERANCE = 0.05
 LEAST_FOVY_DEG, MOST_FOVY_DEG = 0.01, 179.0  # of lenses and their crops
 

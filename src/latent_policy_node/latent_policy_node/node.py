@@ -149,11 +149,12 @@ class PolicyNode(Lifecycle):
             self._observe(self._loop, messages.stamp_ns(message.header), pixels)
 
     def _observe(self, loop: PolicyLoop, stamp_ns: int, pixels: np.ndarray) -> None:
+        received_ns = time.time_ns()
         self._measure_rate(stamp_ns)
         if refusal := self._view.poll():
             self._refuse(refusal)
             return
-        self._received_ns, loop.fovy_deg = time.time_ns(), self._view.fovy_deg
+        self._received_ns, loop.fovy_deg = received_ns, self._view.fovy_deg
         loop.observe_image(stamp_ns, pixels)
         self._say(loop.image_refusal)
 
