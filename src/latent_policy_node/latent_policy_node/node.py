@@ -82,6 +82,8 @@ class PolicyNode(Lifecycle):
             raise BundleError(policy.directory, "first inference", status, "finite actions")
         self._policy = policy
         self._loop = PolicyLoop(policy, parameters)
+        if parameters.image_fit == "pad" != policy.trained.framing.fit:
+            log.warning(self, "image_fit: found pad, and the policy was trained on images without black bars")
         self._counts.clear()
         self._trace, self._hops, self._reason, self._fault = LatencyTrace(), HopLog(POLICY), "inactive", ""
         self._connect(parameters.image_topic or f"camera/{next(iter(policy.cameras))}/image_raw")

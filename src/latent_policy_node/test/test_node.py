@@ -240,6 +240,16 @@ def test_other_latent_space_than_the_codecs_is_refused_at_configure(bundle: Path
     assert SPACE in errors[0] and "other@0123456789ab" in errors[0] and "manifest.yaml" in errors[0]
 
 
+def test_black_bars_that_were_not_in_the_training_are_a_warning(bundle: Path, tmp_path: Path) -> None:
+    process = new_process(tmp_path, "padded_policy")
+    try:
+        process.start({"autostart": True, "bundle": str(bundle), "image_fit": "pad"})
+        words = "image_fit: found pad, and the policy was trained on images without black bars"
+        process.wait_for(lambda: words in process.stderr, "the warning")
+    finally:
+        process.close()
+
+
 def test_truncated_model_is_refused_at_configure(tmp_path: Path, refusal) -> None:
     model = write_bundle(tmp_path) / "policy.onnx"
     model.write_bytes(model.read_bytes()[:-10])
