@@ -16,6 +16,7 @@ from hand_drivers.commands import Commands
 from hand_drivers.device import Device, DeviceError, JointSample, checked, patiently
 from hand_drivers.guard import GuardStatus, MotionLimits, MotionState, brake, guard
 from hand_drivers.limit_monitor import LimitMonitor
+from hand_drivers.servo import LONG_GAP_S
 from hand_drivers.settings import DriverSettings
 from hand_drivers.state_machine import Mode
 from hand_drivers.status import ChunkStatus, Counts, State
@@ -42,6 +43,7 @@ class Driver:
         self.command: MotionState | None = None  # newest command
         self.fault = ""  # fault or loss of the device, until it is reset
         self.faults = 0  # how many there were
+        self.miss = ""  # the last time without a measurement, and why
         self._mode = Mode()
         self._wire = threading.RLock()
         self._dt = 1.0 / self.settings.rate_hz
@@ -56,6 +58,7 @@ class Driver:
         self._commanded_ns: int | None = None  # time of the last command, None after the start
         self._lagging_ns: int | None = None  # since when a following error is above _LAGGING
         self._silent_ns: int | None = None  # since when the device does not respond
+        self._missing = ""  # why
 
     @property
     def state(self) -> State:
@@ -199,7 +202,7 @@ class Driver:
             with self._wire:
                 if self._mode.connected:
                     self._exchange(now_ns)
-                    self._silent_ns = None
+                    self._found(now_ns)
         except DeviceError as error:
             self._miss(error, now_ns)
         except Exception as error:  # an error in a plug-in must not end the loop, which stops the device
@@ -222,8 +225,8 @@ class Driver:
         return True
 
     def _exchange(self, now_ns: int) -> None:
-        before, sample = self.command, checked(self.device.read(), self._joints)
-        assert before is not None, "the first command is set when the device is connected"
+        sample = checked(self.device.read(), self._joints)
+        before = self._last_command(now_ns)
         self.sample, reported = sample, self.device.fault()
         self._faulty |= reported is not None
         fault = reported or self._following_fault(before, sample, now_ns)
@@ -242,6 +245,15 @@ class Driver:
         elif not self._at_stop:  # at rest: the device's own stop, once
             self.device.stop()
             self._at_stop = True
+
+    def _last_command(self, now_ns: int) -> MotionState:
+        """The last command; at rest after a gap without commands, in which the robot has stopped there."""
+        command = self.command
+        assert command is not None, "the first command is set when the device is connected"
+        if self._commanded_ns is None or now_ns - self._commanded_ns <= LONG_GAP_S * SECOND:
+            return command
+        self.audit.start(command.position)
+        return MotionState.at_rest(command.position)
 
     def _following_fault(self, command: MotionState, sample: JointSample, now_ns: int) -> str:
         """The joint that does not follow its command, and its following error, as text; empty if all follow."""
@@ -315,9 +327,15 @@ class Driver:
         """
         self.counts.missed += 1
         self._at_stop = False  # the stop may not have arrived
-        self._silent_ns = now_ns if self._silent_ns is None else self._silent_ns
+        self._silent_ns, self._missing = self._silent_ns or now_ns, _words(error)
         if now_ns - self._silent_ns >= self.settings.device_timeout_s * SECOND:
             self._lose(error)
+
+    def _found(self, now_ns: int) -> None:
+        """Note for how long there was no measurement."""
+        if self._silent_ns is not None:
+            self.miss = f"{1e-6 * (now_ns - self._silent_ns):.0f} ms: {self._missing}"
+        self._silent_ns = None
 
     def _lose(self, error: Exception) -> None:
         reason = _words(error)

@@ -198,6 +198,7 @@ class DriverNode(Lifecycle):
             "refusal": driver.refusal,
             "missed": counts.missed,
             "lost": counts.lost,
+            "miss": driver.miss,
             "chunks": counts.chunks,
             "dropped": self._dropped.count,
             "outside_limits": driver.audit.outside,

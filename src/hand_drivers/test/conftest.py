@@ -21,7 +21,7 @@ class BenchDevice:
 
     def __init__(self) -> None:
         self.position = np.zeros(3)
-        self.runs: list[list[np.ndarray]] = []  # of each connection: the initial position, then the targets
+        self.runs: list[list[np.ndarray]] = []  # from rest: the initial position, then the targets
         self.plugged, self.connected = True, False
         self.stops = self.reads = 0
         self.frozen = False
@@ -34,6 +34,10 @@ class BenchDevice:
     def connect(self) -> None:
         self._require(self.plugged)
         self.connected = True
+        self.rest()
+
+    def rest(self) -> None:
+        """Come to rest without targets."""
         self.runs.append([self.position.copy()])
 
     @property

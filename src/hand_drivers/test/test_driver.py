@@ -29,13 +29,17 @@ class Bench:
     def __init__(self, device, limits, **settings) -> None:
         self.device, self.limits = device, limits
         self.driver = Driver(device, limits, stepped(**settings))
-        self.now = START
+        self.now = self.wrote_ns = START
         self.driver.start()
 
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds * 100)):
             self.now += PERIOD
+            if self.now - self.wrote_ns > 50 * MS and self.device.written:
+                self.device.rest()
+            count = len(self.device.written)
             self.driver.tick(self.now)
+            self.wrote_ns = self.now if len(self.device.written) > count else self.wrote_ns
 
     def send(self, points, age_ms=20, period_s=0.1) -> ChunkStatus:
         """A chunk whose first point is one period after its stamp."""
@@ -495,6 +499,33 @@ def test_a_scheduler_stall_does_not_make_the_device_lost(bench):
     assert (bench.driver.counts.missed, bench.driver.counts.lost) == (5, 0)
     assert bench.send([np.ones(3)]) is ChunkStatus.ACCEPTED
     bench.assert_motion_within_limits()
+
+
+def test_after_a_gap_without_commands_motion_starts_from_rest(bench):
+    moving(bench)
+    bench.now += 60 * MS  # the robot stops at its last target
+    reached = bench.device.position.copy()
+    bench.run(0.01)
+    assert bench.driver.state is State.TRACKING
+    assert (bench.device.position - reached <= 15.0 * 0.01**2 + 1e-9).all()
+    assert bench.driver.audit.outside == 0
+
+
+def test_a_driver_that_was_halted_longer_than_its_chunk_does_not_move_on(bench):
+    moving(bench)
+    bench.now += 1500 * MS
+    reached = bench.device.position.copy()
+    bench.run(0.5)
+    assert (bench.driver.state, bench.driver.reason) == (State.HOLDING, "command timeout")
+    assert (bench.device.position == reached).all()
+
+
+def test_the_last_time_without_a_measurement_is_named_with_its_cause(bench):
+    moving(bench).device.plugged = False
+    bench.run(0.05)
+    bench.device.plugged = True
+    bench.run(0.01)
+    assert bench.driver.miss == "50 ms: the cable is out"
 
 
 def test_a_following_error_stops_until_reset_at_the_measured_position(device, limits):
