@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-MOST = {"late_s": 60.0, "late_once_s": 60.0, "code": 0xFFFF}  # largest values; the others are 0 or 1
+MOST = {"late_s": 60.0, "late_once_s": 60.0, "pushed": 1.0, "code": 0xFFFF}  # largest values; the others are 0 or 1
 
 
 @dataclass
@@ -22,6 +22,8 @@ class Faults:
         frozen: Joints do not move, and their measured positions are constant.
         code: The device's error code.
         manual: An arm is in manual mode, and acknowledges other modes without entering them.
+        safeguard: A safeguard of the cell has stopped an arm, which is not in servo mode while it lasts.
+        pushed: Angle by which somebody turns the last joint of an arm that is not in servo mode, once, rad.
         timed_out: The motors stopped because commands were missing, and report it.
     """
 
@@ -34,6 +36,8 @@ class Faults:
     frozen: bool = False
     code: int = 0
     manual: bool = False
+    safeguard: bool = False
+    pushed: float = 0.0
     timed_out: bool = False
 
     @property

@@ -126,7 +126,7 @@ class TcpServer(contextlib.AbstractContextManager):
         self.host, self.port = self._listener.getsockname()[:2]
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
-        self._late = Outbox()
+        self._late: dict[socket.socket, Outbox] = {}  # a late response delays those of its own connection only
         self._loop = Loop(self._serve)
 
     def close(self) -> None:
@@ -140,15 +140,17 @@ class TcpServer(contextlib.AbstractContextManager):
         self.close()
 
     def _serve(self) -> None:
-        for key, _ in self._selector.select(self._late.wait_s):
+        for key, _ in self._selector.select(min((late.wait_s for late in self._late.values()), default=POLL_S)):
             if key.data is None:
                 client = self._listener.accept()[0]
                 self._selector.register(client, selectors.EVENT_READ, (client, self._make()))
+                self._late[client] = Outbox()
             elif not self._answer(*key.data):
                 self._close(key.data[0])
         if self._faults.refuse:
             self._drop()
-        self._late.flush()
+        for late in self._late.values():
+            late.flush()
 
     def _answer(self, client: socket.socket, protocol: Protocol) -> bool:
         """Respond to a client; False if its connection has ended, or must be closed."""
@@ -156,7 +158,7 @@ class TcpServer(contextlib.AbstractContextManager):
             data = client.recv(4096)
             if data:
                 answer = answered(protocol, data, self._faults)
-                self._late.put(self._faults.delay_s(), lambda: client.sendall(answer))
+                self._late[client].put(self._faults.delay_s(), lambda: client.sendall(answer))
                 return True
         except OSError:
             return False
@@ -171,4 +173,5 @@ class TcpServer(contextlib.AbstractContextManager):
 
     def _close(self, client: socket.socket) -> None:
         self._selector.unregister(client)
+        del self._late[client]
         client.close()

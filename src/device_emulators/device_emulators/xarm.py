@@ -16,8 +16,10 @@ from device_emulators.serve import TcpServer
 
 CONTROL_PORT, REPORT_PORT = 502, 30003
 JOINTS = 7
+LAST_JOINT = np.eye(JOINTS)[-1]
 VERSION = b"7,7,XI1305,AC1305,v2.3.0"
 REPORT_S = 0.01
+PUSH = 0.005  # rad in each REPORT_S, of a joint that is turned by hand
 STOPPED, READY = 4, 2
 GRIPPER, TOOL_BAUD = 8, 11  # Modbus address of the gripper; the code of 2 Mbaud
 GRIPPER_ERROR, GRIPPER_RESET, GRIPPER_TARGET, GRIPPER_POSITION = 0x000F, 0x0109, 0x0700, 0x0702
@@ -32,7 +34,7 @@ ERROR_BIT, NOT_READY_BIT, INVALID_BIT = 0x40, 0x10, 0x08
 class Gripper:
     """The Modbus registers of the gripper at the flange.
 
-    Supported faults: silent, frozen and code.
+    Supported faults: silent, late_once_s, frozen and code.
 
     Args:
         faults: Faults of the gripper.
@@ -77,7 +79,8 @@ class ControlBox:
 
     It executes servo targets only in mode 1, enabled, ready and without error; an error stops it until it is enabled
     again. It acknowledges them in other modes, too, and it acknowledges every change of its mode: but manual mode is
-    left to position mode only, and not while the fault `manual` is on, an operator's hand on the button.
+    left to position mode only, and not while the fault `manual` is on, an operator's hand on the button. `safeguard` is
+    the stop of a light curtain: it sets position mode and stops the box. A box that is not ready can be `pushed`.
     """
 
     def __init__(self, faults: Faults, joints: Joints, gripper: Gripper | None = None) -> None:
@@ -143,6 +146,7 @@ class ControlBox:
         if self.gripper.faults.silent:
             self.faults.code = NO_TOOL
             return b""
+        self.faults.late_once_s = self.gripper.faults.delay_s() or self.faults.late_once_s  # the box waits for it
         answer = self.gripper.answer(payload[2:])
         return None if answer is None else payload[:2] + answer
 
@@ -167,10 +171,19 @@ class ControlBox:
             self.state = STOPPED
         if self.faults.manual:
             self.mode = MANUAL_MODE
+        if self.faults.safeguard:
+            self.mode, self.state = POSITION_MODE, STOPPED
+
+    def _yield_to_push(self) -> None:
+        step = min(PUSH, self.faults.pushed)
+        if step and not self.ready:
+            self.faults.pushed -= step
+            self.joints.move(self.joints.target + step * LAST_JOINT)
 
     def report(self) -> bytes:
-        """A report, as sent on port 30003."""
+        """A report, as sent on port 30003 every REPORT_S."""
         self._follow_faults()
+        self._yield_to_push()
         angles = struct.pack("<7f", *self.position())
         rest = struct.pack("<6f", *[0.0] * 6) + struct.pack("<7f", *[0.0] * 7)
         body = bytes([self.mode << 4 | self.state]) + struct.pack(">H", 0) + angles + rest

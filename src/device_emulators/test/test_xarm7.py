@@ -236,6 +236,43 @@ def test_one_late_response_loses_nothing(bench):
     assert_one_late_response_loses_nothing(bench.device, ROBOT, bench.faults, 0.15)
 
 
+def test_a_call_that_takes_as_long_as_a_lost_packet_is_a_miss_and_no_loss(bench):
+    driver = started(bench.device, ROBOT, device_timeout_s=2.0)
+    bench.faults.late_once_s = 0.19
+    assert ticked_until(driver, lambda: driver.miss)
+    assert "no response in time" in driver.miss
+    assert driver.counts.lost == 0 and driver.state is State.HOLDING
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux's")
+def test_after_a_missing_response_the_late_ones_are_acknowledged_at_once(bench):
+    bench.device.connect()
+
+    def acknowledges_at_once():
+        return bench.device._arm.line.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)
+
+    assert until(lambda: bench.device.read() and not acknowledges_at_once())
+    bench.faults.silent = True
+    with pytest.raises(DeviceError, match="no response in time"):
+        until(lambda: bench.device.read() is None)
+    assert acknowledges_at_once()
+
+
+def test_a_reset_after_a_safeguard_starts_where_the_arm_was_pushed_to(bench):
+    driver = started(bench.device, ROBOT)
+    bench.faults.safeguard = True
+    assert ticked_until(driver, lambda: driver.state is State.STOPPED and driver.at_rest)
+    assert driver.reason == "the box is in mode 0 (position), expected 1 (servo)"
+    assert not driver.reset()[0]
+    bench.faults.pushed = 0.3
+    assert ticked_until(driver, lambda: bench.box.joints.position[-1] - HOME[-1] > 0.29)
+    bench.faults.safeguard = False
+    assert driver.reset() == (True, "holding")
+    assert bench.box.ready and bench.box.mode == xarm.SERVO_MODE
+    driver.tick(time.monotonic_ns())
+    assert bench.box.joints.target[-1] - HOME[-1] > 0.28
+
+
 def test_reading_a_closed_connection_is_an_error(bench):
     bench.device.connect()
     bench.device.read()
@@ -318,6 +355,16 @@ def test_a_gripper_and_its_arm_do_not_wait_for_each_other(bench, gripper):
     gripper.write(np.array([0.01]))
     assert until(lambda: abs(gripper.read().position[0] - 0.01) < 2e-4)
     assert until(lambda: np.abs(bench.device.read().position - target).max() < 1e-3)
+
+
+def test_a_late_response_of_a_gripper_does_not_delay_its_arm_s(bench, gripper):
+    bench.device.connect()
+    gripper.connect()
+    bench.box.gripper.faults.late_once_s = 30.0
+    assert until(lambda: not bench.box.gripper.faults.late_once_s)
+    then = bench.device.read().stamp_ns
+    assert until(lambda: bench.device.read().stamp_ns > then)
+    assert bench.faults.late_once_s == 0.0
 
 
 def test_a_gripper_s_error_stops_it_until_a_reset(bench, gripper):

@@ -33,7 +33,7 @@ class DriverSettings(ServoSettings):
     rate_hz: RateHz = Field(default_factory=RATE_HZ)
     publish_rate_hz: float = Field(default=50.0, gt=0, le=1000, description="rate of joint_states")
     device_timeout_s: float = Field(
-        default_factory=ByPart(arm=0.1, hand=0.05),
+        default_factory=ByPart(arm=0.16, hand=0.05),
         ge=0,
         le=5,
         description="a device without a measurement for so long is lost until reset; shorter for hands, whose last "

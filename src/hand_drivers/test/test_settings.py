@@ -25,7 +25,7 @@ def loopback(**options) -> LoopbackDevice:
 
 def test_defaults_of_arms_and_hands_differ_where_their_devices_do():
     arm, hand = parameters(), parameters(part="hand")
-    assert (arm.rate_hz, arm.device_timeout_s, arm.max_following_error) == (250.0, 0.1, 0.4)
+    assert (arm.rate_hz, arm.device_timeout_s, arm.max_following_error) == (250.0, 0.16, 0.4)
     assert (hand.rate_hz, hand.device_timeout_s, hand.max_following_error) == (100.0, 0.05, 0.0)
     assert parameters(part="hand", device_timeout_s=0.0).device_timeout_s == 0.0
 

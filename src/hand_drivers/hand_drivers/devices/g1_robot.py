@@ -47,7 +47,7 @@ class G1Options(Options):
         default=2.0, ge=0.1, le=3, description="duration of taking the arms over, and of handing them back, s"
     )
     max_age_s: float = Field(
-        default=0.1, gt=0, le=1, description="age from which a measurement is refused, s: a miss in each period"
+        default=0.05, gt=0, le=1, description="age from which a measurement is refused, s: a miss in each period"
     )
     connect_s: float = Field(default=5.0, gt=0, le=60, description="longest wait for the first measurement, s")
 

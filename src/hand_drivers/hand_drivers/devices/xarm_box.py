@@ -11,9 +11,11 @@ from typing import Any
 from pydantic import Field
 
 from hand_drivers.device import DeviceError
+from hand_drivers.devices.modbus_tcp import QUICK_ACK
 from node_kit.scheduling import schedule_in_real_time
 
 CONTROL_PORT = 502
+NO_RESPONSE = 3  # the SDK's code
 PORT = Field(default=CONTROL_PORT, ge=1, le=65535, description="control port of the box; another only for emulators")
 
 
@@ -23,24 +25,35 @@ def place(address: str, port: int) -> str:
 
 
 class Box:
-    """The SDK's object; exceptions of its calls become DeviceErrors, such as an IndexError for a short response."""
+    """The SDK's object; exceptions of its calls become DeviceErrors, such as an IndexError for a short response.
+
+    After a missing response the next ones are acknowledged at once: a box may hold a response back until the late one
+    before it is acknowledged, which Linux delays by 40 ms, as long as the driver waits.
+    """
 
     def __init__(self, arm: Any) -> None:
         self._arm = arm
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._arm, name)
-        return _guarded(name, found) if callable(found) else found
+        return self._guarded(name, found) if callable(found) else found
 
+    def _guarded(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            try:
+                found = call(*args, **kwargs)
+                if (found[0] if isinstance(found, tuple) else found) == NO_RESPONSE:
+                    self.line.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
+                return found
+            except Exception as error:  # the SDK raises bare exceptions
+                raise DeviceError(f"{name}: {type(error).__name__}: {error}") from error
 
-def _guarded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return call(*args, **kwargs)
-        except Exception as error:  # the SDK raises bare exceptions
-            raise DeviceError(f"{name}: {type(error).__name__}: {error}") from error
+        return guarded
 
-    return guarded
+    @property
+    def line(self) -> socket.socket:
+        """The SDK's connection, for which it has no public name."""
+        return self._arm._arm.arm_cmd.arm_port.com
 
 
 def open_box(address: str, port: int, answer_s: float, connect_s: float, priority: int = 0) -> Box:
