@@ -16,6 +16,7 @@ from contracts.axes import WRIST_SIZE
 from contracts.bundle import BundleError
 from contracts.chunk import SECOND, Chunk, after, hold
 from contracts.framing import Fit, framed, size_text
+from contracts.freshness import Freshness, freshness
 from contracts.image_contract import FIT_DESCRIPTION, check_fit, fit_for, view_difference
 from contracts.manifest import MANIFEST_NAME
 from contracts.servo import ServoSettings
@@ -35,6 +36,7 @@ from latent_policy_node.policy import Observation, Policy
 STATE_HISTORY = 64
 # A camera's jitter must not turn "every third frame" into "every fourth".
 PERIOD_TOLERANCE = 0.15
+TOO_LATE = "too_late"
 
 
 class LoopSettings(BaseModel):
@@ -84,7 +86,8 @@ class Decision:
     """The result of one step.
 
     Attributes:
-        status: "ok", "idle" (no new image is due), or why the observation or the inference was refused.
+        status: "ok", "idle" (no new image is due), TOO_LATE (robots would not follow the chunk any more), or why the
+            observation or the inference was refused.
         stamp_ns: Stamp of the image.
         chunks: Side -> chunk; empty unless the status is "ok".
         inference_ms: Duration of the inference.
@@ -229,6 +232,8 @@ class PolicyLoop:
         actions, status = self.policy.infer(observation, self.policy.noise(self._rng(frame.stamp_ns)))
         inference_ms = 1e3 * (time.perf_counter() - began)
         now_ns, fade = clock(), self.settings.crossfade_s
+        if actions and freshness(frame.stamp_ns, now_ns, self.settings.publish_horizon_s) is Freshness.STALE:
+            return Decision(TOO_LATE, frame.stamp_ns, {}, inference_ms, now_ns)
         chunks = {}
         for side, points in actions.items():
             new = Chunk(frame.stamp_ns, self.policy.times_s, points)

@@ -25,7 +25,7 @@ from contracts.latency import LatencyTrace
 from contracts.manifest import MANIFEST_NAME
 from contracts.station import Inference
 from latent_policy_node.camera_view import CameraView
-from latent_policy_node.loop import PERIOD_TOLERANCE, Decision, LoopSettings, PolicyLoop
+from latent_policy_node.loop import PERIOD_TOLERANCE, TOO_LATE, Decision, LoopSettings, PolicyLoop
 from latent_policy_node.observation_checks import ImageRate
 from latent_policy_node.policy import Policy, PolicyStatus
 from node_kit import cdr, log, messages, qos
@@ -81,7 +81,7 @@ class PolicyNode(Lifecycle):
         if status is not PolicyStatus.OK:
             raise BundleError(policy.directory, "first inference", status, "finite actions")
         self._policy = policy
-        self._loop = PolicyLoop(policy, parameters)
+        self._loop, self._horizon_s = PolicyLoop(policy, parameters), parameters.publish_horizon_s
         if parameters.image_fit == "pad" != policy.trained.framing.fit:
             log.warning(self, "image_fit: found pad, and the policy was trained on images without black bars")
         self._counts.clear()
@@ -213,6 +213,10 @@ class PolicyNode(Lifecycle):
             inbox.deliver()
 
     def _conclude(self, decision: Decision, received_ns: int) -> None:
+        if decision.status == TOO_LATE:
+            self._trace.add(decision.inference_ms)
+            self._refuse(self._why_too_late(decision))
+            return
         if decision.status not in QUIET:
             refusal = self._loop.image_refusal if self._loop is not None else ""
             self._refuse(f"{decision.status}: {refusal}" if refusal else decision.status)
@@ -224,6 +228,11 @@ class PolicyNode(Lifecycle):
             self._hops.add(decision.stamp_ns, received_ns, began_ns, decision.inferred_ns, published_ns)
             self._counts["chunks"] += 1
             self._reason = ""
+
+    def _why_too_late(self, decision: Decision) -> str:
+        age_ms, horizon_ms = 1e-6 * (decision.inferred_ns - decision.stamp_ns), 1e3 * self._horizon_s
+        times = f"inference took {decision.inference_ms:.0f} ms and ended {age_ms:.0f} ms after the image"
+        return f"{TOO_LATE}: {times}, whose chunk is followed for {horizon_ms:.0f} ms"
 
     def _publish(self, decision: Decision) -> int:
         """Publish the chunks; returns when that started, ns of system time."""

@@ -124,6 +124,18 @@ def test_without_an_image_inference_is_refused(bench: Bench) -> None:
     assert bench.step().status == "no_image"
 
 
+def test_a_chunk_that_robots_would_not_follow_any_more_is_not_sent(bench: Bench) -> None:
+    bench.see()
+    times = iter((bench.now_ns, bench.now_ns + 201 * MS))  # of the checks, and of the end of the inference
+    late = bench.loop.step(lambda: next(times))
+    assert (late.status, dict(late.chunks)) == ("too_late", {}) and late.inferred_ns == bench.now_ns + 201 * MS
+    bench.advance(300)
+    bench.see(wrist=0.4)
+    decision = bench.step()
+    assert decision.status == "ok"
+    np.testing.assert_allclose(decision.chunks["left"].points[0, :3], 0.4)  # from the robot, not from the late chunk
+
+
 def test_nan_from_the_model_is_refused_and_the_next_good_frame_accepted(bench: Bench) -> None:
     bench.see(np.zeros((*SIZE, 3), np.uint8))
     refused = bench.step()
