@@ -64,6 +64,7 @@ class PolicyNode(Lifecycle):
         self._received_ns: int | None = None  # when the image came that is to be acted on
         self._reason, self._fault, self._said = "not configured", "", ""
         self._conflict = ""  # the newest that was printed
+        self._too_late = ""  # what the last late inference took, until it is reported
         self._loop: PolicyLoop | None = None
         self._rate, self._slow = ImageRate(), False
 
@@ -215,7 +216,8 @@ class PolicyNode(Lifecycle):
     def _conclude(self, decision: Decision, received_ns: int) -> None:
         if decision.status == TOO_LATE:
             self._trace.add(decision.inference_ms)
-            self._refuse(self._why_too_late(decision))
+            self._too_late = self._why_too_late(decision)
+            self._refuse(f"{TOO_LATE}: {self._too_late}")
             return
         if decision.status not in QUIET:
             refusal = self._loop.image_refusal if self._loop is not None else ""
@@ -232,7 +234,7 @@ class PolicyNode(Lifecycle):
     def _why_too_late(self, decision: Decision) -> str:
         age_ms, horizon_ms = 1e-6 * (decision.inferred_ns - decision.stamp_ns), 1e3 * self._horizon_s
         times = f"inference took {decision.inference_ms:.0f} ms and ended {age_ms:.0f} ms after the image"
-        return f"{TOO_LATE}: {times}, whose chunk is followed for {horizon_ms:.0f} ms"
+        return f"{times}, whose chunk is followed for {horizon_ms:.0f} ms"
 
     def _publish(self, decision: Decision) -> int:
         """Publish the chunks; returns when that started, ns of system time."""
@@ -271,6 +273,7 @@ class PolicyNode(Lifecycle):
             self._trace.values("inference") | counts | {"reason": self._fault or self._reason} | self._hops.values()
         )
         values |= {"image_rate_hz": self._rate.hz or 0.0, "field_of_view": self._view.words}
+        values[TOO_LATE], self._too_late = self._too_late, ""
         if self._fault:
             return ERROR, "fault", values
         if not self.active:

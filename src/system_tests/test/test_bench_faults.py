@@ -117,6 +117,16 @@ def test_the_motion_of_a_finger_that_is_held_off_is_left_out():
     assert not motion.without(moving, np.array([True, False])).moving.any()
 
 
+def test_a_motion_that_does_not_start_where_the_joint_was_is_found():
+    times = np.arange(0.0, 1.0, 0.005)
+    targets = np.zeros((len(times), 2))
+    targets[:, 1] = 2.0 * np.maximum(times - 0.3, 0.0)
+    assert not motion.starts_with_jump(motion.commanded(times, 0 * targets, targets, REST))
+    late = targets + [[0.25, 0.0]] * (times > 0.6)[:, None]
+    assert motion.starts_with_jump(motion.commanded(times, 0 * late, late, REST))
+    assert not motion.starts_with_jump(motion.commanded(times[:1], 0 * late[:1], late[:1], REST))
+
+
 @given(st.floats(0.1, 3.0), st.floats(1.0, 20.0))
 def test_peaks_are_those_of_the_motion(speed, acceleration):
     times = np.arange(0.0, 3.0, 0.005)

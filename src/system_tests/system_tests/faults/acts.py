@@ -9,10 +9,13 @@ import time
 from trajectory_msgs.msg import JointTrajectory
 
 from node_kit import messages
+from node_kit.testing import until
 from system_tests.faults.starvation import Starvation
 from system_tests.faults.trial import Trial
 
 APART_NS = 20_000_000  # two chunks
+DUE, BEGUN_S, HALT_S = 3, (0.0, 0.002, 0.004, 0.008, 0.016), 0.25  # images until the next inference; when it may run
+PUSHED_JOINT, PUSHED = "left/arm joint7", 0.3  # rad
 
 
 def again(trial: Trial, ago: int) -> None:
@@ -62,6 +65,40 @@ def find_the_hand(trial: Trial) -> None:
     """End the left hand's fault, and release the emergency stop."""
     trial.injector.device_fault("left/hand", "silent 0")
     release_stop(trial)
+
+
+def set_device(trial: Trial, part: str, setting: str) -> None:
+    """Set a fault of an emulated device."""
+    trial.injector.device_fault(part, setting)
+
+
+def push_and_release(trial: Trial) -> None:
+    """Turn the left arm's last joint by PUSHED, and end the safeguard's stop."""
+    before = trial.truth.position(PUSHED_JOINT)
+    trial.injector.device_fault("left/arm", f"pushed {PUSHED}")
+    until(lambda: abs(trial.truth.position(PUSHED_JOINT) - before) > 0.95 * PUSHED)
+    time.sleep(0.3)  # until its servo is at rest
+    trial.injector.device_fault("left/arm", "safeguard 0")
+
+
+def interrupt_inference(trial: Trial) -> None:
+    """Halt the policy's process for HALT_S in the midst of every second inference, some ms after its image."""
+
+    def step(count: int) -> None:
+        for _ in range(DUE):
+            trial.injector.wait_for_image()
+        time.sleep(BEGUN_S[count % len(BEGUN_S)])
+        trial.signal("policy", signal.SIGSTOP)
+        time.sleep(HALT_S)
+        trial.signal("policy", signal.SIGCONT)
+
+    trial.injector.stream(0.0, step)
+
+
+def end_interruptions(trial: Trial) -> None:
+    """Let the policy's process run all the time again."""
+    trial.injector.quiet()
+    trial.signal("policy", signal.SIGCONT)
 
 
 def release_stop(trial: Trial) -> None:

@@ -8,18 +8,36 @@ from functools import partial
 
 from device_emulators.addresses import UNITREE_MODULES
 from system_tests.faults import acts, changes
-from system_tests.faults.devices import LOST, TIMED_OUT, of_dds_device, of_device, of_xarm_gripper
-from system_tests.faults.fault import Expected, Fault, forged, frozen, killed, nothing, pictures, second_publisher
+from system_tests.faults.devices import LOST, SAFEGUARD, TIMED_OUT, of_dds_device, of_device, of_xarm_gripper
+from system_tests.faults.fault import (
+    Expected,
+    Fault,
+    forged,
+    frozen,
+    killed,
+    nothing,
+    pictures,
+    repeated_image,
+    second_publisher,
+)
 from system_tests.faults.trial import Trial
 
 CAMERA = [
     pictures("camera frozen", 0.0, True, "frozen_image"),
+    repeated_image("camera repeats its last message", "stamp_not_advancing"),
     pictures("camera stamps in the future", 1.0, False, "future_image"),
     pictures("camera stamps of the past", -1.0, False, "stale_image"),
     frozen("front_camera", Expected.HOLDS, "no_image"),
 ]
 POLICY = [
     frozen("policy", Expected.HOLDS, "command timeout"),
+    Fault(
+        "inference longer than its chunk",
+        Expected.BOUNDED,
+        acts.interrupt_inference,
+        acts.end_interruptions,
+        ("inference took", "command timeout"),
+    ),
     forged("NaN in an action", changes.with_number(9, math.nan), "not_finite"),
     forged("Inf in an action", changes.with_number(9, math.inf), "not_finite"),
     forged("latent of another space", changes.other_space, "wrong_latent_space"),
@@ -29,6 +47,7 @@ POLICY = [
     forged("chunk from the future", changes.stamped(0.8), "chunk_from_the_future"),
     forged("truncated names", changes.truncated_names, "wrong_axes"),
     forged("truncated points", changes.truncated_points, "wrong_shape"),
+    forged("points of zero padding", changes.padded, "wrist_without_rotation"),
     forged("times that descend", changes.backwards, "not_ascending"),
     Fault(
         "reordered chunks", Expected.GOES_ON, partial(acts.again, ago=1), lambda t: t.injector.quiet(), ("superseded",)
@@ -119,7 +138,7 @@ def groups() -> list[Group]:
     grippers = ("left_hand:=xarm_gripper", "right_hand:=robotiq_2f85")
     unitree = ("station:=g1", "right_hand:=dex3")
     arm = of_device("left/arm", "xarm7", 31, tcp=True)
-    devices = [*arm, *of_device("left/hand", "inspire", 2), *of_device("right/hand", "ability", 4)]
+    devices = [*arm, SAFEGUARD, *of_device("left/hand", "inspire", 2), *of_device("right/hand", "ability", 4)]
     g1 = of_dds_device("left/arm", "g1_arm", 512, "winding too hot", "wrong checksum")
     dex3 = of_dds_device("right/hand", "dex3", 1, "overcurrent", "at most one turn")
     work = (BEFORE_START, *CAMERA, *POLICY, *COMMANDS, *STOPS, *devices, *MACHINE)

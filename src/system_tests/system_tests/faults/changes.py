@@ -55,6 +55,12 @@ def truncated_points(message: JointTrajectory) -> None:
         point.positions = point.positions[:-1]
 
 
+def padded(message: JointTrajectory) -> None:
+    """Set all but the first point to zeros, as a short chunk is padded."""
+    for point in message.points[1:]:
+        point.positions = [0.0] * len(point.positions)
+
+
 def backwards(message: JointTrajectory) -> None:
     """Reverse the points, so that the times descend."""
     message.points = message.points[::-1]

@@ -109,6 +109,18 @@ def forged(
     return Fault(name, expected, begin, end, reported, prepare=lambda t: t.injector.wait_for_chunks(topics(t)))
 
 
+def repeated_image(name: str, *reported: str) -> Fault:
+    """The last image again and again, with its stamp: the camera is frozen, and its driver repeats its last message."""
+
+    def begin(trial: Trial) -> None:
+        trial.signal("front_camera", signal.SIGSTOP)
+        image = trial.injector.images[-1]
+        stamp_ns = messages.stamp_ns(image.header)
+        trial.injector.stream(FRAME_S, lambda count: trial.injector.publish_image(image, stamp_ns))
+
+    return Fault(name, Expected.HOLDS, begin, _show_again, reported)
+
+
 def pictures(name: str, ahead_s: float, frozen: bool, *reported: str) -> Fault:
     """Invalid images: the camera is frozen, and its last images are published with other stamps."""
 
@@ -121,11 +133,7 @@ def pictures(name: str, ahead_s: float, frozen: bool, *reported: str) -> Fault:
 
         trial.injector.stream(FRAME_S, show)
 
-    def end(trial: Trial) -> None:
-        trial.injector.quiet()
-        trial.signal("front_camera", signal.SIGCONT)
-
-    return Fault(name, Expected.HOLDS, begin, end, reported)
+    return Fault(name, Expected.HOLDS, begin, _show_again, reported)
 
 
 def second_publisher(topic: str, name: str) -> Fault:
@@ -138,6 +146,11 @@ def second_publisher(topic: str, name: str) -> Fault:
         trial.injector.quiet()
 
     return Fault(name, Expected.NOTICED, begin, end, (f"two publishers of /forwarded{topic}", "intruder"))
+
+
+def _show_again(trial: Trial) -> None:
+    trial.injector.quiet()
+    trial.signal("front_camera", signal.SIGCONT)
 
 
 def _to_all(trial: Trial, nodes: Iterable[str], number: int) -> None:

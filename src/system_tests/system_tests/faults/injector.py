@@ -75,6 +75,7 @@ class Injector:
         self._node = Node("injector", context=self._context, start_parameter_services=False, enable_rosout=False)
         self._camera = image_topic(station)
         self._images: deque[bytes] = deque(maxlen=KEPT_IMAGES)
+        self._forwarded = threading.Event()  # an image was, since it was cleared
         self.chunks: dict[str, JointTrajectory] = {}  # topic -> newest that the graph published
         self._listeners: dict[str, Callable[[str, JointTrajectory], None]] = {}
         self._publishers: dict[str, Any] = {}
@@ -101,6 +102,11 @@ class Injector:
     def images(self) -> list[Image]:
         """The newest images."""
         return [deserialize_message(data, Image) for data in list(self._images)]
+
+    def wait_for_image(self) -> None:
+        """Wait until the next image is forwarded, at most ANSWER_S."""
+        self._forwarded.clear()
+        self._forwarded.wait(ANSWER_S)
 
     def publish(self, topic: str, message: Any) -> None:
         """Publish one message to the subscribers of a topic."""
@@ -224,6 +230,7 @@ class Injector:
     def _receive_image(self, data: bytes) -> None:
         self.publish(self._camera, data)
         self._images.append(data)
+        self._forwarded.set()
 
     def _receive(self, topic: str, message: JointTrajectory) -> None:
         """Forward and keep a chunk of the graph."""

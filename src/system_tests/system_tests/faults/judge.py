@@ -80,8 +80,9 @@ def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     joints, commands = running.truth.tracks()
     stop = _stop(running, joints, commands, since, limit_s) if fault.expected in STOPPING else Stop()
     problems += stop.problems
-    if fault.expected is Expected.GOES_ON and not motion.moved_after(joints, time.monotonic() - 1.0):
-        problems.append("the work did not go on")
+    if fault.expected is Expected.GOES_ON:
+        problems += [] if motion.moved_after(joints, time.monotonic() - 1.0) else ["the work did not go on"]
+        problems += [f"{driver} needs a reset" for driver in running.latched()]
     observed = "; ".join(f"{name} {state}" for name, state in sorted(running.driver_states().items()))
     fault.end(running)
     resumed = stop.resumed or _recover(running, fault, problems)
@@ -160,10 +161,13 @@ def _recover(running: Trial, fault: Fault, problems: list[str]) -> motion.Motion
         gone = time.monotonic()
         time.sleep(STAYS_S)
         resumed = motion.motion_after(running.truth.tracks()[1], gone)
+    reset_s = time.monotonic()
     if fault.expected in (*LATCHED, Expected.BOUNDED):
         running.release()
     running.injector.chunks.clear()
     running.wait_until_moving()
+    if fault.expected in LATCHED and motion.starts_with_jump(running.truth.tracks()[1].part(reset_s)):
+        problems.append("a reset began with a jump")
     if fault.expected is Expected.BOUNDED:
         running.settle()
     running.supervisor.check()

@@ -117,9 +117,21 @@ def moved_after(track: Track, start_s: float, end_s: float = np.inf, least_s: fl
 
 
 def jumped(track: Track) -> np.ndarray:
-    """Whether a joint moved farther since the sample before, or in WINDOW_S, than at rest in JUMP_S (T,)."""
+    """Whether a joint jumped (T,)."""
+    return np.any(_jumps(track), axis=1)
+
+
+def starts_with_jump(track: Track) -> bool:
+    """Whether the first motion of a joint is a jump: it does not start where it was."""
+    moves = np.abs(track.velocities[1:]) > track.rest
+    first = moves & (np.cumsum(moves, axis=0) == 1)
+    return bool((first & _jumps(track)[1:]).any())
+
+
+def _jumps(track: Track) -> np.ndarray:
+    """Whether each joint moved farther since the sample before, or in WINDOW_S, than at rest in JUMP_S (T, J)."""
     ways = np.abs(track.velocities[1:]) * np.maximum(np.diff(track.times_s), WINDOW_S)[:, None]
-    return np.append(False, (ways > JUMP_S * track.rest).any(axis=1))[: len(track.times_s)]
+    return np.concatenate([np.zeros_like(track.velocities[:1], dtype=bool), ways > JUMP_S * track.rest])
 
 
 def held_off(

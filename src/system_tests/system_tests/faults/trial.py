@@ -115,6 +115,11 @@ class Trial:
                 raise TrialError(f"nothing moved for {waited_s:.0f} s: {self.driver_states()}, {others}")
             time.sleep(POLL_S)
 
+    def latched(self) -> list[str]:
+        """The drivers that are stopped or lost until a reset."""
+        latched = (State.STOPPED, State.LOST)
+        return [name for name, state in self.driver_states().items() if state.startswith(latched)]
+
     def _stopped(self) -> list[str]:
         """The drivers that wait for a reset."""
         return [name for name, state in self.driver_states().items() if state.startswith(State.STOPPED)]

@@ -86,6 +86,10 @@ class Truth:
         times = np.array([at for at, _ in samples])
         return times, np.array([rows for _, rows in samples]).reshape(len(samples), 4, -1).swapaxes(0, 1)
 
+    def position(self, joint: str) -> float:
+        """The newest position of a joint, rad or m."""
+        return float(self._samples[-1][1][0][self.names.index(joint)])
+
     def speed(self) -> float:
         """The fastest joint now, as a multiple of the speed at rest; 0 before the first answer."""
         if not self._samples:
