@@ -35,6 +35,7 @@ class NodeDescription:
         moves: Whether it moves a robot; bring-up waits for its subscription to the emergency stop.
         process: Nodes of one executable and stage with the same value share a process; empty: its own process.
         namespace: That of the station, without a slash at its beginning.
+        required: Whether its end stops the robots; one that is not starts and configures itself.
     """
 
     name: str
@@ -45,6 +46,7 @@ class NodeDescription:
     moves: bool = False
     process: str = ""
     namespace: str = ""
+    required: bool = True
 
     @property
     def full_name(self) -> str:
@@ -66,6 +68,8 @@ def describe(station: Station, station_path: Path, bag_directory: Path | None = 
     nodes += [_codec(station, side) for side in station.sides]
     if station.record.enabled:
         nodes.append(_recorder(station, station_path, bag_directory or Path(station.record.directory)))
+    if station.robot_state.enabled:
+        nodes.append(_robot_state(station, station_path))
     nodes.append(_policy(station))
     nodes += [_camera(name, camera, station_path) for name, camera in station.cameras.items()]
     return [replace(node, namespace=station.namespace) for node in sorted(nodes, key=lambda node: node.stage)]
@@ -75,6 +79,11 @@ def stages(nodes: Sequence[NodeDescription]) -> list[list[str]]:
     """Names of the nodes by stage, in the order of bring-up."""
     order = sorted({node.stage for node in nodes})
     return [[node.name for node in nodes if node.stage == stage] for stage in order]
+
+
+def required(nodes: Sequence[NodeDescription]) -> list[NodeDescription]:
+    """The nodes without which the robots are stopped, which the lifecycle manager brings up."""
+    return [node for node in nodes if node.required]
 
 
 def processes(nodes: Sequence[NodeDescription]) -> dict[str, list[NodeDescription]]:
@@ -172,7 +181,19 @@ def _recorder(station: Station, station_path: Path, directory: Path) -> NodeDesc
     return NodeDescription("recorder", "episodes", "recorder", parameters, CODECS)
 
 
+def _robot_state(station: Station, station_path: Path) -> NodeDescription:
+    given = station.robot_state.model_dump(exclude_defaults=True, exclude={"enabled"})
+    parameters = {"station": str(station_path), **given}
+    name = "robot_state_publisher"
+    return NodeDescription(name, "bringup", name, parameters, CODECS, required=False)
+
+
 def parameters_text(nodes: Sequence[NodeDescription]) -> str:
     """A ROS parameter file that holds every node's own section."""
-    content = {node.full_name: {"ros__parameters": dict(node.parameters)} for node in nodes}
+    content = {node.full_name: {"ros__parameters": _started(node)} for node in nodes}
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=False, width=1 << 16)
+
+
+def _started(node: NodeDescription) -> dict[str, Any]:
+    """The parameters, also of the start: the lifecycle manager leaves nodes alone that are not required."""
+    return dict(node.parameters) if node.required else {"autostart": True, **node.parameters}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from launch.actions import (
@@ -82,7 +82,8 @@ def actions(context: LaunchContext, session: Session) -> list[Any]:
     """Actions that launch a session: its nodes, the lifecycle manager, and the reaction to the end of a process."""
     manager, processes = _manager(session), graph.processes(session.nodes)
     started = {name: _process(session, nodes) for name, nodes in processes.items()}
-    on_exit = _on_exit(context, manager, started, session.station)
+    optional = {name for name, nodes in processes.items() if not graph.required(nodes)}
+    on_exit = _on_exit(context, manager, started, optional, session.station)
     return [RegisterEventHandler(OnProcessExit(on_exit=on_exit)), *started.values(), manager]
 
 
@@ -96,14 +97,15 @@ def _process(session: Session, nodes: Sequence[graph.NodeDescription]) -> Node:
 
 
 def _manager(session: Session) -> Node:
-    order = {"nodes": [n.name for n in session.nodes], "stages": [n.stage for n in session.nodes]}
+    nodes = graph.required(session.nodes)
+    order = {"nodes": [node.name for node in nodes], "stages": [node.stage for node in nodes]}
     name = "lifecycle_manager"
     namespace = full_name(session.station.namespace, "")
     return Node(package="bringup", executable=name, name=name, namespace=namespace, parameters=[order], output="screen")
 
 
 def _on_exit(
-    context: LaunchContext, manager: Node, processes: Mapping[str, Node], station: Station
+    context: LaunchContext, manager: Node, processes: Mapping[str, Node], optional: Collection[str], station: Station
 ) -> Callable[[ProcessExited, LaunchContext], list[Any] | None]:
     """The handler of the end of a process: emergency stop, unless the launch is ending or the graph is active.
 
@@ -120,9 +122,11 @@ def _on_exit(
             over = f"{seconds:g} s are over"
             end = [LogInfo(msg=over), EmitEvent(event=Shutdown(reason=over))]
             return [TimerAction(period=seconds, actions=end)] if seconds else None
-        stop.publish(Bool(data=True))
         name = next((name for name, started in processes.items() if started is event.action), "lifecycle_manager")
         reason = str(Exit(name, event.returncode))
+        if name in optional:
+            return [LogInfo(msg=f"warning: {reason}; the robots go on without it")]
+        stop.publish(Bool(data=True))
         end = EmitEvent(event=Shutdown(reason=reason))
         return [LogInfo(msg=f"emergency stop: {reason}"), TimerAction(period=BRAKING_S, actions=[end])]
 

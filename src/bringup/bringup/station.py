@@ -37,6 +37,7 @@ ALIASES = {
     "seed": "simulation.seed",
     "port": "simulation.port",
     "record": "record.enabled",
+    "robot_state": "robot_state.enabled",
 }
 
 
@@ -104,6 +105,7 @@ def _choices(name: str) -> tuple[str, ...]:
         "backend": get_args(Station.model_fields["backend"].annotation),
         "task": tuple(sorted(TASKS)),
         "record": ("true", "false"),
+        "robot_state": ("true", "false"),
     }.get(name, ())
 
 

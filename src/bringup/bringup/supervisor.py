@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from types import FrameType
 
 from bringup.environment import environment
 from bringup.executables import process_command
-from bringup.graph import NodeDescription, processes, stages
+from bringup.graph import NodeDescription, processes, required, stages
 from bringup.lifecycle import DEACTIVATE, BringUpError, LifecycleManager
 from bringup.monitor import Monitor
 from bringup.paths import RunDirectory
@@ -55,9 +56,11 @@ class Supervisor:
     ) -> None:
         self.monitor = Monitor()
         self.died: list[Exit] = []
+        self._done_without: list[Exit] = []
         self._nodes, self._run = list(nodes), run
         self._command = command or (lambda nodes: process_command(nodes, run.parameters))
         self._process_of = {node.name: name for name, group in processes(nodes).items() for node in group}
+        self._optional = {name for name, group in processes(nodes).items() if not required(group)}
         self._stop, self._death = threading.Event(), threading.Event()
         self._previous: dict[int, object] = {}
         self._ros: RosSide | None = None
@@ -84,7 +87,14 @@ class Supervisor:
         self._stop.set()
 
     def _on_death(self, end: Exit) -> None:
-        """Publish the emergency stop; called by the monitoring thread within 50 ms of the end of a process."""
+        """Publish the emergency stop; called by the monitoring thread within 50 ms of the end of a process.
+
+        The end of one without which the robots go on is a warning.
+        """
+        if end.name in self._optional:
+            self._done_without.append(end)
+            print(f"warning: {end}; the robots go on without it", file=sys.stderr, flush=True)
+            return
         if self._ros is not None:
             self._ros.emergency_stop()
         self.died.append(end)
@@ -108,7 +118,9 @@ class Supervisor:
             StoppedError: At SIGINT or SIGTERM.
         """
         assert self._ros is not None, "start() comes first"
-        self._manager = manager = LifecycleManager(self._ros.node, stages(self._nodes), self.check, self.reason)
+        self._manager = manager = LifecycleManager(
+            self._ros.node, stages(required(self._nodes)), self.check, self.reason
+        )
         manager.bring_up(progress, self._await_listeners)
         self._segments = {name: segments_of(pid) for name, pid in self.running().items()}
 
@@ -181,7 +193,7 @@ class Supervisor:
         """End all processes in the reverse order of the stages, in bounded time; may be called again."""
         if self._death.is_set() and self._processes.running():
             time.sleep(BRAKING_S)
-        killed = [end.name for end in self.died]
+        killed = [end.name for end in (*self.died, *self._done_without)]
         for names in reversed(stages(self._nodes)):
             killed += self._processes.stop({self._process_of[name] for name in names}, GRACE_S)
         killed += self._processes.close()

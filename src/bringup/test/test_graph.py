@@ -28,7 +28,7 @@ def described(name: str = "dual_xarm7", **overrides: object) -> dict[str, NodeDe
 
 def test_every_node_is_described_once() -> None:
     drivers = [f"{side}_{part}_driver" for side in ("left", "right") for part in ("arm", "hand")]
-    others = ["simulation", "left_codec", "right_codec", "recorder", "policy", "front_camera"]
+    others = ["simulation", "left_codec", "right_codec", "recorder", "robot_state_publisher", "policy", "front_camera"]
     assert sorted(described()) == sorted(drivers + others)
 
 
@@ -126,6 +126,8 @@ def test_every_topic_of_the_loop_is_recorded() -> None:
 def test_the_parameter_file_gives_each_node_its_own_section() -> None:
     nodes = described()
     content = yaml.safe_load(graph.parameters_text(list(nodes.values())))
+    shown = content["/robot_state_publisher"]["ros__parameters"]
+    assert shown.pop("autostart") is True  # the lifecycle manager leaves it alone
     assert content == {f"/{name}": {"ros__parameters": node.parameters} for name, node in nodes.items()}
 
 
@@ -202,6 +204,7 @@ def test_no_parameter_of_the_graph_repeats_the_default_of_its_node(name: str, ba
 
 def schemas() -> dict[str, type[BaseModel]]:
     """The parameters of each executable of a graph."""
+    from bringup.robot_state_publisher import RobotStateParameters
     from camera_node.node import CameraParameters
     from device_emulators.world.emulators_node import EmulatorsParameters
     from episodes.recorder_node import RecorderParameters
@@ -217,6 +220,7 @@ def schemas() -> dict[str, type[BaseModel]]:
         "emulators_node": EmulatorsParameters,
         "policy_node": PolicyParameters,
         "recorder": RecorderParameters,
+        "robot_state_publisher": RobotStateParameters,
         "simulation_node": SimulationParameters,
     }
 

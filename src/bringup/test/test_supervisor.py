@@ -68,6 +68,22 @@ def test_a_killed_node_stops_motion_and_is_named(
     assert segments and not any(segment.exists() for segment in segments)
 
 
+def test_robots_go_on_without_a_node_that_is_not_required(
+    run_directory: RunDirectory, notes: Path, emergency_stops: EmergencyStops, capfd: pytest.CaptureFixture[str]
+) -> None:
+    view = NodeDescription("view", "fake", "node", {}, 1, required=False)
+    with Supervisor([*NODES, view], run_directory, command) as supervisor:
+        supervisor.start()
+        supervisor.bring_up()
+        assert until(emergency_stops.connected)
+        os.kill(supervisor.running()["view"], signal.SIGKILL)
+        assert until(lambda: "view" not in supervisor.running())
+        supervisor.wait(0.2, lambda elapsed: None)
+        assert not supervisor.died and not emergency_stops.at
+    assert "warning: view was killed by SIGKILL; the robots go on without it" in capfd.readouterr().err
+    assert "view configure" not in notes.read_text()
+
+
 def test_nothing_moves_before_every_driver_receives_the_emergency_stop(
     run_directory: RunDirectory, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

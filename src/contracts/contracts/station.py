@@ -158,6 +158,18 @@ class Record(BagSettings):
     enabled: bool = Field(default=True, description="record each run")
 
 
+class RobotStateSettings(BaseModel):
+    """How often robots are shown to other programs."""
+
+    rate_hz: float = Field(default=10.0, ge=1.0, le=50.0, description="most states of each arm and hand, Hz")
+
+
+class RobotState(RobotStateSettings, Schema):
+    """Whether and how the station is shown to RViz, Foxglove and others that know ROS."""
+
+    enabled: bool = Field(default=True, description="publish robot_description, joint_states, tf and tf_static")
+
+
 class Station(Schema):
     """Arms, hands, cameras, bundles and backend of one setup."""
 
@@ -177,6 +189,7 @@ class Station(Schema):
     servo: Servo = Servo()
     simulation: Simulation = Simulation()
     record: Record = Record()
+    robot_state: RobotState = RobotState()
 
     @property
     def simulated(self) -> bool:

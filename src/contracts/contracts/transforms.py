@@ -28,6 +28,30 @@ def matrix_rpy(rotation: np.ndarray) -> np.ndarray:
     return np.array([roll, pitch, np.arctan2(rotation[1, 0], rotation[0, 0])])
 
 
+def quaternions(rotations: np.ndarray) -> np.ndarray:
+    """Return the unit quaternions x, y, z, w (..., 4) of rotations (..., 3, 3).
+
+    Of the four ways to compute one (Shepperd, 1978), that with the largest divisor.
+    """
+    m = rotations
+    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]
+    xw, yw, zw = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
+    # Row i is 4 q_i q: the one of the largest component is divided by its length.
+    rows = np.array(
+        [
+            [1 + xx - yy - zz, xy, xz, xw],
+            [xy, 1 - xx + yy - zz, yz, yw],
+            [xz, yz, 1 - xx - yy + zz, zw],
+            [xw, yw, zw, 1 + xx + yy + zz],
+        ]
+    )
+    rows = np.moveaxis(rows, (0, 1), (-2, -1))
+    largest = np.argmax(np.diagonal(rows, axis1=-2, axis2=-1), axis=-1)
+    chosen = np.take_along_axis(rows, largest[..., None, None], axis=-2)[..., 0, :]
+    return chosen / np.linalg.norm(chosen, axis=-1, keepdims=True)
+
+
 def pose(xyz: Sequence[float] = (0, 0, 0), rpy: Sequence[float] = (0, 0, 0)) -> np.ndarray:
     """Return the (4, 4) transform with translation `xyz` (m) and rotation `rpy` (rad)."""
     transform = np.eye(4)

@@ -41,7 +41,7 @@ class Kinematics:
         q = np.asarray(q, dtype=float)
         if q.shape[-1:] != (len(self.joints),):
             raise ValueError(f"joint positions of shape {q.shape}, expected (..., {len(self.joints)})")
-        local, poses = self._local(q), {0: np.eye(4)}
+        local, poses = self.local(q), {0: np.eye(4)}
         indices = [self.chain.link_index(link) for link in links]
         for index in self.chain.needed(indices):
             poses[index] = poses[self.chain.parent[index]] @ local[..., index - 1, :, :]
@@ -54,8 +54,8 @@ class Kinematics:
         """Return fingertip positions (..., F, 3) in the root frame (m), in the order of `tips`."""
         return self.forward(q, tuple(self.tips.values()))[..., :3, 3]
 
-    def _local(self, q: np.ndarray) -> np.ndarray:
-        """Parent link -> child link transforms (..., J, 4, 4) at `q`."""
+    def local(self, q: np.ndarray) -> np.ndarray:
+        """Return the poses (..., J, 4, 4) of the child links of all joints in their parent links, at `q` (..., n)."""
         c, positions = self.chain, self.joint_positions(q)
         first = np.where(c.revolute, np.sin(positions), positions)[..., None, None]
         second = np.where(c.revolute, 1.0 - np.cos(positions), 0.0)[..., None, None]

@@ -1,4 +1,4 @@
-"""Serialised joint states and trajectories, written and read without message objects.
+"""Serialised joint states, trajectories and transforms, written and read without message objects.
 
 For every message rclpy makes Python objects of each point and each number, which takes longer than all else that the
 graph does with them. The format is OMG CDR, little-endian (RTPS 2.5, 10.2): numbers are aligned to their size, counted
@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from contracts.chunk import SECOND
+from contracts.transforms import quaternions
 
 _LITTLE_ENDIAN = b"\x00\x01\x00\x00"  # the encapsulation
 _STAMP = struct.Struct("<iI")
@@ -53,6 +54,36 @@ def joint_trajectory(
     rows["sec"], rows["nanosec"] = np.divmod(np.rint(times * SECOND).astype(np.int64), SECOND)
     first = _COUNT.pack(len(names)) + bytes(_padding(size + 8) if names else 0) if len(rows) else b""
     return b"".join((*parts, _COUNT.pack(len(rows)), first, rows.tobytes()[: -_COUNT.size]))
+
+
+class Transforms:
+    """Serialised TFMessages of the same frames: only stamps and numbers change from one to the next.
+
+    Args:
+        ends: Parent and child frame of each transform (N).
+    """
+
+    def __init__(self, ends: Sequence[tuple[str, str]]) -> None:
+        body, self._stamps, numbers = bytearray(_COUNT.pack(len(ends))), [], []
+        for parent, child in ends:
+            self._stamps.append(len(body) // 4)
+            body += bytes(_STAMP.size) + _text(parent) + _text(child)
+            body += bytes(-len(body) % 8)
+            numbers.append(len(body) // 8)
+            body += bytes(7 * 8)
+        self._numbers = np.array(numbers, dtype=int).reshape(-1, 1) + np.arange(7)
+        self._body = bytes(body) + bytes(-len(body) % 8)  # whole doubles, cut off again at the end
+        self._length = len(body)
+
+    def message(self, stamp_ns: int, poses: np.ndarray) -> bytes:
+        """The message of ``poses`` (N, 4, 4), parent <- child, all of one stamp."""
+        body = np.frombuffer(self._body, np.uint8).copy()
+        words, doubles = body.view("<u4"), body.view("<f8")
+        seconds, words_at = divmod(stamp_ns, SECOND), np.array(self._stamps, dtype=int)
+        words[words_at], words[words_at + 1] = seconds
+        doubles[self._numbers[:, :3]] = poses[:, :3, 3]
+        doubles[self._numbers[:, 3:]] = quaternions(poses[:, :3, :3])
+        return _LITTLE_ENDIAN + body.tobytes()[: self._length]
 
 
 def frame_id(data: bytes) -> str | None:

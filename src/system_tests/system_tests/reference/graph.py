@@ -15,7 +15,9 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from bringup import paths
+from bringup.robot_state_publisher import RobotStatePublisher
 from camera_node.node import CameraNode
+from contracts.station import DEFAULT_STATION, station_file
 from hand_drivers.node import DriverNode
 from latent_codec.node import CodecNode
 from latent_policy_node.node import PolicyNode
@@ -46,6 +48,7 @@ def configured_nodes() -> Iterator[dict[str, Node]]:
         "codec": (CodecNode, {"side": SIDE, "arm": "xarm7", "hand": "inspire", "bundle": str(models / "codec")}),
         "policy": (PolicyNode, {"bundle": str(models / "policy")}),
         "camera": (CameraNode, {"name": CAMERA, "source": "v4l2"}),
+        "robot state publisher": (RobotStatePublisher, {"station": str(station_file(DEFAULT_STATION))}),
     }
     before = os.environ.get(DISCOVERY)
     os.environ[DISCOVERY] = OFF

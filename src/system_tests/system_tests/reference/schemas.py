@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from bringup.robot_state_publisher import RobotStateParameters
 from camera_node.node import CameraParameters
 from camera_node.source import GROUP as CAMERAS
 from contracts import plugins
@@ -33,6 +34,7 @@ NODES: dict[str, type[BaseModel]] = {
     "policy": PolicyParameters,
     "camera": CameraParameters,
     "recorder": RecorderParameters,
+    "robot_state": RobotStateParameters,
     "simulation": SimulationParameters,
     "emulators": EmulatorsParameters,
 }
