@@ -14,7 +14,9 @@ from system_tests.faults.starvation import Starvation
 from system_tests.faults.trial import Trial
 
 APART_NS = 20_000_000  # two chunks
-DUE, BEGUN_S, HALT_S = 3, (0.0, 0.002, 0.004, 0.008, 0.016), 0.25  # images until the next inference; when it may run
+DUE = 3  # images from one inference to the next
+BEGUN_S = (0.0, 0.002, 0.004, 0.008, 0.016)  # after an image; its inference runs at one of them, on any machine
+HALT_S = 0.25  # longer than a chunk is followed
 PUSHED_JOINT, PUSHED = "left/arm joint7", 0.3  # rad
 
 
