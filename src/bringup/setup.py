@@ -27,6 +27,7 @@ setup(
             "supervisor = bringup.run:main",
             "replay = bringup.replay:main",
             "release = bringup.release:main",
+            "stop = bringup.stop:main",
             "lifecycle_manager = bringup.lifecycle_manager:main",
             "robot_state_publisher = bringup.robot_state_publisher:main",
         ],

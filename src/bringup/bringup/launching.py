@@ -16,6 +16,7 @@ from launch.actions import (
     LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
+    SetEnvironmentVariable,
     TimerAction,
 )
 from launch.event_handlers import OnProcessExit
@@ -34,6 +35,7 @@ from bringup.session import Session, prepare
 from bringup.station import ALIASES, description
 from bringup.supervisor import BRAKING_S
 from contracts.station import Station, full_name, station_names
+from node_kit import parent, shared_memory
 from node_kit.qos import LATCHED
 
 UNCHANGED, NAMESPACE = "(as in the station)", "namespace"
@@ -80,11 +82,13 @@ def within(pushed: str, given: Sequence[str]) -> list[str]:
 
 def actions(context: LaunchContext, session: Session) -> list[Any]:
     """Actions that launch a session: its nodes, the lifecycle manager, and the reaction to the end of a process."""
+    shared_memory.remove_dead()
     manager, processes = _manager(session), graph.processes(session.nodes)
     started = {name: _process(session, nodes) for name, nodes in processes.items()}
     optional = {name for name, nodes in processes.items() if not graph.required(nodes)}
     on_exit = _on_exit(context, manager, started, optional, session.station)
-    return [RegisterEventHandler(OnProcessExit(on_exit=on_exit)), *started.values(), manager]
+    named = SetEnvironmentVariable(parent.VARIABLE, str(os.getpid()))
+    return [named, RegisterEventHandler(OnProcessExit(on_exit=on_exit)), *started.values(), manager]
 
 
 def _process(session: Session, nodes: Sequence[graph.NodeDescription]) -> Node:

@@ -17,20 +17,22 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from bringup.lifecycle import BringUpError, LifecycleManager
-from node_kit.main import ignore_signals
+from node_kit.main import ignore_signals, stop_signals
 from node_kit.parameter_descriptors import fixed
 from node_kit.parameters import ParameterError, refuse_simulated_time
+from node_kit.parent import on_end_of_parent
 
 
 class StoppedError(RuntimeError):
-    """SIGINT or SIGTERM was received."""
+    """SIGINT, SIGTERM or SIGHUP was received, or the launch process has ended."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; returns 0 when all are active (or interrupted), 1 with one line on stderr if a node failed."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         signal.signal(number, lambda *_: stop.set())
+    on_end_of_parent(stop.set)
     rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
     node = Node("lifecycle_manager")
     executor = SingleThreadedExecutor()

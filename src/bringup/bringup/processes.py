@@ -1,7 +1,8 @@
 """Child processes that are monitored, stopped in order and never orphaned. Without ROS.
 
 Each child leads its own process group, so that a Ctrl-C in the terminal reaches the supervisor alone, and a group can
-be ended as a whole. The kernel signals a child when its parent has ended (PR_SET_PDEATHSIG), even by SIGKILL.
+be ended as a whole. The kernel sends a child SIGTERM when its parent has ended (PR_SET_PDEATHSIG), even by SIGKILL: a
+driver brakes then, and a recorder closes its bag.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ class Exit:
         return f"{self.name} {self.cause}"
 
 
-def _end_with_parent(parent: int, number: signal.Signals) -> Callable[[], None]:
+def _end_with_parent(parent: int) -> Callable[[], None]:
     def prepare() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, number)
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # the parent died before the line above
             os._exit(1)
 
@@ -73,7 +74,6 @@ class Processes:
         argv: Sequence[str],
         log: Path,
         env: Mapping[str, str],
-        orphaned: signal.Signals = signal.SIGKILL,
     ) -> None:
         """Start a process.
 
@@ -82,7 +82,6 @@ class Processes:
             argv: The command.
             log: File to which its output is appended.
             env: Its environment.
-            orphaned: Signal that it receives if this process ends.
 
         Raises:
             OSError: If it cannot be started.
@@ -95,7 +94,7 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 env=dict(env),
                 start_new_session=True,
-                preexec_fn=_end_with_parent(os.getpid(), orphaned),
+                preexec_fn=_end_with_parent(os.getpid()),
             )
         with self._lock:
             self._children[name] = child

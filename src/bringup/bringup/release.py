@@ -21,22 +21,32 @@ from bringup import station
 from node_kit.qos import LATCHED
 
 RESET, KIND = "/reset", "std_srvs/srv/Trigger"
-DISCOVERY_S, ANSWER_S = 10.0, 3.0
 SETTLED_S = 3.5  # lost discovery messages are repeated after 3 s
+DISCOVERY_S, ANSWER_S = 10.0, SETTLED_S + 1.0
 NOT_STOPPED = "not stopped"
 
 
 def main() -> int:
     """Run the command line; returns the exit status."""
+    return run("release", release)
+
+
+def run(name: str, act: Callable[[Node], int]) -> int:
+    """Run a command of an operator in the namespace of the command line.
+
+    Args:
+        name: Name of its node.
+        act: Takes the node, and returns the exit status.
+    """
     try:
         namespace = station.parse_namespace(sys.argv[1:])
     except station.ArgumentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     rclpy.init(args=[])
-    node = Node("release", namespace=namespace)
+    node = Node(name, namespace=namespace)
     try:
-        return release(node)
+        return act(node)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
@@ -44,17 +54,26 @@ def main() -> int:
 
 def release(node: Node) -> int:
     """Release and reset all drivers; returns the exit status. The node must not be spun elsewhere."""
-    found = find(node)
-    services = [service for service in found if namespace_of(service) == node.get_namespace().rstrip("/")]
+    services = of_station(node)
     if not services:
-        print(f"error: {_none(found)}", file=sys.stderr)
         return 2
     publisher = node.create_publisher(Bool, "estop", LATCHED)
-    wait(node, lambda: publisher.get_subscription_count() >= len(services), DISCOVERY_S)
+    # Of each driver, two; and of other nodes that repeat a stop.
+    wanted = lambda: max(2 * len(services), len(node.get_subscriptions_info_by_topic("estop")))  # noqa: E731
+    wait(node, lambda: publisher.get_subscription_count() >= wanted(), SETTLED_S)
     publisher.publish(Bool(data=False))
     refusals = [service for service in services if not reset(node, service)]
     node.destroy_publisher(publisher)
     return 1 if refusals else 0
+
+
+def of_station(node: Node) -> list[str]:
+    """The reset services of the drivers in the node's namespace; prints an error if there is none."""
+    found = find(node)
+    services = [service for service in found if namespace_of(service) == node.get_namespace().rstrip("/")]
+    if not services:
+        print(f"error: {_none(found)}", file=sys.stderr)
+    return services
 
 
 def find(node: Node) -> list[str]:

@@ -10,10 +10,9 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from std_msgs.msg import Bool
 
 from bringup.monitor import Monitor
-from node_kit.qos import LATCHED
+from node_kit.emergency_stop import EmergencyStop
 
 
 class RosSide:
@@ -29,7 +28,7 @@ class RosSide:
             start_parameter_services=False,
             enable_rosout=False,
         )
-        self._estop = self.node.create_publisher(Bool, "estop", LATCHED)
+        self._estop = EmergencyStop(self.node)
         self.node.create_subscription(DiagnosticArray, "diagnostics", monitor.receive, 50)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
@@ -43,12 +42,12 @@ class RosSide:
             return
 
     def emergency_stop(self) -> None:
-        """Publish the emergency stop, latched for late subscribers; may be called in any thread."""
-        self._estop.publish(Bool(data=True))
+        """Assert the emergency stop; may be called in any thread."""
+        self._estop.assert_stop()
 
-    def listeners(self) -> int:
-        """Number of subscribers of the emergency stop."""
-        return self._estop.get_subscription_count()
+    def connected(self) -> set[str]:
+        """Names of the nodes that the emergency stop reaches at once."""
+        return self._estop.connected()
 
     def close(self) -> None:
         """Stop spinning and destroy the node."""

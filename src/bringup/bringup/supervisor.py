@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import FrameType
 
 from bringup.environment import environment
@@ -23,8 +22,9 @@ from bringup.monitor import Monitor
 from bringup.paths import RunDirectory
 from bringup.processes import Exit, Processes, tail
 from bringup.ros_side import RosSide
-from bringup.shared_memory import remove, segments_of
 from contracts.station import full_name
+from node_kit import shared_memory
+from node_kit.main import stop_signals
 
 BRAKING_S = 0.5  # time for the drivers to bring the robots to rest before their processes end
 GRACE_S = 4.0
@@ -32,7 +32,7 @@ LISTENERS_S = 15.0
 
 
 class StoppedError(Exception):
-    """SIGINT or SIGTERM was received."""
+    """SIGINT, SIGTERM or SIGHUP was received."""
 
 
 class NodeDiedError(Exception):
@@ -66,10 +66,9 @@ class Supervisor:
         self._ros: RosSide | None = None
         self._processes = Processes(self._on_death)
         self._manager: LifecycleManager | None = None
-        self._segments: dict[str, list[Path]] = {}
 
     def __enter__(self) -> Supervisor:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in stop_signals():
             self._previous[number] = signal.signal(number, self._on_signal)
         return self
 
@@ -81,7 +80,9 @@ class Supervisor:
                 signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._stop.is_set():  # the second signal ends all processes at once
+        # A second Ctrl-C ends all processes at once. Other signals come twice without anybody's hurry: `timeout` sends
+        # SIGTERM to the process and to its group, and SIGHUP comes from the terminal and from the shell.
+        if self._stop.is_set() and number == signal.SIGINT:
             for pid in self._processes.running().values():
                 os.killpg(pid, signal.SIGKILL)
         self._stop.set()
@@ -102,11 +103,10 @@ class Supervisor:
 
     def start(self) -> None:
         """Start all processes at the same time, and the supervisor's node."""
+        shared_memory.remove_dead()
         env = {**os.environ, **environment(), "PYTHONUNBUFFERED": "1", "ROS_LOG_DIR": str(self._run.logs / "ros")}
         for name, nodes in processes(self._nodes).items():
-            # A driver first brakes and leaves its device in a defined state, within its own deadline.
-            orphaned = signal.SIGTERM if any(node.moves for node in nodes) else signal.SIGKILL
-            self._processes.start(name, self._command(nodes), self._run.log(name), env, orphaned)
+            self._processes.start(name, self._command(nodes), self._run.log(name), env)
         self._ros = RosSide(self.monitor, self._nodes[0].namespace)
 
     def bring_up(self, progress: Callable[[str], None] = lambda text: None) -> None:
@@ -115,24 +115,23 @@ class Supervisor:
         Raises:
             BringUpError: If a node fails.
             NodeDiedError: If a process ends.
-            StoppedError: At SIGINT or SIGTERM.
+            StoppedError: At SIGINT, SIGTERM or SIGHUP.
         """
         assert self._ros is not None, "start() comes first"
         self._manager = manager = LifecycleManager(
             self._ros.node, stages(required(self._nodes)), self.check, self.reason
         )
         manager.bring_up(progress, self._await_listeners)
-        self._segments = {name: segments_of(pid) for name, pid in self.running().items()}
 
     def _await_listeners(self) -> None:
         """Wait until all drivers have discovered the emergency stop, which would not reach them before."""
         assert self._ros is not None
-        wanted, deadline = sum(node.moves for node in self._nodes), time.monotonic() + LISTENERS_S
-        while (found := self._ros.listeners()) < wanted:
+        drivers, deadline = {node.name for node in self._nodes if node.moves}, time.monotonic() + LISTENERS_S
+        while missing := sorted(drivers - self._ros.connected()):
             self.check()
             if time.monotonic() > deadline:
                 topic = full_name(self._nodes[0].namespace, "estop")
-                raise BringUpError(f"{topic}: found {found} subscribers after {LISTENERS_S:g} s, expected {wanted}")
+                raise BringUpError(f"{topic}: not received by {', '.join(missing)} within {LISTENERS_S:g} s")
             time.sleep(0.01)
 
     def check(self) -> None:
@@ -140,7 +139,7 @@ class Supervisor:
 
         Raises:
             NodeDiedError: If a process ended.
-            StoppedError: At SIGINT or SIGTERM.
+            StoppedError: At SIGINT, SIGTERM or SIGHUP.
         """
         if self._stop.is_set():
             raise StoppedError
@@ -157,7 +156,7 @@ class Supervisor:
 
         Raises:
             NodeDiedError: If a process ended.
-            StoppedError: At SIGINT or SIGTERM.
+            StoppedError: At SIGINT, SIGTERM or SIGHUP.
         """
         start = time.monotonic()
         while (elapsed := time.monotonic() - start) < seconds or not seconds:
@@ -193,11 +192,10 @@ class Supervisor:
         """End all processes in the reverse order of the stages, in bounded time; may be called again."""
         if self._death.is_set() and self._processes.running():
             time.sleep(BRAKING_S)
-        killed = [end.name for end in (*self.died, *self._done_without)]
         for names in reversed(stages(self._nodes)):
-            killed += self._processes.stop({self._process_of[name] for name in names}, GRACE_S)
-        killed += self._processes.close()
-        remove(segment for name in killed for segment in self._segments.get(name, ()))
+            self._processes.stop({self._process_of[name] for name in names}, GRACE_S)
+        self._processes.close()
         if self._ros is not None:
             self._ros.close()
             self._ros = None
+        shared_memory.remove_dead()

@@ -126,16 +126,16 @@ print("there", flush=True)
 time.sleep(600)
 """
 PARENT = """
-import os, pathlib, signal, sys, time
+import os, pathlib, sys, time
 from bringup.processes import Processes
 driver, braked, log = sys.argv[1:]
 argv = [sys.executable, "-c", driver, braked]
-Processes(print).start("driver", argv, pathlib.Path(log), os.environ, signal.SIGTERM)
+Processes(print).start("driver", argv, pathlib.Path(log), os.environ)
 time.sleep(600)
 """
 
 
-def test_an_orphan_may_get_sigterm_in_place_of_sigkill(tmp_path: Path) -> None:
+def test_an_orphan_gets_sigterm_and_ends_in_order(tmp_path: Path) -> None:
     """A driver brakes first."""
     braked, log = tmp_path / "braked", tmp_path / "log"
     parent = subprocess.Popen([sys.executable, "-c", PARENT, DRIVER, str(braked), str(log)])

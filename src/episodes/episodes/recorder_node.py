@@ -20,6 +20,7 @@ from episodes.metadata import Embodiments, EpisodeError, EpisodeMetadata, Source
 from episodes.raw_subscriptions import RawSubscriptions
 from episodes.recording import MIN_FREE_BYTES, Recording
 from node_kit import diagnostics, log
+from node_kit.emergency_stop import EmergencyStop
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.parameters import Parameters as Schema
@@ -62,6 +63,8 @@ class RecorderNode(Lifecycle):
         self._ended = threading.Event()
         self._lock = threading.Lock()  # guards _recording and _inputs between the services and the polling thread
         self._fault = ""
+        # It subscribes to /estop, so a short-lived publisher may have discovered this node alone: it repeats the stop.
+        self.keep(EmergencyStop(self))
         self.keep(self.create_service(Trigger, "~/start", self._on_start))
         self.keep(self.create_service(Trigger, "~/stop", self._on_stop))
         self.keep(diagnostics.DiagnosticsPublisher(self, "recorder", self._report))

@@ -8,10 +8,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -23,9 +20,11 @@ from hand_drivers.device import DeviceSettings, JointSample
 from hand_drivers.driver import Driver
 from hand_drivers.runtime import Runtime
 from hand_drivers.settings import DriverSettings
+from hand_drivers.state_machine import STILL_ASSERTED
 from hand_drivers.status import ChunkStatus, State
 from node_kit import cdr, diagnostics, log, messages, qos, scheduling
 from node_kit.diagnostics import DiagnosticsPublisher
+from node_kit.emergency_stop import EmergencyStop
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 from node_kit.messages import MessageStatus
@@ -108,14 +107,7 @@ class DriverNode(Lifecycle):
         self._publisher = self.keep(self.create_publisher(JointState, f"{prefix}/joint_states", qos.STATE))
         command = (JointTrajectory, f"{prefix}/command", self._on_command, qos.COMMAND, self._on_conflict)
         self._commands = self.keep(QueuedSubscription(self, *command, serialized=True))
-        # What a driver says is not kept for latecomers, to whom it may be long past.
-        quiet = {"event_callbacks": PublisherEventCallbacks(use_default_callbacks=False)}
-        self._estop = self.keep(self.create_publisher(Bool, "estop", QoSProfile(depth=10), **quiet))
-        # Twice: one sees stops given before this node came, the other also publishers that keep none, which the first
-        # would warn about.
-        quiet = {"event_callbacks": SubscriptionEventCallbacks(use_default_callbacks=False)}
-        for profile in (qos.LATCHED, QoSProfile(depth=10)):
-            self.keep(self.create_subscription(Bool, "estop", self._on_estop, profile, **quiet))
+        self._estop = self.keep(EmergencyStop(self, self._driver.estop))
         self.keep(self.create_service(Trigger, "~/stop", self._on_stop))
         self.keep(self.create_service(Trigger, "~/reset", self._on_reset))
 
@@ -152,22 +144,25 @@ class DriverNode(Lifecycle):
         if self._runtime is not None and self._driver.counts.chunks == 1:
             self._runtime.servo.forget()
 
-    def _on_estop(self, message: Bool) -> None:
-        self._driver.estop(message.data)
-
     def _on_stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._driver.stop("stop requested")
-        response.success, response.message = True, str(self._driver.state)
+        state = self._driver.state
+        response.success = state is not State.LOST  # what a lost device does is not known
+        response.message = ": ".join(filter(None, (str(state), self._driver.reason)))
         return response
 
     def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success, response.message = self._driver.reset()
+        stopped = self._driver.state is State.STOPPED and not self._estop.asserted
+        if stopped and (others := self._estop.held_by_others()):
+            response.success, response.message = False, f"{STILL_ASSERTED} at {', '.join(others)}"
+        else:
+            response.success, response.message = self._driver.reset()
         return response
 
     def _stop_station(self, fault: str) -> None:
         """What one robot does is no good without the other: all stop, and a person releases them."""
         log.warning(self, f"emergency stop for all: {fault}")
-        self._estop.publish(Bool(data=True))
+        self._estop.assert_stop()
 
     def _publish(self, sample: JointSample) -> None:
         values = (sample.position, sample.velocity, sample.effort)
@@ -175,6 +170,7 @@ class DriverNode(Lifecycle):
 
     def _report(self) -> diagnostics.Report:
         assert self._runtime is not None, "diagnostics end at cleanup"
+        self._estop.check()
         driver, counts, servo = self._driver, self._driver.counts, self._runtime.servo
         state, reason = driver.state, driver.reason
         self._log(state, reason)

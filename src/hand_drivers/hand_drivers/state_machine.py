@@ -13,6 +13,7 @@ from hand_drivers.status import State
 _MOVABLE = (State.HOLDING, State.TRACKING)
 _LATCHED = (State.STOPPED, State.LOST)
 _RETIRED = "deactivated"
+STILL_ASSERTED = "the emergency stop is still asserted"
 
 
 class Mode:
@@ -120,7 +121,7 @@ class Mode:
             if not self.connected:
                 return f"the device is {self.state}: {self.reason}"
             if self.estop_asserted:
-                return "the emergency stop is still asserted"
+                return STILL_ASSERTED
             return "" if at_rest else "still braking"
 
     def _enter(self, state: State, reason: str) -> None:

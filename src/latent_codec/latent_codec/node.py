@@ -16,9 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory
 
 import embodiments
@@ -32,6 +30,7 @@ from latent_codec.loop import PARTS, CodecLoop, CodecSettings
 from latent_codec.side import SideCodec
 from node_kit import cdr, diagnostics, lifecycle, log, messages, parameters, qos, scheduling
 from node_kit import main as node_main
+from node_kit.emergency_stop import EmergencyStop
 from node_kit.polled_subscription import AwaitedSubscription, DroppedMessages, PolledSubscription
 
 STOP_DEADLINE_S = 2.0
@@ -108,8 +107,7 @@ class CodecNode(lifecycle.Lifecycle):
             self.keep(self._polled[-1].subscription)
         action = (JointTrajectory, f"{side}/latent_action", self._on_action, qos.COMMAND, self._on_conflict)
         self._actions = self.keep(AwaitedSubscription(self, *action, serialized=True))
-        # Not kept for latecomers, as what drivers publish there.
-        self._estop = self.keep(self.create_publisher(Bool, "estop", QoSProfile(depth=10)))
+        self._estop = self.keep(EmergencyStop(self))
         self.keep(diagnostics.DiagnosticsPublisher(self, f"codec/{side}", self._diagnose))
 
     def _warm_up(self) -> None:
@@ -140,7 +138,7 @@ class CodecNode(lifecycle.Lifecycle):
             log.warning(self, f"codec/{self._name}: refused: {reason}")
         if self.active and time.monotonic() - self._decoded_s < IN_MOTION_S:
             self._decoded_s = -math.inf
-            self._estop.publish(Bool(data=True))
+            self._estop.assert_stop()
 
     def _take_joint_states(self) -> None:
         """Take the joint states that have come, for a latent state or a chunk."""

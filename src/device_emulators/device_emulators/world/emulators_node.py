@@ -62,7 +62,7 @@ def main() -> int:
     """Run the node."""
     prompt()
     schedule_in_real_time(DEVICE_PRIORITY, inherited=True)
-    return spin(EmulatorsNode, "emulators")
+    return spin(EmulatorsNode, "emulators", moved=True)
 
 
 if __name__ == "__main__":

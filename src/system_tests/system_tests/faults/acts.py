@@ -10,6 +10,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from node_kit import messages
 from node_kit.testing import until
+from system_tests.faults.short_lived import ShortLived
 from system_tests.faults.starvation import Starvation
 from system_tests.faults.trial import Trial
 
@@ -117,6 +118,28 @@ def halt_policy(trial: Trial) -> None:
 def estop(trial: Trial) -> None:
     """Assert the emergency stop."""
     trial.injector.estop(True)
+
+
+class StopOfSome:
+    """An emergency stop of a short-lived publisher that `count` drivers discover, and no other node."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def prepare(self, trial: Trial) -> None:
+        """Start the publisher, and let the drivers discover it."""
+        running = trial.supervisor.running()
+        self._publisher = ShortLived([running[driver] for driver in trial.drivers[: self._count]])
+        trial.begin_work()
+
+    def begin(self, trial: Trial) -> None:
+        """Stop."""
+        self._publisher.stop()
+
+    def end(self, trial: Trial) -> None:
+        """Wait until the publisher has left, and release the stop."""
+        self._publisher.end()
+        release_stop(trial)
 
 
 def estop_and_go_on(trial: Trial) -> None:

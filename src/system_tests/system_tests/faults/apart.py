@@ -28,12 +28,15 @@ class Apart:
         self._process = subprocess.Popen([sys.executable, "-m", "system_tests.faults.apart", str(session.run.path)])
         self._nodes: list[Path] = []
 
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self._nodes = children(self._process.pid)
+        self._process.send_signal(number)
+
     def kill(self) -> None:
-        """Send SIGKILL, once."""
-        if self._process.poll() is None:
-            self._nodes = children(self._process.pid)
-            self._process.kill()
-            self._process.wait()
+        """Send SIGKILL, unless it has ended, and wait for the end."""
+        self._process.kill()
+        self._process.wait()
 
     def left(self) -> list[Path]:
         """Nodes that still run after GONE_S."""

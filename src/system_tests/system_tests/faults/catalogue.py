@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from dataclasses import dataclass
 from functools import partial
 
@@ -69,6 +70,15 @@ MACHINE = [
     Fault("clock set back 10 s", Expected.BOUNDED, partial(acts.set_clock, offset_s=0.0)),
     Fault("10 s of CPU starvation", Expected.BOUNDED, acts.starve, lasts_s=0.5),
 ]
+
+
+def reaching(count: int) -> Fault:
+    """An emergency stop that only `count` of the four drivers receive from its publisher."""
+    some = acts.StopOfSome(count)
+    name = f"emergency stop reaches {count} of 4 drivers"
+    return Fault(name, Expected.STOPS, some.begin, some.end, ("emergency stop",), prepare=some.prepare, moving=False)
+
+
 STOPS = [
     Fault("emergency stop while tracking", Expected.STOPS, acts.estop, acts.release_stop, ("emergency stop",)),
     Fault(
@@ -98,6 +108,7 @@ STOPS = [
         prepare=acts.lose_a_hand,
         moving=False,
     ),
+    *(reaching(count) for count in (1, 2, 3)),
     Fault("~/stop of all drivers", Expected.STOPS, acts.stop_each, reported=("stop requested",)),
 ]
 KILLED = [
@@ -105,7 +116,10 @@ KILLED = [
     for node in ("policy", "left_codec", "left_arm_driver", "left_hand_driver", "right_hand_driver", "front_camera")
 ]
 
-SUPERVISOR = Fault("supervisor killed", Expected.ENDS, Trial.kill_supervisor)
+SUPERVISOR = [
+    Fault(f"supervisor {how}", Expected.ENDS, partial(Trial.end_supervisor, number=number))
+    for how, number in (("killed", signal.SIGKILL), ("terminated", signal.SIGTERM), ("hung up", signal.SIGHUP))
+]
 
 
 BEFORE_START = Fault(
@@ -147,5 +161,5 @@ def groups() -> list[Group]:
         Group(grippers, (*of_xarm_gripper("left/hand", 11), *of_device("right/hand", "robotiq_2f85", 9))),
         Group(unitree, (*g1, *dex3, TIMED_OUT), needs=UNITREE_MODULES),
         *(Group(hands, (fault,)) for fault in KILLED),
-        Group(hands, (SUPERVISOR,), apart=True),
+        *(Group(hands, (fault,), apart=True) for fault in SUPERVISOR),
     ]

@@ -31,8 +31,8 @@ from bringup.executables import process_command
 from bringup.graph import DRIVERS, POLICY, NodeDescription
 from bringup.release import NOT_STOPPED
 from contracts.station import Station
-from hand_drivers.devices.ros2_link import RosThread
 from node_kit import messages, qos
+from node_kit.ros_thread import RosThread
 
 SIDES, PARTS = ("left", "right"), ("arm", "hand")
 ANSWER_S, RESET_S = 1.0, 8.0

@@ -49,10 +49,10 @@ class Trial:
         self.clock, self._apart = clock, apart
         self.drivers = [node.name for node in session.nodes if node.moves]
 
-    def kill_supervisor(self) -> None:
-        """Kill the process that supervises all but the world."""
+    def end_supervisor(self, number: int) -> None:
+        """Send a signal to the process that supervises all but the world."""
         assert self._apart is not None, "the world must run outside"
-        self._apart.kill()
+        self._apart.signal(number)
 
     def ended(self) -> bool:
         """Whether the graph has ended: as the supervisor reports, or, if that was killed, all its nodes."""
