@@ -240,6 +240,7 @@ def test_a_node_that_hangs_at_its_end_is_cut_off(start):
 
 
 REFUSED = """
+import contextlib
 import os
 from pathlib import Path
 from node_kit.lifecycle import Lifecycle
@@ -251,7 +252,10 @@ class Refused(Lifecycle):
         raise ValueError("no such parameter")
 
 code = spin(Refused, "probe")
-threads = [Path(f"/proc/self/task/{task}/comm").read_text() for task in os.listdir("/proc/self/task")]
+threads = []
+for task in os.listdir("/proc/self/task"):
+    with contextlib.suppress(FileNotFoundError):  # it has just ended
+        threads.append(Path(f"/proc/self/task/{task}/comm").read_text())
 print(code, [name.strip() for name in threads if name.startswith("dds.udp")])
 """
 
