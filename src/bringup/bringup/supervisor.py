@@ -56,7 +56,6 @@ class Supervisor:
     ) -> None:
         self.monitor = Monitor()
         self.died: list[Exit] = []
-        self._done_without: list[Exit] = []
         self._nodes, self._run = list(nodes), run
         self._command = command or (lambda nodes: process_command(nodes, run.parameters))
         self._process_of = {node.name: name for name, group in processes(nodes).items() for node in group}
@@ -80,8 +79,8 @@ class Supervisor:
                 signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        # A second Ctrl-C ends all processes at once. Other signals come twice without anybody's hurry: `timeout` sends
-        # SIGTERM to the process and to its group, and SIGHUP comes from the terminal and from the shell.
+        # A second Ctrl-C ends all processes at once. Other signals come twice for one reason: `timeout` sends SIGTERM to
+        # the process and to its group, and SIGHUP comes from the terminal and from the shell.
         if self._stop.is_set() and number == signal.SIGINT:
             for pid in self._processes.running().values():
                 os.killpg(pid, signal.SIGKILL)
@@ -93,7 +92,6 @@ class Supervisor:
         The end of one without which the robots go on is a warning.
         """
         if end.name in self._optional:
-            self._done_without.append(end)
             print(f"warning: {end}; the robots go on without it", file=sys.stderr, flush=True)
             return
         if self._ros is not None:
