@@ -79,7 +79,7 @@ class Supervisor:
                 signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        # A second Ctrl-C ends all processes at once. Other signals come twice for one reason: `timeout` sends SIGTERM to
+        # A second Ctrl-C ends all processes at once. Others come twice for one reason: `timeout` sends SIGTERM to
         # the process and to its group, and SIGHUP comes from the terminal and from the shell.
         if self._stop.is_set() and number == signal.SIGINT:
             for pid in self._processes.running().values():
