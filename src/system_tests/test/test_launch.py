@@ -80,7 +80,7 @@ def test_a_launched_graph_becomes_active_and_ends_on_ctrl_c(launched: Launched) 
     launched.process.wait(20)
     assert not any(alive(pid) for pid in nodes)
     assert not launched.printed("Traceback")
-    steps = [tuple(line.split()[1:]) for line in launched.notes.read_text().splitlines()]
+    steps = [tuple(line.split()[1:]) for line in launched.notes.read_text().splitlines() if " view " not in line]
     assert steps[:4] == [(n, t) for n in ("first", "second") for t in ("configure", "activate")]
 
 
@@ -114,6 +114,16 @@ def test_a_pushed_namespace_is_that_of_the_station(pushed: str, given: list[str]
     from bringup.launching import within
 
     assert within(pushed, given) == expected
+
+
+def test_a_launch_goes_on_without_a_node_that_is_not_required(
+    launched: Launched, emergency_stops: EmergencyStops
+) -> None:
+    assert until(lambda: launched.printed("the graph is active"), 30), launched.output.read_text()
+    assert until(emergency_stops.connected)
+    os.kill(launched.node("view"), signal.SIGKILL)
+    assert until(lambda: launched.printed("warning: view was killed by SIGKILL; the robots go on without it"))
+    assert launched.process.poll() is None and not emergency_stops.at
 
 
 INCLUDE = """

@@ -15,6 +15,7 @@ from bringup.paths import RunDirectory
 from bringup.session import Session
 
 NODES = [NodeDescription(name, "fakes", "lifecycle_node", {}, stage) for name, stage in (("first", 0), ("second", 1))]
+NODES.append(NodeDescription("view", "fakes", "lifecycle_node", {}, 1, required=False))
 
 
 def main() -> int:
