@@ -23,7 +23,7 @@ from node_kit import log, parent, shared_memory
 from node_kit.lifecycle import Lifecycle
 
 _SHUTDOWN_DEADLINE_S = 5.0
-_REPARENTED_S = 0.1  # the signal of a parent's death comes before its last thread has ended
+_REPARENTED_S = 0.5  # the signal of a parent's death comes before its last thread has ended
 _BRAKING_S = 1.0  # longer than the drivers need to bring the robots to rest
 
 
@@ -53,10 +53,8 @@ def spin(
     end, started_by = threading.Event(), os.getppid()
 
     def request_end() -> None:
-        if moved:
-            time.sleep(_REPARENTED_S)
-            if parent.VARIABLE in os.environ or os.getppid() != started_by:
-                time.sleep(_BRAKING_S)
+        if moved and _parent_ends(started_by):
+            time.sleep(_BRAKING_S)
         end.set()
 
     _on_signal(request_end)
@@ -82,6 +80,14 @@ def spin(
         if os.getppid() != started_by:  # nobody else removes what a killed parent has left
             shared_memory.remove_dead()
     return int(any(node.failed for node in nodes))
+
+
+def _parent_ends(started_by: int) -> bool:
+    """Whether a signal comes with the end of the process that started this one: all others end at the same time."""
+    deadline = time.monotonic() + _REPARENTED_S
+    while not (ends := parent.VARIABLE in os.environ or os.getppid() != started_by) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return ends
 
 
 class Spinner(threading.Thread):
