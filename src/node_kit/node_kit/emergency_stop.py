@@ -21,6 +21,7 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Bool
 
 from node_kit import qos
+from node_kit.polled_subscription import take
 
 TOPIC = "estop"  # below the namespace of the node
 _HELD = qos.brief(0.2)  # of publishers that never publish; their lifespan tells them from all others
@@ -44,10 +45,8 @@ class EmergencyStop:
         # Twice: the latched one receives what was published before, the other one also volatile publishers, which the
         # first would warn about.
         quiet = SubscriptionEventCallbacks(use_default_callbacks=False)
-        self._subscriptions = [
-            node.create_subscription(Bool, TOPIC, self._receive, profile, event_callbacks=quiet)
-            for profile in (qos.LATCHED, qos.EVENT)
-        ]
+        self._live = node.create_subscription(Bool, TOPIC, self._receive, qos.EVENT, event_callbacks=quiet)
+        self._latched = node.create_subscription(Bool, TOPIC, self._receive_latched, qos.LATCHED, event_callbacks=quiet)
 
     @property
     def asserted(self) -> bool:
@@ -110,8 +109,21 @@ class EmergencyStop:
         with self._lock:
             self._let_go()
             self._node.destroy_publisher(self._publisher)
-            for subscription in self._subscriptions:
+            for subscription in (self._live, self._latched):
                 self._node.destroy_subscription(subscription)
+
+    def _receive_latched(self, message: Bool) -> None:
+        """Take a message of the latched subscription: a release after what waits in the other one.
+
+        A repeated stop that waits there is older than the release, and would stop this node again.
+        """
+        waiting: list[Bool] = []
+        while not message.data and len(waiting) < qos.EVENT.depth and (found := take(self._live)) is not None:
+            waiting.append(found[0])
+        for each in waiting:
+            self._receive(each)
+        if all(each.data for each in waiting):  # else the release was among them, and what followed it counts
+            self._receive(message)
 
     def _receive(self, message: Bool) -> None:
         with self._lock:

@@ -65,10 +65,13 @@ def publish(peer: Peer, robots: tuple[Robot, ...], asserted: bool) -> None:
 
 def stopped(robots: tuple[Robot, ...]) -> bool:
     """Whether the stop is asserted in all robots, no longer repeated, and known to be held by the others."""
-    repeating = any(thread.name == "emergency stop" for thread in threading.enumerate())
-    return not repeating and all(
+    return not repeating() and all(
         one.stop.asserted and len(one.stop.held_by_others()) == len(robots) - 1 for one in robots
     )
+
+
+def repeating() -> bool:
+    return any(thread.name == "emergency stop" for thread in threading.enumerate())
 
 
 def released(robots: tuple[Robot, ...]) -> bool:
@@ -124,6 +127,21 @@ def test_two_stops_at_once_are_released_together(pair, peer):
     publish(peer, pair, False)
     assert until(lambda: released(pair))
     assert all(one.changes == [True, False] for one in pair)
+
+
+def test_a_stop_that_waits_behind_its_release_does_not_stop_again(peer):
+    slow, changes = Peer("slow"), []
+    stop = EmergencyStop(slow.node, changes.append)
+    stop.assert_stop()
+    assert until(lambda: not repeating())
+    operator = peer.publisher(Bool, TOPIC, qos.LATCHED, 2)
+    for asserted in (True, False):  # nobody spins the node meanwhile
+        operator.publish(Bool(data=asserted))
+    peer.listen(0.5)
+    slow.wait_for(lambda: not stop.asserted, "the release")
+    slow.listen(0.5)
+    assert changes == [True, False]
+    slow.close()
 
 
 def test_a_stop_after_a_release_stops_again(pair, peer):
