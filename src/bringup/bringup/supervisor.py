@@ -188,7 +188,9 @@ class Supervisor:
 
     def shut_down(self) -> None:
         """End all processes in the reverse order of the stages, in bounded time; may be called again."""
-        if self._death.is_set() and self._processes.running():
+        if self._stop.is_set() and self._ros is not None:
+            self._ros.emergency_stop()  # sooner than drivers notice that commands are missing
+        elif self._death.is_set() and self._processes.running():
             time.sleep(BRAKING_S)
         for names in reversed(stages(self._nodes)):
             self._processes.stop({self._process_of[name] for name in names}, GRACE_S)
