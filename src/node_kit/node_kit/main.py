@@ -62,6 +62,8 @@ def spin(
     claims: list[Claim] = []  # until this process ends: two nodes of one name would respond to one request
     try:
         parent.on_end_of_parent(request_end)
+        if parent.VARIABLE in os.environ:
+            shared_memory.close_inherited()
         rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
         names = remove_ros_args(args)[1:] or [name]
         for name in names:  # an error below is reported under this name

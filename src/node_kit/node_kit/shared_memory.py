@@ -42,6 +42,17 @@ def remove_dead(folder: Path = SHM, proc: Path = Path("/proc")) -> list[str]:
     return removed
 
 
+def close_inherited(folder: Path = SHM) -> None:
+    """Close the locks of the process that started this one; to be called before this one uses ROS.
+
+    `ros2 launch` passes its open files on to all nodes: its locks would be held until the last node has ended.
+    """
+    for entry in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{entry}").startswith(f"{folder}/{PREFIX}"):
+                os.close(int(entry))
+
+
 def _is_dead(lock: Path) -> bool:
     """Whether a lock is this user's, not new, and held by no process."""
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from node_kit.shared_memory import remove_dead
+from node_kit.shared_memory import close_inherited, remove_dead
 
 
 @pytest.fixture
@@ -49,6 +49,14 @@ def test_what_a_running_process_has_locked_is_kept(shm, make):
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert remove(shm) == []
     assert all(file.exists() for file in made)
+
+
+def test_inherited_locks_are_closed_and_other_files_are_not(shm, make):
+    lock, other = (os.open(file, os.O_RDWR | os.O_CREAT) for file in (make("fastrtps_0123")[1], shm / "crosshand"))
+    close_inherited(shm)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(lock)
+    os.close(other)
 
 
 def test_a_port_that_a_running_process_sends_to_is_kept(shm, make):
