@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embodiments.errors import EmbodimentError
-from embodiments.urdf_import.hand import Hand, base_positions, pointing
+from embodiments.urdf_import.hand import Hand, base_positions, moves_tips, pointing
 from embodiments.urdf_import.search import minimise
 
 # Flange axes <- grasp frame; the same for every hand, so that directions between fingertips can be compared.
@@ -21,6 +21,7 @@ GRIPPER_ROTATION = np.array([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])
 REST = 0.02  # pull towards rest of joints without effect, m^2 per squared half range
 ADAPTER_M = 0.01  # least distance of the flange from the nearest joint
 SNAP_DEG = 5.0  # axes this close to those of the root link were meant to be them
+PALM_M = 0.003  # what is nearer to the plane of the fingers says nothing of where the palm faces
 Direction = Sequence[float] | np.ndarray  # (3,)
 
 
@@ -58,13 +59,12 @@ def find_axes(hand: Hand, kind: str, given: Mapping[str, Sequence[float]]) -> Ax
     if kind == "gripper":
         y = _across(tips[0] - tips[1:].mean(0), z, hand, "tips")
         return Axes(_snapped(np.stack((np.cross(y, z), y, z), axis=1)), straight, "right", 1.0)
-    palm = given.get("palm", _curl(hand, straight))
     side = _sideways(hand, straight, tips)
     if "palm" in given:
-        y = _across(palm, z, hand, "palm")
+        y = _across(given["palm"], z, hand, "palm")
     else:
         across = np.cross(z, _across(side, z, hand, "tips"))
-        y = _across(across * np.sign(across @ palm), z, hand, "tips")
+        y = _across(across * _facing(hand, straight, across), z, hand, "tips")
     rotation = _snapped(np.stack((np.cross(y, z), y, z), axis=1))
     clear = float(rotation[:, 0] @ side / np.linalg.norm(side))
     return Axes(rotation, straight, "right" if clear > 0 else "left", clear)
@@ -96,10 +96,23 @@ def _straighten(hand: Hand, z: np.ndarray, kind: str) -> np.ndarray:
     return minimise(cost, hand.lower, hand.upper, hand.rest, rounds=40)[0]
 
 
-def _curl(hand: Hand, straight: np.ndarray) -> np.ndarray:
-    """Where fingertips go when every joint moves to the middle of its range: towards the palm."""
-    tips = hand.kinematics.tip_positions(np.stack((straight, (hand.lower + hand.upper) / 2)))
-    return (tips[1] - tips[0])[hand.fingers].mean(0)
+def _facing(hand: Hand, straight: np.ndarray, across: np.ndarray) -> float:
+    """1 if the palm faces along `across`, else -1: fingertips go there at half range, and the thumb's tip is there.
+
+    Joints that move all fingertips are a wrist, which says nothing of the palm: they stay as they are.
+
+    Raises:
+        EmbodimentError: The fingers hardly go anywhere, or the thumb is on the other side.
+    """
+    half = np.where(moves_tips(hand).all(1), straight, (hand.lower + hand.upper) / 2)
+    tips = hand.kinematics.tip_positions(np.stack((straight, half))) @ across
+    curl = float((tips[1] - tips[0])[hand.fingers].mean())
+    thumb = [row for row in range(tips.shape[1]) if row not in hand.fingers]
+    beside = float((tips[1, thumb] - (base_positions(hand, straight) @ across)[hand.fingers].mean()).mean())
+    if abs(curl) < PALM_M or (curl * beside < 0 and abs(beside) > PALM_M):
+        found = f"fingertips that curl by {1e3 * curl:.0f} mm, a thumb {1e3 * beside:.0f} mm from the fingers' plane"
+        raise EmbodimentError(hand.source.file, "palm", found, "both on one side; give --palm X Y Z")
+    return float(np.sign(curl))
 
 
 def _sideways(hand: Hand, straight: np.ndarray, tips: np.ndarray) -> np.ndarray:

@@ -50,6 +50,13 @@ def base_positions(hand: Hand, q: np.ndarray) -> np.ndarray:
     return hand.kinematics.forward(q, tuple(hand.bases.values()))[..., :3, 3]
 
 
+def moves_tips(hand: Hand) -> np.ndarray:
+    """Which joint moves which fingertip, (n, F)."""
+    middle, extent = (hand.lower + hand.upper) / 2, hand.upper - hand.lower
+    tips = hand.kinematics.tip_positions
+    return np.linalg.norm(tips(middle + np.diag(0.1 * extent)) - tips(middle), axis=-1) > 1e-6
+
+
 def _bases(source: Source) -> dict[str, str]:
     """The child link of the first joint that moves this fingertip and no other."""
     above = {joint.child: joint for joint in source.tree.joints}

@@ -8,7 +8,7 @@ import numpy as np
 
 from embodiments.registry import Embodiment
 from embodiments.urdf_import.frames import Axes
-from embodiments.urdf_import.hand import Hand
+from embodiments.urdf_import.hand import Hand, moves_tips
 from embodiments.urdf_import.postures import Found
 from embodiments.urdf_import.read_urdf import Source
 from embodiments.urdf_import.write_yaml import POSTURES, SPEEDS, pose_text
@@ -68,9 +68,7 @@ def _joint_doubts(source: Source, hand: Hand) -> list[str]:
         speeds = f"{SPEEDS['revolute'][0]:g} rad/s or {SPEEDS['prismatic'][0]:g} m/s"
         which = "any joint" if len(silent) == len(source.actuated) else ", ".join(silent)
         doubts.append(f"no velocity limit in the URDF for {which}: taken {speeds}; correct the YAML before a real hand")
-    q, extent = (hand.lower + hand.upper) / 2, hand.upper - hand.lower
-    change = hand.kinematics.tip_positions(q + np.diag(0.1 * extent)) - hand.kinematics.tip_positions(q)
-    moved = np.linalg.norm(change, axis=-1) > 1e-6
+    moved = moves_tips(hand)
     if not moved.any(1).all():
         doubts.append(f"no fingertip moves with {_picked(source.actuated, ~moved.any(1))}: leave out with --freeze")
     if moved.all(1).any() and len(source.tips) > 2:
