@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -77,7 +78,29 @@ def refusal(graph: bool = True) -> str:
     home = environment().get("HOME")
     if home and not _writable(home):
         return f"HOME: found no folder that can be written, nor {home}; expected one"
-    return _shared_memory(SHARED_MEMORY) if graph else ""
+    return _peers(os.environ.get("ROS_STATIC_PEERS", "")) or _logs() or (_shared_memory(SHARED_MEMORY) if graph else "")
+
+
+def _peers(listed: str) -> str:
+    """The refusal of a static peer without an address: no node can be created then."""
+    for peer in filter(None, listed.split(";")):
+        try:
+            socket.getaddrinfo(peer, None)
+        except (OSError, UnicodeError):
+            return f"ROS_STATIC_PEERS: found {peer[:40]!r}, expected addresses, or names that resolve, separated by ;"
+    return ""
+
+
+def _logs() -> str:
+    """The refusal of a folder of ROS's logs that cannot be written: no node starts then. It is created."""
+    home = (os.environ | environment()).get("HOME", "")
+    of_ros = os.environ.get("ROS_HOME") or os.path.join(home, ".ros")
+    folder = os.path.expanduser(os.environ.get("ROS_LOG_DIR") or os.path.join(of_ros, "log"))
+    with suppress(OSError, ValueError):
+        os.makedirs(folder, exist_ok=True)
+    if _writable(folder):
+        return ""
+    return f"ROS_LOG_DIR: found {folder[:200]!r}, expected a folder for logs that can be written"
 
 
 def _shared_memory(folder: str) -> str:

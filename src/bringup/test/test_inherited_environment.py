@@ -21,6 +21,9 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         *environment.REQUIRED,
         "ROS_DOMAIN_ID",
         "ROS_AUTOMATIC_DISCOVERY_RANGE",
+        "ROS_STATIC_PEERS",
+        "ROS_LOG_DIR",
+        "ROS_HOME",
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -54,6 +57,23 @@ def test_a_domain_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, domai
 def test_a_discovery_range_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "localhost")
     assert "found 'localhost', expected one of SUBNET, LOCALHOST" in environment.refusal()
+
+
+def test_a_static_peer_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_STATIC_PEERS", "127.0.0.1;no host")
+    assert environment.refusal().startswith("ROS_STATIC_PEERS: found 'no host', expected addresses")
+    monkeypatch.setenv("ROS_STATIC_PEERS", "127.0.0.1;::1;")
+    assert environment.refusal() == ""
+
+
+@pytest.mark.parametrize("variable", ["ROS_LOG_DIR", "ROS_HOME", "HOME"])
+def test_logs_that_cannot_be_written_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    (tmp_path / ".ros").write_text("a file where the folder would be")
+    monkeypatch.setenv(variable, str(tmp_path if variable == "HOME" else tmp_path / ".ros" / "inside"))
+    assert environment.refusal().startswith(f"ROS_LOG_DIR: found '{tmp_path}/.ros/")
+    assert environment.refusal().endswith("expected a folder for logs that can be written")
 
 
 @pytest.mark.parametrize("home", [None, "/nowhere/at/all"])
