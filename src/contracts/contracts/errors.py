@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -88,9 +88,26 @@ def validate(
         FileError: Of class `error`, names the first wrong field and says how many more there are.
     """
     try:
-        return model.model_validate(content)
+        checked = model.model_validate(content)
     except ValidationError as invalid:
         raise from_validation(invalid, file, model, error, prefix) from None
+    for field, value in _booleans(content, checked, ""):
+        raise error(file, prefix + field, repr(value), "a number")
+    return checked
+
+
+def _booleans(content: object, checked: object, field: str) -> Iterator[tuple[str, bool]]:
+    """Fields in which true or false, which is what YAML makes of yes and no, was taken for 1 or 0."""
+    if isinstance(content, bool) and isinstance(checked, (int, float)) and not isinstance(checked, bool):
+        yield field, content
+    pairs: list[tuple[object, object, object]] = []
+    if isinstance(content, Mapping):
+        inner = checked if isinstance(checked, Mapping) else getattr(checked, "__dict__", {})
+        pairs = [(key, value, inner[key]) for key, value in content.items() if key in inner]
+    elif isinstance(content, list) and isinstance(checked, (list, tuple)):
+        pairs = [(index, *both) for index, both in enumerate(zip(content, checked, strict=False))]
+    for key, value, found in pairs:
+        yield from _booleans(value, found, f"{field}.{key}" if field else str(key))
 
 
 def from_validation(

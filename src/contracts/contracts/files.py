@@ -21,6 +21,7 @@ MAX_JSON_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_NUMBER = 100  # characters; Python takes minutes for what it reads as one number in base 60
 _NUMBER = re.compile(r"[-+.:_0-9a-fA-FxXoO]*")
+_OCTAL = re.compile(r"[-+]?0[0-9_]+")
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _CHUNK = 1 << 20
 # libyaml where it is there: an index of a thousand episodes takes seconds in pure Python
@@ -254,7 +255,16 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
+def _number(loader: Any, node: yaml.ScalarNode) -> Any:
+    """The number, or the text where YAML 1.1 reads a number in base 60 or 8: 1:30 would be 90, 010 would be 8."""
+    if ":" in node.value or _OCTAL.fullmatch(node.value):
+        return node.value
+    return loader.construct_yaml_int(node) if node.tag.endswith(":int") else loader.construct_yaml_float(node)
+
+
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _number)
 
 
 class _Dumper(yaml.SafeDumper):

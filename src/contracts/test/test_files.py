@@ -17,6 +17,7 @@ from contracts.files import (
     dump_yaml,
     parse_json,
     parse_json_object,
+    parse_yaml,
     read_bytes,
     read_json,
     read_mapping,
@@ -282,6 +283,34 @@ def test_first_wrong_field_is_named_with_what_was_found_and_expected(content: ob
     with pytest.raises(OwnError) as caught:
         validate(Outer, content, "file", OwnError, "top.")
     assert str(caught.value).startswith(line)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1:30", "1:30"), ("1:30.5", "1:30.5"), ("010", "010"), ("-2.5", -2.5)])
+def test_number_in_base_60_or_8_is_read_as_the_text_it_is(text: str, value: object) -> None:
+    assert parse_yaml(f"a: {text}", "file") == {"a": value}
+
+
+class Numbers(BaseModel):
+    """A file with numbers in several places."""
+
+    one: float = 0.0
+    several: list[int | None] = []
+    switch: bool = False
+    inner: dict[str, Inner] = {}
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        ({"one": True}, "one"),
+        ({"several": [1, False]}, "several.1"),
+        ({"inner": {"a": {"size": False}}}, "inner.a.size"),
+    ],
+)
+def test_yes_and_no_are_no_numbers(content: dict[str, object], field: str) -> None:
+    with pytest.raises(OwnError, match=rf"^file: {field}: found (True|False), expected a number$"):
+        validate(Numbers, content | {"switch": True}, "file", OwnError)
+    assert validate(Numbers, {"one": 1, "several": [0, None], "switch": True}, "file").one == 1.0
 
 
 @given(found=st.text(), expected=st.text())
