@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from contracts.errors import problems
+from contracts.errors import booleans, problems
 
 GROUP = "camera_node.sources"  # entry points: name -> factory(options: Mapping[str, Any]) -> Source
 Options = TypeVar("Options", bound=BaseModel)
@@ -78,7 +78,10 @@ def parse_options(model: type[Options], options: Mapping[str, Any]) -> Options:
         SourceError: In one line, naming each wrong option.
     """
     try:
-        return model.model_validate(dict(options))
+        checked = model.model_validate(dict(options))
     except ValidationError as error:
         found = (f"option '{p.field}': found {p.found}, expected {p.expected}" for p in problems(error, model))
         raise SourceError("; ".join(found)) from None
+    for field, value in booleans(options, checked):
+        raise SourceError(f"option '{field}': found {value}, expected a number")
+    return checked

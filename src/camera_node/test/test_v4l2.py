@@ -128,3 +128,8 @@ def test_a_stamp_of_another_clock_is_replaced_by_the_time_of_reading(source, cam
     camera.get = lambda key: 1.7e12
     began_ns = time.time_ns()
     assert began_ns <= source.read().stamp_ns <= time.time_ns()
+
+
+def test_true_is_no_number_of_an_option() -> None:
+    with pytest.raises(SourceError, match="option 'rate_hz': found True, expected a number"):
+        V4L2Source({"device": "/dev/null", "rate_hz": True})

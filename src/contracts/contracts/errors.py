@@ -91,12 +91,12 @@ def validate(
         checked = model.model_validate(content)
     except ValidationError as invalid:
         raise from_validation(invalid, file, model, error, prefix) from None
-    for field, value in _booleans(content, checked, ""):
+    for field, value in booleans(content, checked):
         raise error(file, prefix + field, repr(value), "a number")
     return checked
 
 
-def _booleans(content: object, checked: object, field: str) -> Iterator[tuple[str, bool]]:
+def booleans(content: object, checked: object, field: str = "") -> Iterator[tuple[str, bool]]:
     """Fields in which true or false, which is what YAML makes of yes and no, was taken for 1 or 0."""
     if isinstance(content, bool) and isinstance(checked, (int, float)) and not isinstance(checked, bool):
         yield field, content
@@ -107,7 +107,7 @@ def _booleans(content: object, checked: object, field: str) -> Iterator[tuple[st
     elif isinstance(content, list) and isinstance(checked, (list, tuple)):
         pairs = [(index, *both) for index, both in enumerate(zip(content, checked, strict=False))]
     for key, value, found in pairs:
-        yield from _booleans(value, found, f"{field}.{key}" if field else str(key))
+        yield from booleans(value, found, f"{field}.{key}" if field else str(key))
 
 
 def from_validation(

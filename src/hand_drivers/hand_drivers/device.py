@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from contracts.errors import problems
+from contracts.errors import booleans, problems
 from embodiments.registry import Embodiment
 
 GROUP = "hand_drivers.devices"
@@ -184,8 +184,12 @@ def read_options(kind: type[Kind], settings: DeviceSettings) -> Kind:
     Raises:
         DeviceError: names the first wrong one, what was found and expected.
     """
+    name = kind.__name__.removesuffix("Options").lower()
     try:
-        return kind.model_validate(dict(settings.options))
+        options = kind.model_validate(dict(settings.options))
     except ValidationError as error:
-        first, name = problems(error, kind)[0], kind.__name__.removesuffix("Options").lower()
+        first = problems(error, kind)[0]
         raise DeviceError(f"{name}: option '{first.field}': found {first.found}, expected {first.expected}") from None
+    for option, value in booleans(settings.options, options):
+        raise DeviceError(f"{name}: option '{option}': found {value}, expected a number")
+    return options

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from contracts.errors import expected_field
 from embodiments import registry
 from hand_drivers import settings
-from hand_drivers.device import DeviceError, DeviceSettings
+from hand_drivers.device import DeviceError, DeviceSettings, read_options
 from hand_drivers.devices.loopback import LoopbackDevice
 from hand_drivers.node import DriverParameters
+from hand_drivers.polled_device import BusOptions
 
 
 def parameters(**changes) -> DriverParameters:
@@ -60,6 +61,12 @@ def test_parameters_outside_their_schema_are_refused(change):
 def test_an_old_parameter_name_is_refused_with_the_new_one(old, new):
     assert new in DriverParameters.model_fields
     assert expected_field(DriverParameters, old) == f"'{new}', its new name"
+
+
+def test_true_is_no_number_of_an_option():
+    given = DeviceSettings(registry.load("inspire", "left"), "left", "hand", "", {"connect_s": True})
+    with pytest.raises(DeviceError, match="bus: option 'connect_s': found True, expected a number"):
+        read_options(BusOptions, given)
 
 
 def test_a_hand_is_not_an_arm():
