@@ -34,7 +34,7 @@ from node_kit.emergency_stop import EmergencyStop
 from node_kit.polled_subscription import AwaitedSubscription, DroppedMessages, PolledSubscription
 
 STOP_DEADLINE_S = 2.0
-IN_MOTION_S = 0.5  # after a chunk; drivers hold sooner
+IN_MOTION_S = 1.0  # after a chunk, as drivers; they hold sooner, unless the machine stalls
 
 
 class CodecParameters(CodecSettings, parameters.Parameters):
