@@ -13,6 +13,9 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from bringup.release import ANSWER_S, RESET, of_station, run, wait
+from contracts import claims
+from contracts.servo import PARTS
+from embodiments import SIDES
 from node_kit.emergency_stop import EmergencyStop
 
 REPEAT_S = 0.5
@@ -27,10 +30,18 @@ def stop(node: Node) -> int:
     """Stop all drivers; returns the exit status. The node must not be spun elsewhere."""
     EmergencyStop(node).assert_stop()
     drivers = [service.removesuffix(RESET) for service in of_station(node)]
+    drivers += [name for name in _on_this_machine(node) if name not in drivers]
     if not drivers:
         return 2
     answers = _request(node, drivers)
     return 1 if [name for name in drivers if not _report(name.lstrip("/"), answers.get(name))] else 0
+
+
+def _on_this_machine(node: Node) -> list[str]:
+    """Drivers of the station's names that run on this machine: one whose process is frozen is not discovered."""
+    space, domain = node.get_namespace().rstrip("/"), node.context.get_domain_id()
+    names = [f"{space}/{side}_{part}_driver" for side in SIDES for part in PARTS]
+    return [name for name in names if claims.owner(claims.name_of_node(name, domain))]
 
 
 def _request(node: Node, drivers: Iterable[str]) -> dict[str, Trigger.Response]:

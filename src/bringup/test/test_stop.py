@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -57,6 +58,16 @@ def test_a_driver_that_does_not_confirm_is_named_with_exit_status_1(start):
     assert (status, output) == (
         1,
         "left_arm_driver: stopped: emergency stop\nright_arm_driver: not confirmed: no response\n",
+    )
+
+
+def test_a_driver_whose_process_is_frozen_is_named_with_exit_status_1(start):
+    start("left").process.send_signal(signal.SIGSTOP)
+    start("right")
+    status, output = run("stop")
+    assert (status, output) == (
+        1,
+        "right_arm_driver: stopped: emergency stop\nleft_arm_driver: not confirmed: no response\n",
     )
 
 
