@@ -245,7 +245,7 @@ def test_a_left_hand_is_kept_as_the_right_hand_it_mirrors(toy, tmp_path):
     np.testing.assert_allclose(tips[0], tips[1], atol=1e-6)
 
 
-def test_a_wrist_that_bends_backwards_does_not_turn_a_right_hand_into_a_left_one(tmp_path):
+def test_a_wrist_that_bends_backwards_does_not_change_the_side(tmp_path):
     bends = '<axis xyz="-1 0 0"/><limit lower="-1.5" upper="0.2" velocity="2"/>'
     wrist = joint("w", "forearm", "palm", "0 0 0.1", bends)
     hand = take_in(written(tmp_path, robot(wrist, *FINGERS, links=f"forearm {LINKS}")), "toy", TIPS)
