@@ -123,7 +123,7 @@ def guarded(watch: Watch, steps: int, target: float, state: MotionState) -> Moti
 
 
 def test_what_the_guard_lets_through_is_within_limits_as_seen_from_outside():
-    watch = Watch(LIMITS, DT)
+    watch = Watch(LIMITS, DT, lambda: 0)
     watch.start(np.zeros(2))
     state = guarded(watch, 100, 5.0, MotionState.at_rest(np.zeros(2)))
     guarded(watch, 200, -5.0, state)
@@ -134,7 +134,7 @@ def test_what_the_guard_lets_through_is_within_limits_as_seen_from_outside():
     ("step", "broken"), [(0.0011, "acceleration"), (0.021, "velocity"), (1.1, "position"), (np.nan, "position")]
 )
 def test_a_command_beyond_a_limit_is_noticed(step, broken):
-    watch = Watch(LIMITS, DT)
+    watch = Watch(LIMITS, DT, lambda: 0)
     watch.start(np.zeros(2))
     watch.command(np.array([0.0, step]))
     with pytest.raises(Wrong, match=broken):
@@ -143,12 +143,23 @@ def test_a_command_beyond_a_limit_is_noticed(step, broken):
 
 def test_a_reset_permits_to_begin_at_what_was_measured_and_nowhere_else():
     for begin, allowed in ((0.5, True), (0.6, False)):
-        watch = Watch(LIMITS, DT)
+        watch = Watch(LIMITS, DT, lambda: 0)
         watch.start(np.zeros(2))
         watch.reading(np.full(2, 0.5))
         watch.permit(1)
         guarded(watch, 50, 1.0, MotionState.at_rest(np.full(2, begin)))
         assert (not watch.found) is allowed
+
+
+@pytest.mark.parametrize(("gap_s", "allowed"), [(0.06, True), (0.02, False)])
+def test_a_gap_permits_to_begin_at_rest_at_the_last_command(gap_s, allowed):
+    now_ns = [0]
+    watch = Watch(LIMITS, DT, lambda: now_ns[0])
+    watch.start(np.zeros(2))
+    state = guarded(watch, 50, 1.0, MotionState.at_rest(np.zeros(2)))
+    now_ns[0] += round(1e9 * gap_s)
+    guarded(watch, 50, 1.0, MotionState.at_rest(state.position))
+    assert (not watch.found) is allowed
 
 
 def test_the_command_prints_a_row_a_target_and_writes_the_same_figures(tmp_path, capsys):

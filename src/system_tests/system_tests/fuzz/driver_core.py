@@ -42,7 +42,7 @@ class _Bench:
         self._rng, self._clock = Random(f"{seed} driver core"), [10**18]
         self._robot = embodiments.load("xarm7", "left")
         limits = motion_limits(self._robot)
-        self.watch = Watch(limits, 1.0 / RATE_HZ)
+        self.watch = Watch(limits, 1.0 / RATE_HZ, lambda: self._clock[0])
         self._device = Watched(Lagging(self._robot, self._clock), self.watch, Random(f"{seed} device"), 0.02)
         self._driver = Driver(
             self._device, limits, DriverSettings(part="arm", rate_hz=RATE_HZ, max_following_error=0.0)

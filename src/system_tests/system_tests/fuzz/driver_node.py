@@ -34,7 +34,7 @@ def fuzz_node(count: int, seed: int) -> Outcome:
     parameters["rt_priority"] = (
         0  # otherwise it would schedule the activating thread, and all threads started from there
     )
-    watch = Watch(motion_limits(robot), 1.0 / RATE_HZ)
+    watch = Watch(motion_limits(robot), 1.0 / RATE_HZ, time.monotonic_ns)
     with _driver_node(parameters, watch, robot, seed) as node:
         mailbox = Mailbox(node)
 

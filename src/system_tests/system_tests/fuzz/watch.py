@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from random import Random
 
 import numpy as np
 
 from hand_drivers.device import Device, DeviceError, JointSample
 from hand_drivers.guard import MotionLimits, MotionState
+from hand_drivers.servo import LONG_GAP_S
 from system_tests.fuzz.outcome import Wrong
 
 TOLERANCE = 2e-9  # rad or m, twice the tolerance of the guard
 RECENT = 4  # readings, from one of which a driver starts after a reset
 BURST = 60  # periods without a response, longer than the device timeout
+GAP_NS = round(0.9e9 * LONG_GAP_S)  # a driver sees the time of its period, which is before that of the command
 NOTED = 5
 
 
 class Watch:
     """Limits and period `dt` (s) of the commands that it is shown; `found` is what broke them.
 
-    After a reset the driver may go on from what it measured, at rest. Which reading that was cannot be seen from
-    outside: all that it may have been are followed up, and one of them has to explain what comes.
+    After a reset the driver may go on from what it measured, and after a gap from its last command, at rest. Which of
+    them that was cannot be seen from outside: all that it may have been are followed up, and one of them has to explain
+    what comes.
+
+    Args:
+        limits: The limits.
+        dt: Period of the commands, s.
+        clock: The time of the driver, ns.
     """
 
-    def __init__(self, limits: MotionLimits, dt: float) -> None:
+    def __init__(self, limits: MotionLimits, dt: float, clock: Callable[[], int]) -> None:
         self.found: list[str] = []
         self.written = 0
-        self._limits, self._dt = limits, dt
+        self._limits, self._dt, self._clock = limits, dt, clock
+        self._commanded_ns = clock()
         self._states: list[MotionState] = []  # possible states of the last command, usually one
         self._readings: deque[np.ndarray] = deque(maxlen=RECENT)
         self._permitted = 0  # commands that may start from a measured position
@@ -48,7 +58,10 @@ class Watch:
     def command(self, position: np.ndarray) -> None:
         """Check a command."""
         self.written += 1
-        before = list(self._states)
+        before, now_ns = list(self._states), self._clock()
+        if now_ns - self._commanded_ns > GAP_NS:
+            before += [MotionState.at_rest(state.position) for state in self._states]
+        self._commanded_ns = now_ns
         if self._permitted > 0 or not before:
             before += [MotionState.at_rest(reading) for reading in tuple(self._readings)]
             self._permitted -= 1
