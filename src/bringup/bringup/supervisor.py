@@ -23,7 +23,7 @@ from bringup.paths import RunDirectory
 from bringup.processes import Exit, Processes, tail
 from bringup.ros_side import RosSide
 from contracts.station import full_name
-from node_kit import shared_memory
+from node_kit import parent, shared_memory
 from node_kit.main import stop_signals
 
 BRAKING_S = 0.5  # time for the drivers to bring the robots to rest before their processes end
@@ -103,6 +103,7 @@ class Supervisor:
         """Start all processes at the same time, and the supervisor's node."""
         shared_memory.remove_dead()
         env = {**os.environ, **environment(), "PYTHONUNBUFFERED": "1", "ROS_LOG_DIR": str(self._run.logs / "ros")}
+        env.pop(parent.VARIABLE, None)  # of a launch that may have ended; these processes end with this one
         for name, nodes in processes(self._nodes).items():
             self._processes.start(name, self._command(nodes), self._run.log(name), env)
         self._ros = RosSide(self.monitor, self._nodes[0].namespace)
