@@ -54,12 +54,14 @@ def profile() -> str:
 
 
 def notes() -> list[str]:
-    """A line for each value that was inherited and is replaced."""
+    """A line for each value that was inherited and is replaced, or replaces what others rely on."""
     changed = environment()
     replaced = [name for name in REQUIRED if name in changed and os.environ.get(name)]
     lines = [f"{name}={os.environ[name]} is not used, but {changed[name]}" for name in replaced]
     if "HOME" in changed:
         lines.append(f"HOME={os.environ.get('HOME', '')} cannot be written: using {changed['HOME']}")
+    if profile() == THIS_MACHINE and (own := os.environ.get(PROFILE, "")) not in ("", THIS_MACHINE, OTHER_MACHINES):
+        lines.append(f"{PROFILE}={own} is used: sockets are bound to this machine only if it says so")
     return lines
 
 

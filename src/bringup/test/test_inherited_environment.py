@@ -47,6 +47,15 @@ def test_a_value_that_nothing_works_with_is_replaced_with_a_word(monkeypatch: py
     assert environment.notes() == ["RMW_IMPLEMENTATION=rmw_cyclonedds_cpp is not used, but rmw_fastrtps_cpp"]
 
 
+def test_a_profile_of_the_user_is_kept_and_named_under_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(environment.PROFILE, "/mine.xml")
+    assert environment.notes() == []
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    expected = f"{environment.PROFILE}=/mine.xml is used: sockets are bound to this machine only if it says so"
+    assert environment.notes() == [expected]
+    assert environment.PROFILE not in environment.environment()
+
+
 @pytest.mark.parametrize("domain", ["abc", "500", "-1", "1.5", "233", "٣", "9" * 5000])
 def test_a_domain_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, domain: str) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", domain)
