@@ -245,18 +245,19 @@ def test_a_left_hand_is_kept_as_the_right_hand_it_mirrors(toy, tmp_path):
     np.testing.assert_allclose(tips[0], tips[1], atol=1e-6)
 
 
+def test_fingers_that_bend_as_far_to_both_sides_need_a_palm(tmp_path):
+    both = [finger.replace(LIMIT, LIMIT.replace('lower="0"', 'lower="-1.6"')) for finger in FINGERS[:6]]
+    path = written(tmp_path, robot(*both, *FINGERS[6:], links=LINKS))
+    with pytest.raises(EmbodimentError, match=r"palm: found fingertips that curl by .* give --palm X Y Z"):
+        take_in(path, "toy", TIPS)
+    assert take_in(path, "toy", TIPS, Options(palm=(0, 1, 0))).report[0].startswith("a right hand")
+
+
 def test_a_wrist_that_bends_backwards_does_not_change_the_side(tmp_path):
     bends = '<axis xyz="-1 0 0"/><limit lower="-1.5" upper="0.2" velocity="2"/>'
     wrist = joint("w", "forearm", "palm", "0 0 0.1", bends)
     hand = take_in(written(tmp_path, robot(wrist, *FINGERS, links=f"forearm {LINKS}")), "toy", TIPS)
     assert hand.report[0].startswith("a right hand")
-
-
-def test_a_thumb_behind_the_fingers_needs_a_palm(tmp_path):
-    path = written(tmp_path, robot(*FINGERS, links=LINKS).replace('"0 0.02 0.02"', '"0 -0.06 0.02"'))
-    with pytest.raises(EmbodimentError, match=r"palm: found .* expected both on one side; give --palm X Y Z"):
-        take_in(path, "toy", TIPS)
-    assert take_in(path, "toy", TIPS, Options(palm=(0, 1, 0))).report[0].startswith("a right hand")
 
 
 def test_rotations_of_the_grasp_frame_are_those_of_the_shipped_hands(toy):

@@ -97,21 +97,19 @@ def _straighten(hand: Hand, z: np.ndarray, kind: str) -> np.ndarray:
 
 
 def _facing(hand: Hand, straight: np.ndarray, across: np.ndarray) -> float:
-    """1 if the palm faces along `across`, else -1: fingertips go there at half range, and the thumb's tip is there.
+    """1 if the palm faces along `across`, else -1: fingertips go there at half range.
 
     Joints that move all fingertips are a wrist, which says nothing of the palm: they stay as they are.
 
     Raises:
-        EmbodimentError: The fingers hardly go anywhere, or the thumb is on the other side.
+        EmbodimentError: The fingers hardly go anywhere.
     """
     half = np.where(moves_tips(hand).all(1), straight, (hand.lower + hand.upper) / 2)
     tips = hand.kinematics.tip_positions(np.stack((straight, half))) @ across
     curl = float((tips[1] - tips[0])[hand.fingers].mean())
-    thumb = [row for row in range(tips.shape[1]) if row not in hand.fingers]
-    beside = float((tips[1, thumb] - (base_positions(hand, straight) @ across)[hand.fingers].mean()).mean())
-    if abs(curl) < PALM_M or (curl * beside < 0 and abs(beside) > PALM_M):
-        found = f"fingertips that curl by {1e3 * curl:.0f} mm, a thumb {1e3 * beside:.0f} mm from the fingers' plane"
-        raise EmbodimentError(hand.source.file, "palm", found, "both on one side; give --palm X Y Z")
+    if abs(curl) < PALM_M:
+        found = f"fingertips that curl by {1e3 * curl:.0f} mm"
+        raise EmbodimentError(hand.source.file, "palm", found, f"{1e3 * PALM_M:.0f} mm or more; give --palm X Y Z")
     return float(np.sign(curl))
 
 
