@@ -79,7 +79,7 @@ def spin(
     finally:
         _end(nodes)
         ignore_signals()
-        if os.getppid() != started_by:  # nobody else removes what a killed parent has left
+        if os.getppid() != started_by:  # no other process removes what a killed parent has left
             shared_memory.remove_dead()
     return int(any(node.failed for node in nodes))
 
