@@ -1,4 +1,8 @@
-"""Brings nodes up in order through their lifecycle services: subscribers before their publishers."""
+"""Brings nodes up in order through their lifecycle services: subscribers before their publishers.
+
+All nodes are configured before the first is activated. Starting processes and loading models take all of a small
+computer: nothing runs in real time meanwhile. What is wrong with a file is found before a robot is connected.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ class BringUpError(RuntimeError):
 
 
 class LifecycleManager:
-    """Configures and activates nodes stage by stage, all nodes of a stage at the same time.
+    """Configures all nodes at the same time, then activates them stage by stage.
 
     Args:
         node: The node whose clients are used, in the namespace of the nodes; its executor must spin in another thread.
@@ -54,7 +58,7 @@ class LifecycleManager:
     def bring_up(
         self, progress: Callable[[str], None] = lambda text: None, before_last: Callable[[], None] = lambda: None
     ) -> None:
-        """Activate all nodes in order.
+        """Configure all nodes, and activate them in order.
 
         Args:
             progress: Called with a text at each transition.
@@ -64,13 +68,15 @@ class LifecycleManager:
             BringUpError: If a node fails; the others keep their states. Exceptions of the callbacks pass through.
         """
         for stage in self._stages:
-            if stage is self._stages[-1]:
-                before_last()
             self._wait_until_present(stage)
             self._expect_alone(stage)
-            for transition in (CONFIGURE, ACTIVATE):
-                progress(f"{VERBS[transition]}: {', '.join(stage)}")
-                self.change(stage, transition)
+        progress(f"configure: {', '.join(self._clients)}")
+        self.change(self._clients, CONFIGURE)
+        for stage in self._stages:
+            if stage is self._stages[-1]:
+                before_last()
+            progress(f"activate: {', '.join(stage)}")
+            self.change(stage, ACTIVATE)
 
     def _wait_until_present(self, names: Sequence[str]) -> None:
         """Wait until each node has responded to a request for its state.

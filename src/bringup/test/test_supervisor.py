@@ -36,14 +36,14 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def test_stages_come_up_in_order(run_directory: RunDirectory, notes: Path) -> None:
+def test_all_are_configured_before_stages_activate_in_order(run_directory: RunDirectory, notes: Path) -> None:
     with Supervisor(NODES, run_directory, command) as supervisor:
         supervisor.start()
         supervisor.bring_up()
         pids = list(supervisor.running().values())
     done = [tuple(line.split()[1:]) for line in notes.read_text().splitlines()]
-    assert done[:2] == [("sim", "configure"), ("sim", "activate")]
-    assert {("left", "configure"), ("right", "configure")} == set(done[2:4])
+    assert {(name, "configure") for name in ("sim", "left", "right")} == set(done[:3])
+    assert done[3] == ("sim", "activate")
     assert {("left", "activate"), ("right", "activate")} == set(done[4:6])
     # and the other way round at the end: what the world drives goes before the world
     assert done[-1] == ("sim", "deactivate")
