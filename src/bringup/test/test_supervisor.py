@@ -104,7 +104,7 @@ def test_nothing_moves_before_every_driver_receives_the_emergency_stop(
         supervisor.start()
         with pytest.raises(BringUpError, match=r"^/estop: not received by driver within 0.5 s"):
             supervisor.bring_up()
-    assert "eye" not in notes.read_text()
+    assert "eye activate" not in notes.read_text()
 
 
 def test_a_node_that_refuses_to_configure_is_named_with_its_error(
