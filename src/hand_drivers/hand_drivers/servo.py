@@ -55,6 +55,7 @@ class ServoLoop:
     def start(self) -> None:
         """Start the thread; the counts go on from where they were."""
         self._end.clear()
+        self._counted = (time.monotonic_ns(), self.steps)
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
@@ -72,7 +73,7 @@ class ServoLoop:
         return self._thread is not None and self._thread.is_alive()
 
     def rate_hz(self) -> float:
-        """Steps per second since the last call of this method."""
+        """Steps per second since the last call of this method, or the start."""
         now, steps = time.monotonic_ns(), self.steps
         (then, before), self._counted = self._counted, (now, steps)
         return (steps - before) * 1e9 / max(now - then, 1)

@@ -94,6 +94,14 @@ def test_the_rate_is_that_of_the_steps_made(clock):
     assert loop.rate_hz() == 0.0
 
 
+def test_the_time_before_the_start_does_not_count_for_the_rate(clock):
+    loop = ServoLoop(lambda _: None, 100.0)
+    clock.sleep(10.0)
+    loop.start()
+    assert until(lambda: loop.steps >= 20) and loop.stop()
+    assert loop.rate_hz() == pytest.approx(100.0, rel=0.1)
+
+
 def test_a_stopped_loop_can_be_started_again():
     loop = ServoLoop(lambda _: None, 500.0)
     for _ in range(2):
