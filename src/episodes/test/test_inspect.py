@@ -127,3 +127,15 @@ def test_the_command_refuses_a_damaged_bag_in_one_line(gappy):
 def _command(*arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "episodes.inspect", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("set_back", [0, 700], ids=["one node stalls", "the clock is set back"])
+def test_a_late_report_of_one_node_is_no_clock_that_was_set_back(tmp_path, set_back):
+    kind = "diagnostic_msgs/msg/DiagnosticArray"
+    with EpisodeWriter(tmp_path / "bag", metadata()) as writer:
+        for at in range(0, 3000, 100):
+            received = START_NS + (at - (set_back if at >= 2000 else 0)) * MS
+            stamp = received - (300 * MS if at == 1000 else 0)
+            report = messages.typestore().types[kind](header=messages.header(stamp), status=[])
+            writer.write("/diagnostics", kind, received, report)
+    assert bool(topics(tmp_path / "bag")["/diagnostics"]["clock"]) == bool(set_back)
