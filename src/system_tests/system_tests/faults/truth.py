@@ -1,22 +1,15 @@
-"""Ground truth of the simulated robots' motion: reads the shared-memory world 200 times a second."""
+"""Ground truth of the simulated robots' motion: what the simulated world was, whatever topics say."""
 
 from __future__ import annotations
-
-import contextlib
-import threading
-import time
-from collections import deque
 
 import numpy as np
 
 from contracts.station import Station
 from simulation.scene import ACTUATION, HAND_JOINT_DAMPING, mounted
-from simulation.shared_world import SharedWorldReader, WorldError
 from system_tests.faults import motion
 from system_tests.faults.motion import Track, commanded
+from system_tests.faults.world_record import WorldRecord
 
-PERIOD_S = 0.005
-KEPT = 12000  # samples: a minute
 # Velocities below which a joint counts as at rest, rad/s and m/s. A finger that holds an object yields for a while.
 REST = {"arm": 0.05, "hand": 0.2, "gripper": 0.01}
 # Distances from its target at which a finger presses on an object, rad and m, once its servo had time to follow.
@@ -24,7 +17,7 @@ PRESSES = {"arm": np.inf, "hand": 0.1, "gripper": 0.005}
 
 
 class Truth:
-    """Records all J joints of a station's world from `start` to `close`, in its own thread.
+    """The motion of all J joints of a station's world, recorded from `start` to `close`.
 
     Attributes:
         names: Names, in the order of the station's sides, arm before hand.
@@ -47,23 +40,19 @@ class Truth:
         friction = {"hand": HAND_JOINT_DAMPING}
         lags = {kind: (one.damping + friction.get(kind, 0.0)) / one.stiffness for kind, one in ACTUATION.items()}
         self.lag_s = np.array([lags[kind] for kind in kinds])
-        self._view = SharedWorldReader(station.simulation.port)
-        self._samples: deque[tuple[float, np.ndarray]] = deque(maxlen=KEPT)
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="truth", daemon=True)
+        self._record = WorldRecord(station.simulation.port)
 
     def start(self) -> None:
         """Begin to record."""
-        self._thread.start()
+        self._record.start()
 
     def close(self) -> None:
         """End it."""
-        self._end.set()
-        self._thread.join(2.0)
+        self._record.close()
 
     def tracks(self) -> tuple[Track, Track]:
         """All that is kept: what the robots did, and what they were commanded to do, past all drivers and wires."""
-        times, (positions, velocities, _, targets) = self._kept()
+        times, (positions, velocities, _, targets) = self._record.samples()
         return Track(times, velocities, self.rest), commanded(times, positions, targets, self.rest)
 
     def excess(self) -> Track:
@@ -71,33 +60,19 @@ class Truth:
 
         A body in contact with a finger moves it faster than any command; that is no fault of a command.
         """
-        times, (positions, velocities, efforts, targets) = self._kept()
+        times, (positions, velocities, efforts, targets) = self._record.samples()
         driven = np.where(velocities * efforts > 0.0, velocities, 0.0)
         return Track(times, motion.excess(driven, targets - positions, self.velocity, self.lag_s), self.rest)
 
     def pressing(self, rest_s: float) -> np.ndarray:
         """The fingers (J,) bool that press on an object after the commands came to rest: they move as it yields."""
-        times, (positions, _, _, targets) = self._kept()
+        times, (positions, _, _, targets) = self._record.samples()
         return motion.held_off(times, targets - positions, rest_s, self.lag_s, self._presses)
-
-    def _kept(self) -> tuple[np.ndarray, np.ndarray]:
-        """Times (T,) and rows (4, T, J) of all samples."""
-        samples = list(self._samples)
-        times = np.array([at for at, _ in samples])
-        return times, np.array([rows for _, rows in samples]).reshape(len(samples), 4, -1).swapaxes(0, 1)
 
     def position(self, joint: str) -> float:
         """The newest position of a joint, rad or m."""
-        return float(self._samples[-1][1][0][self.names.index(joint)])
+        return float(self._record.newest()[0, self.names.index(joint)])
 
     def speed(self) -> float:
-        """The fastest joint now, as a multiple of the speed at rest; 0 before the first answer."""
-        if not self._samples:
-            return 0.0
-        velocities = self._samples[-1][1][1]
-        return float((np.abs(velocities) / self.rest).max())
-
-    def _run(self) -> None:
-        while not self._end.wait(PERIOD_S):
-            with contextlib.suppress(WorldError):  # a lost world has no motion; the record has a gap then
-                self._samples.append((time.monotonic(), self._view.robots()))
+        """The fastest joint now, as a multiple of the speed at rest."""
+        return float((np.abs(self._record.newest()[1]) / self.rest).max())
