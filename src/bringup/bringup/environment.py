@@ -16,7 +16,11 @@ from pathlib import Path
 
 CONFIG = Path(__file__).resolve().parent / "config"
 PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE"
-THIS_MACHINE, OTHER_MACHINES = (str(CONFIG / name) for name in ("fastdds.xml", "fastdds_subnet.xml"))
+DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
+_KINDS = ("", "_images")
+THIS_MACHINE, OTHER_MACHINES = (
+    [str(CONFIG / f"fastdds{kind}{reach}.xml") for kind in _KINDS] for reach in ("", "_subnet")
+)
 WANTED = {
     "MUJOCO_GL": "egl",
     # The cache's thread has the lowest priority; a killed camera process waits for it, for seconds under load.
@@ -32,25 +36,43 @@ WANTED = {
 REQUIRED = {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}  # with another one nothing works
 RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
 MOST_DOMAIN = 232
-SHARED_MEMORY, LEAST_SHARED_BYTES = "/dev/shm", 60 << 20  # a demo takes 54
+SHARED_MEMORY, LEAST_SHARED_BYTES = "/dev/shm", 30 << 20  # a demo takes 23
 
 
-def environment() -> dict[str, str]:
-    """The variables that have to change, with their values."""
+def environment(images: bool = False) -> dict[str, str]:
+    """The variables that have to change, with their values.
+
+    Args:
+        images: Whether they are for a process that sends or receives images, which takes shared memory.
+    """
     changed = {name: value for name, value in WANTED.items() if not os.environ.get(name)}
     changed |= {name: value for name, value in REQUIRED.items() if os.environ.get(name) != value}
-    # One of these two was chosen for another discovery range; any other file is the user's own.
-    if os.environ.get(PROFILE, "") in ("", THIS_MACHINE, OTHER_MACHINES) and os.environ.get(PROFILE) != profile():
-        changed[PROFILE] = profile()
+    if _own_profile() is None:
+        if os.environ.get(PROFILE) != profile(images):
+            changed[PROFILE] = profile(images)
+        if _local() and os.environ.get(DISCOVERY) != "SYSTEM_DEFAULT":
+            changed[DISCOVERY] = "SYSTEM_DEFAULT"  # the profile restricts it; with LOCALHOST ROS adds shared memory
     if not _writable(os.environ.get("HOME", "")):
         changed["HOME"] = _home()
     return changed
 
 
-def profile() -> str:
+def profile(images: bool = False) -> str:
     """The Fast DDS profile: its sockets are bound to this machine unless others are to be discovered."""
-    local = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST" and not os.environ.get("ROS_STATIC_PEERS")
-    return THIS_MACHINE if local else OTHER_MACHINES
+    return (THIS_MACHINE if _local() else OTHER_MACHINES)[images]
+
+
+def _local() -> bool:
+    """Whether this machine alone is to be discovered; `environment` has replaced LOCALHOST, perhaps."""
+    reach = os.environ.get(DISCOVERY)
+    replaced = reach == "SYSTEM_DEFAULT" and os.environ.get(PROFILE) in THIS_MACHINE
+    return (reach == "LOCALHOST" or replaced) and not os.environ.get("ROS_STATIC_PEERS")
+
+
+def _own_profile() -> str | None:
+    """The user's own profile, if there is one: any file but ours, of which another was chosen perhaps."""
+    found = os.environ.get(PROFILE, "")
+    return None if found in ("", *THIS_MACHINE, *OTHER_MACHINES) else found
 
 
 def notes() -> list[str]:
@@ -60,7 +82,7 @@ def notes() -> list[str]:
     lines = [f"{name}={os.environ[name]} is not used, but {changed[name]}" for name in replaced]
     if "HOME" in changed:
         lines.append(f"HOME={os.environ.get('HOME', '')} cannot be written: using {changed['HOME']}")
-    if profile() == THIS_MACHINE and (own := os.environ.get(PROFILE, "")) not in ("", THIS_MACHINE, OTHER_MACHINES):
+    if _local() and (own := _own_profile()):
         lines.append(f"{PROFILE}={own} is used: sockets are bound to this machine only if it says so")
     return lines
 
@@ -74,9 +96,9 @@ def refusal(graph: bool = True) -> str:
     domain = os.environ.get("ROS_DOMAIN_ID", "")
     if domain and not (domain.isascii() and domain.isdigit() and int(domain[:9]) <= MOST_DOMAIN):
         return f"ROS_DOMAIN_ID: found {domain[:40]!r}, expected a whole number from 0 to {MOST_DOMAIN}"
-    reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "")
+    reach = os.environ.get(DISCOVERY, "")
     if reach and reach not in RANGES:
-        return f"ROS_AUTOMATIC_DISCOVERY_RANGE: found {reach[:40]!r}, expected one of {', '.join(RANGES)}"
+        return f"{DISCOVERY}: found {reach[:40]!r}, expected one of {', '.join(RANGES)}"
     home = environment().get("HOME")
     if home and not _writable(home):
         return f"HOME: found no folder that can be written, nor {home}; expected one"

@@ -36,6 +36,7 @@ class NodeDescription:
         process: Nodes of one executable and stage with the same value share a process; empty: its own process.
         namespace: That of the station, without a slash at its beginning.
         required: Whether its end stops the robots; one that is not starts and configures itself.
+        images: Whether it sends or receives images.
     """
 
     name: str
@@ -47,6 +48,7 @@ class NodeDescription:
     process: str = ""
     namespace: str = ""
     required: bool = True
+    images: bool = False
 
     @property
     def full_name(self) -> str:
@@ -156,7 +158,7 @@ def _policy(station: Station) -> NodeDescription:
     # What drivers never reach is not decoded.
     if "command_timeout_s" in _set(station.servo):
         parameters["publish_horizon_s"] = station.servo.command_timeout_s
-    return NodeDescription("policy", "latent_policy_node", "policy_node", parameters, POLICY)
+    return NodeDescription("policy", "latent_policy_node", "policy_node", parameters, POLICY, images=True)
 
 
 def _camera(name: str, camera: Camera, station_path: Path) -> NodeDescription:
@@ -173,12 +175,12 @@ def _camera(name: str, camera: Camera, station_path: Path) -> NodeDescription:
         parameters["options"] = json.dumps(options)
     if camera.calibration and camera.source != "simulated":
         parameters["calibration"] = camera.calibration
-    return NodeDescription(f"{name}_camera", "camera_node", "camera_node", parameters, CAMERAS)
+    return NodeDescription(f"{name}_camera", "camera_node", "camera_node", parameters, CAMERAS, images=True)
 
 
 def _recorder(station: Station, station_path: Path, directory: Path) -> NodeDescription:
     parameters = {"station": str(station_path), "directory": str(directory), "topics": topics(station)}
-    return NodeDescription("recorder", "episodes", "recorder", parameters, CODECS)
+    return NodeDescription("recorder", "episodes", "recorder", parameters, CODECS, images=True)
 
 
 def _robot_state(station: Station, station_path: Path) -> NodeDescription:

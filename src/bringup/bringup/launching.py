@@ -97,7 +97,15 @@ def _process(session: Session, nodes: Sequence[graph.NodeDescription]) -> Node:
     naming = {"name": names[0]} if len(names) == 1 else {"arguments": names}
     files, first = [str(session.run.parameters)], nodes[0]
     naming["namespace"] = full_name(first.namespace, "")  # a whole one: launch would put it below what is pushed
-    return Node(package=first.package, executable=first.executable, parameters=files, output="screen", **naming)
+    own = environment(images=first.images)
+    return Node(
+        package=first.package,
+        executable=first.executable,
+        parameters=files,
+        output="screen",
+        additional_env=own,
+        **naming,
+    )
 
 
 def _manager(session: Session) -> Node:

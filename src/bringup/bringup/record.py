@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {described(error)}", file=sys.stderr)
         return REFUSED
     print(f"recording into {resolved.record.directory} until Ctrl-C", flush=True)
-    os.execvpe(command[0], command, os.environ | environment())
+    os.execvpe(command[0], command, os.environ | environment(images=True))
 
 
 def prepare(resolved: Station, run: RunDirectory) -> list[str]:

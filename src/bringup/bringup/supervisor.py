@@ -102,10 +102,11 @@ class Supervisor:
     def start(self) -> None:
         """Start all processes at the same time, and the supervisor's node."""
         shared_memory.remove_dead()
-        env = {**os.environ, **environment(), "PYTHONUNBUFFERED": "1", "ROS_LOG_DIR": str(self._run.logs / "ros")}
+        env = {**os.environ, "PYTHONUNBUFFERED": "1", "ROS_LOG_DIR": str(self._run.logs / "ros")}
         env.pop(parent.VARIABLE, None)  # of a launch that may have ended; these processes end with this one
         for name, nodes in processes(self._nodes).items():
-            self._processes.start(name, self._command(nodes), self._run.log(name), env)
+            own = environment(images=nodes[0].images)
+            self._processes.start(name, self._command(nodes), self._run.log(name), env | own)
         self._ros = RosSide(self.monitor, self._nodes[0].namespace)
 
     def bring_up(self, progress: Callable[[str], None] = lambda text: None) -> None:

@@ -38,11 +38,11 @@ print("a message" if received else "nothing")
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}, environment.THIS_MACHINE),
-        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, environment.OTHER_MACHINES),
-        ({}, environment.OTHER_MACHINES),  # ROS's default is SUBNET
-        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_STATIC_PEERS": "10.0.0.2"}, environment.OTHER_MACHINES),
-        ({environment.PROFILE: environment.THIS_MACHINE}, environment.OTHER_MACHINES),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}, environment.THIS_MACHINE[0]),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, environment.OTHER_MACHINES[0]),
+        ({}, environment.OTHER_MACHINES[0]),  # ROS's default is SUBNET
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_STATIC_PEERS": "10.0.0.2"}, environment.OTHER_MACHINES[0]),
+        ({environment.PROFILE: environment.THIS_MACHINE[1]}, environment.OTHER_MACHINES[0]),
         ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", environment.PROFILE: "/home/me/own.xml"}, "/home/me/own.xml"),
     ],
 )
@@ -56,14 +56,39 @@ def test_sockets_are_bound_to_this_machine_unless_others_are_wanted(
     assert (os.environ | environment.environment())[environment.PROFILE] == expected
 
 
-def test_the_two_profiles_differ_in_the_interfaces_alone() -> None:
-    local, others = (Path(file).read_text() for file in (environment.THIS_MACHINE, environment.OTHER_MACHINES))
-    plain = re.sub(r"<interfaceWhiteList>.*?</interfaceWhiteList>", "", local, flags=re.DOTALL)
-    assert _tags(plain) == _tags(others) != _tags(local)
+def test_what_the_launcher_sets_is_kept_by_the_processes_that_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    for name in ("ROS_STATIC_PEERS", environment.PROFILE):
+        monkeypatch.delenv(name, raising=False)
+    for images in (False, True, False):
+        for name, value in environment.environment(images).items():
+            monkeypatch.setenv(name, value)
+        assert os.environ[environment.PROFILE] == environment.THIS_MACHINE[images]
+        assert os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SYSTEM_DEFAULT"
+    assert environment.environment() == {}
+
+
+@pytest.mark.parametrize("images", [False, True])
+def test_the_profiles_for_this_and_other_machines_differ_in_whom_they_reach_alone(images: bool) -> None:
+    local, others = (_plain(files[images]) for files in (environment.THIS_MACHINE, environment.OTHER_MACHINES))
+    reach = r"<(interfaceWhiteList|maxInitialPeersRange|initialPeersList)>.*?</\1>"
+    assert _tags(re.sub(reach, "", local, flags=re.DOTALL)) == _tags(others) != _tags(local)
+
+
+def test_only_processes_with_images_have_shared_memory() -> None:
+    for control, images in (environment.THIS_MACHINE, environment.OTHER_MACHINES):
+        shared = r"<transport_descriptor>\s*<transport_id>shared_memory.*?</transport_descriptor>"
+        plain = re.sub(shared, "", _plain(images), flags=re.DOTALL)
+        plain = plain.replace("<transport_id>shared_memory</transport_id>", "")
+        assert _tags(plain) == _tags(_plain(control)) and "shared_memory" in _plain(images)
+
+
+def _plain(file: str) -> str:
+    return re.sub(r"<!--.*?-->", "", Path(file).read_text(), flags=re.DOTALL)
 
 
 def _tags(text: str) -> list[str]:
-    return re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL).split()
+    return text.split()
 
 
 @pytest.mark.graph
@@ -72,8 +97,8 @@ def test_a_stranger_on_another_machine_hears_nothing_of_a_localhost_graph() -> N
     allowed = subprocess.run(possible, capture_output=True)
     if allowed.returncode != 0:
         pytest.skip(f"no network namespaces here: {allowed.stderr.decode(errors='replace').strip()}")
-    assert received_by_stranger("SUBNET", environment.OTHER_MACHINES, seconds=30) == "a message"
-    assert received_by_stranger("LOCALHOST", environment.THIS_MACHINE, seconds=3) == "nothing"
+    assert received_by_stranger("SUBNET", environment.OTHER_MACHINES[0], seconds=30) == "a message"
+    assert received_by_stranger("SYSTEM_DEFAULT", environment.THIS_MACHINE[0], seconds=3) == "nothing"
 
 
 def received_by_stranger(discovery: str, profile: str, seconds: float) -> str:

@@ -22,7 +22,11 @@ from node_kit.testing import until
 
 pytestmark = pytest.mark.graph
 
-NODES = [NodeDescription(name, "fake", "node", {}, stage) for name, stage in (("sim", 0), ("left", 1), ("right", 1))]
+NODES = [
+    NodeDescription("sim", "fake", "node", {}, 0),
+    NodeDescription("left", "fake", "node", {}, 1, images=True),
+    NodeDescription("right", "fake", "node", {}, 1),
+]
 
 
 def command(nodes: Sequence[NodeDescription]) -> list[str]:
@@ -58,7 +62,7 @@ def test_a_killed_node_stops_motion_and_is_named(
         supervisor.bring_up()
         pids = supervisor.running()
         segments = segments_of(pids["left"])
-        assert segments
+        assert segments and not segments_of(pids["right"]), "it waits for others where it has no images"
         assert until(emergency_stops.connected)
         os.kill(pids["left"], signal.SIGKILL)
         with pytest.raises(NodeDiedError, match="left was killed by SIGKILL"):

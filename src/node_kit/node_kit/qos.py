@@ -1,7 +1,7 @@
 """The quality-of-service profiles of the graph.
 
-All writers are reliable: a reliable writer serves best-effort readers too, and the cost over shared memory on one
-machine is not measurable. Depths bound memory; commands keep only the newest, since a newer chunk replaces an older
+All writers are reliable: a reliable writer serves best-effort readers too, and the cost on one machine is not
+measurable. Depths bound memory; commands keep only the newest, since a newer chunk replaces an older
 one.
 """
 
