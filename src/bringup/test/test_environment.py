@@ -56,7 +56,7 @@ def test_sockets_are_bound_to_this_machine_unless_others_are_wanted(
     assert (os.environ | environment.environment())[environment.PROFILE] == expected
 
 
-def test_what_the_launcher_sets_is_kept_by_the_processes_that_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_launcher_sets_is_kept_by_what_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     for name in ("ROS_STATIC_PEERS", environment.PROFILE):
         monkeypatch.delenv(name, raising=False)
@@ -69,7 +69,7 @@ def test_what_the_launcher_sets_is_kept_by_the_processes_that_it_starts(monkeypa
 
 
 @pytest.mark.parametrize("images", [False, True])
-def test_the_profiles_for_this_and_other_machines_differ_in_whom_they_reach_alone(images: bool) -> None:
+def test_profiles_for_this_and_other_machines_differ_in_reach_alone(images: bool) -> None:
     local, others = (_plain(files[images]) for files in (environment.THIS_MACHINE, environment.OTHER_MACHINES))
     reach = r"<(interfaceWhiteList|maxInitialPeersRange|initialPeersList)>.*?</\1>"
     assert _tags(re.sub(reach, "", local, flags=re.DOTALL)) == _tags(others) != _tags(local)
