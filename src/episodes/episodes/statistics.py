@@ -12,7 +12,6 @@ from episodes.bag import EpisodeReader, Topic
 from episodes.metadata import LOSSES_KEY, Losses, parse_losses
 from episodes.storage import CDR
 
-REPORTS = "diagnostic_msgs/msg/DiagnosticArray"  # of all nodes: one that stalls publishes later than its stamp says
 MISSED = 1.5  # multiple of the median interval from which messages count as missing
 
 
@@ -107,7 +106,7 @@ def _figures(
     log, stamps = np.array(received, dtype=np.int64), np.array(stamped, dtype=np.int64)
     age = (log - stamps) * 1e-9 if len(stamps) else np.zeros(0)
     gap, gap_at, rate, holes = _intervals(np.sort(stamps if len(stamps) else log), start)
-    jump = clock.jump(log) or (None if about.msgtype == REPORTS else clock.jump(stamps))
+    jump = clock.jump(log) or (clock.stamp_jump(log, stamps) if len(stamps) else None)
     return TopicFigures(
         topic=topic,
         msgtype=about.msgtype,

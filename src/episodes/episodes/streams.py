@@ -134,12 +134,13 @@ def load(reader: EpisodeReader, wanted: Mapping[str, str]) -> dict[str, list[Rec
 
 def _refuse_jumps(topic: str, records: list[Record]) -> None:
     """Refuse messages whose times go back: sorted by time, what was before and after the jump would interleave."""
-    for name, times in (
-        ("received", [record.log_ns for record in records]),
-        ("stamped", [messages.header_stamp_ns(record.raw) for record in records]),
-    ):
-        if (jump := clock.jump(np.array(times, dtype=np.int64))) is not None:
-            raise EpisodeError("", topic, f"{name} at times that go back: {jump}", clock.EXPECTED)
+    received = np.array([record.log_ns for record in records], dtype=np.int64)
+    stamps = np.array([messages.header_stamp_ns(record.raw) for record in records], dtype=np.int64)
+    name, jump = "received", clock.jump(received)
+    if jump is None:
+        name, jump = "stamped", clock.stamp_jump(received, stamps)
+    if jump is not None:
+        raise EpisodeError("", topic, f"{name} at times that go back: {jump}", clock.EXPECTED)
 
 
 def image_stream(topic: str, records: list[Record]) -> ImageStream:
