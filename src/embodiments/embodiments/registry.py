@@ -67,9 +67,17 @@ class Embodiment:
 
 
 def folders() -> tuple[Path, ...]:
-    """The folders that are searched, this package's own first. A relative one is ignored: nodes start anywhere."""
+    """The folders that are searched, this package's own first. A relative one is ignored: nodes start anywhere.
+
+    Raises:
+        EmbodimentError: One is no folder.
+    """
     listed = (Path(text) for text in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if text)
-    return (DATA, *dict.fromkeys(folder.resolve() for folder in listed if folder.is_absolute()))
+    found = dict.fromkeys(folder.resolve() for folder in listed if folder.is_absolute())
+    for folder in found:
+        if folder.exists() and not folder.is_dir():
+            raise EmbodimentError(FOLDERS_VARIABLE, "", str(folder), "a folder of robots")
+    return (DATA, *found)
 
 
 def names(kind: str | None = None) -> tuple[str, ...]:

@@ -338,6 +338,12 @@ def test_an_added_hand_is_found_in_the_folders_of_the_environment(toy, tmp_path,
     assert embodiments.load("toy", "left").joints == ("i1", "i2", "m1", "m2", "t1", "t2")
 
 
+def test_a_folder_of_robots_that_is_none_is_refused(monkeypatch):
+    monkeypatch.setenv(registry.FOLDERS_VARIABLE, os.devnull)
+    with pytest.raises(EmbodimentError, match=r"^CROSSHAND_EMBODIMENTS: found /dev/null, expected a folder of robots"):
+        embodiments.names()
+
+
 def test_a_file_that_is_written_anew_is_read_anew(toy, tmp_path, monkeypatch):
     path = write(toy, tmp_path)
     monkeypatch.setenv(registry.FOLDERS_VARIABLE, str(tmp_path))
