@@ -32,7 +32,7 @@ def claim_domain() -> socket.socket:
 
 # Before anything imports ROS: several test processes run at the same time and must not receive each other's messages.
 _CLAIM = claim_domain()
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "SYSTEM_DEFAULT")  # and what the profile says, as with ./ws
 profile = SOURCE / "bringup" / "bringup" / "config" / "fastdds.xml"
 os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(profile))
 os.environ.pop("CROSSHAND_EMBODIMENTS", None)  # not the robots that a user has added

@@ -187,7 +187,10 @@ def test_an_interrupted_run_ends_its_nodes_in_order(tmp_path: Path, notes: Path,
     assert _ended_in_order(notes)
 
 
-def test_nodes_of_a_killed_supervisor_end_and_leave_no_shared_memory(tmp_path: Path, notes: Path) -> None:
+def test_nodes_of_a_killed_supervisor_end_and_leave_no_shared_memory(
+    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # ROS adds shared memory for the supervisor then
     run, pids = _running(tmp_path)
     segments = segments_of(run.pid)
     assert segments

@@ -26,13 +26,16 @@ sys.exit(spin(Probe, "probe"))
 """
 
 
-def test_a_node_whose_shared_memory_port_was_replaced_is_named(tmp_path: Path) -> None:
+def test_a_node_whose_shared_memory_port_was_replaced_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # ROS adds shared memory then
     (tmp_path / "probe_node.py").write_text(NODE)
     probe = NodeProcess(tmp_path, "probe_node", "probe", status="probe")
     probe.start({"autostart": True})
     try:
         probe.wait_for_status(message="working", level="0")
-        for port in ports_of(probe.process.pid):  # as Fast DDS does for another process, which finds this one stalled
+        ports = ports_of(probe.process.pid)
+        assert ports
+        for port in ports:  # as Fast DDS does for another process, which finds this one stalled
             port.unlink()
         newcomer = Peer("newcomer")
         try:
