@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import signal
@@ -23,6 +24,7 @@ from node_kit import log, parent, shared_memory
 from node_kit.lifecycle import Lifecycle
 
 _SHUTDOWN_DEADLINE_S = 5.0
+_LAST_DEADLINE_S = 7.0
 _REPARENTED_S = 0.5  # the signal of a parent's death comes before its last thread has ended
 _BRAKING_S = 1.0  # longer than the drivers need to bring the robots to rest
 
@@ -175,7 +177,11 @@ def ignore_signals() -> None:
 
 
 def _end(nodes: Sequence[Spinner]) -> None:
-    """Stop the nodes and ROS; the process exits after the deadline even if a hook hangs."""
+    """Stop the nodes and ROS; the process exits after the deadline even if a hook hangs.
+
+    Where the middleware hangs, it holds the interpreter lock: faulthandler's thread ends the process without it.
+    """
+    faulthandler.dump_traceback_later(_LAST_DEADLINE_S, exit=True)
     cut = threading.Timer(_SHUTDOWN_DEADLINE_S, _cut_off)
     cut.daemon = True
     cut.start()

@@ -23,6 +23,7 @@ from node_kit.testing import Peer
 pytestmark = pytest.mark.graph
 
 NODE = """
+import ctypes
 import sys
 import threading
 from node_kit.lifecycle import Lifecycle
@@ -54,6 +55,8 @@ class Probe(Lifecycle):
         report("stopped")
         if self.get_parameter("mode").value == "hang":
             threading.Event().wait()
+        if self.get_parameter("mode").value == "seize":
+            ctypes.PyDLL(None).sleep(3600)  # unlike CDLL, this holds the interpreter lock
 
 sys.exit(spin(Probe, "probe"))
 """
@@ -237,6 +240,15 @@ def test_a_node_that_hangs_at_its_end_is_cut_off(start):
     _output, errors = process.communicate(timeout=30.0)
     assert process.returncode == 1
     assert errors == "error: shutdown took longer than 5 s\n"
+
+
+def test_a_node_that_hangs_with_the_interpreter_lock_held_is_cut_off(start):
+    process = start("seize")
+    wait_until_active(process)
+    process.terminate()
+    _output, errors = process.communicate(timeout=30.0)
+    assert process.returncode == 1
+    assert errors.startswith("Timeout (0:00:07)!") and "in deactivate" in errors
 
 
 REFUSED = """
