@@ -10,6 +10,11 @@ from rclpy.subscription import Subscription
 UNKNOWN = "an unknown node"  # what a newcomer is for some milliseconds, and one without ROS always
 
 
+def known(name: str) -> str:
+    """The name of a node as the middleware reports it, in words where it has not discovered the name yet."""
+    return name.replace("_NODE_NAME_UNKNOWN_", UNKNOWN)
+
+
 class SolePublisher:
     """Checks whether a message is from the only publisher of its topic.
 
@@ -48,5 +53,4 @@ class SolePublisher:
         return self._node.get_publishers_info_by_topic(self._subscription.topic_name)
 
     def _text(self, names: list[str]) -> str:
-        known = (name.replace("_NODE_NAME_UNKNOWN_", UNKNOWN) for name in names)
-        return f"two publishers of {self._subscription.topic_name}: {' and '.join(sorted(known))}"
+        return f"two publishers of {self._subscription.topic_name}: {' and '.join(sorted(map(known, names)))}"

@@ -16,6 +16,7 @@ from trajectory_msgs.msg import JointTrajectory
 from hand_drivers.device import DeviceError, JointSample
 from node_kit import messages, qos
 from node_kit.ros_thread import RosThread
+from node_kit.sole_publisher import known
 
 START_NOW = 0  # the stamp of a trajectory that starts on arrival
 OTHERS_EVERY_S = 0.2
@@ -116,7 +117,7 @@ class Link:
 
     def _look_for_others(self) -> None:
         found = self._ros.node.get_publishers_info_by_topic(self.topic)
-        names = [end.node_name for end in found]
+        names = [known(end.node_name) for end in found]
         self.others = ", ".join(sorted(names)) if len(names) > 1 else ""
 
     def _on_state(self, message: JointState) -> None:
