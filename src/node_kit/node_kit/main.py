@@ -25,6 +25,7 @@ from node_kit.lifecycle import Lifecycle
 
 _SHUTDOWN_DEADLINE_S = 5.0
 _LAST_DEADLINE_S = 7.0
+_ALIVE_S, _STUCK_S = 5.0, 20.0  # between proofs that the interpreter runs, and until it counts as stuck
 _REPARENTED_S = 0.5  # the signal of a parent's death comes before its last thread has ended
 _BRAKING_S = 1.0  # longer than the drivers need to bring the robots to rest
 
@@ -63,6 +64,7 @@ def spin(
     nodes: list[Spinner] = []
     claims: list[Claim] = []  # until this process ends: two nodes of one name would respond to one request
     try:
+        _watch(_STUCK_S)
         parent.on_end_of_parent(request_end)
         if parent.VARIABLE in os.environ:
             shared_memory.close_inherited()
@@ -74,7 +76,8 @@ def spin(
             claims.append(Claim(name_of_node(node.get_fully_qualified_name(), node.context.get_domain_id())))
         for spinner in nodes:
             spinner.start()
-        end.wait()
+        while not end.wait(_ALIVE_S):
+            _watch(_STUCK_S)
     except Exception as error:
         log.error(f"/{name}", error)
         return 1
@@ -176,12 +179,17 @@ def ignore_signals() -> None:
     signal.set_wakeup_fd(-1)
 
 
-def _end(nodes: Sequence[Spinner]) -> None:
-    """Stop the nodes and ROS; the process exits after the deadline even if a hook hangs.
+def _watch(seconds: float) -> None:
+    """Let the process end with status 1 after a time, and write where all threads are, unless this is called again.
 
-    Where the middleware hangs, it holds the interpreter lock: faulthandler's thread ends the process without it.
+    Where the middleware hangs it holds the interpreter lock, and no signal is served: this needs no lock.
     """
-    faulthandler.dump_traceback_later(_LAST_DEADLINE_S, exit=True)
+    faulthandler.dump_traceback_later(seconds, exit=True)
+
+
+def _end(nodes: Sequence[Spinner]) -> None:
+    """Stop the nodes and ROS; the process exits after the deadline even if a hook hangs."""
+    _watch(_LAST_DEADLINE_S)
     cut = threading.Timer(_SHUTDOWN_DEADLINE_S, _cut_off)
     cut.daemon = True
     cut.start()

@@ -251,6 +251,30 @@ def test_a_node_that_hangs_with_the_interpreter_lock_held_is_cut_off(start):
     assert errors.startswith("Timeout (0:00:07)!") and "in deactivate" in errors
 
 
+STUCK = """
+import ctypes
+import sys
+from node_kit import main
+from node_kit.lifecycle import Lifecycle
+
+main._ALIVE_S, main._STUCK_S = 0.5, 3.0
+
+class Probe(Lifecycle):
+    def activate(self):
+        self.create_timer(4.0, lambda: ctypes.PyDLL(None).sleep(3600))  # a proof that work goes on longer than 3 s
+
+sys.exit(main.spin(Probe, "probe"))
+"""
+
+
+def test_a_node_that_is_stuck_with_the_interpreter_lock_held_ends():
+    arguments = [sys.executable, "-c", STUCK, "--ros-args", "-p", "autostart:=true"]
+    began = time.monotonic()
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr.startswith("Timeout (0:00:03)!") and "<lambda>" in done.stderr
+    assert time.monotonic() - began > 5.0
+
+
 REFUSED = """
 import contextlib
 import os
