@@ -102,6 +102,15 @@ class Lifecycle(LifecycleNode):
         self._entities.append((destroy, entity))
         return entity
 
+    def destroy_node(self) -> None:
+        """Destroy the node and with it, if it is the last of its process, the participant in the middleware.
+
+        rclpy leaves the state machine behind, which holds the node: the participant would live until the C++ library is
+        unloaded at the end of the process, and Fast DDS often waits there for its own callbacks, without end.
+        """
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
+
     def stop(self) -> None:
         """Deactivate and clean up as needed, without state transitions; for the end of the process."""
         if self._active:

@@ -20,11 +20,12 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from contracts.claims import Claim, name_of_node
-from node_kit import log, parent, shared_memory
+from node_kit import log, parent, shared_memory, udp_sockets
 from node_kit.lifecycle import Lifecycle
 
 _SHUTDOWN_DEADLINE_S = 5.0
 _LAST_DEADLINE_S = 7.0
+_UNLOADED_S = 5  # for the end of the interpreter and of the libraries
 _ALIVE_S, _STUCK_S = 5.0, 20.0  # between proofs that the interpreter runs, and until it counts as stuck
 _REPARENTED_S = 0.5  # the signal of a parent's death comes before its last thread has ended
 _BRAKING_S = 1.0  # longer than the drivers need to bring the robots to rest
@@ -120,10 +121,13 @@ class Spinner(threading.Thread):
         self._end.set()
         self._node.stop()
 
-    def close(self) -> None:
-        """Wait until the node has stopped, and destroy it; the event `end` is set by now."""
+    def wait(self) -> None:
+        """Wait until the node has stopped; the event `end` is set by now."""
         if self.is_alive():
             self.join()
+
+    def close(self) -> None:
+        """Destroy the node, which has stopped."""
         self._executor.shutdown()  # at the end of the interpreter it may write an error to stderr
         self._node.destroy_node()
 
@@ -196,12 +200,16 @@ def _end(nodes: Sequence[Spinner]) -> None:
     for node in nodes:
         node.wake()
     for node in nodes:
+        node.wait()
+    udp_sockets.stop_receiving()
+    for node in nodes:
         node.close()
     # A node whose constructor failed is in a cycle of references. Its participant must not be left to the end of the
-    # process: it could leave a lock in the shared memory of others.
+    # process: it could leave a lock in the shared memory of others, or wait there without end.
     gc.collect()
     rclpy.try_shutdown()
     cut.cancel()
+    signal.alarm(_UNLOADED_S)  # ends the process where nothing of Python is left
 
 
 def _cut_off() -> None:

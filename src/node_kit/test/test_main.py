@@ -275,19 +275,29 @@ def test_a_node_that_is_stuck_with_the_interpreter_lock_held_ends():
     assert time.monotonic() - began > 5.0
 
 
-REFUSED = """
+ENDED = """
 import contextlib
 import os
+import signal
+import sys
 from pathlib import Path
+from node_kit import diagnostics
+from node_kit.emergency_stop import EmergencyStop
 from node_kit.lifecycle import Lifecycle
 from node_kit.main import spin
 
-class Refused(Lifecycle):
+class Probe(Lifecycle):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
-        raise ValueError("no such parameter")
+        if os.environ["MODE"] == "refused":
+            raise ValueError("no such parameter")
+    def configure(self, parameters):
+        self.keep(diagnostics.DiagnosticsPublisher(self, "probe", dict))
+        self.keep(EmergencyStop(self))
+    def activate(self):
+        os.kill(os.getpid(), signal.SIGTERM)
 
-code = spin(Refused, "probe")
+code = spin(Probe, "probe")
 threads = []
 for task in os.listdir("/proc/self/task"):
     with contextlib.suppress(FileNotFoundError):  # it has just ended
@@ -296,6 +306,29 @@ print(code, [name.strip() for name in threads if name.startswith("dds.udp")])
 """
 
 
-def test_a_node_whose_constructor_fails_leaves_no_participant_behind() -> None:
-    done = subprocess.run([sys.executable, "-c", REFUSED], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.stdout, done.stderr) == ("1 []\n", "error: node /probe: no such parameter\n")
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("active", ("0 []\n", "")), ("refused", ("1 []\n", "error: node /probe: no such parameter\n"))],
+)
+def test_a_node_that_has_ended_leaves_no_participant_behind(mode: str, expected: tuple[str, str]) -> None:
+    arguments = [sys.executable, "-c", ENDED, "--ros-args", "-p", "autostart:=true"]
+    environment = os.environ | {"MODE": mode}
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert (done.stdout, done.stderr) == expected
+
+
+UNLOADED = """
+import ctypes
+import sys
+from node_kit import main
+
+main._UNLOADED_S = 1
+libc = ctypes.CDLL(None)
+libc.on_exit(libc.pause, None)  # called after the end of the interpreter
+main._end([])
+"""
+
+
+def test_a_process_that_hangs_after_the_interpreter_has_ended_is_ended() -> None:
+    done = subprocess.run([sys.executable, "-c", UNLOADED], capture_output=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGALRM
