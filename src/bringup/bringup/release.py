@@ -54,8 +54,9 @@ def run(name: str, act: Callable[[Node], int]) -> int:
 
 def release(node: Node) -> int:
     """Release and reset all drivers; returns the exit status. The node must not be spun elsewhere."""
-    services = of_station(node)
+    services, reason = of_station(node)
     if not services:
+        print(f"error: {reason}", file=sys.stderr)
         return 2
     publisher = node.create_publisher(Bool, "estop", LATCHED)
     # Of each driver, two; and of other nodes that repeat a stop.
@@ -67,13 +68,11 @@ def release(node: Node) -> int:
     return 1 if refusals else 0
 
 
-def of_station(node: Node) -> list[str]:
-    """The reset services of the drivers in the node's namespace; prints an error if there is none."""
+def of_station(node: Node) -> tuple[list[str], str]:
+    """The reset services of the drivers in the node's namespace; and why there is none, else empty."""
     found = find(node)
     services = [service for service in found if namespace_of(service) == node.get_namespace().rstrip("/")]
-    if not services:
-        print(f"error: {_none(found)}", file=sys.stderr)
-    return services
+    return services, "" if services else _none(found)
 
 
 def find(node: Node) -> list[str]:

@@ -6,6 +6,7 @@ have stopped, 1 one did not confirm it, 2 there is no driver.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable
 
@@ -29,9 +30,11 @@ def main() -> int:
 def stop(node: Node) -> int:
     """Stop all drivers; returns the exit status. The node must not be spun elsewhere."""
     EmergencyStop(node).assert_stop()
-    drivers = [service.removesuffix(RESET) for service in of_station(node)]
+    services, reason = of_station(node)
+    drivers = [service.removesuffix(RESET) for service in services]
     drivers += [name for name in _on_this_machine(node) if name not in drivers]
     if not drivers:
+        print(f"error: {reason}", file=sys.stderr)
         return 2
     answers = _request(node, drivers)
     return 1 if [name for name in drivers if not _report(name.lstrip("/"), answers.get(name))] else 0

@@ -71,6 +71,11 @@ def test_a_driver_whose_process_is_frozen_is_named_with_exit_status_1(start):
     )
 
 
+def test_if_all_processes_are_frozen_they_are_named_and_nothing_else(start):
+    start("left").process.send_signal(signal.SIGSTOP)
+    assert run("stop") == (1, "left_arm_driver: not confirmed: no response\n")
+
+
 def test_without_drivers_nothing_confirms():
     status, output = run("stop")
     assert status == 2 and output.startswith("error: found no driver")

@@ -69,6 +69,7 @@ def spin(
         parent.on_end_of_parent(request_end)
         if parent.VARIABLE in os.environ:
             shared_memory.close_inherited()
+            udp_sockets.close_inherited()
         rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
         names = remove_ros_args(args)[1:] or [name]
         for name in names:  # an error below is reported under this name

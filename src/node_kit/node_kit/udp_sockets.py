@@ -1,8 +1,8 @@
-"""Stops what a process receives over UDP, before its participant in the middleware is destroyed.
+"""The UDP sockets of a process: nothing is received any more before its participant in the middleware is destroyed.
 
-Fast DDS waits without end, with the interpreter lock held by rclpy, if a participant is destroyed in the moment in which
-it discovers that another comes or goes (eProsima/Fast-DDS#6513): so it was in every hundredth process of a graph whose
-processes end together.
+Fast DDS waits without end, with the interpreter lock held by rclpy, if a participant is destroyed in the moment in
+which it discovers that another comes or goes (eProsima/Fast-DDS#6513): so it was with one of a hundred processes of
+graphs whose processes end together.
 """
 
 from __future__ import annotations
@@ -22,9 +22,19 @@ _FILTER = struct.pack("HP", 1, ctypes.addressof(_DROP_ALL))
 _QUEUE_S, _LAST_S = 0.2, 0.01  # at most, until what has arrived is read; then for what was read last
 
 
+def close_inherited() -> None:
+    """Close the sockets of the process that started this one; to be called before this one uses ROS.
+
+    `ros2 launch` passes its open files on to all nodes: its ports would be held until the last node has ended.
+    """
+    for number, each in _all():
+        each.close()
+        os.close(number)
+
+
 def stop_receiving() -> None:
     """Let the kernel drop all that arrives at the UDP sockets of this process, and wait until the rest is read."""
-    sockets = _all()
+    sockets = [each for _, each in _all()]
     for each in sockets:
         with contextlib.suppress(OSError):
             each.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER)
@@ -36,17 +46,21 @@ def stop_receiving() -> None:
         each.close()
 
 
-def _all() -> list[socket.socket]:
-    """A second descriptor of each UDP socket of this process."""
-    found = []
+def _all() -> list[tuple[int, socket.socket]]:
+    """The descriptor of each UDP socket of this process, and a second one."""
+    numbers = []
     for entry in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # that of the folder itself
             if os.readlink(f"/proc/self/fd/{entry}").startswith("socket:"):
-                each = socket.socket(fileno=os.dup(int(entry)))
-                if each.type == socket.SOCK_DGRAM and each.family in (socket.AF_INET, socket.AF_INET6):
-                    found.append(each)
-                else:
-                    each.close()
+                numbers.append(int(entry))
+    found = []
+    for number in numbers:  # only now: a copy could get the number of the folder, and be taken for another socket
+        with contextlib.suppress(OSError):  # another thread has just closed it
+            each = socket.socket(fileno=os.dup(number))
+            if each.type == socket.SOCK_DGRAM and each.family in (socket.AF_INET, socket.AF_INET6):
+                found.append((number, each))
+            else:
+                each.close()
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 
@@ -62,3 +63,27 @@ reader.join(10.0)
 def test_datagrams_are_dropped_after_those_that_had_arrived_are_read() -> None:
     done = subprocess.run([sys.executable, "-c", RECEIVER], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("[b'before']\nb'stream'\nnothing\nb''\n", "")
+
+
+INHERITED = """
+import os
+import sys
+from node_kit.udp_sockets import close_inherited
+
+close_inherited()
+for number in sys.argv[1:]:
+    try:
+        os.fstat(int(number))
+        print("open")
+    except OSError:
+        print("closed")
+"""
+
+
+def test_inherited_udp_sockets_are_closed_and_others_stay_open() -> None:
+    datagrams = socket.SOCK_DGRAM
+    with socket.socket(type=datagrams) as one, socket.socket() as tcp, socket.socket(type=datagrams) as other:
+        numbers = [one.fileno(), tcp.fileno(), other.fileno()]
+        arguments = [sys.executable, "-c", INHERITED, *map(str, numbers)]
+        done = subprocess.run(arguments, pass_fds=numbers, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("closed\nopen\nclosed\n", "")

@@ -94,6 +94,8 @@ def judge(running: Trial, fault: Fault, limit_s: float = LIMIT_S) -> Row:
     times = (stop.standstill_s, stop.commands_at_rest_s, stop.allowed_s, stop.settling_s)
     peaks = (speeds.fastest, speeds.speed, speeds.limit, speeds.driven, _acceleration(running, joints, began))
     text = "; ".join([*problems, observed])
+    if problems:  # a rare one can be explained afterwards
+        running.truth.save(running.session.run.path / f"motion-{fault.name.replace(' ', '-')}.npz")
     return Row(fault.name, str(fault.expected), text, *times, *peaks, resumed is not None, not problems)
 
 

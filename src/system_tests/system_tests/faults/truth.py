@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from contracts.station import Station
@@ -68,6 +70,15 @@ class Truth:
         """The fingers (J,) bool that press on an object after the commands came to rest: they move as it yields."""
         times, (positions, _, _, targets) = self._record.samples()
         return motion.held_off(times, targets - positions, rest_s, self.lag_s, self._presses)
+
+    def save(self, file: Path) -> None:
+        """Write what is kept as arrays into an .npz file.
+
+        `times` (T,), monotonic, s; `names` (J,); `positions`, `velocities`, `efforts`, `targets` and `excess` (T, J).
+        """
+        times, values = self._record.samples()
+        quantities = dict(zip(("positions", "velocities", "efforts", "targets"), values, strict=True))
+        np.savez_compressed(file, times=times, names=self.names, excess=self.excess().velocities, **quantities)
 
     def position(self, joint: str) -> float:
         """The newest position of a joint, rad or m."""
