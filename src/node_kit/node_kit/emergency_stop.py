@@ -4,6 +4,10 @@ A publisher may be volatile and short-lived, as that of `ros2 topic pub --once`,
 have discovered it by then. So each node that receives a stop repeats it, latched, with a publisher that all others have
 discovered before. It withdraws the message when it receives the release, by replacing that publisher. A release is not
 repeated: a node that has missed it keeps the stop, and keeps the others from being reset.
+
+For a second a node repeats the stop on a topic of its own, which is not received for a moment after a release: what
+others repeated before they received the release would overrule it. A new stop comes on the first topic, and is
+repeated for longer than that moment.
 """
 
 from __future__ import annotations
@@ -23,9 +27,10 @@ from std_msgs.msg import Bool
 from node_kit import qos
 from node_kit.polled_subscription import take
 
-TOPIC = "estop"  # below the namespace of the node
+TOPIC, REPEATED = "estop", "estop_repeated"  # below the namespace of the node
 _HELD = qos.brief(0.2)  # of publishers that never publish; their lifespan tells them from all others
 REPEATS, REPEAT_S = 10, 0.1
+RELEASED_S = 0.3  # after a release, in which it reaches the others, too; less than what REPEATS take
 
 
 class EmergencyStop:
@@ -41,12 +46,14 @@ class EmergencyStop:
         self._lock = threading.RLock()  # a fault is reported in another thread than that of the executor
         self._held: Publisher | None = None  # exists while the stop is asserted, so that all nodes can see who holds it
         self._disagreed = False
-        self._publisher = self._create(qos.LATCHED)
+        self._released_s = -RELEASED_S  # time of the last release, monotonic
+        self._publisher, self._repeater = self._create(qos.LATCHED), self._create(qos.EVENT, REPEATED)
         # Twice: the latched one receives what was published before, the other one also volatile publishers, which the
         # first would warn about.
         quiet = SubscriptionEventCallbacks(use_default_callbacks=False)
         self._live = node.create_subscription(Bool, TOPIC, self._receive, qos.EVENT, event_callbacks=quiet)
         self._latched = node.create_subscription(Bool, TOPIC, self._receive_latched, qos.LATCHED, event_callbacks=quiet)
+        self._repeated = node.create_subscription(Bool, REPEATED, self._receive_repeated, qos.EVENT)
 
     @property
     def asserted(self) -> bool:
@@ -76,7 +83,7 @@ class EmergencyStop:
                 if held is None or self._held is not held:
                     return
                 with contextlib.suppress(InvalidHandle, RCLError):  # the node has been destroyed
-                    self._publisher.publish(Bool(data=True))
+                    self._repeater.publish(Bool(data=True))
 
     def held_by_others(self) -> list[str]:
         """Names of the other drivers in which the stop is asserted; a driver is a node with `~/reset`."""
@@ -109,7 +116,8 @@ class EmergencyStop:
         with self._lock:
             self._let_go()
             self._node.destroy_publisher(self._publisher)
-            for subscription in (self._live, self._latched):
+            self._node.destroy_publisher(self._repeater)
+            for subscription in (self._live, self._latched, self._repeated):
                 self._node.destroy_subscription(subscription)
 
     def _receive_latched(self, message: Bool) -> None:
@@ -125,8 +133,14 @@ class EmergencyStop:
         if all(each.data for each in waiting):  # else the release was among them, and what followed it counts
             self._receive(message)
 
+    def _receive_repeated(self, message: Bool) -> None:
+        if time.monotonic() - self._released_s > RELEASED_S:
+            self._receive(message)
+
     def _receive(self, message: Bool) -> None:
         with self._lock:
+            if not message.data:
+                self._released_s = time.monotonic()
             if message.data and self._held is None:
                 self.assert_stop()
             elif not message.data and self._held is not None:
@@ -140,6 +154,6 @@ class EmergencyStop:
         if held is not None:
             self._node.destroy_publisher(held)
 
-    def _create(self, profile: QoSProfile) -> Publisher:
+    def _create(self, profile: QoSProfile, topic: str = TOPIC) -> Publisher:
         quiet = PublisherEventCallbacks(use_default_callbacks=False)
-        return self._node.create_publisher(Bool, TOPIC, profile, event_callbacks=quiet)
+        return self._node.create_publisher(Bool, topic, profile, event_callbacks=quiet)

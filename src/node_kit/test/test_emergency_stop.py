@@ -10,7 +10,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from node_kit import qos
-from node_kit.emergency_stop import TOPIC, EmergencyStop
+from node_kit.emergency_stop import RELEASED_S, TOPIC, EmergencyStop
 from node_kit.testing import BackgroundPeer, Peer, until
 
 pytestmark = pytest.mark.graph
@@ -118,6 +118,33 @@ def test_a_node_that_missed_the_release_is_named_and_stops_the_other_again(pair)
     assert right.changes == [True, False]
     right.stop.check()
     assert right.changes == [True, False, True]
+
+
+def test_a_release_is_not_overruled_by_what_others_still_repeat(pair, peer):
+    pair[0].stop.assert_stop()
+    assert until(lambda: all(one.stop.asserted for one in pair)) and repeating()
+    publish(peer, pair, False)
+    assert until(lambda: released(pair) and not repeating())
+    assert all(one.changes == [True, False] for one in pair)
+
+
+def test_a_repeated_stop_counts_but_for_a_moment_after_a_release(robot):
+    one = robot("left")
+    one.stop._receive(Bool(data=True))
+    one.stop._receive(Bool(data=False))
+    one.stop._receive_repeated(Bool(data=True))
+    assert one.changes == [True, False]
+    one.stop._released_s -= RELEASED_S  # that moment later
+    one.stop._receive_repeated(Bool(data=True))
+    assert one.changes == [True, False, True]
+
+
+def test_a_new_stop_counts_at_once_after_a_release(pair):
+    left, right = pair
+    for asserted in (True, False):
+        right.stop._receive(Bool(data=asserted))
+    left.stop._receive(Bool(data=True))
+    assert until(lambda: right.changes == [True, False, True])
 
 
 def test_two_stops_at_once_are_released_together(pair, peer):
