@@ -18,6 +18,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from bringup import station
+from node_kit import udp_sockets
 from node_kit.qos import LATCHED
 
 RESET, KIND = "/reset", "std_srvs/srv/Trigger"
@@ -48,6 +49,7 @@ def run(name: str, act: Callable[[Node], int]) -> int:
     try:
         return act(node)
     finally:
+        udp_sockets.stop_receiving()
         node.destroy_node()
         rclpy.try_shutdown()
 

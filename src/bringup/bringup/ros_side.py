@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import threading
 
 import rclpy
@@ -12,7 +13,10 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from bringup.monitor import Monitor
+from node_kit import udp_sockets
 from node_kit.emergency_stop import EmergencyStop
+
+HANGS_S = 10.0
 
 
 class RosSide:
@@ -21,13 +25,14 @@ class RosSide:
     def __init__(self, monitor: Monitor, namespace: str = "") -> None:
         self._context = Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = Node(
-            "supervisor",
-            namespace=namespace,
-            context=self._context,
-            start_parameter_services=False,
-            enable_rosout=False,
-        )
+        with udp_sockets.created() as self._sockets:
+            self.node = Node(
+                "supervisor",
+                namespace=namespace,
+                context=self._context,
+                start_parameter_services=False,
+                enable_rosout=False,
+            )
         self._estop = EmergencyStop(self.node)
         self.node.create_subscription(DiagnosticArray, "diagnostics", monitor.receive, 50)
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -53,5 +58,8 @@ class RosSide:
         """Stop spinning and destroy the node."""
         self._executor.shutdown(timeout_sec=1.0)
         self._thread.join(timeout=1.0)
+        udp_sockets.stop_receiving(self._sockets)  # all nodes have just ended
+        faulthandler.dump_traceback_later(HANGS_S, exit=True)  # it would wait with the interpreter lock held
         self.node.destroy_node()
         rclpy.try_shutdown(context=self._context)
+        faulthandler.cancel_dump_traceback_later()

@@ -8,6 +8,8 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from node_kit import udp_sockets
+
 
 class RosThread:
     """A node with its own context, executor and thread, independent of other uses of ROS in the process."""
@@ -15,7 +17,8 @@ class RosThread:
     def __init__(self, name: str) -> None:
         self._context, self._end = Context(), threading.Event()
         self._context.init([], initialize_logging=False)
-        self.node = Node(name, context=self._context, enable_rosout=False, start_parameter_services=False)
+        with udp_sockets.created() as self._sockets:
+            self.node = Node(name, context=self._context, enable_rosout=False, start_parameter_services=False)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
@@ -30,6 +33,7 @@ class RosThread:
         self._executor.wake()
         self._thread.join(1.0)
         self._executor.shutdown()
+        udp_sockets.stop_receiving(self._sockets)
         self.node.destroy_node()
         self._context.try_shutdown()
 

@@ -28,7 +28,7 @@ from rclpy.qos import QoSProfile
 from std_srvs.srv import Trigger
 
 from contracts.station import full_name
-from node_kit import messages
+from node_kit import messages, udp_sockets
 
 HANGING_S = 30.0  # far more than anything waited for takes: what reaches it hangs
 REQUEST_AGAIN_S = 1.0
@@ -88,7 +88,8 @@ class Peer:
     def __init__(self, name: str = "test", namespace: str = "") -> None:
         self._context = Context()
         rclpy.init(args=[], context=self._context)
-        self.node = rclpy.create_node(name, context=self._context, namespace=namespace)
+        with udp_sockets.created() as self._sockets:
+            self.node = rclpy.create_node(name, context=self._context, namespace=namespace)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
 
@@ -158,6 +159,7 @@ class Peer:
     def close(self) -> None:
         """Leave the graph."""
         self._executor.shutdown()
+        udp_sockets.stop_receiving(self._sockets)
         self.node.destroy_node()
         self._context.try_shutdown()
 

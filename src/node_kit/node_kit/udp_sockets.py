@@ -15,6 +15,7 @@ import socket
 import struct
 import termios
 import time
+from collections.abc import Collection, Iterator
 
 _SO_ATTACH_FILTER = 26
 _DROP_ALL = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # one instruction: accept 0 bytes
@@ -32,9 +33,22 @@ def close_inherited() -> None:
         os.close(number)
 
 
-def stop_receiving() -> None:
-    """Let the kernel drop all that arrives at the UDP sockets of this process, and wait until the rest is read."""
-    sockets = [each for _, each in _all()]
+@contextlib.contextmanager
+def created() -> Iterator[set[int]]:
+    """Yields a set that holds afterwards the inodes of the UDP sockets that were created meanwhile, as by a node."""
+    before, own = _inodes(), set[int]()
+    yield own
+    own |= _inodes() - before
+
+
+def stop_receiving(own: Collection[int] | None = None) -> None:
+    """Let the kernel drop all that arrives at UDP sockets of this process, and wait until the rest is read.
+
+    Args:
+        own: Inodes of the sockets (`created`), where the process has other nodes; None for all.
+    """
+    found = _all()
+    sockets = [each for _, each in found if own is None or os.fstat(each.fileno()).st_ino in own]
     for each in sockets:
         with contextlib.suppress(OSError):
             each.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER)
@@ -42,8 +56,16 @@ def stop_receiving() -> None:
     while any(_waiting(each) for each in sockets) and time.monotonic() < deadline:
         time.sleep(0.001)
     time.sleep(_LAST_S)
-    for each in sockets:
+    for _, each in found:
         each.close()
+
+
+def _inodes() -> set[int]:
+    found = _all()
+    inodes = {os.fstat(each.fileno()).st_ino for _, each in found}
+    for _, each in found:
+        each.close()
+    return inodes
 
 
 def _all() -> list[tuple[int, socket.socket]]:

@@ -87,3 +87,32 @@ def test_inherited_udp_sockets_are_closed_and_others_stay_open() -> None:
         arguments = [sys.executable, "-c", INHERITED, *map(str, numbers)]
         done = subprocess.run(arguments, pass_fds=numbers, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("closed\nopen\nclosed\n", "")
+
+
+SELECTED = """
+import socket
+from node_kit.udp_sockets import created, stop_receiving
+
+def bound():
+    made = socket.socket(type=socket.SOCK_DGRAM)
+    made.bind(("127.0.0.1", 0))
+    made.settimeout(0.2)
+    return made
+
+before = bound()
+with created() as own:
+    within = bound()
+after = bound()
+stop_receiving(own)
+for each in (before, within, after):
+    after.sendto(b"word", each.getsockname())
+    try:
+        print(each.recv(100))
+    except TimeoutError:
+        print("nothing")
+"""
+
+
+def test_the_sockets_of_one_node_stop_and_those_of_others_go_on() -> None:
+    done = subprocess.run([sys.executable, "-c", SELECTED], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("b'word'\nnothing\nb'word'\n", "")

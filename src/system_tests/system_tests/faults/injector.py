@@ -31,7 +31,7 @@ from bringup.executables import process_command
 from bringup.graph import DRIVERS, POLICY, NodeDescription
 from bringup.release import NOT_STOPPED
 from contracts.station import Station
-from node_kit import messages, qos
+from node_kit import messages, qos, udp_sockets
 from node_kit.ros_thread import RosThread
 
 SIDES, PARTS = ("left", "right"), ("arm", "hand")
@@ -72,7 +72,8 @@ class Injector:
     def __init__(self, station: Station) -> None:
         self._context = Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = Node("injector", context=self._context, start_parameter_services=False, enable_rosout=False)
+        with udp_sockets.created() as self._sockets:
+            self._node = Node("injector", context=self._context, start_parameter_services=False, enable_rosout=False)
         self._camera = image_topic(station)
         self._images: deque[bytes] = deque(maxlen=KEPT_IMAGES)
         self._forwarded = threading.Event()  # an image was, since it was cleared
@@ -207,6 +208,7 @@ class Injector:
         self.quiet()
         self._executor.shutdown(timeout_sec=1.0)
         self._thread.join(1.0)
+        udp_sockets.stop_receiving(self._sockets)
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
 
