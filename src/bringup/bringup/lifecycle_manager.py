@@ -17,7 +17,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from bringup.lifecycle import BringUpError, LifecycleManager
-from node_kit.main import ignore_signals, stop_signals
+from node_kit import udp_sockets
+from node_kit.main import StopFlag, ignore_signals, stop_signals
 from node_kit.parameter_descriptors import fixed
 from node_kit.parameters import ParameterError, refuse_simulated_time
 from node_kit.parent import on_end_of_parent
@@ -29,7 +30,7 @@ class StoppedError(RuntimeError):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node; returns 0 when all are active (or interrupted), 1 with one line on stderr if a node failed."""
-    stop = threading.Event()
+    stop = StopFlag()
     for number in stop_signals():
         signal.signal(number, lambda *_: stop.set())
     on_end_of_parent(stop.set)
@@ -43,8 +44,10 @@ def main(args: Sequence[str] | None = None) -> int:
         return _manage(node, stop)
     finally:
         executor.shutdown(timeout_sec=1.0)
-        rclpy.try_shutdown()
         spinner.join(timeout=1.0)
+        udp_sockets.stop_receiving()
+        node.destroy_node()
+        rclpy.try_shutdown()
         ignore_signals()
 
 
@@ -55,9 +58,9 @@ def _spin(executor: Any) -> None:
         return
 
 
-def _manage(node: Node, stop: threading.Event) -> int:
+def _manage(node: Node, stop: StopFlag) -> int:
     def check() -> None:
-        if stop.is_set():
+        if stop.asked:
             raise StoppedError
 
     try:

@@ -24,7 +24,7 @@ from bringup.processes import Exit, Processes, tail
 from bringup.ros_side import RosSide
 from contracts.station import full_name
 from node_kit import parent, shared_memory
-from node_kit.main import stop_signals
+from node_kit.main import StopFlag, stop_signals
 
 BRAKING_S = 0.5  # time for the drivers to bring the robots to rest before their processes end
 GRACE_S = 4.0
@@ -60,7 +60,7 @@ class Supervisor:
         self._command = command or (lambda nodes: process_command(nodes, run.parameters))
         self._process_of = {node.name: name for name, group in processes(nodes).items() for node in group}
         self._optional = {name for name, group in processes(nodes).items() if not required(group)}
-        self._stop, self._death = threading.Event(), threading.Event()
+        self._stop, self._death = StopFlag(), threading.Event()
         self._previous: dict[int, object] = {}
         self._ros: RosSide | None = None
         self._processes = Processes(self._on_death)
@@ -81,7 +81,7 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # A second Ctrl-C ends all processes at once. Others come twice for one reason: `timeout` sends SIGTERM to
         # the process and to its group, and SIGHUP comes from the terminal and from the shell.
-        if self._stop.is_set() and number == signal.SIGINT:
+        if self._stop.asked and number == signal.SIGINT:
             for pid in self._processes.running().values():
                 os.killpg(pid, signal.SIGKILL)
         self._stop.set()
@@ -141,7 +141,7 @@ class Supervisor:
             NodeDiedError: If a process ended.
             StoppedError: At SIGINT, SIGTERM or SIGHUP.
         """
-        if self._stop.is_set():
+        if self._stop.asked:
             raise StoppedError
         if self._death.is_set():
             raise NodeDiedError(str(self.died[0]))
@@ -166,7 +166,7 @@ class Supervisor:
 
     def _pause(self, duration_s: float) -> None:
         deadline = time.monotonic() + duration_s
-        while time.monotonic() < deadline and not (self._death.is_set() or self._stop.is_set()):
+        while time.monotonic() < deadline and not (self._death.is_set() or self._stop.asked):
             time.sleep(0.02)
 
     def deactivate(self, names: Sequence[str]) -> None:
@@ -190,7 +190,7 @@ class Supervisor:
 
     def shut_down(self) -> None:
         """End all processes in the reverse order of the stages, in bounded time; may be called again."""
-        if self._stop.is_set() and self._ros is not None:
+        if self._stop.asked and self._ros is not None:
             self._ros.emergency_stop()  # sooner than drivers notice that commands are missing
         elif self._death.is_set() and self._processes.running():
             time.sleep(BRAKING_S)

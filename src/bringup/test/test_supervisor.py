@@ -187,6 +187,33 @@ def test_an_interrupted_run_ends_its_nodes_in_order(tmp_path: Path, notes: Path,
     assert _ended_in_order(notes)
 
 
+INTERRUPTED = """
+import signal
+import sys
+from pathlib import Path
+
+from bringup.paths import RunDirectory
+from bringup.supervisor import Supervisor
+
+supervisor = Supervisor([], RunDirectory(Path(sys.argv[1])))
+
+def at_every_line(frame, event, argument):  # a second signal, wherever the handler of the first one is
+    if event == "line":
+        supervisor._on_signal(signal.SIGTERM, None)
+    return at_every_line
+
+sys.settrace(at_every_line)
+supervisor._on_signal(signal.SIGTERM, None)
+sys.settrace(None)
+supervisor._processes.close()
+"""
+
+
+def test_a_signal_may_come_while_another_one_is_handled(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, str(tmp_path)], timeout=30, check=False)
+    assert done.returncode == 0
+
+
 def test_nodes_of_a_killed_supervisor_end_and_leave_no_shared_memory(
     tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

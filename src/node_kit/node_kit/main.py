@@ -37,6 +37,17 @@ def stop_signals() -> list[signal.Signals]:
     return signals if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [*signals, signal.SIGHUP]
 
 
+class StopFlag:
+    """Whether a stop was asked for. A signal handler may set it, but no Event: a second signal finds its lock taken."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def set(self) -> None:
+        """Ask for the stop."""
+        self.asked = True
+
+
 def spin(
     node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | None = None, *, moved: bool = False
 ) -> int:
