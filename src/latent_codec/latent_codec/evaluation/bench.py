@@ -1,8 +1,8 @@
 """`./ws bench codec [--recipe NAME ...] [--hands HAND ...] [--json FILE]`: quality and speed of codec bundles.
 
 Writes `{"recipes": {NAME: {"mean": {METRIC: value}, "hands": {HAND: {...}}, "pairs": {"s>t": {...}}}}, "oracle": {...},
-"speed": {NAME: {HAND: {...}}}, "admissibility": {NAME: {HAND: {...}}}}`; what the metrics mean stands in
-`measure.table5`, `measure.sharedness` and `admissibility`.
+"postures": {NAME: {HAND: {FAMILY: {...}}}}, "speed": {NAME: {HAND: {...}}}, "admissibility": {NAME: {HAND: {...}}}}`;
+what the metrics mean stands in `table5`, `sharedness`, `postures` and `admissibility`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from contracts.errors import FileError
 from contracts.files import write_atomic
 from contracts.progress import track
 from latent_codec.codec import Codec
-from latent_codec.evaluation import admissibility
+from latent_codec.evaluation import admissibility, postures
 from latent_codec.evaluation.measure import COUNT, measure_space, oracle_report, pairs_to_solve
 from latent_codec.evaluation.oracle import Oracle
 from latent_codec.evaluation.places import PlaceError, bundles
@@ -73,7 +73,7 @@ def command(
     places = bundles(bundle, recipe or [], root)
     codecs = {name: Codec.load(path, hands) for name, path in places.items()}
     oracle = None if no_oracle else Oracle(root / "out" / "cache" / "oracle")
-    report = run(codecs, poses, oracle, console)
+    report = run(codecs, poses, oracle, console, root / "out" / "cache" / "families")
     if check_metrics:
         check(codecs, report, poses, oracle)
     show(console, codecs, report)
@@ -83,8 +83,14 @@ def command(
     return 0
 
 
-def run(codecs: Mapping[str, Codec], poses: int, oracle: Oracle | None, console: Console | None = None) -> dict:
-    """Measure codecs by name; computes first what the oracle lacks."""
+def run(
+    codecs: Mapping[str, Codec],
+    poses: int,
+    oracle: Oracle | None,
+    console: Console | None = None,
+    cache: Path | None = None,
+) -> dict:
+    """Measure codecs by name; computes first what the oracle lacks. `cache`: folder of the families of postures."""
     spaces = {name: CodecSpace(codec) for name, codec in codecs.items()}
     if oracle is not None:
         todo = oracle.missing(pairs_to_solve(spaces.values(), poses))
@@ -96,6 +102,7 @@ def run(codecs: Mapping[str, Codec], poses: int, oracle: Oracle | None, console:
         "bundles": {name: _origin(codec) for name, codec in codecs.items()},
         "recipes": {name: measure_space(space, poses, SEED, oracle) for name, space in spaces.items()},
         "oracle": {} if oracle is None else oracle_report(spaces.values(), poses, oracle),
+        "postures": {name: postures.by_family(codec, poses, cache) for name, codec in codecs.items()},
         "speed": {name: {hand: decode_speed(codec, hand) for hand in codec.hands} for name, codec in codecs.items()},
         "admissibility": {name: admissibility.rates(codec, _another(codecs, name)) for name, codec in codecs.items()},
     }
@@ -131,6 +138,7 @@ def show(console: Console, codecs: Mapping[str, Codec], report: Mapping) -> None
     for table in (column_table(recipes), across_table(recipes), shared_table(recipes)):
         console.print(table)
     for name, codec in codecs.items():
+        console.print(postures.table(name, report["postures"][name]))
         console.print(hand_table(f"{name}: {codec.latent_space}", recipes[name]["hands"], report["speed"][name]))
         console.print(
             admissibility.table(report["admissibility"][name], f"{name}: what the decoders accept and refuse")

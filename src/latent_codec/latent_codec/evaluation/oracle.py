@@ -21,11 +21,10 @@ from latent_codec.evaluation.vectors import (
     PoseSet,
     common_fingers,
     compare,
-    generator,
     pose_set,
     thumb_vectors,
 )
-from latent_codec.training.data import array_cache
+from latent_codec.training.data import array_cache, poses
 
 CACHE = Path("out/cache/oracle")
 VERSION = 1  # raise it when the optimisation changes
@@ -106,5 +105,5 @@ class Oracle:
     def _compute(self, source: PoseSet, target: Embodiment) -> np.ndarray:
         fingers = common_fingers(source.hand, target)
         wanted = thumb_vectors(source.hand, source.joints, fingers)
-        seed = int(generator(self.seed, target.name, "oracle").integers(2**31))
+        seed = int(poses.generator(self.seed, target.name, "oracle").integers(2**31))
         return fit(wanted, target, fingers, FitSettings(**self.settings), seed)

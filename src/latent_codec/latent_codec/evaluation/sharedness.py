@@ -23,7 +23,8 @@ from scipy.stats import rankdata
 from latent_codec.evaluation import probes
 from latent_codec.evaluation.encoded import Encoded
 from latent_codec.evaluation.oracle import Best, Oracle
-from latent_codec.evaluation.vectors import common_fingers, compare, generator, thumb_vectors
+from latent_codec.evaluation.vectors import common_fingers, compare, thumb_vectors
+from latent_codec.training.data import poses
 
 Bests = Mapping[tuple[str, str], Best]
 
@@ -73,7 +74,7 @@ FEWEST = 100
 
 def probe_accuracies(matched: Matched, seed: int) -> dict[str, float]:
     """What the probes reach, on all matched poses and on those that every hand can do, where there are 100 of them."""
-    rows = generator(seed, "probe").permutation(matched.latents.shape[1])
+    rows = poses.generator(seed, "probe").permutation(matched.latents.shape[1])
     result = {}
     for suffix, chosen in (("", rows), ("_reachable", rows[matched.reachable[:, rows].all(axis=0)])):
         chosen = chosen[: PROBE_LATENTS // len(matched.hands)]

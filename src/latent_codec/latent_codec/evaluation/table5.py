@@ -23,7 +23,7 @@ import numpy as np
 
 from embodiments.registry import Embodiment
 from latent_codec.evaluation.encoded import Encoded
-from latent_codec.evaluation.vectors import Errors, common_fingers, compare, generator, thumb_vectors
+from latent_codec.evaluation.vectors import Errors, common_fingers, compare, thumb_vectors
 from latent_codec.training.data import poses
 
 COLUMNS = (
@@ -77,7 +77,7 @@ def _continuity(
     encoded: Encoded, name: str, decoded: np.ndarray, noise: float, joint_key: str, tip_key: str
 ) -> dict[str, float]:
     latent, hand = encoded.latents[name], encoded.hand(name)
-    moved = latent + noise * generator(encoded.seed, name, "noise").standard_normal(latent.shape)
+    moved = latent + noise * poses.generator(encoded.seed, name, "noise").standard_normal(latent.shape)
     joints = encoded.space.decode(name, moved)
     tips = poses.grasp_tips(hand, joints) - poses.grasp_tips(hand, decoded)
     return {
@@ -88,7 +88,7 @@ def _continuity(
 
 def _line_derivatives(encoded: Encoded, name: str) -> dict[str, float]:
     latent, hand = encoded.latents[name], encoded.hand(name)
-    ends = generator(encoded.seed, name, "lines").integers(len(latent), size=(2, LINES))
+    ends = poses.generator(encoded.seed, name, "lines").integers(len(latent), size=(2, LINES))
     place = np.linspace(0, 1, LINE_POINTS)[:, None, None]
     line = (1 - place) * latent[ends[0]] + place * latent[ends[1]]
     tips = poses.grasp_tips(hand, encoded.space.decode(name, line.reshape(-1, latent.shape[1])))

@@ -5,7 +5,6 @@ The poses are the same for every space: those of a hand do not depend on which o
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,11 +78,6 @@ class PoseSet:
 
 def pose_set(hand: Embodiment, count: int, seed: int = SEED) -> PoseSet:
     """`count` poses of `hand`, a function of `seed` and the hand alone."""
-    joints = poses.uniform(hand, count, generator(seed, hand.name))
+    joints = poses.uniform(hand, count, poses.generator(seed, hand.name))
     closest = np.linalg.norm(thumb_vectors(hand, joints, common_fingers(hand)), axis=-1).min(axis=1)
     return PoseSet(hand, joints, np.argsort(closest, kind="stable")[: max(1, round(PINCH_SHARE * count))])
-
-
-def generator(seed: int, *words: str) -> np.random.Generator:
-    """Random numbers for what `words` name."""
-    return np.random.default_rng([seed, *(zlib.crc32(word.encode()) for word in words)])

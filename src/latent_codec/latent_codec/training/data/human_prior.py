@@ -52,7 +52,7 @@ def sample(hand: Embodiment, count: int, families: Families, rng: np.random.Gene
     return np.concatenate(parts)
 
 
-def _layout(hand: Embodiment) -> tuple[np.ndarray, np.ndarray]:
+def layout(hand: Embodiment) -> tuple[np.ndarray, np.ndarray]:
     """Joint indices on the way to each tip, root first: of the thumb (5,), of index .. little (4, 4)."""
     chain = hand.kinematics.chain
     ways = []
@@ -64,9 +64,9 @@ def _layout(hand: Embodiment) -> tuple[np.ndarray, np.ndarray]:
     return np.array(ways[0]), np.array(ways[1:])
 
 
-def _pose(hand: Embodiment, thumb: np.ndarray, fingers: np.ndarray) -> np.ndarray:
+def pose(hand: Embodiment, thumb: np.ndarray, fingers: np.ndarray) -> np.ndarray:
     """Joints (M, n) within limits from those of the thumb (M, 5) and the fingers (M, 4, 4)."""
-    thumb_joints, finger_joints = _layout(hand)
+    thumb_joints, finger_joints = layout(hand)
     q = np.zeros((len(thumb), len(hand.joints)))
     q[:, thumb_joints] = thumb
     q[:, finger_joints] = fingers
@@ -74,12 +74,12 @@ def _pose(hand: Embodiment, thumb: np.ndarray, fingers: np.ndarray) -> np.ndarra
 
 
 def _free(hand: Embodiment, count: int, rng: np.random.Generator) -> np.ndarray:
-    return _pose(hand, _thumb(count, rng), _fingers(count, 0.0, rng))
+    return pose(hand, _thumb(count, rng), _fingers(count, 0.0, rng))
 
 
 def _open(hand: Embodiment, count: int, rng: np.random.Generator) -> np.ndarray:
-    around = hand.postures["open"][_layout(hand)[0]]
-    return _pose(hand, around + rng.normal(size=(count, 5)) * 0.12, _fingers(count, -2.0, rng))
+    around = hand.postures["open"][layout(hand)[0]]
+    return pose(hand, around + rng.normal(size=(count, 5)) * 0.12, _fingers(count, -2.0, rng))
 
 
 def _fingers(count: int, shift: float, rng: np.random.Generator) -> np.ndarray:
@@ -104,10 +104,10 @@ def _thumb(count: int, rng: np.random.Generator) -> np.ndarray:
 
 def _power(hand: Embodiment, count: int, rng: np.random.Generator) -> np.ndarray:
     """Open - can grasp - fist by a closing of 0 .. 1 .. 2, each finger a little earlier or later."""
-    fist = _pose(hand, FIST_THUMB[None], np.tile(FIST, (1, 4, 1)))[0]
+    fist = pose(hand, FIST_THUMB[None], np.tile(FIST, (1, 4, 1)))[0]
     corners = np.stack((hand.postures["open"], hand.postures["grasp"], fist))
     closing = np.repeat(rng.uniform(0, 2, size=(count, 1)), len(hand.joints), axis=1)
-    for way in _layout(hand)[1]:
+    for way in layout(hand)[1]:
         closing[:, way] += 0.2 * rng.normal(size=(count, 1))
     weights = np.clip(1 - np.abs(np.clip(closing, 0, 2)[..., None] - np.arange(3)), 0, 1)
     q = (weights * corners.T).sum(-1) + 0.06 * rng.normal(size=closing.shape)

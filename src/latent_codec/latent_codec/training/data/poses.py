@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 
 from embodiments.registry import Embodiment
@@ -9,6 +11,11 @@ from embodiments.registry import Embodiment
 POSTURES = ("open", "pregrasp", "grasp")
 PREGRASP_SHARE = 0.35  # of the way from open to grasp; the described hands are there at 0.2 to 0.5
 CHUNK = 8192
+
+
+def generator(seed: int, *words: str) -> np.random.Generator:
+    """Random numbers for what `words` name."""
+    return np.random.default_rng([seed, *(zlib.crc32(word.encode()) for word in words)])
 
 
 def grasp_tips(hand: Embodiment, joints: np.ndarray) -> np.ndarray:
