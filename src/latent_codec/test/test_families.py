@@ -58,7 +58,7 @@ def test_a_hand_closes_from_open_to_the_fist(name: str):
 
 
 @given(name=st.sampled_from(NAMES), finger=st.integers(0, 4), share=st.floats(0, 1))
-def test_a_finger_that_closes_moves_no_other_fingertip_but_by_shared_joints(name: str, finger: int, share: float):
+def test_a_finger_that_closes_moves_its_own_joints_alone(name: str, finger: int, share: float):
     hand = embodiments.load(name)
     finger %= len(hand.tips)
     shares = np.zeros((1, len(hand.tips)))
