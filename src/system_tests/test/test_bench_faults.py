@@ -151,6 +151,17 @@ def test_speeds_right_after_a_stall_of_the_world_are_left_out():
     assert set(times[~settling]) <= set(kept.times_s)
 
 
+def test_a_stall_of_20_ms_is_one():
+    """Targets move on meanwhile: at 2.2 rad/s by .05 rad, and servos drove a joint to 1.8 of the permitted speed."""
+    times = np.arange(0.0, 1.0, 0.005)
+    speeds = 1.0 + np.arange(len(times)) * 1e-3
+    speeds[100:105] = speeds[100]
+    recorded = motion.Track(times, speeds[:, None], REST[:1])
+    kept = motion.without_stalls(recorded).times_s
+    assert not ((kept > times[104]) & (kept <= times[105] + motion.SETTLE_S)).any()
+    assert (kept <= times[104]).sum() == 105
+
+
 def test_without_a_stall_every_speed_is_kept():
     times = np.arange(0.0, 2.0, 0.005)
     recorded = motion.Track(times, np.stack([np.sin(times), np.cos(times)], axis=1), REST)

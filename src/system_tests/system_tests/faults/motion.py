@@ -8,7 +8,7 @@ import numpy as np
 
 SMOOTH_S = 0.03  # time over which accelerations are computed; shorter changes are noise of contacts
 WINDOW_S = 0.01  # time over which the velocity of targets, which change in steps, is computed
-STALL_S, SETTLE_S = 0.03, 0.3  # time without a new state that is a stall, and in which servos catch up after it
+STALL_S, SETTLE_S = 0.015, 0.3  # time without a new state that is a stall, and in which servos catch up after it
 CATCHING = 20  # samples for which a joint keeps the speed at which it caught up with its target
 FOLLOWS = 3.0  # time constants in which a servo follows
 JUMP_S = 4.0  # a step longer than the motion at the rest threshold in this time is a jump
