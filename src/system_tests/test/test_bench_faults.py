@@ -151,6 +151,13 @@ def test_speeds_right_after_a_stall_of_the_world_are_left_out():
     assert set(times[~settling]) <= set(kept.times_s)
 
 
+def test_a_joint_that_a_contact_kicks_is_not_driven():
+    velocities = np.array([[0.0], [18.1], [25.7], [2.0], [2.0]])
+    efforts = np.array([[0.001], [0.001], [-0.6], [0.3], [0.3]])  # a sample's effort is that before its step
+    assert motion.driven(velocities, efforts)[:, 0].tolist() == [0.0, 0.0, 0.0, 2.0, 2.0]
+    assert motion.driven(velocities[:0], efforts[:0]).shape == (0, 1)
+
+
 def test_a_stall_of_20_ms_is_one():
     """Targets move on meanwhile: at 2.2 rad/s by .05 rad, and servos drove a joint to 1.8 of the permitted speed."""
     times = np.arange(0.0, 1.0, 0.005)

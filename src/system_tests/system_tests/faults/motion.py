@@ -172,6 +172,12 @@ def without_stalls(track: Track) -> Track:
     return Track(track.times_s[kept], track.velocities[kept], track.rest)
 
 
+def driven(velocities: np.ndarray, efforts: np.ndarray) -> np.ndarray:
+    """Velocities (T, J) where the servo's effort (T, J) is along the motion in this sample and the next, else zero."""
+    after = np.append(efforts[1:], efforts[-1:], axis=0)
+    return np.where((velocities * efforts > 0.0) & (velocities * after > 0.0), velocities, 0.0)
+
+
 def excess(speeds: np.ndarray, errors: np.ndarray, limits: np.ndarray, lag_s: np.ndarray) -> np.ndarray:
     """Speeds as multiples of what limits and servos permit: the limit, or what catches up with a target ahead.
 

@@ -60,10 +60,14 @@ class Truth:
     def excess(self) -> Track:
         """Speeds as multiples of `motion.excess`, zero where a joint moves against the effort of its servo.
 
-        A body in contact with a finger moves it faster than any command; that is no fault of a command.
+        A body in contact with a finger moves it faster than any command; that is no fault of a command. The effort of a
+        sample is that before its step, so that of the next one decides, too.
         """
-        times, (positions, velocities, efforts, targets) = self._record.samples()
-        driven = np.where(velocities * efforts > 0.0, velocities, 0.0)
+        return self._excess(*self._record.samples())
+
+    def _excess(self, times: np.ndarray, quantities: np.ndarray) -> Track:
+        positions, velocities, efforts, targets = quantities
+        driven = motion.driven(velocities, efforts)
         return Track(times, motion.excess(driven, targets - positions, self.velocity, self.lag_s), self.rest)
 
     def pressing(self, rest_s: float) -> np.ndarray:
@@ -78,7 +82,8 @@ class Truth:
         """
         times, values = self._record.samples()
         quantities = dict(zip(("positions", "velocities", "efforts", "targets"), values, strict=True))
-        np.savez_compressed(file, times=times, names=self.names, excess=self.excess().velocities, **quantities)
+        excess = self._excess(times, values).velocities
+        np.savez_compressed(file, times=times, names=self.names, excess=excess, **quantities)
 
     def position(self, joint: str) -> float:
         """The newest position of a joint, rad or m."""
