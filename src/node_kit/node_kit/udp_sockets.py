@@ -1,8 +1,8 @@
 """The UDP sockets of a process: nothing is received any more before its participant in the middleware is destroyed.
 
 Fast DDS waits without end, with the interpreter lock held by rclpy, if a participant is destroyed in the moment in
-which it discovers that another comes or goes (eProsima/Fast-DDS#6513): so it was with one of a hundred processes of
-graphs whose processes end together.
+which it discovers that another comes or goes (eProsima/Fast-DDS#6513): so some process of a graph
+hung now and then when all ended together.
 """
 
 from __future__ import annotations
