@@ -48,6 +48,38 @@ class StopFlag:
         self.asked = True
 
 
+class End:
+    """Whether this process is to end, and how long it may go on: it is cut off with status 1 if it hangs.
+
+    Where the middleware hangs it holds the interpreter lock, and no signal is served: the time that is left needs no
+    lock. Who sees that the process is to end finds the shorter time in force.
+    """
+
+    def __init__(self) -> None:
+        self._event, self._lock = threading.Event(), threading.Lock()
+
+    def is_set(self) -> bool:
+        """Whether it is to end."""
+        return self._event.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it is to end, at most `timeout_s`; whether it is."""
+        return self._event.wait(timeout_s)
+
+    def not_yet(self) -> None:
+        """Let the process go on for _STUCK_S; said again and again while it works."""
+        with self._lock:
+            if not self._event.is_set():
+                faulthandler.dump_traceback_later(_STUCK_S, exit=True)
+
+    def set(self) -> None:
+        """Let the process end within _LAST_DEADLINE_S."""
+        with self._lock:
+            if not self._event.is_set():
+                faulthandler.dump_traceback_later(_LAST_DEADLINE_S, exit=True)
+                self._event.set()
+
+
 def spin(
     node_class: Callable[..., Lifecycle], name: str, args: Sequence[str] | None = None, *, moved: bool = False
 ) -> int:
@@ -65,7 +97,7 @@ def spin(
     Returns:
         The exit code: 0 after a signal, 1 if a node failed.
     """
-    end, started_by = threading.Event(), os.getppid()
+    end, started_by = End(), os.getppid()
 
     def request_end() -> None:
         if moved and _parent_ends(started_by):
@@ -76,7 +108,7 @@ def spin(
     nodes: list[Spinner] = []
     claims: list[Claim] = []  # until this process ends: two nodes of one name would respond to one request
     try:
-        _watch(_STUCK_S)
+        end.not_yet()
         parent.on_end_of_parent(request_end)
         if parent.VARIABLE in os.environ:
             shared_memory.close_inherited()
@@ -90,11 +122,12 @@ def spin(
         for spinner in nodes:
             spinner.start()
         while not end.wait(_ALIVE_S):
-            _watch(_STUCK_S)
+            end.not_yet()
     except Exception as error:
         log.error(f"/{name}", error)
         return 1
     finally:
+        end.set()
         _end(nodes)
         ignore_signals()
         if os.getppid() != started_by:  # no other process removes what a killed parent has left
@@ -111,12 +144,12 @@ def _parent_ends(started_by: int) -> bool:
 
 
 class Spinner(threading.Thread):
-    """The thread that spins one node until the event `end` is set, and then stops the node.
+    """The thread that spins one node until `end` is set, and then stops the node.
 
     Each node has its own executor: a callback that hangs does not delay the callbacks or the stop of other nodes.
     """
 
-    def __init__(self, node: Lifecycle, end: threading.Event) -> None:
+    def __init__(self, node: Lifecycle, end: End) -> None:
         super().__init__(name=node.get_name(), daemon=True)
         self.failed = False
         self._node, self._end, self._executor = node, end, SingleThreadedExecutor()
@@ -134,7 +167,7 @@ class Spinner(threading.Thread):
         self._node.stop()
 
     def wait(self) -> None:
-        """Wait until the node has stopped; the event `end` is set by now."""
+        """Wait until the node has stopped; `end` is set by now."""
         if self.is_alive():
             self.join()
 
@@ -144,7 +177,7 @@ class Spinner(threading.Thread):
         self._node.destroy_node()
 
     def wake(self) -> None:
-        """Make a waiting executor return, so that the thread checks the event `end`."""
+        """Make a waiting executor return, so that the thread checks `end`."""
         self._executor.create_task(lambda: None)
 
     def _serve(self) -> None:
@@ -195,17 +228,8 @@ def ignore_signals() -> None:
     signal.set_wakeup_fd(-1)
 
 
-def _watch(seconds: float) -> None:
-    """Let the process end with status 1 after a time, and write where all threads are, unless this is called again.
-
-    Where the middleware hangs it holds the interpreter lock, and no signal is served: this needs no lock.
-    """
-    faulthandler.dump_traceback_later(seconds, exit=True)
-
-
 def _end(nodes: Sequence[Spinner]) -> None:
     """Stop the nodes and ROS; the process exits after the deadline even if a hook hangs."""
-    _watch(_LAST_DEADLINE_S)
     cut = threading.Timer(_SHUTDOWN_DEADLINE_S, _cut_off)
     cut.daemon = True
     cut.start()
