@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -74,7 +75,9 @@ def command(
     postures: Annotated[
         Path | None, typer.Option(help="YAML with open, pregrasp, grasp, or some: lists or joint: position")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="try the grasp in simulation")] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="train a hand that cannot hold a can in simulation, too")
+    ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="a hand that was added before")] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="train from the first step, whatever checkpoint there is")
@@ -103,7 +106,7 @@ def command(
     found = Arguments(
         name, codec, robots, work, urdf, dict(map(tip, tips or [])), options, steps, seed, replace, restart
     )
-    add(found, wide_console(), check_grasp if check else None)
+    add(found, wide_console(), partial(check_grasp, anyway=anyway))
     return 0
 
 
@@ -129,13 +132,24 @@ def frozen(text: str) -> tuple[str, float | None]:
         raise ArgumentsError(f"--freeze: found {text!r}, expected JOINT or JOINT=POSITION") from None
 
 
-def check_grasp(robot: Embodiment) -> str:
-    """How many of the grasps of a can succeed in simulation, with the approach up to 15 mm off."""
-    hand, postures = FloatingHand(robot), dict(robot.postures)
+def check_grasp(robot: Embodiment, *, anyway: bool = False) -> str:
+    """How many of the grasps of a can succeed in simulation, with the approach up to 15 mm off.
+
+    Raises:
+        ArgumentsError: Fewer than half of them, unless the hand is to be trained `anyway`.
+    """
+    try:
+        hand, postures = FloatingHand(robot), dict(robot.postures)
+    except ValueError as error:  # of MuJoCo
+        raise ArgumentsError(f"check: {' '.join(str(error).split())}") from None
     tried = [hand.attempt(robot.grasp_frame, np.asarray(offset, float), postures) for offset in DISTURBANCES_M]
     held = sum(trial.lifted for trial in tried)
-    hint = "" if held == len(tried) else f"; for a better frame: ./ws run simulation grasp_search {robot.name}"
-    return f"check: a can is held in {held} of {len(tried)} simulated grasps{hint}"
+    text = f"check: a can is held in {held} of {len(tried)} simulated grasps"
+    if 2 * held < len(tried) and not anyway:
+        raise ArgumentsError(
+            f"{text}, expected half of them; --grasp-xyz, --postures, or --anyway to train it as it is"
+        )
+    return text if held == len(tried) else f"{text}; for a better frame: ./ws run simulation grasp_search {robot.name}"
 
 
 if __name__ == "__main__":

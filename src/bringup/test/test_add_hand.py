@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import embodiments
 from bringup import add_hand
 from embodiments.urdf_import.importer import Options
 from latent_codec.training.add_hand.place import Arguments
@@ -86,3 +88,15 @@ def test_wrong_arguments_are_one_line(
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hand_that_holds_the_can_is_trained() -> None:
+    assert add_hand.check_grasp(embodiments.load("inspire")).startswith("check: a can is held in 7 of 7")
+
+
+def test_a_hand_that_lets_the_can_fall_is_trained_only_if_told() -> None:
+    hand = embodiments.load("inspire")
+    open_always = replace(hand, postures={**hand.postures, "grasp": hand.postures["open"]})
+    with pytest.raises(add_hand.ArgumentsError, match=r"held in 0 of 7 .* or --anyway to train it as it is"):
+        add_hand.check_grasp(open_always)
+    assert "held in 0 of 7" in add_hand.check_grasp(open_always, anyway=True)

@@ -42,6 +42,7 @@ class Embodiment:
         flange: the link of an arm that hands are mounted on; None for hands.
         mount: arm flange -> hand root. grasp_frame: hand root -> grasp frame. Identity for arms.
         postures: "home" of arms; "open", "pregrasp", "grasp" of hands, each (n,).
+        payload: what an arm carries, the hand included, kg; None where it is not known, and for hands.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Embodiment:
     mount: np.ndarray
     grasp_frame: np.ndarray
     postures: Mapping[str, np.ndarray]
+    payload: float | None = None
 
     @cached_property
     def kinematics(self) -> Kinematics:
@@ -160,6 +162,7 @@ def _embodiment(data: EmbodimentData, side: str, urdf: str, root: str, mirrored:
         mount=_transform(data.mount, mirrored),
         grasp_frame=_transform(data.grasp_frame, mirrored),
         postures=MappingProxyType(postures),
+        payload=data.payload,
     )
 
 

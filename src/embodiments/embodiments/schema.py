@@ -59,6 +59,7 @@ class EmbodimentData(_Strict):
 
     Kind "human" is a hand that no station can mount: like a hand in all else, but never listed among the hands.
     An arm that is `handed` is described as a right one, as all hands are; any other is the same on both sides.
+    `payload`: what an arm carries by its maker's word, the hand included, kg.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -69,6 +70,7 @@ class EmbodimentData(_Strict):
     joints: Annotated[list[JointData], Field(min_length=1, max_length=200)]
     tips: dict[Finger, str] = {}
     flange: str | None = None
+    payload: Annotated[float, Field(gt=0, le=1000)] | None = None
     mount: PoseData = PoseData()
     grasp_frame: PoseData = PoseData()
     postures: dict[str, Posture | SidePostures]
@@ -84,6 +86,8 @@ class EmbodimentData(_Strict):
             raise FileError("", "flange", None, "the link of the arm that hands are mounted on")
         if self.kind != "arm" and "handed" in self.model_fields_set:
             raise FileError("", "handed", self.handed, "no value: 'handed' is for arms, a hand always is")
+        if self.kind != "arm" and self.payload is not None:
+            raise FileError("", "payload", self.payload, "no value: 'payload' is for arms")
         if self.kind != "arm" and not {"thumb", "index"} <= set(self.tips):
             raise FileError("", "tips", list(self.tips), "at least the tips 'thumb' and 'index'")
         return self

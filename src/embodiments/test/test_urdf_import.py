@@ -260,6 +260,53 @@ def test_a_wrist_that_bends_backwards_does_not_change_the_side(tmp_path):
     assert hand.report[0].startswith("a right hand")
 
 
+def sure_of(intake):
+    return float(intake.report[0].split("(sure ")[1].split(" of 1)")[0])
+
+
+def test_the_certainty_of_the_side_is_that_of_the_palm_too(toy, tmp_path):
+    behind = [finger.replace('"0 0.02 0.02"', '"0 -0.05 0.02"') for finger in FINGERS]  # the thumb behind the fingers
+    doubtful = take_in(written(tmp_path, robot(*behind, links=LINKS)), "toy", TIPS)
+    assert sure_of(toy) > 0.9 and sure_of(doubtful) < 0.6
+
+
+def tilt(degrees):
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+
+
+def tilted(degrees):
+    angle = np.radians(degrees)
+    return joint("f", "base", "palm", "0 0 0.05", kind="fixed").replace("xyz=", f'rpy="{angle} 0 0" xyz=')
+
+
+@pytest.mark.parametrize(("degrees", "straight"), [(6.0, True), (18.0, True), (30.0, False)])
+def test_a_mount_that_is_nearly_straight_is_straight(toy, tmp_path, degrees, straight):
+    text = robot(tilted(degrees), *FINGERS, links=f"base {LINKS}")
+    hand = take_in(written(tmp_path, text), "toy", TIPS).robot
+    assert np.allclose(np.abs(hand.mount[:3, :3]).max(0), 1.0, atol=1e-6) == straight
+    turned = toy.robot.grasp_frame[:3, :3].T @ tilt(degrees).T @ hand.grasp_frame[:3, :3]
+    np.testing.assert_allclose(turned, np.eye(3), atol=2e-3)  # the hand itself is not straightened
+
+
+def test_a_direction_that_the_user_gives_is_not_straightened(tmp_path):
+    text = robot(tilted(10.0), *FINGERS, links=f"base {LINKS}")
+    hand = take_in(written(tmp_path, text), "toy", TIPS, Options(forward=tuple(tilt(10.0)[:, 2]))).robot
+    np.testing.assert_allclose(hand.mount[:3, :3], tilt(10.0).T, atol=1e-6)
+
+
+def heavy(mass):
+    inertia = '<inertia ixx="0.01" ixy="0" ixz="0" iyy="0.01" iyz="0" izz="0.01"/>'
+    body = f'<inertial><mass value="{mass}"/>{inertia}</inertial>'
+    return robot(*FINGERS, links=LINKS).replace('<link name="palm"/>', f'<link name="palm">{body}</link>')
+
+
+def test_a_hand_heavier_than_an_arm_carries_is_noted_with_the_arm(toy, tmp_path):
+    notes = [line for line in take_in(written(tmp_path, heavy(2.4)), "toy", TIPS).report if "carries" in line]
+    assert len(notes) == 1 and "g1_arm carries 2 kg" in notes[0] and "xarm7" not in notes[0]
+    assert not any("carries" in line for line in toy.report)
+
+
 def test_rotations_of_the_grasp_frame_are_those_of_the_shipped_hands(toy):
     inspire = embodiments.load("inspire")
     expected = (inspire.mount @ inspire.grasp_frame)[:3, :3]

@@ -21,6 +21,9 @@ GRIPPER_ROTATION = np.array([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])
 REST = 0.02  # pull towards rest of joints without effect, m^2 per squared half range
 ADAPTER_M = 0.01  # least distance of the flange from the nearest joint
 SNAP_DEG = 5.0  # axes this close to those of the root link were meant to be them
+# A hand is screwed to an arm along the axes of its root link: the mounts of the eight described hands are, though their
+# fingers are bent or spread by up to 18 degrees where they are straightest.
+STRAIGHT_DEG = 20.0
 PALM_M = 0.003  # what is nearer to the plane of the fingers says nothing of where the palm faces
 Direction = Sequence[float] | np.ndarray  # (3,)
 
@@ -29,14 +32,15 @@ Direction = Sequence[float] | np.ndarray  # (3,)
 class Axes:
     """Directions of a hand in its root frame: `rotation` (3, 3) holds the flange axes x, y, z as columns.
 
-    `straight` (n,) is the posture with straight fingers, `side` what the geometry looks like, `clear` how much the
-    index side of a right hand and that of this one agree (1: entirely, -1: it is a left hand).
+    `straight` (n,) is the posture with straight fingers, `side` what the geometry looks like. `sure`, from 0 to 1, is
+    that of the most doubtful step: how well the line from index to last finger lies across the hand, or how well
+    fingers and thumb agree on where the palm faces.
     """
 
     rotation: np.ndarray
     straight: np.ndarray
     side: str
-    clear: float
+    sure: float
 
 
 def find_axes(hand: Hand, kind: str, given: Mapping[str, Sequence[float]]) -> Axes:
@@ -58,26 +62,31 @@ def find_axes(hand: Hand, kind: str, given: Mapping[str, Sequence[float]]) -> Ax
     tips = hand.kinematics.tip_positions(straight)
     if kind == "gripper":
         y = _across(tips[0] - tips[1:].mean(0), z, hand, "tips")
-        return Axes(_snapped(np.stack((np.cross(y, z), y, z), axis=1)), straight, "right", 1.0)
-    side = _sideways(hand, straight, tips)
+        return Axes(_snapped(np.stack((np.cross(y, z), y, z), axis=1), SNAP_DEG), straight, "right", 1.0)
+    side, facing = _sideways(hand, straight, tips), 1.0
     if "palm" in given:
         y = _across(given["palm"], z, hand, "palm")
     else:
         across = np.cross(z, _across(side, z, hand, "tips"))
-        y = _across(across * _facing(hand, straight, across), z, hand, "tips")
-    rotation = _snapped(np.stack((np.cross(y, z), y, z), axis=1))
-    clear = float(rotation[:, 0] @ side / np.linalg.norm(side))
-    return Axes(rotation, straight, "right" if clear > 0 else "left", clear)
+        facing = _facing(hand, straight, across)
+        y = _across(across * np.sign(facing), z, hand, "tips")
+    rotation = _snapped(np.stack((np.cross(y, z), y, z), axis=1), SNAP_DEG)
+    along = float(rotation[:, 0] @ side / np.linalg.norm(side))
+    return Axes(rotation, straight, "right" if along > 0 else "left", min(abs(along), abs(facing)))
 
 
-def find_mount(hand: Hand, axes: Axes) -> np.ndarray:
-    """(4, 4) flange -> root: the flange is behind root and joints, its axis through the root or the fingers' middle."""
-    points = np.concatenate((base_positions(hand, axes.straight), np.zeros((1, 3)))) @ axes.rotation
+def find_mount(hand: Hand, axes: Axes, *, exact: bool = False) -> np.ndarray:
+    """(4, 4) flange -> root: the flange is behind root and joints, its axis through the root or the fingers' middle.
+
+    It is along axes of the root link where these are near those of the hand, or along the hand's if they are `exact`.
+    """
+    rotation = _snapped(axes.rotation, SNAP_DEG if exact else STRAIGHT_DEG)
+    points = np.concatenate((base_positions(hand, axes.straight), np.zeros((1, 3)))) @ rotation
     behind = points[-1, 2] < points[list(hand.fingers), 2].mean() - 0.05
     centre = points[-1] if behind else points[list(hand.fingers)].mean(0)
     back = min(points[:, 2].min() - ADAPTER_M, 0.0) if behind else points[:, 2].min() - 2 * ADAPTER_M
     mount = np.eye(4)
-    mount[:3, :3] = axes.rotation.T
+    mount[:3, :3] = rotation.T
     mount[:3, 3] = -np.array([centre[0], centre[1], back])
     return mount
 
@@ -97,20 +106,23 @@ def _straighten(hand: Hand, z: np.ndarray, kind: str) -> np.ndarray:
 
 
 def _facing(hand: Hand, straight: np.ndarray, across: np.ndarray) -> float:
-    """1 if the palm faces along `across`, else -1: fingertips go there at half range.
+    """Above 0 if the palm faces along `across`, 1 if all agree on it; below 0, to -1, if it faces the other way.
 
-    Joints that move all fingertips are a wrist, which says nothing of the palm: they stay as they are.
+    Each fingertip says so by going there at half range, the thumb's by being there. Joints that move all fingertips are
+    a wrist, which says nothing of the palm: they stay as they are.
 
     Raises:
         EmbodimentError: The fingers hardly go anywhere.
     """
     half = np.where(moves_tips(hand).all(1), straight, (hand.lower + hand.upper) / 2)
     tips = hand.kinematics.tip_positions(np.stack((straight, half))) @ across
-    curl = float((tips[1] - tips[0])[hand.fingers].mean())
-    if abs(curl) < PALM_M:
-        found = f"fingertips that curl by {1e3 * curl:.0f} mm"
+    curls = (tips[1] - tips[0])[hand.fingers]
+    if abs(curls.mean()) < PALM_M:
+        found = f"fingertips that curl by {1e3 * curls.mean():.0f} mm"
         raise EmbodimentError(hand.source.file, "palm", found, f"{1e3 * PALM_M:.0f} mm or more; give --palm X Y Z")
-    return float(np.sign(curl))
+    thumb = np.delete(tips[1], hand.fingers) - (base_positions(hand, straight) @ across)[hand.fingers].mean()
+    votes = np.concatenate((curls, thumb))
+    return float(votes.sum() / np.abs(votes).sum())
 
 
 def _sideways(hand: Hand, straight: np.ndarray, tips: np.ndarray) -> np.ndarray:
@@ -119,12 +131,12 @@ def _sideways(hand: Hand, straight: np.ndarray, tips: np.ndarray) -> np.ndarray:
     return bases[rows[-1]] - bases[rows[0]] if len(rows) > 1 else tips[rows[0]] - tips[0]
 
 
-def _snapped(rotation: np.ndarray) -> np.ndarray:
-    """The nearest rotation that exchanges axes of the root link, where that is within SNAP_DEG; else the same."""
+def _snapped(rotation: np.ndarray, within_deg: float) -> np.ndarray:
+    """The nearest rotation that exchanges axes of the root link, where that is within an angle; else the same."""
     nearest = np.round(rotation)
     if (np.abs(nearest).sum(0) == 1).all() and (np.abs(nearest).sum(1) == 1).all():
         angle = np.degrees(np.arccos(np.clip((np.trace(nearest.T @ rotation) - 1) / 2, -1, 1)))
-        return nearest if angle < SNAP_DEG else rotation
+        return nearest if angle < within_deg else rotation
     return rotation
 
 

@@ -73,7 +73,7 @@ def take_in(urdf: Path, name: str, tips: Tips, options: Options | None = None) -
     source, hand, axes, side = _oriented(read_source(urdf, tips, options.frozen), options)
     text = cleaned_urdf(hand, axes, name)
     found = find_postures(hand, axes, options.kind, given_postures(hand, options.postures), options.seed)
-    mount = find_mount(hand, axes)
+    mount = find_mount(hand, axes, exact=options.forward is not None or options.palm is not None)
     if options.mount_rpy is not None:
         mount[:3, :3] = pose((0, 0, 0), options.mount_rpy)[:3, :3]
     if options.mount_xyz is not None:

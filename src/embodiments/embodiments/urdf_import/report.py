@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from embodiments.registry import Embodiment
+from embodiments.registry import Embodiment, load, names
 from embodiments.urdf_import.frames import Axes
 from embodiments.urdf_import.hand import Hand, moves_tips
 from embodiments.urdf_import.postures import Found
@@ -23,7 +23,7 @@ def report(source: Source, hand: Hand, axes: Axes, side: str, found: Found, robo
     mass = sum(float(e.get("value", "0")) for e in parse_robot(robot.urdf).iter("mass"))
     opposite, gaps = _gaps(robot)
     x, y, z = (direction_text(sign * axis) for sign, axis in zip((-1, 1, 1), axes.rotation.T, strict=True))
-    seen = f"a {side} hand (sure {abs(axes.clear):.2f} of 1)" if robot.kind == "hand" else "a gripper"
+    seen = f"a {side} hand (sure {axes.sure:.2f} of 1)" if robot.kind == "hand" else "a gripper"
     kept = "; kept as its mirror image, the right hand, in whose axes all of this is" if side == "left" else ""
     facing = "the palm faces" if robot.kind == "hand" else "from the second jaw to the first"
     return [
@@ -34,8 +34,15 @@ def report(source: Source, hand: Hand, axes: Axes, side: str, found: Found, robo
         f"grasp frame {pose_text(robot.grasp_frame)}",
         f"thumb to {opposite} fingertip: " + ", ".join(f"{key} {1e3 * gap:.0f} mm" for key, gap in gaps.items()),
         f"closed on a can, fingertips miss their aim by {found.miss_mm:.1f} mm; {mass:.2f} kg in all",
-        *(f"note: {note}" for note in (*source.notes, *_doubts(source, hand, found, gaps))),
+        *(f"note: {note}" for note in (*source.notes, *_doubts(source, hand, found, gaps), *_too_heavy(mass))),
     ]
+
+
+def _too_heavy(mass: float) -> list[str]:
+    """The arms that cannot carry a hand of `mass` kg."""
+    arms = [load(name) for name in names("arm")]
+    carry = [f"{arm.name} carries {arm.payload:g} kg" for arm in arms if arm.payload is not None and mass > arm.payload]
+    return [f"{mass:.2f} kg are more than {', '.join(carry)}"] if carry else []
 
 
 def direction_text(direction: np.ndarray) -> str:
