@@ -26,6 +26,8 @@ from node_kit.main import spin
 from node_kit.parameters import Parameters as Schema
 
 DISCOVERY_S = 0.2
+LISTENING_S = 2.0  # longest wait of an activation until everything that is published arrives
+QUIET_S = 0.25  # everything arrives where no other topic begins to for so long: what moves robots has 50 Hz and more
 STOP_DEADLINE_S = 3.0
 Topic = Annotated[str, Field(pattern=r"^/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$", max_length=255)]
 
@@ -47,7 +49,11 @@ class RecorderParameters(BagSettings, Schema):
 
 
 class RecorderNode(Lifecycle):
-    """Records from activation on, or between the services `~/start` and `~/stop`; every start is a new bag."""
+    """Records from activation on, or between the services `~/start` and `~/stop`; every start is a new bag.
+
+    It is active once it receives what is published: a graph that activates its policy later is recorded from its first
+    decision on, however long the middleware takes to connect.
+    """
 
     Parameters = RecorderParameters
 
@@ -60,7 +66,7 @@ class RecorderNode(Lifecycle):
         self._recording: Recording | None = None
         self._inputs: RawSubscriptions | None = None
         self._thread: threading.Thread | None = None
-        self._ended = threading.Event()
+        self._ended, self._listening = threading.Event(), threading.Event()
         self._lock = threading.Lock()  # guards _recording and _inputs between the services and the polling thread
         self._fault = ""
         # It subscribes to /estop, so a short-lived publisher may have discovered this node alone: it repeats the stop.
@@ -70,8 +76,9 @@ class RecorderNode(Lifecycle):
         self.keep(diagnostics.DiagnosticsPublisher(self, "recorder", self._report))
 
     def activate(self) -> None:
-        """Start polling, and with `autorecord` a bag."""
+        """Start polling, and with `autorecord` a bag; wait until what is published arrives."""
         self._ended.clear()
+        self._listening.clear()
         self._fault = ""
         topics = [self.resolve_topic_name(topic) for topic in self._settings.topics]
         self._inputs = subscriptions = RawSubscriptions(topics, self.context)
@@ -79,6 +86,7 @@ class RecorderNode(Lifecycle):
             self._begin(subscriptions)
         self._thread = threading.Thread(target=self._poll, args=(subscriptions,), name="recorder poll", daemon=True)
         self._thread.start()
+        self._listening.wait(LISTENING_S)
 
     def deactivate(self) -> None:
         """Stop polling, and close the bag."""
@@ -101,15 +109,20 @@ class RecorderNode(Lifecycle):
             log.error(self, self._fault)
 
     def _poll_until_ended(self, subscriptions: RawSubscriptions) -> None:
-        due = 0.0
+        due, changed, heard = 0.0, time.monotonic(), 0
         last = False
         while not last:
             last = self._ended.wait(self._settings.poll_s)
+            now = time.monotonic()
             with self._lock:
-                if time.monotonic() >= due:
+                if now >= due:
                     subscriptions.discover()
-                    due = time.monotonic() + DISCOVERY_S
+                    due = now + (DISCOVERY_S if self._listening.is_set() else 0.0)
                 self._drain(subscriptions)
+                if subscriptions.heard != heard or not subscriptions.connected:
+                    heard, changed = subscriptions.heard, now
+                elif now - changed > QUIET_S:
+                    self._listening.set()
 
     def _drain(self, subscriptions: RawSubscriptions) -> None:
         """Record all received messages, and the losses since the start of the recording; the lock is held."""

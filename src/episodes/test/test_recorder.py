@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_bags import metadata
+from episode_bags import ARM, metadata, picture
 
 pytest.importorskip("rclpy")
 
+from lifecycle_msgs.msg import Transition
 from recorder_process import IMAGE, STATES
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Image, JointState
 
 from episodes import messages
 from episodes.bag import EpisodeReader, read, read_metadata
@@ -21,7 +23,8 @@ from episodes.mcap import Walk, salvage
 from episodes.raw_subscriptions import message_type
 from episodes.repair import repair
 from episodes.statistics import losses
-from node_kit import testing
+from node_kit import messages as outgoing
+from node_kit import qos, testing
 
 pytestmark = pytest.mark.graph
 
@@ -55,6 +58,43 @@ def test_every_published_message_is_in_the_bag_that_a_signal_leaves(start_record
     assert recorder.stderr == ""
     content = [message for _, _, message in read(bag, {STATES})]
     assert all(np.array_equal(message.position, [n, n]) for n, message in enumerate(content))
+
+
+def test_what_is_published_when_the_activation_ends_is_in_the_bag(start_recorder):
+    recorder = start_recorder(autostart=False)
+    states = recorder.publisher(JointState, STATES, qos.STATE, subscribers=0)
+    images = recorder.publisher(Image, IMAGE, qos.IMAGE, subscribers=0)
+    assert recorder.change_state(Transition.TRANSITION_CONFIGURE)
+    sent = {STATES: 0, IMAGE: 0}
+    ended = threading.Event()
+
+    def publish() -> None:
+        while not ended.wait(0.005):
+            states.publish(outgoing.joint_state(ARM, sent[STATES], np.zeros(2)))
+            images.publish(outgoing.image(picture(0), sent[IMAGE], "front"))
+            sent.update({topic: number + 1 for topic, number in sent.items()})
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        assert recorder.change_state(Transition.TRANSITION_ACTIVATE)
+        active = dict(sent)  # a policy may decide from now on
+        assert testing.until(lambda: sent[STATES] > active[STATES] + 20)
+    finally:
+        ended.set()
+        thread.join()
+    assert recorder.signal(signal.SIGTERM) == 0
+    (bag,) = recorder.recorded()
+    late = {topic: numbers(bag, topic)[0] - active[topic] for topic in (STATES, IMAGE)}
+    assert max(late.values()) < 0, late
+
+
+def test_an_activation_does_not_wait_for_topics_that_nobody_publishes(start_recorder):
+    recorder = start_recorder(autostart=False)
+    assert recorder.change_state(Transition.TRANSITION_CONFIGURE) and recorder.change_state(
+        Transition.TRANSITION_ACTIVATE
+    )
+    recorder.wait_for_status(message="recording", missing=f"{IMAGE} {STATES}")
 
 
 def test_a_killed_recorder_leaves_what_it_wrote_and_its_description(start_recorder):
