@@ -59,7 +59,7 @@ class RawSubscriptions:
         )
         self._entries: dict[str, _Entry] = {}
         self._missing = list(dict.fromkeys(topics))
-        self._heard: set[str] = set()
+        self._received: set[str] = set()
         self.unreadable: dict[str, str] = {}
         self.lost: Counter[str] = Counter()
 
@@ -74,9 +74,9 @@ class RawSubscriptions:
         return not self._missing and all(e.subscription.get_publisher_count() for e in self._entries.values())
 
     @property
-    def heard(self) -> int:
+    def topics_received(self) -> int:
         """From how many topics a message has come."""
-        return len(self._heard)
+        return len(self._received)
 
     def discover(self) -> None:
         """Subscribe to topics that have a publisher now, and count the publishers of the others."""
@@ -92,7 +92,7 @@ class RawSubscriptions:
         for entry in self._entries.values():
             while (taken := take(entry.subscription)) is not None:
                 raw, info = taken
-                self._heard.add(entry.topic)
+                self._received.add(entry.topic)
                 self._count_lost(entry, info["publication_sequence_number"])
                 yield entry.topic, entry.msgtype, info["received_timestamp"], raw, entry.qos
 

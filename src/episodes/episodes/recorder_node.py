@@ -86,7 +86,8 @@ class RecorderNode(Lifecycle):
             self._begin(subscriptions)
         self._thread = threading.Thread(target=self._poll, args=(subscriptions,), name="recorder poll", daemon=True)
         self._thread.start()
-        self._listening.wait(LISTENING_S)
+        if not self._listening.wait(LISTENING_S):
+            self._listening.set()  # from now on it searches for what is missing at its usual pace
 
     def deactivate(self) -> None:
         """Stop polling, and close the bag."""
@@ -109,7 +110,7 @@ class RecorderNode(Lifecycle):
             log.error(self, self._fault)
 
     def _poll_until_ended(self, subscriptions: RawSubscriptions) -> None:
-        due, changed, heard = 0.0, time.monotonic(), 0
+        due, changed, received = 0.0, time.monotonic(), 0
         last = False
         while not last:
             last = self._ended.wait(self._settings.poll_s)
@@ -119,8 +120,8 @@ class RecorderNode(Lifecycle):
                     subscriptions.discover()
                     due = now + (DISCOVERY_S if self._listening.is_set() else 0.0)
                 self._drain(subscriptions)
-                if subscriptions.heard != heard or not subscriptions.connected:
-                    heard, changed = subscriptions.heard, now
+                if subscriptions.topics_received != received or not subscriptions.connected:
+                    received, changed = subscriptions.topics_received, now
                 elif now - changed > QUIET_S:
                     self._listening.set()
 
