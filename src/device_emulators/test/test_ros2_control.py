@@ -437,3 +437,22 @@ def test_a_driver_node_drives_the_robot_and_keeps_its_own_name(bench, start_driv
     driver.release_and_reset()
     assert driver.signal(signal.SIGINT) == 0
     assert "Traceback" not in driver.stderr
+
+
+@pytest.mark.parametrize(("side", "turned"), [("left", ["joint_0.0", "joint_4.0", "joint_8.0"]), ("right", [])])
+def test_joints_that_the_makers_left_hand_turns_have_its_sign_on_the_wire(side, turned):
+    hand = embodiments.load("allegro", side)
+    start = hand.postures["pregrasp"]
+    signs = np.where(np.isin(hand.joints, turned), -1.0, 1.0)
+    controller = TrajectoryController(Setup(CONTROLLER, hand.joints, signs * start, STATES), Faults())
+    device = Ros2ControlDevice(DeviceSettings(hand, side, "hand", CONTROLLER, OPTIONS))
+    try:
+        device.connect()
+        np.testing.assert_allclose(device.read().position, start, atol=1e-9)
+        target = start + 0.05
+        device.write(target)
+        assert until(lambda: np.abs(device.read().position - target).max() < 1e-3)
+        assert until(lambda: np.abs(controller.lag.position - signs * target).max() < 1e-3)
+    finally:
+        device.disconnect()
+        controller.close()

@@ -6,11 +6,13 @@ becomes -(S a) (a reflection turns rotations round), a prismatic axis a becomes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 import numpy as np
 
+from embodiments.errors import EmbodimentError
+from embodiments.schema import PoseData
 from embodiments.urdf_xml import parse_robot
 
 _REFLECT = np.diag([1.0, -1.0, 1.0, 1.0])
@@ -37,6 +39,29 @@ def mirror_urdf(text: str) -> str:
     for mesh in robot.iter("mesh"):
         mesh.set("scale", mesh.get("scale", "1 1 1"))
         _scale(mesh, "scale", (1, -1, 1))
+    return ElementTree.tostring(robot, encoding="unicode")
+
+
+def with_origins(text: str, origins: Mapping[str, PoseData], source: str) -> str:
+    """Return a URDF with other origins of these joints.
+
+    Args:
+        text: XML, already parsed once, so assumed well-formed.
+        origins: Of joints by name, parent link -> joint.
+        source: The file that states them, for messages.
+
+    Raises:
+        EmbodimentError: There is no such joint.
+    """
+    robot = parse_robot(text)
+    joints = {joint.get("name"): joint for joint in robot.findall("joint")}
+    for name, pose in origins.items():
+        if name not in joints:
+            raise EmbodimentError(source, "left.origins", name, f"one of {', '.join(map(str, joints))}")
+        origin = joints[name].find("origin")
+        if origin is None:
+            origin = ElementTree.SubElement(joints[name], "origin")
+        origin.attrib |= {"xyz": " ".join(map(_number, pose.xyz)), "rpy": " ".join(map(_number, pose.rpy))}
     return ElementTree.tostring(robot, encoding="unicode")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from contracts.transforms import pose
 from embodiments.checks import check_links, check_offsets, check_ranges, joint_limits, posture
 from embodiments.errors import EmbodimentError
 from embodiments.kinematics import Kinematics
-from embodiments.mirror import mirror_pose, mirror_urdf
+from embodiments.mirror import mirror_pose, mirror_urdf, with_origins
 from embodiments.schema import FINGERS, EmbodimentData, PoseData, SidePostures, read
 from embodiments.urdf import parse
 from embodiments.urdf_plain import plain
@@ -43,6 +43,7 @@ class Embodiment:
         mount: arm flange -> hand root. grasp_frame: hand root -> grasp frame. Identity for arms.
         postures: "home" of arms; "open", "pregrasp", "grasp" of hands, each (n,).
         payload: what an arm carries, the hand included, kg; None where it is not known, and for hands.
+        turned: joints whose values have the opposite sign in the maker's interface of this side.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Embodiment:
     grasp_frame: np.ndarray
     postures: Mapping[str, np.ndarray]
     payload: float | None = None
+    turned: tuple[str, ...] = ()
 
     @cached_property
     def kinematics(self) -> Kinematics:
@@ -92,29 +94,37 @@ def load(name: str, side: str = "right") -> Embodiment:
     """Return a known embodiment.
 
     Args:
-        name: Name of the robot, as listed by `names`.
-        side: "left" or "right"; left hands, grippers and handed arms are mirror images.
+        name: Name of the robot, as listed by `names`. NAME@left: the left hand as a mirror shows it, which is a right
+            hand; another one than NAME where the two sides differ.
+        side: "left" or "right"; left hands, grippers and handed arms are mirror images, but for what differs.
 
     Raises:
         EmbodimentError: The name is unknown (the message lists the known ones) or used twice, or the files are wrong.
     """
-    known = names()
+    known, (name, _, shown) = names(), name.partition("@")
+    if shown not in ("", "left"):
+        raise EmbodimentError(f"embodiment '{name}@{shown}'", "name", shown, "left, or no @")
     if name not in known:
         raise EmbodimentError(f"embodiment '{name}'", "name", name, f"one of {', '.join(known)}")
     files = [path for folder in folders() if (path := folder / f"{name}.yaml").is_file()]
     if len(files) > 1:
         raise EmbodimentError(str(files[1]), "name", name, f"a name of its own, which {files[0]} does not have already")
-    return _load(files[0], files[0].stat().st_mtime_ns, side)
+    return _load(files[0], files[0].stat().st_mtime_ns, side, shown == "left")
 
 
 @lru_cache(maxsize=64)
-def _load(path: Path, changed_ns: int, side: str) -> Embodiment:
+def _load(path: Path, changed_ns: int, side: str, mirrored_left: bool) -> Embodiment:
     """The robot of a file, cached until the file changes."""
-    return load_file(path, side)
+    return load_file(path, side, mirrored_left=mirrored_left)
 
 
-def load_file(path: str | Path, side: str = "right") -> Embodiment:
+def load_file(path: str | Path, side: str = "right", *, mirrored_left: bool = False) -> Embodiment:
     """Return the embodiment described by a YAML file and the URDF beside it.
+
+    Args:
+        path: The YAML file.
+        side: "left" or "right".
+        mirrored_left: Whether it is the left hand as a mirror shows it; see `load`.
 
     Raises:
         EmbodimentError: A file cannot be read, a field is wrong, or the two files contradict each other.
@@ -136,15 +146,17 @@ def load_file(path: str | Path, side: str = "right") -> Embodiment:
     check_offsets(tree, str(urdf_path))
     check_links(data, tree, str(path))
     mirrored = side == "left" and (data.kind != "arm" or data.handed)
-    return _embodiment(data, side, mirror_urdf(urdf) if mirrored else urdf, tree.root, mirrored, path)
+    if data.left.origins and (mirrored or mirrored_left):
+        urdf = with_origins(urdf, data.left.origins, str(path))
+    robot = _embodiment(data, side, mirror_urdf(urdf) if mirrored else urdf, tree.root, mirrored, path)
+    if mirrored_left:
+        postures = _postures(data, "left", (robot.lower, robot.upper), path)
+        robot = replace(robot, name=f"{robot.name}@left", postures=postures)
+    return robot
 
 
 def _embodiment(data: EmbodimentData, side: str, urdf: str, root: str, mirrored: bool, path: Path) -> Embodiment:
     limits = joint_limits(data, parse(urdf, str(path)), str(path))
-    postures = {}
-    for name, value in data.postures.items():
-        values = getattr(value, side) if isinstance(value, SidePostures) else value
-        postures[name] = posture(name, values, limits, str(path))
     tips = {finger: data.tips[finger] for finger in FINGERS if finger in data.tips}
     return Embodiment(
         name=data.name,
@@ -161,9 +173,18 @@ def _embodiment(data: EmbodimentData, side: str, urdf: str, root: str, mirrored:
         flange=data.flange,
         mount=_transform(data.mount, mirrored),
         grasp_frame=_transform(data.grasp_frame, mirrored),
-        postures=MappingProxyType(postures),
+        postures=_postures(data, side, limits, path),
         payload=data.payload,
+        turned=data.left.turned if side == "left" else (),
     )
+
+
+def _postures(data: EmbodimentData, side: str, limits: tuple[np.ndarray, ...], path: Path) -> Mapping[str, np.ndarray]:
+    postures = {}
+    for name, value in data.postures.items():
+        values = getattr(value, side) if isinstance(value, SidePostures) else value
+        postures[name] = posture(name, values, limits, str(path))
+    return MappingProxyType(postures)
 
 
 def _transform(value: PoseData, mirrored: bool) -> np.ndarray:

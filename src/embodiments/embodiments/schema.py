@@ -48,10 +48,21 @@ class JointData(_Strict):
 
 
 class SidePostures(_Strict):
-    """A posture that differs between the sides, as of an arm that is the same on both."""
+    """A posture that differs between the sides: of an arm that is the same on both, of a hand whose left differs."""
 
     left: Posture
     right: Posture
+
+
+class LeftData(_Strict):
+    """How the left hand is other than the mirror image of the right one.
+
+    `origins` of joints, parent link -> joint, as the mirror shows them: in the frames of the right hand. `turned`:
+    joints whose values have the opposite sign in the maker's model and interface of the left hand.
+    """
+
+    origins: Annotated[dict[str, PoseData], Field(max_length=200)] = {}
+    turned: Annotated[tuple[str, ...], Field(max_length=200)] = ()
 
 
 class EmbodimentData(_Strict):
@@ -74,6 +85,7 @@ class EmbodimentData(_Strict):
     mount: PoseData = PoseData()
     grasp_frame: PoseData = PoseData()
     postures: dict[str, Posture | SidePostures]
+    left: LeftData = LeftData()
 
     @model_validator(mode="after")
     def _complete(self) -> EmbodimentData:
@@ -86,6 +98,11 @@ class EmbodimentData(_Strict):
             raise FileError("", "flange", None, "the link of the arm that hands are mounted on")
         if self.kind != "arm" and "handed" in self.model_fields_set:
             raise FileError("", "handed", self.handed, "no value: 'handed' is for arms, a hand always is")
+        if self.kind == "arm" and "left" in self.model_fields_set:
+            raise FileError("", "left", "a value", "none: 'left' is for hands")
+        unknown = sorted(set(self.left.turned) - {joint.name for joint in self.joints})
+        if unknown:
+            raise FileError("", "left.turned", unknown[0], "one of the joints")
         if self.kind != "arm" and self.payload is not None:
             raise FileError("", "payload", self.payload, "no value: 'payload' is for arms")
         if self.kind != "arm" and not {"thumb", "index"} <= set(self.tips):

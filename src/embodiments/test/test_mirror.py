@@ -5,6 +5,7 @@ import pytest
 
 import embodiments
 from contracts.transforms import inverse
+from embodiments import EmbodimentError
 from embodiments.mirror import mirror_pose, mirror_urdf
 
 HANDED = (*embodiments.names("hand"), *embodiments.names("gripper"), "g1_arm")
@@ -12,7 +13,7 @@ HANDED = (*embodiments.names("hand"), *embodiments.names("gripper"), "g1_arm")
 
 @pytest.mark.parametrize("name", HANDED)
 def test_a_left_robot_is_the_mirror_image_at_the_same_joint_values(name):
-    right, left = (embodiments.load(name, side) for side in ("right", "left"))
+    right, left = embodiments.load(f"{name}@left"), embodiments.load(name, "left")
     q = np.random.default_rng(2).uniform(right.lower, right.upper, (200, len(right.joints)))
     links = right.kinematics.links
     expected = mirror_pose(right.kinematics.forward(q, links))
@@ -26,7 +27,7 @@ def test_both_sides_share_names_order_limits_and_postures(name):
     assert dict(left.tips) == dict(right.tips)
     np.testing.assert_array_equal(left.lower, right.lower)
     np.testing.assert_array_equal(left.upper, right.upper)
-    for posture, values in right.postures.items():
+    for posture, values in embodiments.load(f"{name}@left").postures.items():
         np.testing.assert_array_equal(left.postures[posture], values)
 
 
@@ -64,3 +65,27 @@ def test_prismatic_axes_and_inertias_are_reflected():
     assert 'xyz="1.0 -2.0 3.0"' in mirrored
     assert 'ixy="-0.1"' in mirrored and 'ixz="0.2"' in mirrored and 'iyz="-0.3"' in mirrored
     assert 'scale="1.0 -1.0 1.0"' in mirrored
+
+
+def test_a_left_hand_that_differs_is_a_right_hand_of_its_own_in_the_mirror():
+    left, seen, right = (embodiments.load(*key) for key in (("dexh13", "left"), ("dexh13@left",), ("dexh13",)))
+    assert (seen.name, seen.side, seen.joints) == ("dexh13@left", "right", right.joints)
+    q = np.random.default_rng(0).uniform(right.lower, right.upper, (50, len(right.joints)))
+    tips = {hand: hand.kinematics.tip_positions(q) for hand in (left, seen, right)}
+    np.testing.assert_allclose(tips[left] * [1, -1, 1], tips[seen], atol=1e-9)
+    apart = np.linalg.norm(tips[seen] - tips[right], axis=-1)
+    assert apart[:, 0].max() > 0.005 and apart[:, 1:].max() < 1e-12
+
+
+def test_a_left_hand_that_does_not_differ_is_the_right_hand_in_the_mirror():
+    seen, right = embodiments.load("faive@left"), embodiments.load("faive")
+    assert seen.urdf == right.urdf
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("inspire@right", "name: found right, expected left, or no @"), ("toy@left", "name: found toy, expected one of")],
+)
+def test_what_is_no_left_hand_is_one_line(name, message):
+    with pytest.raises(EmbodimentError, match=message):
+        embodiments.load(name)

@@ -116,6 +116,52 @@ def test_links_are_where_the_public_model_has_them(name, distribution, file, roo
         assert angles(poses[:, :3, :3], expected[:, :3, :3]).max() < 1e-4
 
 
+# embodiment, distribution, file, root there, {our link: public link}, joints that turn the other way there
+LEFT = [
+    ("ability", "dexi-rs", f"{DEXI}/ability_hand/ability_hand_left.urdf", "base_link", None, ()),
+    (
+        "allegro",
+        "example-robot-data",
+        "allegro_hand_description/urdf/allegro_left_hand.urdf",
+        "palm_link",
+        ALLEGRO_TIPS,
+        ("joint_0.0", "joint_4.0", "joint_8.0"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "distribution", "file", "root", "links", "turned"), LEFT, ids=[m[0] for m in LEFT])
+def test_fingertips_of_left_hands_are_where_the_public_left_model_has_them(
+    name, distribution, file, root, links, turned
+):
+    robot, public = embodiments.load(name, "left"), PublicModel(find(distribution, file))
+    links = links or {tip: tip for tip in robot.tips.values()}
+    samples = np.random.default_rng(1).uniform(robot.lower, robot.upper, (300, len(robot.joints)))
+    ours = robot.kinematics.forward(samples, tuple(links))[..., :3, 3]
+    signs = [-1 if joint in turned else 1 for joint in robot.joints]
+    theirs = [public.poses(links.values(), dict(zip(robot.joints, signs * q, strict=True)), root) for q in samples]
+    assert np.linalg.norm(ours - np.array(theirs)[..., :3, 3], axis=-1).max() < 1e-4
+
+
+# From the thumb to the other fingertips, mm, of makers' left hands at the joint values of the right hand's postures
+# (Assets of DexLatent).
+MAKERS_LEFT = [
+    ("dexh13", "open", [234.290, 235.396, 240.681]),
+    ("dexh13", "pregrasp", [132.052, 133.404, 141.941]),
+    ("dexh13", "grasp", [51.819, 51.427, 67.719]),
+    ("xhand", "open", [223.168, 222.686, 221.426, 222.008]),
+    ("xhand", "pregrasp", [118.480, 112.965, 115.695, 120.813]),
+    ("xhand", "grasp", [47.015, 31.098, 27.835, 37.194]),
+]
+
+
+@pytest.mark.parametrize(("name", "posture", "expected"), MAKERS_LEFT)
+def test_a_left_hand_has_the_thumb_of_the_makers_left_hand(name, posture, expected):
+    hand = embodiments.load(name, "left")
+    tips = 1e3 * hand.kinematics.tip_positions(embodiments.load(name).postures[posture])
+    np.testing.assert_allclose(np.linalg.norm(tips[1:] - tips[0], axis=-1), expected, atol=0.05)
+
+
 G1 = "g1_description/urdf/g1_29dof_with_hand_rev_1_0.urdf"
 
 

@@ -14,7 +14,7 @@ import embodiments
 from contracts.bundle import BundleError, load_manifest, read_verified
 from contracts.manifest import MANIFEST_NAME, CodecManifest, HandEntry
 from contracts.onnx_session import open_session
-from embodiments.errors import EmbodimentError
+from embodiments import Embodiment, EmbodimentError
 from latent_codec.density import Density
 
 LIMIT_TOLERANCE = 1e-4
@@ -101,8 +101,20 @@ class Codec:
         for name in wanted:
             if name not in known:
                 raise BundleError(directory / MANIFEST_NAME, "codec.hands", name, f"one of {', '.join(known)}")
+        wanted += tuple(left for name in wanted if (left := left_of(name)) in known and left not in wanted)
         densities = _load_densities(directory, manifest, wanted)
         return cls(directory, manifest, {name: _load_hand(directory, manifest, name, densities) for name in wanted})
+
+    def member(self, robot: Embodiment) -> str:
+        """Return the name under which a hand is known here: a left one has networks of its own where it differs.
+
+        Raises:
+            KeyError: The hand was not loaded.
+        """
+        left = left_of(robot.name)
+        name = left if robot.side == "left" and left in self._hands else robot.name
+        self._hand(name)
+        return name
 
     def joints(self, hand: str) -> tuple[str, ...]:
         """Return the joint order of `hand` in `encode` and `decode`."""
@@ -177,6 +189,11 @@ class Codec:
             return self._hands[name]
         except KeyError:
             raise KeyError(f"hand: found {name}, expected one of {', '.join(self.hands)}") from None
+
+
+def left_of(hand: str) -> str:
+    """Return the name of the left hand of `hand` as a mirror shows it, which `embodiments.load` knows."""
+    return f"{hand.partition('@')[0]}@left"
 
 
 def _matrix(name: str, value: np.ndarray, size: int) -> np.ndarray:

@@ -52,7 +52,7 @@ class SideCodec:
     """Arm and hand joints of one side to its latent vector and back. `base` (4, 4): station frame -> arm root."""
 
     def __init__(self, codec: Codec, arm: Embodiment, hand: Embodiment, base: np.ndarray) -> None:
-        codec.joints(hand.name)  # a hand that is not loaded is an error now, not at the first message
+        self._member = codec.member(hand)  # a hand that is not loaded is an error now, not at the first message
         self.codec, self.arm, self.hand = codec, arm, hand
         base = np.asarray(base, dtype=float)
         # Pinocchio's buffers are for one thread: states are computed in one, chunks in another.
@@ -62,13 +62,13 @@ class SideCodec:
     def latent_state(self, arm_q: np.ndarray, hand_q: np.ndarray) -> np.ndarray:
         """Arm joints (7,) and hand joints (n,) in rad to the latent vector (9 + N,), wrist in the station frame."""
         wrist = pose_to_wrist(self._forward(np.asarray(arm_q, dtype=float)))
-        latent = self.codec.encode(self.hand.name, np.asarray(hand_q, dtype=float)[None])[0]
+        latent = self.codec.encode(self._member, np.asarray(hand_q, dtype=float)[None])[0]
         return np.concatenate([wrist, latent])
 
     def latent_states(self, arm_q: np.ndarray, hand_q: np.ndarray) -> np.ndarray:
         """The same for whole recordings: (T, 7) and (T, n) to (T, 9 + N)."""
         wrists = np.array([pose_to_wrist(self._forward(q)) for q in np.asarray(arm_q, dtype=float)])
-        latents = self.codec.encode(self.hand.name, hand_q)
+        latents = self.codec.encode(self._member, hand_q)
         return np.concatenate([wrists.reshape(-1, WRIST_SIZE), latents], axis=1)
 
     def decode_chunk(self, chunk: np.ndarray, arm_seed: np.ndarray) -> tuple[np.ndarray, np.ndarray, ChunkStatus]:
@@ -85,10 +85,10 @@ class SideCodec:
             point, axis = np.argwhere(~np.isfinite(chunk))[0]
             return self._refused(len(chunk), ChunkCode.NOT_FINITE, f"point {point}, {self.axes[axis]}")
         latents = chunk[:, WRIST_SIZE:]
-        hand_q, decoded = self.codec.decode(self.hand.name, latents)
+        hand_q, decoded = self.codec.decode(self._member, latents)
         if decoded is not DecodeStatus.OK:
             code = ChunkCode.OUTSIDE if decoded is DecodeStatus.OUTSIDE else ChunkCode.NOT_FINITE
-            return self._refused(len(chunk), code, str(self.codec.verdict(self.hand.name, latents)))
+            return self._refused(len(chunk), code, str(self.codec.verdict(self._member, latents)))
         arm_q, status = self._solve(wrist_to_pose(chunk[:, :WRIST_SIZE]), arm_seed)
         return (arm_q, hand_q, status) if status.ok else self._refused(len(chunk), status.code, status.detail)
 

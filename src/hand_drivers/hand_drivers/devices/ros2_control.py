@@ -46,6 +46,7 @@ class Ros2ControlDevice:
         self._states = full_name("option 'joint_states'", self._options.joint_states)
         self._names = controller_names(self.joints, self._options.names)
         self._velocity = settings.embodiment.velocity
+        self._sign = np.where(np.isin(self.joints, settings.embodiment.turned), -1.0, 1.0)
         self._node_name = f"{settings.side}_{settings.part}_ros2_control"
         self._name = f"ros2_control {self._controller}"
         self._link: Link | None = None
@@ -78,7 +79,9 @@ class Ros2ControlDevice:
             raise DeviceError(f"{self._name}: {self._states}: {received.error}")
         if age_s > self._options.max_age_s:
             raise DeviceError(f"{self._name}: {self._states}: no newer joint state for {age_s:.2f} s")
-        return received.sample
+        sample = received.sample
+        turned = (self._sign * part for part in (sample.position, sample.velocity, sample.effort))
+        return JointSample(sample.stamp_ns, *turned)
 
     def write(self, position: np.ndarray) -> None:
         """Send a trajectory of one point (n,) that starts at once.
@@ -91,7 +94,8 @@ class Ros2ControlDevice:
         sample = link.received.sample
         if sample is None:
             raise DeviceError(f"{self._name}: {self._missing(link)}")
-        link.send(position, time_to_reach(position - sample.position, self._velocity, self._options.horizon_s))
+        target = self._sign * position
+        link.send(target, time_to_reach(target - sample.position, self._velocity, self._options.horizon_s))
 
     def stop(self) -> None:
         """Hold the measured positions.

@@ -74,9 +74,9 @@ def _export_hands(
         decoded = space.decode(latents)
     entries = {}
     for row, robot in enumerate(robots):
-        count = len(robot.joints)
+        count, stem = len(robot.joints), robot.name.replace("@", "_")
         encoder, decoder = space.member(row)
-        own, files = joints[row, :, :count], (f"{robot.name}_encoder.onnx", f"{robot.name}_decoder.onnx")
+        own, files = joints[row, :, :count], (f"{stem}_encoder.onnx", f"{stem}_decoder.onnx")
         export_network(encoder, own, latents[row], "joints", "latent", directory / files[0])
         export_network(decoder, latents[row], decoded[row, :, :count], "latent", "joints", directory / files[1])
         entries[robot.name] = HandEntry(

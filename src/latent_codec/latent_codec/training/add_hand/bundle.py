@@ -68,7 +68,7 @@ def extend(
     files = {file: manifest.files[file] for file in without.referenced_files}
     for file in files:
         shutil.copyfile(bundle / file, work / file)
-    stem = _free_stem(robot.name, manifest)
+    stem = _free_stem(robot.name.replace("@", "_"), manifest)
     entries[robot.name] = _export(space, robot, work, stem, _density(bundle, others, robot, space, work, stem))
     files |= {path.name: describe_file(path) for path in sorted(work.glob(f"{stem}_*")) if path.name not in files}
     digest = hashlib.sha256("".join(files[file].sha256 for file in sorted(files)).encode()).digest()
