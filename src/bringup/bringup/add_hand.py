@@ -1,4 +1,4 @@
-"""`./ws add-hand`: adds a hand to the latent space and checks its grasp in simulation."""
+"""`./ws add-hand`: tries a hand's grasp in simulation, adds the hand to the latent space, lets the policy try it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ import numpy as np
 import typer
 
 from contracts import command_line
+from contracts.rendering import RenderError
 from contracts.results import wide_console
 from embodiments import Embodiment
 from embodiments.urdf_import.importer import Options
 from latent_codec.training.add_hand.add_hand import ERRORS, STEPS, add
 from latent_codec.training.add_hand.place import Arguments
+from simulation.evaluate import assemble, roll_out
 from simulation.grasp_search import DISTURBANCES_M, FloatingHand
 
 Triple = tuple[float, float, float]
+SEED = 7  # of the cans that the policy tries
+GOOD = 0.8  # share of them that it ought to place
 
 
 class Kind(str, Enum):
@@ -78,6 +82,11 @@ def command(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="train a hand that cannot hold a can in simulation, too")
     ] = False,
+    picks: Annotated[
+        int,
+        typer.Option(min=0, help="of a can on each side that the policy tries with the hand at the end, in simulation"),
+    ] = 10,
+    policy: Annotated[Path, typer.Option(help="the bundle that tries them")] = Path("models/policy"),
     replace: Annotated[bool, typer.Option("--replace", help="a hand that was added before")] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="train from the first step, whatever checkpoint there is")
@@ -106,7 +115,10 @@ def command(
     found = Arguments(
         name, codec, robots, work, urdf, dict(map(tip, tips or [])), options, steps, seed, replace, restart
     )
-    add(found, wide_console(), partial(check_grasp, anyway=anyway))
+    console = wide_console()
+    add(found, console, partial(check_grasp, anyway=anyway))
+    if picks:
+        console.print(try_policy(name, picks, (policy, codec)), soft_wrap=True, highlight=False)
     return 0
 
 
@@ -150,6 +162,33 @@ def check_grasp(robot: Embodiment, *, anyway: bool = False) -> str:
             f"{text}, expected half of them; --grasp-xyz, --postures, or --anyway to train it as it is"
         )
     return text if held == len(tried) else f"{text}; for a better frame: ./ws run simulation grasp_search {robot.name}"
+
+
+def placed(name: str, picks: int, bundles: tuple[Path, Path]) -> dict[str, int]:
+    """How many of `picks` cans a side a policy places with a hand on both sides, in simulation, by side.
+
+    Args:
+        name: The hand.
+        picks: Of a can on each side.
+        bundles: Policy and codec.
+
+    Raises:
+        ValueError, OSError, RenderError: The station cannot be assembled or drawn.
+    """
+    return roll_out(assemble(name, name, "", bundles), picks, seed=SEED, continuous=False)["successes_by_side"]
+
+
+def try_policy(name: str, picks: int, bundles: tuple[Path, Path]) -> str:
+    """What the policy, which never saw the hand, does with it on either side, in simulation, as a line of text."""
+    try:
+        counts = placed(name, picks, bundles)
+    except (ValueError, OSError, RenderError) as error:
+        return f"policy: not tried: {' '.join(str(error).split())}"
+    text = (
+        f"policy: of {picks} cans a side " + ", ".join(f"{side} {count}" for side, count in counts.items()) + " placed"
+    )
+    poor = [side for side, count in counts.items() if count < GOOD * picks]
+    return f"{text}; POOR on the {' and '.join(poor)}: train a policy with this hand" if poor else text
 
 
 if __name__ == "__main__":

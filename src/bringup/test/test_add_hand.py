@@ -21,6 +21,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> list[Arguments]:
     """What would have been added; nothing is."""
     calls: list[Arguments] = []
     monkeypatch.setattr(add_hand, "add", lambda arguments, console, check: calls.append(arguments))
+    monkeypatch.setattr(add_hand, "try_policy", lambda name, picks, bundles: f"{name} tried {picks} times")
     return calls
 
 
@@ -100,3 +101,37 @@ def test_a_hand_that_lets_the_can_fall_is_trained_only_if_told() -> None:
     with pytest.raises(add_hand.ArgumentsError, match=r"held in 0 of 7 .* or --anyway to train it as it is"):
         add_hand.check_grasp(open_always)
     assert "held in 0 of 7" in add_hand.check_grasp(open_always, anyway=True)
+
+
+def test_the_policy_tries_the_hand_at_the_end(added: list[Arguments], capsys: pytest.CaptureFixture[str]) -> None:
+    assert add_hand.main(["--name", "toy", "--picks", "3"]) == 0 and "toy tried 3 times" in capsys.readouterr().out
+    assert add_hand.main(["--name", "toy", "--picks", "0"]) == 0 and "tried" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("placed", "told"),
+    [
+        ({"left": 10, "right": 9}, "policy: of 10 cans a side left 10, right 9 placed"),
+        (
+            {"left": 9, "right": 4},
+            "policy: of 10 cans a side left 9, right 4 placed; POOR on the right: train a policy",
+        ),
+    ],
+)
+def test_a_side_on_which_the_policy_is_poor_is_named(
+    monkeypatch: pytest.MonkeyPatch, placed: dict[str, int], told: str
+) -> None:
+    monkeypatch.setattr(add_hand, "assemble", lambda *_: None)
+    monkeypatch.setattr(add_hand, "roll_out", lambda *_, **__: {"successes_by_side": placed})
+    assert add_hand.try_policy("toy", 10, (SHIPPED.parent / "policy", SHIPPED)).startswith(told)
+
+
+def test_a_policy_that_cannot_try_the_hand_says_why(tmp_path: Path) -> None:
+    told = add_hand.try_policy("inspire", 1, (tmp_path / "none", SHIPPED))
+    assert told.startswith("policy: not tried: ") and str(tmp_path / "none") in told
+
+
+@pytest.mark.graph
+def test_the_shipped_policy_tries_a_hand_that_it_knows() -> None:
+    told = add_hand.try_policy("inspire", 1, (SHIPPED.parent / "policy", SHIPPED))
+    assert told == "policy: of 1 cans a side left 1, right 1 placed"
