@@ -82,12 +82,13 @@ def test_a_picture_has_a_cell_for_every_hand_and_row_and_a_hand_in_each(gallery)
     picture = gallery.grid(max_width=500)
     assert 400 < picture.shape[1] <= 500
     scene_views = cells.frames(gallery._extents(gallery.decode(np.array(list(gallery.latents.values())))))
-    room = 500 - layout.LABELS - layout.RIGHT
-    shelf = layout.Shelf.place(scene_views, layout.scale_to_fit(scene_views, room), layout.LABELS)
+    left = layout.labels(ROWS)
+    room = 500 - left - layout.RIGHT
+    shelf = layout.Shelf.place(scene_views, layout.scale_to_fit(scene_views, room), left)
     for row in range(len(ROWS)):
         top = layout.TOP + row * (shelf.height + layout.GAP) + layout.GAP
-        for left, width in zip(shelf.lefts, shelf.widths, strict=True):
-            cell = picture[top : top + shelf.height - layout.GAP, left : left + width].astype(int)
+        for at, width in zip(shelf.lefts, shelf.widths, strict=True):
+            cell = picture[top : top + shelf.height - layout.GAP, at : at + width].astype(int)
             colourful = cell.max(axis=-1) - cell.min(axis=-1) > 60
             assert colourful.mean() > 0.01
 

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 
-from latent_codec.codec import Codec, DecodeStatus
+from latent_codec.codec import DecodeStatus
 from latent_codec.gallery import palette, text
 from latent_codec.gallery.scene import HandScene
 
 SHADOW, SHADOW_BLUR, SHADOW_SHIFT = 0.20, 0.035, (0.025, 0.03)  # strength; shares of the cell's width
 LABEL = 0.07  # share of the height of a cell
 MARGIN_M = 0.013  # around the hand, which leaves room for its shadow
+
+
+class Shown(Protocol):
+    """What is shown of a codec; `Codec` is one."""
+
+    hands: tuple[str, ...]
+    latent_space: str
+
+    def encode(self, hand: str, q: np.ndarray) -> np.ndarray:
+        """See `Codec`."""
+        ...
+
+    def decode(self, hand: str, z: np.ndarray) -> tuple[np.ndarray, DecodeStatus]:
+        """See `Codec`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +55,7 @@ class Frame:
     height_m: float
 
 
-def decode_each(codec: Codec, hand: str, latents: np.ndarray, fallback: np.ndarray) -> list[Decoded]:
+def decode_each(codec: Shown, hand: str, latents: np.ndarray, fallback: np.ndarray) -> list[Decoded]:
     """Latents (M, N) decoded one by one; a refused one keeps the joints before it, at first `fallback` (n,)."""
     result: list[Decoded] = []
     for latent in latents:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 
 import embodiments
-from latent_codec.codec import Codec
 from latent_codec.gallery import film, layout
-from latent_codec.gallery.cells import Decoded, Frame, count, decode_each, draw, frames
+from latent_codec.gallery.cells import Decoded, Frame, Shown, count, decode_each, draw, frames
 from latent_codec.gallery.poses import PATH, SEED, source_poses
 from latent_codec.gallery.scene import HandScene
 
@@ -31,14 +30,27 @@ class Gallery:
         refused: how many latents the decoders refused in what was drawn last, and how many there were.
     """
 
-    def __init__(self, codec: Codec, source: str | None = None, seed: int = SEED) -> None:
+    def __init__(
+        self, codec: Shown, source: str | None = None, seed: int = SEED, poses: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Encode the poses.
+
+        Args:
+            codec: Whose hands are shown.
+            source: The hand whose poses are encoded; X-Hand by default, else the first.
+            seed: Of the random pose.
+            poses: Row -> joints (n,) of the source; by default those of `source_poses`.
+
+        Raises:
+            GalleryError: The bundle lacks the source.
+        """
         self.codec = codec
         self.source = source or (PREFERRED_SOURCE if PREFERRED_SOURCE in codec.hands else codec.hands[0])
         if self.source not in codec.hands:
             raise film.GalleryError(f"source: found {self.source}, expected one of {', '.join(codec.hands)}")
         robots = sorted((embodiments.load(name) for name in codec.hands), key=lambda hand: KINDS.index(hand.kind))
         self.hands = tuple(robot.name for robot in robots)
-        self.poses = source_poses(embodiments.load(self.source), seed)
+        self.poses = dict(poses or source_poses(embodiments.load(self.source), seed))
         self.latents = {row: codec.encode(self.source, pose[None])[0] for row, pose in self.poses.items()}
         self.refused = (0, 0)
         self._stack = ExitStack()
@@ -54,8 +66,9 @@ class Gallery:
         """The picture (H, W, 3) uint8 RGB: a row a latent, a column a hand."""
         decoded = self.decode(np.array(list(self.latents.values())))
         views = frames(self._extents(decoded))
-        room = max_width - layout.LABELS - layout.RIGHT
-        shelf = layout.Shelf.place(views, layout.scale_to_fit(views, room), layout.LABELS)
+        left = layout.labels(self.latents)
+        room = max_width - left - layout.RIGHT
+        shelf = layout.Shelf.place(views, layout.scale_to_fit(views, room), left)
         columns = [
             [draw(scene, cell, view, (width, shelf.height)) for cell in cells]
             for scene, view, cells, width in zip(self._scenes, views, decoded, shelf.widths, strict=True)

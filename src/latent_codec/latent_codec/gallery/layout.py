@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,7 +13,6 @@ from latent_codec.gallery.cells import Frame
 
 MAX_WIDTH = 1600  # pixels
 MAX_SCALE = 1150  # pixels a metre
-LABELS = 120  # width of the column of row names
 TOP, BOTTOM, RIGHT = 76, 44, 20
 GAP = 12  # between columns
 NAME, ROW, NOTE = 21, 24, 19  # font sizes, pixels
@@ -42,6 +41,11 @@ def scale_to_fit(views: Sequence[Frame], pixels: int) -> float:
     """The largest scale, in pixels a metre, at which the cells fit beside each other in `pixels`."""
     room = pixels - GAP * len(views) - len(views)  # a pixel a cell for rounding
     return min(MAX_SCALE, room / sum(view.width_m for view in views))
+
+
+def labels(rows: Iterable[str]) -> int:
+    """Width of the column of row names in pixels."""
+    return 2 * RIGHT + max(round(text.width(row, ROW, text.BOLD)) for row in rows)
 
 
 def compose(

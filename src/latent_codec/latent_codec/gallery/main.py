@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+import embodiments
 from contracts import command_line
 from contracts.errors import FileError
 from contracts.rendering import RenderError
@@ -18,6 +19,7 @@ from latent_codec.gallery import film
 from latent_codec.gallery.gallery import Gallery
 from latent_codec.gallery.offscreen import check_rendering
 from latent_codec.gallery.poses import SEED
+from latent_codec.training.data import grasps
 
 
 class Straight(str, Enum):
@@ -41,11 +43,20 @@ def command(
         str | None, typer.Option(help="hand whose poses are encoded; default: xhand, else the first")
     ] = None,
     seed: Annotated[int, typer.Option(help="of the random pose")] = SEED,
+    human_grasps: Annotated[
+        bool, typer.Option("--grasps", help="the 33 grasps of Feix's taxonomy, shown by the human hand, as a picture")
+    ] = False,
     straight_in: Annotated[Straight, typer.Option(help="what goes straight on the path")] = Straight.LATENT,
 ) -> int:
     """Show one latent decoded on every hand of a bundle, as a picture and as a film."""
     check_rendering()
-    with Gallery(Codec.load(bundle), source, seed) as gallery:
+    chosen = None
+    if human_grasps:
+        if source or video or animation:
+            raise film.GalleryError("--grasps: found --source, --video or --animation too, expected neither")
+        human, source = embodiments.load("human"), "human"
+        chosen = dict(zip(grasps.grasps(), grasps.postures(human), strict=True))
+    with Gallery(Codec.load(bundle), source, seed, chosen) as gallery:
         gallery.picture(out)
         _tell(gallery, out)
         if video or animation:
