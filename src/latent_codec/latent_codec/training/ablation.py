@@ -1,8 +1,8 @@
-"""`python -m latent_codec.training.ablation [--config FILE] [--json FILE]`: the four rows of LAD's Table III.
+"""`python -m latent_codec.training.ablation [--config FILE] [--json FILE] [--markdown FILE]`: LAD's Table III.
 
-Trains the configuration with and without annealing and fine-tuning, and prints self- and cross-reconstruction on
-`--poses` human poses that were not trained on: SR and CR, mean over poses of the squared error summed over joints, in
-deg^2 of hands and in the square of the opening 0 .. 1 of grippers. An interrupted row continues.
+Trains its four rows, the configuration with and without annealing and fine-tuning, and prints self- and
+cross-reconstruction on `--poses` human poses that were not trained on: SR and CR, mean over poses of the squared error
+summed over joints, in deg^2 of hands and in the square of the opening 0 .. 1 of grippers. An interrupted row continues.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 import embodiments
-from contracts import command_line
+from contracts import command_line, results
 from contracts.errors import FileError
 from contracts.files import write_atomic
-from contracts.results import wide_console
 from latent_codec.evaluation.space import LatentSpace, TorchSpace
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
 from latent_codec.training.data.inputs import input_hashes
@@ -51,9 +50,13 @@ def command(
     poses: Annotated[int, typer.Option(min=1, help="held-out poses")] = 4000,
     work: Annotated[Path, typer.Option(help="of checkpoints")] = Path("out/train/ablation"),
     json_file: Annotated[Path | None, typer.Option("--json", help="write the same figures here")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the table into this page")] = None,
 ) -> int:
     """Train and measure the rows of LAD's Table III."""
-    rows = ablation(config, work, poses, wide_console())
+    console = results.wide_console()
+    rows = ablation(config, work, poses, console)
+    command = results.command_line("python -m latent_codec.training.ablation")
+    results.write(markdown, f"codec {config.stem}", command, console.tables)
     if json_file is not None:
         write_atomic(json_file, json.dumps(rows, indent=2, allow_nan=False) + "\n")
     return 0
@@ -122,8 +125,8 @@ def units(recipe: Lad) -> Mapping[str, float]:
 
 
 def _table(rows: Mapping[str, Mapping[str, float]]) -> Table:
-    table = Table(title="LAD, Table III: deg^2; grippers: opening^2")
-    table.add_column("row")
+    table = Table(title="LAD, Table III: deg^2; grippers: opening^2", title_justify="left")
+    table.add_column("")
     for name in next(iter(rows.values())):
         table.add_column(name, justify="right")
     for name, row in rows.items():
