@@ -12,6 +12,7 @@ from contracts.files import read_mapping
 from embodiments.errors import EmbodimentError
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
+PREGRASP_SHARE = 0.35  # of the way from open to grasp; the described hands are there at 0.2 to 0.5
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 # Upper bounds depend on the kind of the joint, which the URDF says: see `bounds`.

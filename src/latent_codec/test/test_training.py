@@ -14,6 +14,7 @@ from rich.console import Console
 from small_training import trainer_of, weights
 
 import embodiments
+from embodiments.schema import PREGRASP_SHARE
 from latent_codec.codec import Codec
 from latent_codec.training import checkpoint, onnx_export
 from latent_codec.training.checkpoint import CheckpointError
@@ -196,7 +197,7 @@ def test_mined_pinches_are_closer_than_random_poses():
 @pytest.mark.parametrize("name", ["inspire", "allegro", "dex3", "human"])
 def test_a_hand_that_closes_passes_its_three_postures_and_never_turns_back(name):
     hand = embodiments.load(name)
-    passed = poses.closing(hand, np.array([0.0, poses.PREGRASP_SHARE, 1.0]))
+    passed = poses.closing(hand, np.array([0.0, PREGRASP_SHARE, 1.0]))
     np.testing.assert_allclose(passed, [hand.postures[posture] for posture in poses.POSTURES], atol=1e-12)
     steps = np.diff(poses.closing(hand, np.linspace(0, 1, 200)), axis=0)
     assert np.abs(steps).max() < 0.05 and np.abs(steps).max(axis=1).min() > 0
@@ -205,7 +206,7 @@ def test_a_hand_that_closes_passes_its_three_postures_and_never_turns_back(name)
 def test_a_gripper_stays_open_until_the_pregrasp():
     hand = embodiments.load("robotiq_2f85")
     shares = np.linspace(0, 1, 21)
-    joints, still = poses.closing(hand, shares), shares < poses.PREGRASP_SHARE
+    joints, still = poses.closing(hand, shares), shares < PREGRASP_SHARE
     np.testing.assert_array_equal(joints[still], np.broadcast_to(hand.postures["open"], joints[still].shape))
     np.testing.assert_array_equal(poses.is_unambiguous(hand, shares), ~still)
     assert (np.abs(np.diff(joints[~still], axis=0)) > 0).all()
@@ -220,7 +221,7 @@ def test_only_defined_latents_are_pulled_together():
 
 def test_closing_shares_stay_in_range_and_meet_the_postures():
     shares = poses.closing_shares(300, np.random.default_rng(0))
-    assert shares.min() == 0 and shares.max() == 1 and (shares == poses.PREGRASP_SHARE).sum() > 10
+    assert shares.min() == 0 and shares.max() == 1 and (shares == PREGRASP_SHARE).sum() > 10
 
 
 def test_blends_of_postures_sum_to_one():

@@ -7,6 +7,7 @@ from worlds import make_world
 
 import embodiments
 from embodiments import EmbodimentError
+from embodiments.schema import PREGRASP_SHARE
 from simulation.tasks.pick_place import closure
 
 HANDS = embodiments.names("hand") + embodiments.names("gripper")
@@ -64,6 +65,17 @@ def test_moving_one_part_leaves_the_others_where_they_were(world):
     assert closure(world, "right") > 0.8
     for part in ("left/arm", "left/hand", "right/arm"):
         assert np.abs(world.read(part)[0] - before[part]).max() < 2e-3
+
+
+@pytest.mark.parametrize("hand", HANDS)
+def test_closure_means_the_same_on_every_hand(hand):
+    world, gripper = make_world(hand, hand), embodiments.load(hand).kind == "gripper"
+    for side in ("left", "right"):
+        found = []
+        for posture in ("open", "pregrasp", "grasp"):
+            world.place(f"{side}/hand", world.sides[side].hand.postures[posture])
+            found.append(closure(world, side))
+        assert found == pytest.approx([0, 0 if gripper else PREGRASP_SHARE, 1], abs=1e-6)
 
 
 def test_coupled_joints_follow_when_a_hand_is_placed(world):

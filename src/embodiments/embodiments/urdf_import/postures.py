@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embodiments.schema import PREGRASP_SHARE
 from embodiments.urdf_import.can import GRASP, OPEN, PREGRASP, Can
 from embodiments.urdf_import.frames import GRIPPER_ROTATION, Axes
 from embodiments.urdf_import.hand import Hand
@@ -73,7 +74,7 @@ def _open(hand: Hand, can: Can, centre: np.ndarray, grasp: np.ndarray, seed: int
 
 def _pregrasp(hand: Hand, can: Can, centre: np.ndarray, wide: np.ndarray, grasp: np.ndarray, seed: int) -> np.ndarray:
     """On the way from open to grasp, round the can, which comes in between fingers and thumb without touching."""
-    middle, half = wide + 0.35 * (grasp - wide), (hand.upper - hand.lower) / 2
+    middle, half = wide + PREGRASP_SHARE * (grasp - wide), (hand.upper - hand.lower) / 2
 
     def cost(q: np.ndarray) -> np.ndarray:
         aside = 6.0 * (((q - middle) / half) ** 2).sum(-1)

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 import embodiments
 from embodiments.registry import Embodiment
+from embodiments.schema import PREGRASP_SHARE
 from latent_codec.codec import Codec
 from latent_codec.evaluation.measure import measure_space
 from latent_codec.evaluation.space import CodecSpace, LatentSpace
@@ -25,7 +26,7 @@ def anchors(space: LatentSpace) -> dict[str, float | dict[str, float]]:
     hand's latent. `latent_gap`: largest distance, in one dimension, of two hands' latents of the same share.
     """
     robots = {name: embodiments.load(name) for name in space.hands}
-    postures = np.array([0.0, poses.PREGRASP_SHARE, 1.0])
+    postures = np.array([0.0, PREGRASP_SHARE, 1.0])
     own = {name: _worst(space, hand, hand, postures) for name, hand in robots.items()}
     cross = {name: max(_worst(space, s, hand, SHARES) for s in robots.values()) for name, hand in robots.items()}
     latents = np.stack([space.encode(name, poses.closing(hand, SHARES)) for name, hand in robots.items()])

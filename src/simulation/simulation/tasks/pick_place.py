@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import mujoco
 import numpy as np
 
+from embodiments.schema import PREGRASP_SHARE
 from simulation.scene import FIXED, OBJECT, ROBOT, contact
 
 if TYPE_CHECKING:
     from simulation.world import World
+
+At = tuple[float, np.ndarray]  # a share of the way from open to grasp, and the joints there
 
 
 class Task(Protocol):
@@ -58,7 +62,7 @@ class PickPlace:
     can_half_height_m: float = 0.06
     can_mass_kg: float = 0.2
     rest_m_per_s: float = 0.03
-    open_fraction: float = 0.4
+    open_share: float = 0.45  # a little beyond pregrasp, which is as open as a gripper that is open
 
     def can(self, side: str) -> str:
         """Name of the body that `side` has to move."""
@@ -98,7 +102,7 @@ class PickPlace:
             inside
             and low
             and speed < self.rest_m_per_s
-            and closure(world, side) < self.open_fraction
+            and closure(world, side) < self.open_share
             and not world.object_touched_by(self.can(side), f"{side}/hand/")
         )
 
@@ -148,11 +152,20 @@ class PickPlace:
 
 
 def closure(world: World, side: str) -> float:
-    """Closure of a hand between its open (0) and its grasp posture (1)."""
-    hand = world.sides[side].hand
-    travel = hand.postures["grasp"] - hand.postures["open"]
-    position = world.read(f"{side}/hand")[0]
-    return float((position - hand.postures["open"]) @ travel / (travel @ travel))
+    """Where a hand is on its way from open (0) over pregrasp (PREGRASP_SHARE) to grasp (1), at the nearest point."""
+    hand, position = world.sides[side].hand, world.read(f"{side}/hand")[0]
+    shares = (0.0, PREGRASP_SHARE, 1.0)
+    ways = pairwise(zip(shares, (hand.postures[name] for name in ("open", "pregrasp", "grasp")), strict=True))
+    return min(_nearest(position, *ends) for ends in ways)[1]
+
+
+def _nearest(
+    position: np.ndarray, start: tuple[float, np.ndarray], end: tuple[float, np.ndarray]
+) -> tuple[float, float]:
+    """Distance from the straight way between two postures, each with its share, and the share at the nearest point."""
+    travel = end[1] - start[1]
+    part = float(np.clip((position - start[1]) @ travel / max(travel @ travel, 1e-12), 0, 1))
+    return float(np.linalg.norm(position - start[1] - part * travel)), start[0] + part * (end[0] - start[0])
 
 
 def _sign(side: str) -> float:

@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 
 from embodiments.registry import Embodiment
+from embodiments.schema import PREGRASP_SHARE
 
 POSTURES = ("open", "pregrasp", "grasp")
-PREGRASP_SHARE = 0.35  # of the way from open to grasp; the described hands are there at 0.2 to 0.5
 CHUNK = 8192
 
 
