@@ -118,6 +118,7 @@ def test_links_are_where_the_public_model_has_them(name, distribution, file, roo
 
 # embodiment, distribution, file, root there, {our link: public link}, joints that turn the other way there
 LEFT = [
+    ("inspire", "dexi-rs", f"{DEXI}/inspire_hand/inspire_hand_left.urdf", "base", None, ()),
     ("ability", "dexi-rs", f"{DEXI}/ability_hand/ability_hand_left.urdf", "base_link", None, ()),
     (
         "allegro",
@@ -148,7 +149,7 @@ def test_fingertips_of_left_hands_are_where_the_public_left_model_has_them(
 MAKERS_LEFT = [
     ("dexh13", "open", [234.290, 235.396, 240.681]),
     ("dexh13", "pregrasp", [132.052, 133.404, 141.941]),
-    ("dexh13", "grasp", [51.819, 51.427, 67.719]),
+    ("dexh13", "grasp", [27.193, 28.297, 53.355]),
     ("xhand", "open", [223.168, 222.686, 221.426, 222.008]),
     ("xhand", "pregrasp", [118.480, 112.965, 115.695, 120.813]),
     ("xhand", "grasp", [47.015, 31.098, 27.835, 37.194]),
