@@ -83,6 +83,7 @@ def collect(config: PolicyConfig, out: Path) -> None:
         task=config.task,
         seed=chosen.seed,
         workers=chosen.workers,
+        looks=chosen.looks,
     )
 
 

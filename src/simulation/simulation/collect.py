@@ -20,6 +20,7 @@ from episodes.bag import EpisodeWriter, is_complete
 from episodes.metadata import Embodiments, EpisodeMetadata
 from simulation.demonstrator import Path as Motion
 from simulation.demonstrator import Waypoint, astray, demonstrate
+from simulation.looks import Looks, add_sleeves
 from simulation.render import Renderer
 from simulation.tasks.pick_place import PickPlace, load_task
 from simulation.trials import Trials
@@ -37,12 +38,13 @@ REST_S = 1.0  # seconds at home with the work done: a policy has to learn to sta
 
 @dataclass(frozen=True)
 class Job:
-    """One episode to collect: everything about it follows from these fields."""
+    """One episode to collect: everything about it follows from these fields; `looks`: hands look different in each."""
 
     station: Station
     out: Path
     seed: int
     index: int
+    looks: bool = False
 
     @property
     def bag(self) -> Path:
@@ -97,9 +99,11 @@ class Side:
         self._world.write(f"{self.name}/hand", self.hand)
 
 
-def record(world: World, renderers: dict[str, Renderer], job: Job) -> dict[str, bool]:
+def record(world: World, renderers: dict[str, Renderer], job: Job, looks: Looks | None = None) -> dict[str, bool]:
     """Demonstrate one episode and write its bag; returns each side's success."""
     rng = np.random.default_rng([job.seed, job.index])
+    if looks is not None:
+        looks.change(np.random.default_rng([job.seed, job.index, 1]))  # the demonstration is the same without
     trials = Trials(world, world.task, rng)
     world.reset()
     trials.begin()
@@ -153,9 +157,10 @@ def metadata_of(job: Job, world: World) -> EpisodeMetadata:
 def record_all(jobs: Sequence[Job]) -> list[dict[str, bool]]:
     """Episodes of one station, one world for all; complete bags are left as they are."""
     station = jobs[0].station
-    world = World(station, load_task(station.task, station.sides), TIMESTEP_S)
+    world = World(station, load_task(station.task, station.sides), TIMESTEP_S, add_sleeves)
     renderers = {name: Renderer(world.model, name, c.width, c.height) for name, c in station.cameras.items()}
-    return [record(world, renderers, job) for job in jobs]
+    looks = Looks(world.model, world.sides) if jobs[0].looks else None
+    return [record(world, renderers, job, looks) for job in jobs]
 
 
 def pairs_of(station: str) -> list[str]:
@@ -177,13 +182,14 @@ def run(
     station: Annotated[str, typer.Option(help="station to collect on: a file, or the name of a shipped one")] = (
         DEFAULT_STATION
     ),
+    looks: Annotated[bool, typer.Option(help="draw anew how hands look in each episode")] = True,
 ) -> None:
     """Record scripted demonstrations; run again to resume, complete bags are kept."""
     batches = []
     for number, pair in enumerate(pairs.split(",") if pairs else pairs_of(station)):
         left, _, right = pair.partition(":")
         described = station_with_hands(station, left, right, task)
-        jobs = [Job(described, out, seed + 1000 * number, index) for index in range(episodes)]
+        jobs = [Job(described, out, seed + 1000 * number, index, looks) for index in range(episodes)]
         missing = [job for job in jobs if not is_complete(job.bag)]
         batches += [missing[start : start + 10] for start in range(0, len(missing), 10)]
     out.mkdir(parents=True, exist_ok=True)

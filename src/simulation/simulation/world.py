@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -32,12 +32,30 @@ class Part:
 
 
 class World:
-    """A compiled station; to be used by one thread."""
+    """A compiled station; to be used by one thread.
 
-    def __init__(self, station: Station, task: Task, timestep_s: float = TIMESTEP_S) -> None:
+    Args:
+        station: The station.
+        task: The task in it.
+        timestep_s: Time step of the physics, s.
+        add: Adds to the model, before it is compiled, what the robots of the station are to have besides.
+    """
+
+    def __init__(
+        self,
+        station: Station,
+        task: Task,
+        timestep_s: float = TIMESTEP_S,
+        add: Callable[[mujoco.MjSpec, Mapping[str, Mounted]], None] = lambda spec, sides: None,
+    ) -> None:
         self.sides: Mapping[str, Mounted] = mounted(station)
         self.task = task
-        self.model = build(self.sides, station.scene.table, station.cameras, task.add_objects, timestep_s)
+
+        def add_all(spec: mujoco.MjSpec) -> None:
+            task.add_objects(spec)
+            add(spec, self.sides)
+
+        self.model = build(self.sides, station.scene.table, station.cameras, add_all, timestep_s)
         self.data = mujoco.MjData(self.model)
         self.parts = {
             f"{side}/{part}": self._part(f"{side}/{part}/", getattr(robots, part).joints)

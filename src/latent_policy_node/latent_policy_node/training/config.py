@@ -65,6 +65,7 @@ class AugmentConfig(_Section):
     brightness: float = Field(default=0.12, ge=0, le=1)
     contrast: float = Field(default=0.15, ge=0, le=1)
     colour: float = Field(default=0.06, ge=0, le=1)
+    hidden: float = Field(default=0.0, ge=0, le=1, description="probability of each of two rectangles that hide parts")
     noise: float = Field(default=0.01, ge=0, le=1, description="standard deviation of pixel noise, of full scale")
     state_position_m: float = Field(default=0.005, ge=0, le=0.1, description="noise of the wrist position in the state")
     state_rotation: float = Field(default=0.02, ge=0, le=0.5, description="noise of the 6-D rotation in the state")
@@ -100,6 +101,7 @@ class CollectConfig(_Section):
     pairs: tuple[str, ...] = ("inspire:ability", "ability:inspire", "xarm_gripper:xarm_gripper")
     episodes: int = Field(default=150, ge=1, description="of each pair; unsuccessful ones are not trained from")
     seed: int = 1000
+    looks: bool = Field(default=True, description="whether it is drawn anew how hands look in each episode")
     workers: int = Field(default=2, ge=1)
 
 

@@ -17,8 +17,11 @@ def scale_image(image: Tensor) -> Tensor:
     return image.permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
+RECTANGLES, WIDTH, HEIGHT = 2, (0.04, 0.2), (0.06, 0.3)  # how many hide parts of an image; sizes in parts of it
+
+
 class Relight:
-    """Random contrast, brightness, colour balance and pixel noise.
+    """Random contrast, brightness, colour balance and pixel noise, and rectangles that hide parts of an image.
 
     Pixel noise is cut at a random place from one long strip made beforehand: drawing it each time took a sixth of the
     training time.
@@ -48,7 +51,24 @@ class Relight:
         pixels = torch.addcmul(offset - gain, image.float(), gain / 127.5)
         if augment.noise:
             pixels += self._noise() * (augment.noise * self._uniform(1, 2.0).abs())
+        if augment.hidden:
+            pixels = self._hide(pixels)
         return pixels.clamp_(-1, 1).permute(0, 3, 1, 2).contiguous()
+
+    def _hide(self, pixels: Tensor) -> Tensor:
+        """Cover parts (B, h, w, 3) by rectangles of one colour, as something between the camera and a hand does."""
+        size = self.shape[1:3]
+        y, x = ((torch.arange(count, device=self.device) + 0.5) / count for count in size)
+        for _ in range(RECTANGLES):
+            drawn = torch.rand(self.shape[0], 8, generator=self.generator)[self.rows].to(self.device)
+            centre, half = drawn[:, :2], drawn[:, 2:4]
+            covered = [
+                ((place - centre[:, axis, None]).abs() < (low + (high - low) * half[:, axis, None]) / 2)
+                for axis, (place, (low, high)) in enumerate(((x, WIDTH), (y, HEIGHT)))
+            ]
+            mask = covered[1][:, :, None] & covered[0][:, None, :] & (drawn[:, 7] < self.augment.hidden)[:, None, None]
+            pixels = torch.where(mask[..., None], 2 * drawn[:, None, None, 4:7] - 1, pixels)
+        return pixels
 
     def _uniform(self, channels: int, most: float) -> Tensor:
         drawn = torch.rand(self.shape[0], 1, 1, channels, generator=self.generator)[self.rows]
