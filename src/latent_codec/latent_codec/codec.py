@@ -180,6 +180,10 @@ class Codec:
         """Return the scores (B,) of finite latents `z` (B, N) under the density of the decoder of `hand`."""
         return self._hand(hand).density.score(_matrix("latent", z, self.latent_dim))
 
+    def density(self, hand: str) -> Density:
+        """Return the density of the decoder of `hand`; decoders that share one share the object."""
+        return self._hand(hand).density
+
     def threshold(self, hand: str) -> float:
         """Return the score below which latents are refused for `hand`."""
         return self._hand(hand).entry.density_threshold

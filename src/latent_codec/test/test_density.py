@@ -14,6 +14,7 @@ import embodiments
 from contracts.bundle import BundleError
 from latent_codec.density import Density
 from latent_codec.evaluation.admissibility import main, rates
+from latent_codec.training.data import families
 from latent_codec.training.data import latent_samples as samples
 from latent_codec.training.data.density_fit import MOST_COMPONENTS, MOST_ENTRIES, calibrate, component_count, fit
 
@@ -185,8 +186,19 @@ def test_the_shipped_codec_accepts_and_refuses_99_percent(codec):
 def test_samples_of_one_hand_do_not_depend_on_how_they_are_encoded(codec):
     robots = [embodiments.load(name) for name in ("inspire", "xarm_gripper")]
     first, second = (samples.valid(codec.encode, robots, 50, 3) for _ in range(2))
-    assert set(first) == {"inspire", "xarm_gripper"} and first["inspire"].shape == (50, codec.latent_dim)
-    np.testing.assert_array_equal(first["inspire"], second["inspire"])
+    assert set(first) == {(robot.name, family) for robot in robots for family in families.of(robot)}
+    assert {z.shape for z in first.values()} == {(4, codec.latent_dim), (25, codec.latent_dim)}
+    for key, latents in first.items():
+        np.testing.assert_array_equal(latents, second[key])
+
+
+def test_postures_that_the_cache_holds_give_the_same_samples(codec, tmp_path):
+    robots = [embodiments.load(name) for name in ("inspire", "ability")]
+    alone = samples.valid(codec.encode, robots[:1], 50, 3, tmp_path)
+    kept, drawn = (samples.valid(codec.encode, robots, 50, 3, cache) for cache in (tmp_path, None))
+    assert len(list(tmp_path.iterdir())) == 2 and set(alone) < set(kept) == set(drawn)
+    for key, latents in drawn.items():
+        np.testing.assert_allclose(kept[key], latents, atol=1e-6)
 
 
 def test_a_bundle_that_cannot_be_read_is_one_line(tmp_path, capsys):

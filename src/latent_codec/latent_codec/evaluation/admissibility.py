@@ -40,31 +40,49 @@ def rates(
 ) -> dict[str, dict[str, float]]:
     """Decoder -> share of `count` latents a hand: accepted valid ones, refused wrong ones, from 0 to 1.
 
-    `accepted_worst_source` is the share of the hand whose valid latents are accepted least. `refused_other` and
-    `refused_other_standardised` are there when there is another space. Raises BundleError where that has another size.
+    `accepted_worst` is that of the hand and family of postures whose valid latents are accepted least; `refused_other`
+    and `refused_other_standardised` are there when there is another space. Raises BundleError where that has another
+    size.
     """
     if other is not None and other.latent_dim != codec.latent_dim:
         raise BundleError(other.directory / MANIFEST_NAME, "codec.latent_dim", other.latent_dim, codec.latent_dim)
     valid = samples.valid(codec.encode, [embodiments.load(name) for name in codec.hands], count, seed)
-    wrong = _wrong(samples.pooled(valid), other, count, np.random.default_rng(seed))
+    wrong = _wrong(samples.pooled(valid), other, count, seed)
     return {hand: _of(codec, hand, valid, wrong) for hand in codec.hands}
 
 
-def _wrong(valid: np.ndarray, other: Codec | None, count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def between(
+    codec: Codec, hand: str, count: int = COUNT, seed: int = SEED, cache: Path | None = None
+) -> tuple[float, float]:
+    """How well `hand` and the others of a space understand each other, worst cases.
+
+    Returns:
+        The share of the hand's valid latents that the other decoder accepts which accepts least; the share that the
+        hand's decoder accepts of the valid latents of the other hand of which it accepts least.
+    """
+    others = [name for name in codec.hands if name != hand]
+    own = samples.pooled(samples.valid(codec.encode, [embodiments.load(hand)], count, seed, cache))
+    theirs = samples.valid(codec.encode, [embodiments.load(name) for name in others], count, seed, cache)
+    by_hand = [np.concatenate([z for (name, _), z in theirs.items() if name == other]) for other in others]
+    admitted = [(codec.scores(other, own) >= codec.threshold(other)).mean() for other in others]
+    return float(min(admitted)), float(min((codec.scores(hand, z) >= codec.threshold(hand)).mean() for z in by_hand))
+
+
+def _wrong(valid: np.ndarray, other: Codec | None, count: int, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
     wrong = {"shifted": samples.shifted(valid, rng), "noise": samples.noise(valid, rng)}
     if other is not None:
         robots = [embodiments.load(name) for name in other.hands]
-        poses = {robot.name: samples.hand_poses(robot, count, rng) for robot in robots}
-        latents = samples.pooled({name: other.encode(name, joints) for name, joints in poses.items()})
+        latents = samples.pooled(samples.encoded(other.encode, robots, count, seed))
         wrong |= {"other": latents, "other_standardised": samples.standardised(latents, valid)}
     return wrong
 
 
-def _of(codec: Codec, hand: str, valid: dict[str, np.ndarray], wrong: dict[str, np.ndarray]) -> dict[str, float]:
+def _of(codec: Codec, hand: str, valid: samples.Latents, wrong: dict[str, np.ndarray]) -> dict[str, float]:
     threshold = codec.threshold(hand)
-    accepted = {name: float((codec.scores(hand, z) >= threshold).mean()) for name, z in valid.items()}
+    accepted = [float((codec.scores(hand, z) >= threshold).mean()) for z in valid.values()]
     refused = {f"refused_{kind}": float((codec.scores(hand, z) < threshold).mean()) for kind, z in wrong.items()}
-    shares = {"accepted": float(np.mean(list(accepted.values()))), "accepted_worst_source": min(accepted.values())}
+    shares = {"accepted": float(np.mean(accepted)), "accepted_worst": min(accepted)}
     return shares | refused
 
 

@@ -25,6 +25,7 @@ from latent_codec.evaluation.vectors import (
     thumb_vectors,
 )
 from latent_codec.training.data import array_cache, poses
+from latent_codec.training.shape import Goals
 
 CACHE = Path("out/cache/oracle")
 VERSION = 1  # raise it when the optimisation changes
@@ -71,12 +72,12 @@ class Oracle:
     seed: int = SEED
     settings: dict[str, int] = field(default_factory=lambda: dict(SETTINGS))
 
-    def best(self, source: PoseSet, target: Embodiment) -> Best:
-        """The best of `target` for the poses of `source`."""
-        path, shape = self._path(source, target), (len(source.joints), len(target.joints))
+    def best(self, source: PoseSet, target: Embodiment, goals: Goals | None = None) -> Best:
+        """The best of `target` for the poses of `source`; by the published objective alone unless there are `goals`."""
+        path, shape = self._path(source, target, goals), (len(source.joints), len(target.joints))
         found = None if path is None else array_cache.load(path, {"joints": shape})
         if found is None:
-            found = {"joints": self._compute(source, target).astype(np.float32)}
+            found = {"joints": self._compute(source, target, goals).astype(np.float32)}
             if path is not None:
                 array_cache.save(path, found)
         return Best(source, target, found["joints"].astype(float))
@@ -86,10 +87,10 @@ class Oracle:
         found = [(pair, self._path(*pair)) for pair in pairs]
         return [pair for pair, path in found if path is None or not path.is_file()]
 
-    def _path(self, source: PoseSet, target: Embodiment) -> Path | None:
-        return None if self.directory is None else self.directory / f"{self.key(source, target)}.safetensors"
+    def _path(self, source: PoseSet, target: Embodiment, goals: Goals | None = None) -> Path | None:
+        return None if self.directory is None else self.directory / f"{self.key(source, target, goals)}.safetensors"
 
-    def key(self, source: PoseSet, target: Embodiment) -> str:
+    def key(self, source: PoseSet, target: Embodiment, goals: Goals | None = None) -> str:
         """Names of the two hands and 16 digits of a hash of what is wanted, how the target moves, seed and settings.
 
         How a hand moves is read off its fingertips in a few poses, so that new postures or masses change nothing.
@@ -98,12 +99,13 @@ class Oracle:
         fingers = common_fingers(source.hand, target)
         samples = pose_set(target, SAMPLES, seed=0).joints
         vectors = (thumb_vectors(source.hand, source.joints, fingers), thumb_vectors(target, samples, fingers))
-        for values in (target.lower, target.upper, *vectors):
+        wanted = () if goals is None else (np.asarray(part) for part in (goals.tips, goals.weight, goals.travel))
+        for values in (target.lower, target.upper, *vectors, *wanted):
             digest.update(np.round(values, 7).astype("<f8").tobytes())
         return f"{source.hand.name}-{target.name}-{digest.hexdigest()[:16]}"
 
-    def _compute(self, source: PoseSet, target: Embodiment) -> np.ndarray:
+    def _compute(self, source: PoseSet, target: Embodiment, goals: Goals | None) -> np.ndarray:
         fingers = common_fingers(source.hand, target)
         wanted = thumb_vectors(source.hand, source.joints, fingers)
         seed = int(poses.generator(self.seed, target.name, "oracle").integers(2**31))
-        return fit(wanted, target, fingers, FitSettings(**self.settings), seed)
+        return fit(wanted, target, fingers, FitSettings(**self.settings), seed, goals)

@@ -29,6 +29,7 @@ class TrainingConfig(Strict):
     `schedule` is what follows the warm-up: a cosine to zero at the last step, or nothing. No `clip_norm`: no clipping.
     `coarse_share`: of the steps, from the first on, whose network products are in bfloat16, which takes half the time;
     single precision in the rest makes up for it.
+    `decoders`: settings of a second stage, in which the decoders are trained alone; none where it is empty.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -47,6 +48,7 @@ class TrainingConfig(Strict):
     threads: int = Field(default=1, ge=1)
     evaluation_poses: int = Field(default=2000, ge=10)
     settings: dict[str, Any] = {}
+    decoders: dict[str, Any] = {}
 
     @field_validator("hands")
     @classmethod

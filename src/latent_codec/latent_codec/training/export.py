@@ -6,6 +6,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -20,33 +21,43 @@ from latent_codec.codec import Codec
 from latent_codec.evaluation.metrics import measure
 from latent_codec.evaluation.space import TorchSpace
 from latent_codec.training.checkpoint import weights_digest
+from latent_codec.training.config import TrainingConfig
 from latent_codec.training.data import poses
 from latent_codec.training.data.density_fit import fit_for_space
 from latent_codec.training.data.pools import padded
 from latent_codec.training.model import Space
 from latent_codec.training.onnx_export import export_network
-from latent_codec.training.trainer import Trainer
 
 DENSITY = "density.npz"
 DENSITY_SAMPLES = 5  # times the poses of the evaluation, a hand
 SAMPLES = 512
 
 
-def export_bundle(trainer: Trainer, robots: Sequence[Embodiment], hashes: dict[str, str], out: Path) -> CodecManifest:
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A space and how it came about; `steps` and `seconds` of all stages."""
+
+    config: TrainingConfig
+    steps: int
+    seconds: float
+    space: Space
+
+
+def export_bundle(trained: Trained, robots: Sequence[Embodiment], hashes: dict[str, str], out: Path) -> CodecManifest:
     """Write the bundle of a trained space to `out`, replacing an older one only when all checks passed.
 
     Raises ExportError when an ONNX file differs from PyTorch by more than 1e-4.
     """
-    out, space = Path(out), trainer.recipe.space.cpu()
+    out, space = Path(out), trained.space.cpu()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
         directory = Path(temporary)
-        thresholds = _export_density(trainer, robots, directory)
+        thresholds = _export_density(trained, robots, directory)
         hands = _export_hands(space, robots, thresholds, directory)
-        contract = CodecContract(latent_dim=trainer.config.latent_dim, hands=hands)
-        manifest = _manifest(trainer, hashes, contract, directory)
+        contract = CodecContract(latent_dim=trained.config.latent_dim, hands=hands)
+        manifest = _manifest(trained, hashes, contract, directory)
         write_manifest(directory, manifest)
-        metrics = measure(Codec.load(directory), trainer.config.evaluation_poses)
+        metrics = measure(Codec.load(directory), trained.config.evaluation_poses)
         manifest = manifest.model_copy(update={"metrics": metrics})
         write_manifest(directory, manifest)
         Codec.load(directory)
@@ -54,10 +65,10 @@ def export_bundle(trainer: Trainer, robots: Sequence[Embodiment], hashes: dict[s
     return manifest
 
 
-def _export_density(trainer: Trainer, robots: Sequence[Embodiment], directory: Path) -> dict[str, float]:
+def _export_density(trained: Trained, robots: Sequence[Embodiment], directory: Path) -> dict[str, float]:
     """Write the density of the space's latents; the threshold of each hand."""
-    config, names = trainer.config, tuple(robot.name for robot in robots)
-    space = TorchSpace.from_group(names, trainer.recipe.space.eval())
+    config, names = trained.config, tuple(robot.name for robot in robots)
+    space = TorchSpace.from_group(names, trained.space.eval())
     density, thresholds = fit_for_space(space.encode, robots, config.seed, DENSITY_SAMPLES * config.evaluation_poses)
     (directory / DENSITY).write_bytes(density.to_bytes())
     return thresholds
@@ -74,9 +85,9 @@ def _export_hands(
         decoded = space.decode(latents)
     entries = {}
     for row, robot in enumerate(robots):
-        count, stem = len(robot.joints), robot.name.replace("@", "_")
+        count = len(robot.joints)
         encoder, decoder = space.member(row)
-        own, files = joints[row, :, :count], (f"{stem}_encoder.onnx", f"{stem}_decoder.onnx")
+        own, files = joints[row, :, :count], network_files(robot.name)
         export_network(encoder, own, latents[row], "joints", "latent", directory / files[0])
         export_network(decoder, latents[row], decoded[row, :, :count], "latent", "joints", directory / files[1])
         entries[robot.name] = HandEntry(
@@ -91,13 +102,19 @@ def _export_hands(
     return entries
 
 
-def _manifest(trainer: Trainer, hashes: dict[str, str], contract: CodecContract, directory: Path) -> CodecManifest:
-    config = trainer.config
-    identity = content_id(config.name, weights_digest(trainer.parameters))
+def network_files(hand: str) -> tuple[str, str]:
+    """Names of the files of a hand's encoder and decoder."""
+    stem = hand.replace("@", "_")
+    return f"{stem}_encoder.onnx", f"{stem}_decoder.onnx"
+
+
+def _manifest(trained: Trained, hashes: dict[str, str], contract: CodecContract, directory: Path) -> CodecManifest:
+    config, learned = trained.config, trained.space.trainable()
+    encoders = {name: value for name, value in learned.items() if name.startswith("encoders.")}
     names = sorted(path.name for path in directory.iterdir())
     return CodecManifest(
-        id=identity,
-        latent_space=identity,
+        id=content_id(config.name, weights_digest(learned)),
+        latent_space=content_id(config.name, weights_digest(encoders)),  # other decoders read the same latents
         axes=latent_axes(config.latent_dim),
         codec=contract,
         files={name: describe_file(directory / name) for name in names},
@@ -105,9 +122,9 @@ def _manifest(trainer: Trainer, hashes: dict[str, str], contract: CodecContract,
             recipe=config.recipe,
             config=config.model_dump(mode="json"),
             inputs=hashes,
-            steps=trainer.step,
+            steps=trained.steps,
             seed=config.seed,
-            seconds=round(trainer.seconds, 1),
+            seconds=round(trained.seconds, 1),
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             versions={"python": platform.python_version(), "torch": torch.__version__},
         ),

@@ -57,6 +57,11 @@ class HandGroup(nn.Module):
         """(H, 5), true where there is a finger."""
         return self.tips.finger_mask
 
+    @property
+    def grippers(self) -> Tensor:
+        """(H,), true for grippers."""
+        return torch.tensor([kind == "gripper" for kind in self.kinds], device=self.device)
+
     def of_kind(self, *kinds: str) -> list[int]:
         """Rows of the hands of these kinds."""
         return [row for row, kind in enumerate(self.kinds) if kind in kinds]

@@ -177,8 +177,8 @@ def learning_rate(step: int, config: TrainingConfig) -> float:
 
 
 def fingerprint(config: TrainingConfig, hashes: Mapping[str, str]) -> str:
-    """Identity of a training: robot data, and of the configuration what changes the result."""
-    relevant = config.model_dump(mode="json", exclude={"checkpoint_every", "evaluation_poses", "threads"})
+    """Identity of a training: robot data, and of the configuration what changes the result of its first stage."""
+    relevant = config.model_dump(mode="json", exclude={"checkpoint_every", "evaluation_poses", "threads", "decoders"})
     text = json.dumps([relevant, dict(hashes)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -18,7 +18,9 @@ from contracts.errors import FileError
 from contracts.manifest import MANIFEST_NAME, CodecManifest
 from embodiments import Embodiment
 from embodiments.urdf_import.importer import take_in
+from latent_codec.codec import Codec
 from latent_codec.training.add_hand.added import AddedHand
+from latent_codec.training.add_hand.admissible import Admissible
 from latent_codec.training.add_hand.bundle import Provenance, added_hands, extend, others_of
 from latent_codec.training.add_hand.frozen import load_frozen
 from latent_codec.training.add_hand.place import Arguments, check_name, put, workplace
@@ -30,6 +32,7 @@ from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
 STEPS = 7000
 THREADS = 1  # a second one helps little on an idle machine and waits more than it works on a busy one
+AT_A_TIME = 4  # other hands in a step
 COARSE_SHARE = 0.75  # of the steps: see TrainingConfig
 Check = Callable[[Embodiment], str]  # a robot -> what a test of it came to, for the console
 ERRORS = (FileError, ExportError, TrainingError, OSError)
@@ -75,7 +78,8 @@ def add(arguments: Arguments, console: Console, check: Check | None = None) -> C
 def _trained(
     arguments: Arguments, manifest: CodecManifest, robot: Embodiment, others: list[Embodiment], console: Console
 ) -> Trainer:
-    frozen = load_frozen(arguments.codec, manifest, others)
+    count = -(-len(others) // AT_A_TIME)
+    frozen = [load_frozen(arguments.codec, manifest, others[part::count]) for part in range(count)]
     settings = _settings(manifest)
     config = TrainingConfig(
         name=manifest.latent_space.partition("@")[0],
@@ -88,7 +92,8 @@ def _trained(
         settings=settings.model_dump(mode="json"),
     )
     hashes = {robot.name: input_hash(robot), "codec": bundle_sha256(arguments.codec)}
-    recipe = AddedHand(robot, others, frozen, config, settings)
+    admissible = Admissible(Codec.load(arguments.codec, [other.name for other in others]))
+    recipe = AddedHand(robot, frozen, admissible, config, settings)
     work, identity = arguments.work / robot.name, fingerprint(config, hashes)
     trainer = Trainer(recipe, config, identity, work, restart=arguments.restart)
     trainer.run(console=console)

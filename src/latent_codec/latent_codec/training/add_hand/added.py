@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,20 +16,21 @@ from torch import Tensor, nn
 from embodiments import Embodiment
 from latent_codec.training import crosshand_terms as terms
 from latent_codec.training import losses
+from latent_codec.training.across import Across
+from latent_codec.training.add_hand.admissible import Admissible
 from latent_codec.training.add_hand.frozen import Frozen
-from latent_codec.training.add_hand.matches import AddedMatches, encoded
+from latent_codec.training.add_hand.others import Others
 from latent_codec.training.config import TrainingConfig
-from latent_codec.training.crosshand_terms import Pairs, Settings, unit_error
+from latent_codec.training.crosshand_terms import Settings, unit_error
 from latent_codec.training.data.pools import Anchors, Pools, PoolSettings, centre, weighted_mean
-from latent_codec.training.group import FixedTensors
 from latent_codec.training.model import Space
 
-POOL = 16384  # poses of each other hand to draw from
-OTHERS = 320  # poses of all other hands together that the new hand decodes in a step
+POSES = 320  # of all other hands of a step together that the new hand decodes
 SHOWN = 48  # poses of the new hand that each other hand decodes in a step
 # The space does not adapt to a hand that is added, which has a quarter of the time: by so much its own joints,
 # and the best that each hand can do for poses of the other, count for more than where all are trained together.
 OWN_JOINTS, BEST = 4.0, 3.5
+ADMISSIBLE = 0.05  # weight of what the score of its latents lacks
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +52,17 @@ class Shown:
 
 
 class AddedHand(nn.Module):
-    """A recipe as the trainer takes it, whose `space` holds the new hand only."""
+    """A recipe as the trainer takes it, whose `space` holds the new hand only.
 
-    common: Tensor
-    share: Tensor
-    real: Tensor
+    Args:
+        robot: The new hand.
+        frozen: The other hands in parts, of which each step takes the next: all at once would take half as long again
+            for a gradient that is hardly better.
+        admissible: What the other decoders accept.
+        config: What the trainer takes, and the size and the seed.
+        settings: Of the recipe.
+    """
+
     centre: Tensor
     scale: Tensor
     noise: Tensor
@@ -64,38 +72,40 @@ class AddedHand(nn.Module):
     def __init__(
         self,
         robot: Embodiment,
-        others: Sequence[Embodiment],
-        frozen: Frozen,
+        frozen: Sequence[Frozen],
+        admissible: Admissible,
         config: TrainingConfig,
         settings: Settings,
     ) -> None:
         super().__init__()
         s = self.settings = settings
-        self.seed, self.frozen = config.seed, frozen.space
+        self.seed, like = config.seed, frozen[0].space
         torch.manual_seed(config.seed)
-        kind = {"tips": self.frozen.features.with_tips, "squash": self.frozen.squash}
-        self.space = Space([robot], config.latent_dim, frozen.encoder, frozen.decoder, **kind)
+        kind = {"tips": like.features.with_tips, "squash": like.squash}
+        self.space = Space([robot], config.latent_dim, frozen[0].encoder, frozen[0].decoder, **kind)
         self.group = self.space.group
-        rng, spread = np.random.default_rng(config.seed), (s.pinch_keep, s.pinch_noise, s.near_noise)
-        self.own = Pools([robot], self.group, PoolSettings(s.pool, *spread), rng)
-        self.pools = Pools(others, self.frozen.group, PoolSettings(min(s.pool, POOL), *spread), rng)
-        pools = zip(self.pools.joints, self.pools.tips, strict=True)
-        self.latents = FixedTensors(encoded(self.frozen, *both) for both in pools)
-        self.anchors = Anchors([robot], self.group, s.anchors), Anchors(others, self.frozen.group, s.anchors)
-        mine, theirs = self.group.finger_mask[:, 1:], self.frozen.group.finger_mask[:, 1:]
-        self.register_buffer("common", (mine & theirs).float()[:, None], persistent=False)  # (H, 1, 4)
-        gripper = torch.tensor([robot.kind == "gripper" or other.kind == "gripper" for other in others])
-        self.register_buffer("share", torch.where(gripper, s.gripper_share, s.direct)[:, None], persistent=False)
-        self.register_buffer("real", 1.0 - gripper.float(), persistent=False)
+        self.own = Pools([robot], self.group, PoolSettings(s.pool, s.families, s.noise), config.seed)
+        self.anchors = Anchors([robot], self.group, s.anchors)
+        self.same, self.row = Across(self.group, self.group), torch.arange(1)
+        self.admissible = admissible
+        self._parts = nn.ModuleList(Others(part, self.space, self.own, s, config.seed) for part in frozen)
         self._measure()
-        self.matches = None
-        if s.matched and self.real.any():
-            self.matches = AddedMatches(robot, others, (self.space, self.frozen), s, config.seed)
+
+    @property
+    def parts(self) -> Sequence[Others]:
+        """The other hands, some for each step."""
+        return cast("Sequence[Others]", self._parts)
 
     def _measure(self) -> None:
         """Mean and standard deviation (N,) of each latent dimension, of hands or else of grippers."""
-        rows = self.real > 0 if self.real.any() else slice(None)
-        together = torch.cat([latents[rows].flatten(0, 1) for latents in self.latents])
+        hands = any(part.real.any() for part in self.parts)
+        together = torch.cat(
+            [
+                latents[part.real > 0 if hands else slice(None)].flatten(0, 1)
+                for part in self.parts
+                for latents in part.latents
+            ]
+        )
         scale = together.std(0).clamp(min=1e-3)
         values = {"centre": together.mean(0), "scale": scale, "noise": self.settings.latent_noise * scale}
         for name, value in values.items():
@@ -104,47 +114,44 @@ class AddedHand(nn.Module):
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss and parts of one step."""
         s, rng = self.settings, np.random.default_rng([self.seed, step])
-        shown = self._shown(step, rng)
-        parts = self._decoding(shown, rng)
-        for name, value in self._showing(shown, rng).items():
+        others = self.parts[step % len(self.parts)]
+        shown = self._shown(others, step, rng)
+        parts = self._decoding(others, shown, rng)
+        for name, value in self._showing(others, shown, rng).items():
             parts[name] = parts[name] + value
         parts["anchor_latent"] = s.anchor_latent * self._anchor_error(shown)
-        if self.real.any():
+        parts["admissible"] = ADMISSIBLE * self.admissible(shown.latents[0])
+        if others.real.any():
             unit = (shown.latents - self.centre) / self.scale
             parts["statistics"] = s.statistics * losses.unit_statistics(unit)
-        if self.matches is not None:
-            parts |= self.matches.terms(self.noise, rng)
+        if others.matches is not None:
+            parts |= others.matches.terms(self.noise, rng)
             parts["distill"] = BEST * parts["distill"]
         known = torch.cat([shown.latents.detach().flatten(0, 1), shown.their_latents.flatten(0, 1)])
         parts["smoothness"] = s.smoothness * terms.squared_jerk(self.space, known, s.lines, rng)
         return torch.stack(list(parts.values())).sum(), parts
 
-    def _shown(self, step: int, rng: np.random.Generator) -> Shown:
+    def _shown(self, others: Others, step: int, rng: np.random.Generator) -> Shown:
         """Draw what step `step` starts from; only the new encoder's latents have a gradient."""
         joints, tips = self.own.batch(self.settings.batch, rng)
-        hands = torch.arange(len(self.frozen.group.names))[:, None]
-        size = max(1, OTHERS // (len(hands) * len(Pools.ORDER)))
-        their_latents, their_tips = [], []
-        for index in Pools.ORDER:
-            rows = torch.from_numpy(rng.integers(self.latents[index].shape[1], size=(len(hands), size)))
-            their_latents.append(self.latents[index][hands, rows])
-            their_tips.append(self.pools.tips[index][hands, rows])
-        drawn = [anchors.draw(np.random.default_rng([self.seed, step, 1])) for anchors in self.anchors]
+        their_tips, their_latents = others.draw(POSES, rng)
+        both = (self.anchors, others.anchors)
+        drawn = [anchors.draw(np.random.default_rng([self.seed, step, 1])) for anchors in both]
         (mine, theirs), defined = zip(*drawn, strict=True)
         with torch.no_grad():
-            target = self.frozen.encode(theirs)
+            target = others.space.encode(theirs)
         return Shown(
             joints=joints,
             tips=tips,
             latents=self.space.encode(joints, tips),
-            their_tips=torch.cat(their_tips, dim=1),
-            their_latents=torch.cat(their_latents, dim=1),
+            their_tips=their_tips,
+            their_latents=their_latents,
             anchors=(mine, theirs),
             anchor_latents=(self.space.encode(mine), target),
             defined=defined,
         )
 
-    def _decoding(self, shown: Shown, rng: np.random.Generator) -> dict[str, Tensor]:
+    def _decoding(self, others: Others, shown: Shown, rng: np.random.Generator) -> dict[str, Tensor]:
         """Terms of the new decoder, which gets its own latents and the others'."""
         s, theirs = self.settings, shown.their_latents
         anchor, target = shown.anchor_latents
@@ -152,38 +159,38 @@ class AddedHand(nn.Module):
         decoded = self.space.decode(terms.noisy(torch.cat(given), self.noise, rng)[None])
         own, crossed, own_anchor, their_anchor = decoded.split([len(part) for part in given], dim=1)
         found = self.group.tips(crossed)[0].unflatten(0, theirs.shape[:2])
-        across = Pairs(shown.their_tips, found, self.common, self.share)
-        same = Pairs(shown.tips, self.group.tips(own), self.group.finger_mask[:, None, 1:].float(), own.new_ones(1, 1))
+        across = others.received.pairs(shown.their_tips, torch.arange(len(theirs)), found, self.row)
+        same = self.same.pairs(shown.tips, self.row, self.group.tips(own), self.row)
         again = self.space.encode(crossed, found.flatten(0, 1)[None])[0].unflatten(0, theirs.shape[:2])
         tied = torch.cat([own_anchor, their_anchor[0].unflatten(0, target.shape[:2])])
         error = unit_error(self.group, tied[None], shown.anchors[0][None])[0]
-        reach = terms.within_reach(across, s) * self.real[:, None]
+        reach = terms.within_reach(across, s) * others.real[:, None]
         parts = {
             "reconstruction": OWN_JOINTS * s.reconstruction * unit_error(self.group, own, shown.joints).mean(),
             "anchor_joints": s.anchor_joints * weighted_mean(error, torch.cat(shown.defined)),
             "cycle": s.cycle * terms.latent_error(again, theirs, reach),
         }
         one, other = terms.vector_terms(same, s), terms.vector_terms(across, s)
-        share = 1 / (1 + len(theirs))
+        share = 1 / (1 + sum(len(part.real) for part in self.parts))
         parts |= {name: share * one[name] + (1 - share) * other[name] for name in one}
-        rows = self.real > 0
+        rows = others.real > 0
         if rows.any():
             crowds = torch.stack([again[rows].flatten(0, 1), theirs[rows].flatten(0, 1)])
             parts["moments"] = s.moments * losses.moment_gap(crowds)
         return parts
 
-    def _showing(self, shown: Shown, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Terms of the new encoder, whose latents all other hands decode."""
-        s, count = self.settings, len(self.frozen.group.names)
+    def _showing(self, others: Others, shown: Shown, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Terms of the new encoder, whose latents the other hands decode."""
+        s, count = self.settings, len(others.real)
         tips, latents = shown.tips[0, :SHOWN], shown.latents[0, :SHOWN]
         given = terms.noisy(torch.cat([latents, shown.anchor_latents[0][0]]), self.noise, rng)
-        decoded = self.frozen.decode(given.expand(count, -1, -1))
+        decoded = others.space.decode(given.expand(count, -1, -1))
         free, tied = decoded[:, : len(latents)], decoded[:, len(latents) :]
-        found = self.frozen.group.tips(free)
-        across = Pairs(tips.expand(count, -1, -1, -1), found, self.common, self.share)
-        again = self.frozen.encode(free, found)
-        reach = terms.within_reach(across, s) * self.real[:, None]
-        error = unit_error(self.frozen.group, tied, shown.anchors[1])
+        found = others.space.group.tips(free)
+        across = others.shown.pairs(tips.expand(count, -1, -1, -1), self.row, found, torch.arange(count))
+        again = others.space.encode(free, found)
+        reach = terms.within_reach(across, s) * others.real[:, None]
+        error = unit_error(others.space.group, tied, shown.anchors[1])
         return {
             "anchor_joints": s.anchor_joints * weighted_mean(error, shown.defined[0]),
             "cycle": s.cycle * terms.latent_error(again, latents, reach),

@@ -22,9 +22,9 @@ from latent_codec.evaluation import table5
 from latent_codec.evaluation.encoded import encode
 from latent_codec.evaluation.measure import mean_of
 from latent_codec.evaluation.space import CodecSpace
-from latent_codec.training.data import density_fit, poses
+from latent_codec.training.data import density_fit, latent_samples, poses
 from latent_codec.training.data.inputs import input_hash
-from latent_codec.training.data.pools import padded
+from latent_codec.training.data.pools import CACHE, padded
 from latent_codec.training.model import Space
 from latent_codec.training.onnx_export import export_network
 
@@ -32,6 +32,7 @@ ADDED = "added"  # of the manifest's metrics: which hands were added, how, and h
 SAMPLES = 512
 MEASURED_POSES = 1000
 DENSITY_POSES = 60_000  # of all hands together
+ENOUGH = 0.99  # of the new hand's latents of each family of postures
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _export(space: Space, robot: Embodiment, work: Path, stem: str, density: Map
 def _density(
     bundle: Path, others: Sequence[str], robot: Embodiment, space: Space, work: Path, stem: str
 ) -> dict[str, object]:
-    """A density of the new decoder's own, of the latents of all hands; the other decoders keep theirs."""
+    """That of the others where it accepts the new hand's latents, too, else one of its own of all hands' latents."""
     codec, (encoder, _) = Codec.load(bundle, others), space.eval().member(0)
 
     def encoded(hand: str, joints: np.ndarray) -> np.ndarray:
@@ -145,8 +146,12 @@ def _density(
             return encoder(torch.tensor(joints, dtype=torch.float32)).double().numpy()
 
     robots = [*(embodiments.load(name) for name in others), robot]
-    count = min(density_fit.SAMPLES, DENSITY_POSES // len(robots))
-    density, thresholds = density_fit.fit_for_space(encoded, robots, 0, count)
+    count, first = min(density_fit.SAMPLES, DENSITY_POSES // len(robots)), others[0]
+    own = latent_samples.valid(encoded, [robot], count, 1, CACHE)
+    if min((codec.scores(first, z) >= codec.threshold(first)).mean() for z in own.values()) >= ENOUGH:
+        entry = codec.manifest.codec.hands[first]
+        return {"density": entry.density, "density_threshold": entry.density_threshold}
+    density, thresholds = density_fit.fit_for_space(encoded, robots, 0, count, CACHE)
     (work / f"{stem}_density.npz").write_bytes(density.to_bytes())
     return {"density": f"{stem}_density.npz", "density_threshold": thresholds[robot.name]}
 

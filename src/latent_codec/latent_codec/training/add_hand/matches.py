@@ -1,4 +1,4 @@
-"""Poses of a hand that joins a space and of the others, each with the best that the other side can do for it."""
+"""Postures of a hand that joins a space and of the others, each with the best that the other side can do for it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from embodiments import Embodiment
 from latent_codec.evaluation.oracle import Oracle
-from latent_codec.evaluation.vectors import pose_set
 from latent_codec.training import losses
-from latent_codec.training.crosshand_terms import Pairs, Settings, matched_terms, noisy
-from latent_codec.training.data.pools import CHUNK, MATCHING, SEED_OFFSET, fingertips, padded
+from latent_codec.training.across import Across, Pairs
+from latent_codec.training.crosshand_terms import Settings, matched_terms, noisy
+from latent_codec.training.data.pools import CHUNK, MATCHING, SEED_OFFSET, Pools, fingertips, postures
 from latent_codec.training.model import Space
 
 
 class AddedMatches(nn.Module):
-    """The terms of `crosshand` on matched poses, with one side of each pair of hands frozen.
+    """The terms of `crosshand` on matched postures, with one side of each pair of hands frozen.
 
-    `spaces`: that of the new hand alone, and the frozen one of `others`. Grippers are not matched.
+    Grippers are not matched.
+
+    Args:
+        pools: The postures of the new hand, and of the others.
+        spaces: The space of the new hand alone, and the frozen one of the others.
+        settings: Of the recipe.
+        seed: Of all random numbers.
     """
 
-    common: Tensor
     tips: Tensor
     latents: Tensor
     best: Tensor
@@ -33,31 +37,31 @@ class AddedMatches(nn.Module):
     answer_tips: Tensor
     answers: Tensor
 
-    def __init__(
-        self,
-        robot: Embodiment,
-        others: Sequence[Embodiment],
-        spaces: tuple[Space, Space],
-        settings: Settings,
-        seed: int,
-    ) -> None:
+    def __init__(self, pools: tuple[Pools, Pools], spaces: tuple[Space, Space], settings: Settings, seed: int) -> None:
         super().__init__()
         self.space, self.frozen = spaces
         self.settings, self.count = settings, settings.matched
         mine, group = self.space.group, self.frozen.group
         self.rows = group.of_kind("hand", "human")
-        hands = [others[row] for row in self.rows]
-        self._fix("common", (mine.finger_mask[:, 1:] & group.finger_mask[self.rows, 1:]).float()[:, None])  # (R, 1, 4)
+        self.shown, self.received = Across(mine, group), Across(group, mine)
         oracle, seed = Oracle(seed=SEED_OFFSET + seed, settings=MATCHING), SEED_OFFSET + seed
-        own, theirs = pose_set(robot, self.count, seed), [pose_set(hand, self.count, seed) for hand in hands]
-        # poses of the others, what they encode to, and the best of the new hand for them
-        self._fix("tips,latents", *self._known([poses.joints for poses in theirs]))
-        best = torch.tensor(np.stack([oracle.best(poses, robot).joints for poses in theirs]), dtype=torch.float32)
-        self._fix("best,best_tips", best, torch.cat([fingertips(mine, joints[None]) for joints in best]))
-        # poses of the new hand, the best of the others for them, and what that encodes to
-        joints = padded(mine, [own.joints])
-        self._fix("own,own_tips", joints, fingertips(mine, joints))
-        self._fix("answer_tips,answers", *self._known([oracle.best(own, hand).joints for hand in hands]))
+        (robot,), new = mine.hands, torch.tensor(0)
+        (own, own_tips), (theirs, tips) = (pool.batch(self.count, np.random.default_rng(seed)) for pool in pools)
+        # postures of the others, what they encode to, and the best of the new hand for them
+        self._fix("tips,latents", tips[self.rows], encoded(self.frozen, theirs, tips)[self.rows])
+        best = []
+        for row in self.rows:
+            goals = self.received.goals(tips[row], torch.tensor(row), new)
+            best.append(oracle.best(postures(group, theirs, row), robot, goals).joints)
+        joints = torch.tensor(np.stack(best), dtype=torch.float32)
+        self._fix("best,best_tips", joints, torch.cat([fingertips(mine, part[None]) for part in joints]))
+        # postures of the new hand, the best of the others for them, and what that encodes to
+        self._fix("own,own_tips", own, own_tips)
+        answers = []
+        for row in self.rows:
+            goals = self.shown.goals(own_tips[0], new, torch.tensor(row))
+            answers.append(oracle.best(postures(mine, own, 0), group.hands[row], goals).joints)
+        self._fix("answer_tips,answers", *self._known(answers))
 
     def _fix(self, names: str, *tensors: Tensor) -> None:
         """Keep tensors that move to a device with this module."""
@@ -83,7 +87,7 @@ class AddedMatches(nn.Module):
         latents, tips, best_tips = self.latents[hand, rows], self.tips[hand, rows], self.best_tips[hand, rows]
         mine = self.space.encode(self.best[hand, rows][None], best_tips[None])
         decoded = self.space.group.tips(self.space.decode(noisy(latents, noise, rng)[None]))
-        best = Pairs(tips, best_tips[None], self.common[hand], tips.new_ones(1, 1))
+        best = self.received.pairs(tips[None], torch.tensor([self.rows[hand]]), best_tips[None], torch.arange(1))
         return self._terms(latents, mine, decoded, best)
 
     def _own(self, rows: Tensor, noise: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -92,7 +96,7 @@ class AddedMatches(nn.Module):
         found = self.space.encode(self.own[:, rows], tips[None])
         given = noisy(found, noise, rng).expand(len(self.frozen.group.names), -1, -1)
         decoded = self.frozen.group.tips(self.frozen.decode(given))[self.rows]
-        best = Pairs(tips, self.answer_tips[:, rows], self.common, tips.new_ones(1, 1))
+        best = self.shown.pairs(tips[None], torch.arange(1), self.answer_tips[:, rows], torch.tensor(self.rows))
         return self._terms(found[0], self.answers[:, rows], decoded, best)
 
     def _terms(self, source: Tensor, latents: Tensor, decoded: Tensor, best: Pairs) -> dict[str, Tensor]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -10,8 +11,8 @@ from embodiments import Embodiment
 from latent_codec.density import Density
 from latent_codec.training.data import latent_samples as samples
 
-SAMPLES = 10_000  # a hand, which 48 components in 32 dimensions need; fewer give fewer components
-CHECKS = 4_000
+SAMPLES = 12_000  # a hand, which 48 components in 32 dimensions need; fewer give fewer components
+CHECKS = 12_000
 ITERATIONS = 25
 # Components cost time at each chunk, in proportion to the entries of their covariances: 16 latents in 50 us.
 MOST_ENTRIES, MOST_COMPONENTS, FEWEST_COMPONENTS = 49_152, 192, 16
@@ -22,15 +23,20 @@ REFUSED, ACCEPTED = 0.995, 0.996
 
 
 def fit_for_space(
-    encode: samples.Encode, robots: Sequence[Embodiment], seed: int, count: int = SAMPLES
+    encode: samples.Encode,
+    robots: Sequence[Embodiment],
+    seed: int,
+    count: int = SAMPLES,
+    cache: Path | None = None,
 ) -> tuple[Density, dict[str, float]]:
     """A density of what `encode` (hand, joints (B, n) in rad) makes of all `robots`, and the threshold of each hand.
 
     Hands count alike, however many there are. One density serves all decoders, since any hand's latents may be sent
-    to each, so that the thresholds are equal; a hand that is added later may bring its own.
+    to each, so that the thresholds are equal; a hand that is added later may bring its own. `cache`: folder of the
+    postures.
     """
-    density = fit(samples.pooled(samples.valid(encode, robots, count, seed)), seed)
-    threshold = calibrate(density, samples.valid(encode, robots, min(count, CHECKS), seed + 1), seed)
+    density = fit(samples.pooled(samples.valid(encode, robots, count, seed, cache)), seed)
+    threshold = calibrate(density, samples.valid(encode, robots, min(count, CHECKS), seed + 1, cache), seed)
     return density, {robot.name: threshold for robot in robots}
 
 
@@ -48,11 +54,11 @@ def fit(latents: np.ndarray, seed: int) -> Density:
     return Density(weights, mean + means * scale, covariances * np.outer(scale, scale))
 
 
-def calibrate(density: Density, valid: Mapping[str, np.ndarray], seed: int) -> float:
-    """The score below which a latent is refused, from valid latents (M, N) of each hand that were not fitted to.
+def calibrate(density: Density, valid: samples.Latents, seed: int) -> float:
+    """The score below which a latent is refused, from valid latents that were not fitted to.
 
-    Half way between what accepts 99.6 % of each hand's and what refuses 99.5 % of each kind of wrong latents; where
-    both cannot be had, what accepts.
+    Half way between what accepts 99.6 % of each hand's in each family of postures and what refuses 99.5 % of each kind
+    of wrong latents; where both cannot be had, what accepts.
     """
     rng, every = np.random.default_rng(seed), samples.pooled(valid)
     wrong = [make(every, rng) for make in (samples.shifted, samples.noise, samples.turned)]

@@ -51,7 +51,7 @@ ASIDE_SHARE = 1 / 3
 NOISE, NEAR_NOISE = (0.02, 0.08), 0.1  # of half a joint's range
 PINCH_KEEP, MOST_CANDIDATES, FEWEST_CANDIDATES = 0.01, 200_000, 20_000  # of uniform postures
 RETARGET = RetargetSettings(emphasis=4.0)
-_VERSION = 1  # of the families; another one makes cached postures stale
+_VERSION = 2  # of the families; another one makes cached postures stale
 
 Postures = dict[str, dict[str, np.ndarray]]
 
@@ -66,17 +66,28 @@ def draw(human: Embodiment, robots: Sequence[Embodiment], count: int, seed: int,
         seed: Of all random numbers.
         cache: Folder for what took long to compute; None keeps nothing.
     """
-    shapes = {f"{family}/{robot.name}": (count, len(robot.joints)) for robot in robots for family in of(robot)}
-    path = None if cache is None else cache / f"families-{_key(human, robots, count, seed)}.safetensors"
-    found = None if path is None else array_cache.load(path, shapes)
-    if found is None:
-        found = _compute(human, robots, count, seed)
-        if path is not None:
-            array_cache.save(path, found)
+    found = {} if cache is None else _kept(human, robots, count, seed, cache)
+    missing = [robot for robot in robots if f"uniform/{robot.name}" not in found]
+    if missing:
+        computed = _compute(human, missing, count, seed)
+        for robot in missing:
+            own = {f"{family}/{robot.name}": computed[f"{family}/{robot.name}"] for family in of(robot)}
+            found |= own
+            if cache is not None:
+                array_cache.save(_path(human, robot, count, seed, cache), own)
     return {
         family: {robot.name: found[f"{family}/{robot.name}"] for robot in robots if family in of(robot)}
         for family in ALL
     }
+
+
+def _kept(human: Embodiment, robots: Sequence[Embodiment], count: int, seed: int, cache: Path) -> dict[str, np.ndarray]:
+    """What the cache holds, by family/robot."""
+    found: dict[str, np.ndarray] = {}
+    for robot in robots:
+        shapes = {f"{family}/{robot.name}": (count, len(robot.joints)) for family in of(robot)}
+        found |= array_cache.load(_path(human, robot, count, seed, cache), shapes) or {}
+    return found
 
 
 def of(robot: Embodiment) -> tuple[str, ...]:
@@ -173,13 +184,13 @@ def _ownership(hand: Embodiment) -> np.ndarray:
     return owned / owned.sum(0)
 
 
-def _key(human: Embodiment, robots: Sequence[Embodiment], count: int, seed: int) -> str:
-    """A hash of all that the postures depend on."""
+def _path(human: Embodiment, robot: Embodiment, count: int, seed: int, cache: Path) -> Path:
+    """The file of a robot's postures, named by a hash of all that they depend on."""
     digest = hashlib.sha256(f"{_VERSION} {count} {seed} {RETARGET.model_dump_json()}".encode())
-    for robot in (human, *robots):
-        digest.update(f"{robot.name} {robot.kind} {input_hash(robot)}".encode())
+    for part in (human, robot):
+        digest.update(f"{part.name} {part.kind} {input_hash(part)}".encode())
     digest.update(grasps.FILE.read_bytes())
-    return digest.hexdigest()[:20]
+    return cache / f"{robot.name}-{digest.hexdigest()[:20]}.safetensors"
 
 
 _MADE: dict[str, Callable[[Embodiment, int, np.random.Generator], np.ndarray]] = {

@@ -119,9 +119,20 @@ def _pinch(hand: Embodiment, count: int, rng: np.random.Generator) -> np.ndarray
     chosen = np.zeros((count, 4))
     for row, kind in enumerate(rng.choice(len(PINCHES), size=count, p=PINCH_SHARES)):
         chosen[row, [finger - 1 for finger in PINCHES[kind]]] = 1.0
-    near = np.abs(rng.normal(size=count)) * 0.004
+    near = _near(count, rng)
     gap = np.where(rng.random(count) < 0.5, near, rng.uniform(0, 0.06, size=count))
     return close(hand, start, chosen, gap)
+
+
+def pinches_of_each_finger(hand: Embodiment, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Joints (count, n) of closed pinches, a quarter with each finger alone."""
+    chosen = np.eye(4)[np.arange(count) % 4]
+    return close(hand, _free(hand, count, rng), chosen, _near(count, rng))
+
+
+def _near(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Gaps (count,) in m of closed pinches."""
+    return np.abs(rng.normal(size=count)) * 0.004
 
 
 def close(hand: Embodiment, start: np.ndarray, chosen: np.ndarray, gap: np.ndarray) -> np.ndarray:

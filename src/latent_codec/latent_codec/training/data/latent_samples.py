@@ -2,56 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
+import embodiments
 from embodiments import Embodiment
-from latent_codec.training.data import poses
+from latent_codec.training.data import families
 
 Encode = Callable[[str, np.ndarray], np.ndarray]
+Latents = dict[tuple[str, str], np.ndarray]  # (M, N) by hand and family of postures
 
-PINCH_KEEP, PINCH_NOISE = 0.02, 0.05
 NOISE = (0.0, 0.05, 0.1)  # standard deviations: as encoded, as in training, with a policy's error
-NEAR_SHARE = 0.3  # of a motion from pose to pose, which takes a second: poses .3 s apart
+NEAR_SHARE = 0.3  # of a motion from posture to posture, which takes a second: postures .3 s apart
 SHIFT, WIDE = 6.0, 4.0  # standard deviations of what must be refused
 
 
-def hand_poses(hand: Embodiment, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Joints (count, n): two fifths random, two fifths pinches, one fifth blends of the postures."""
-    part = 2 * count // 5
-    pinches = poses.pinches(hand, 2 * count, PINCH_KEEP, rng)
-    return np.concatenate(
-        [
-            poses.uniform(hand, part, rng),
-            poses.jittered(hand, pinches, PINCH_NOISE, part, rng),
-            poses.blend(hand, poses.simplex_weights(count - 2 * part, rng)),
-        ]
-    )
+def valid(encode: Encode, robots: Sequence[Embodiment], count: int, seed: int, cache: Path | None = None) -> Latents:
+    """Latents that a policy may send, about `count` a hand: its postures of all families, encoded.
 
-
-def valid(encode: Encode, robots: Sequence[Embodiment], count: int, seed: int) -> dict[str, np.ndarray]:
-    """Latents (count, N) by hand that a policy may send: poses of that hand, encoded.
-
-    Half of them are on the straight line between the latents of two poses of a motion .3 s apart, where one chunk
+    Half of them are on the straight line between the latents of two postures of a motion .3 s apart, where one chunk
     hands over to the next. A third each is exact, has the noise of the training, has the error of a policy.
+    `cache`: folder of the postures.
     """
-    rng = np.random.default_rng(seed)
-    clean = {hand.name: _with_blends(encode, hand, count, rng) for hand in robots}
-    deviation = np.concatenate(list(clean.values())).std(0)
-    noise = {name: rng.choice(NOISE, size=(count, 1)) * rng.standard_normal(z.shape) for name, z in clean.items()}
-    return {name: latents + deviation * noise[name] for name, latents in clean.items()}
+    rng, drawn = np.random.default_rng(seed), _postures(robots, count, seed, cache)
+    clean = {key: _with_blends(encode, key[0], joints, rng) for key, joints in drawn.items()}
+    deviation = pooled(clean).std(0)
+    for key, latents in clean.items():
+        noise = rng.choice(NOISE, size=(len(latents), 1)) * rng.standard_normal(latents.shape)
+        clean[key] = latents + deviation * noise
+    return clean
 
 
-def _with_blends(encode: Encode, hand: Embodiment, count: int, rng: np.random.Generator) -> np.ndarray:
-    joints = hand_poses(hand, count, rng)
+def encoded(encode: Encode, robots: Sequence[Embodiment], count: int, seed: int) -> Latents:
+    """The latents of about `count` postures a hand, as they are."""
+    return {key: encode(key[0], joints) for key, joints in _postures(robots, count, seed).items()}
+
+
+def _postures(
+    robots: Sequence[Embodiment], count: int, seed: int, cache: Path | None = None
+) -> dict[tuple[str, str], np.ndarray]:
+    """Joints (M, n) by hand and family, the same number of each family of a hand."""
+    human, found = embodiments.load("human"), {}
+    for kinds in sorted({families.of(robot) for robot in robots}):
+        alike = [robot for robot in robots if families.of(robot) == kinds]
+        drawn = families.draw(human, alike, max(1, count // len(kinds)), seed, cache)
+        found |= {(name, family): joints for family, by_hand in drawn.items() for name, joints in by_hand.items()}
+    return {(robot.name, family): found[robot.name, family] for robot in robots for family in families.of(robot)}
+
+
+def _with_blends(encode: Encode, hand: str, joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     ahead = joints + NEAR_SHARE * (rng.permutation(joints) - joints)
-    share = rng.uniform(size=(count, 1)) * (rng.random((count, 1)) < 0.5)
-    start = encode(hand.name, joints)
-    return start + share * (encode(hand.name, ahead) - start)
+    share = rng.uniform(size=(len(joints), 1)) * (rng.random((len(joints), 1)) < 0.5)
+    start = encode(hand, joints)
+    return start + share * (encode(hand, ahead) - start)
 
 
-def pooled(latents: Mapping[str, np.ndarray]) -> np.ndarray:
+def pooled(latents: Latents) -> np.ndarray:
     """All latents of all hands (M, N)."""
     return np.concatenate(list(latents.values()))
 

@@ -7,7 +7,7 @@ YAML file that names it; see docs/how_to/add_a_recipe.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -45,4 +45,15 @@ class Recipe(Protocol):
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The loss of this step and its named parts, all scalars."""
+        ...
+
+
+@runtime_checkable
+class HasDecoders(Protocol):
+    """A recipe with a second stage, in which the decoders are trained alone."""
+
+    DecoderSettings: ClassVar[type[Any]]
+
+    def decoders(self, config: TrainingConfig, settings: Any) -> Recipe:
+        """The recipe of the second stage, on the trained encoders."""
         ...

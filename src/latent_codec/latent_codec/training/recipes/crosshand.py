@@ -4,12 +4,14 @@ Terms, in the grasp frame and through differentiable kinematics:
 
 - `reconstruction`; `statistics`: unit variance of the latent, on which noise must not matter;
 - `distance`, `direction`: of thumb-to-finger vectors across hands (after L2 of XL-VLA, arXiv 2603.10158), robust;
+- `shape`: of fingers that are nearly open or in the fist, each hand in its own proportions instead;
 - `distill`: a latent decodes to the best that the target hand can do for the pose, found by direct optimisation. That
   can always be met, so what no hand can do does not compete with what it can;
 - `cycle`, `align`: a decoded pose, and the best of another hand, encode to the latent of the pose that they stand for,
   as far as the hand could do it; `contrast`: nearer to it than to those of others (after LAD, arXiv 2506.14608);
 - `moments`: latents of all hands' versions of the same poses have the same mean and covariance;
-- `smoothness`: fingertips move without jerk along straight lines in the latent space;
+- `smoothness`: fingertips move without jerk along straight lines in the latent space; `driven`: and while a gripper
+  closes that drives them;
 - `anchor_latent`, `anchor_joints`: every hand closed by the same share, from open over pregrasp to grasp, shares one
   latent and decodes to the others.
 """
@@ -27,10 +29,22 @@ from torch import Tensor, nn
 from embodiments import Embodiment
 from latent_codec.training import crosshand_terms as terms
 from latent_codec.training import losses
+from latent_codec.training.across import Across, Pairs
 from latent_codec.training.config import Strict, TrainingConfig
-from latent_codec.training.crosshand_terms import Pairs, Settings
-from latent_codec.training.data.pools import Anchors, MatchedPoses, Pools, PoolSettings, latent_spread, weighted_mean
+from latent_codec.training.crosshand_terms import Settings
+from latent_codec.training.data.pools import (
+    CLOSER,
+    Anchors,
+    MatchedPoses,
+    Pools,
+    PoolSettings,
+    human_pinches,
+    latent_spread,
+    of_all_families,
+    weighted_mean,
+)
 from latent_codec.training.model import Space
+from latent_codec.training.recipes.decoders import Decoders, DecoderSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +65,9 @@ class Crosshand(nn.Module):
     """See the module. Batches and noise of step k come from random numbers of (seed, k) alone."""
 
     real: Tensor
-    gripper: Tensor
 
     Settings: ClassVar[type[Strict]] = Settings
+    DecoderSettings: ClassVar[type[Strict]] = DecoderSettings
 
     def __init__(self, hands: Sequence[Embodiment], config: TrainingConfig, settings: Settings) -> None:
         super().__init__()
@@ -63,15 +77,16 @@ class Crosshand(nn.Module):
         self.space = Space(hands, config.latent_dim, s.encoder, s.decoder)
         self.group = self.space.group
         self.hands = self.group.of_kind("hand", "human") or list(range(len(hands)))
+        self.grippers = torch.tensor(self.group.of_kind("gripper"), dtype=torch.long)
         self.anchors = Anchors(hands, self.group, s.anchors)
-        pool_settings = PoolSettings(s.pool, s.pinch_keep, s.pinch_noise, s.near_noise)
-        self.pools = Pools(hands, self.group, pool_settings, np.random.default_rng(config.seed))
-        count = s.matched if len(self.hands) > 1 else 0
-        self.matched = MatchedPoses(self.group, self.hands, count, config.seed)
+        self.across = Across(self.group, self.group, s.direct, s.gripper_share)
+        self.pools = Pools(hands, self.group, PoolSettings(s.pool, s.families, s.noise), config.seed)
+        several = self.hands if len(self.hands) > 1 and s.matched else []
+        wanted = of_all_families(self.pools, several, s.matched, config.seed)
+        self.matched = MatchedPoses(self.group, self.hands, wanted, config.seed)
         real = torch.zeros(len(hands))
         real[self.hands] = 1
         self.register_buffer("real", real, persistent=False)
-        self.register_buffer("gripper", torch.tensor([k == "gripper" for k in self.group.kinds]), persistent=False)
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Loss and parts of one step."""
@@ -93,7 +108,16 @@ class Crosshand(nn.Module):
             **self._matched_terms(rng),
             "smoothness": s.smoothness * terms.squared_jerk(self.space, latents.detach().flatten(0, 1), s.lines, rng),
         }
+        if len(self.grippers):
+            parts["driven"] = s.driven * terms.driven_jerk(self.space, self.grippers, s.driven_lines, rng)
         return torch.stack(list(parts.values())).sum(), parts
+
+    def decoders(self, config: TrainingConfig, settings: DecoderSettings) -> Decoders:
+        """What trains the decoders further, alone. Replaces them."""
+        wanted = human_pinches(self.group, settings.pinches, config.seed) if len(self.hands) > 1 else {}
+        pinches = MatchedPoses(self.group, self.hands, wanted, config.seed, CLOSER)
+        common = (self.space, self.pools, self.anchors, self.matched, pinches, self.across)
+        return Decoders(*common, self.settings, settings, config.seed)
 
     def _sources(self, rng: np.random.Generator) -> Tensor:
         """(H, S) rows of the hands whose latents each decoder gets: its own, then others in random order."""
@@ -111,7 +135,7 @@ class Crosshand(nn.Module):
         joints = joints.unflatten(1, given.shape[1:3])
         free = joints[:, :, :size]
         found = self.group.tips(free.flatten(1, 2)).unflatten(1, free.shape[1:3])
-        across = Pairs(tips[sources], found, self._common(sources), self._share(sources))
+        across = self.across.pairs(tips[sources], sources, found, torch.arange(len(sources))[:, None])
         return Decoded(sources, given[:, :, :size], free, across), joints[:, :, size:]
 
     def _sharing_terms(self, decoded: Decoded) -> dict[str, Tensor]:
@@ -136,19 +160,8 @@ class Crosshand(nn.Module):
         source, latents = everyone[match.source], everyone[rows]
         given = terms.noisy(source.expand(len(everyone), -1, -1), s.latent_noise, rng)
         decoded = self.group.tips(self.space.decode(given))[rows]
-        common = self._common(torch.full((len(everyone), 1), match.source))[rows, 0]
-        best = Pairs(match.tips[match.source], match.tips[rows], common, source.new_ones(1, 1))
+        best = self.matched.pairs(match, torch.tensor(rows))
         return {
             **terms.matched_terms(source, latents, decoded, best, s),
             "matched_moments": s.moments * losses.moment_gap(latents),
         }
-
-    def _common(self, sources: Tensor) -> Tensor:
-        """(H, S, 1, 4) of 0 and 1: fingers besides the thumb that a hand and those of `sources` (H, S) both have."""
-        mask = self.group.finger_mask[:, 1:]
-        return (mask[:, None] & mask[sources])[:, :, None].float()
-
-    def _share(self, sources: Tensor) -> Tensor:
-        """(H, S, 1): what a pair counts; its own share where one of the two is a gripper."""
-        mixed = self.gripper[:, None] | self.gripper[sources]
-        return torch.where(mixed, self.settings.gripper_share, self.settings.direct)[..., None]
