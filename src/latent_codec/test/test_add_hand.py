@@ -23,6 +23,7 @@ from latent_codec.codec import Codec, DecodeStatus
 from latent_codec.training import main
 from latent_codec.training.add_hand import add_hand, bundle
 from latent_codec.training.add_hand.added import AddedHand
+from latent_codec.training.add_hand.admissible import Admissible
 from latent_codec.training.add_hand.frozen import load_frozen
 from latent_codec.training.add_hand.place import Arguments, workplace
 from latent_codec.training.config import TrainingConfig
@@ -153,7 +154,7 @@ def test_training_lowers_the_loss_and_leaves_other_hands_unchanged(tiny):
     before = [value.clone() for value in frozen.space.parameters()]
     config = TrainingConfig(name="t", recipe="added", hands=("ability",), latent_dim=6, steps=40)
     settings = Settings.model_validate(TINY["settings"])
-    recipe = AddedHand(embodiments.load("ability"), robots, frozen, config, settings)
+    recipe = AddedHand(embodiments.load("ability"), [frozen], Admissible(Codec.load(tiny / "codec")), config, settings)
     optimizer = torch.optim.AdamW(recipe.space.parameters(), lr=3e-3)
     losses = []
     for step in range(40):

@@ -46,8 +46,8 @@ def test_each_side_has_its_own_networks(bundle, side, member):
 
 
 def test_a_space_without_left_networks_uses_those_of_the_right_hand(shipped):
-    codec = Codec.load(shipped, ["inspire"])
-    assert codec.member(embodiments.load("inspire", "left")) == "inspire"
+    codec = Codec.load(shipped, ["xhand"])
+    assert codec.member(embodiments.load("xhand", "left")) == "xhand"
 
 
 def test_a_hand_that_is_not_there_is_named(bundle):

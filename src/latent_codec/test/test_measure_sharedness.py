@@ -25,12 +25,12 @@ def latents_of(count=600, hands=4, size=6):
     return np.random.default_rng(0).normal(size=(hands, count, size))
 
 
-@pytest.mark.parametrize("kind", [probes.linear, probes.mlp])
+@pytest.mark.parametrize("kind", [probes.linear, probes.mlp, probes.large])
 def test_latents_that_are_alike_leave_a_probe_at_chance(kind):
     assert probe(kind, latents_of()) == pytest.approx(0.25, abs=0.06)
 
 
-@pytest.mark.parametrize("kind", [probes.linear, probes.mlp])
+@pytest.mark.parametrize("kind", [probes.linear, probes.mlp, probes.large])
 def test_a_shifted_latent_names_its_hand(kind):
     latents = latents_of() + 8 * np.arange(4)[:, None, None]
     assert probe(kind, latents) > 0.99
@@ -48,7 +48,7 @@ def test_the_linear_probe_has_converged():
     rng = np.random.default_rng(0)
     x, labels = rng.normal(size=(400, 3)), rng.integers(3, size=400)
     x[labels == 1, 0] += 1
-    assert np.array_equal(probes.linear(x, labels, 3)(x), probes.linear(x[::-1], labels[::-1], 3)(x))
+    assert np.array_equal(probes.linear(x, labels)(x), probes.linear(x[::-1], labels[::-1])(x))
 
 
 def test_one_latent_for_both_hands_is_consistent_on_every_path():
@@ -91,6 +91,6 @@ def test_rank_correlation_shares_the_ranks_of_ties():
     assert sharedness.spearman(np.array([1.0, 2, 3]), np.array([5.0, 5, 5])) == 0
 
 
-def test_the_shipped_grippers_open_with_thumb_and_index(shipped):
+def test_the_shipped_grippers_open_with_thumb_and_nearest_finger(shipped):
     encoded = encode(CodecSpace(Codec.load(shipped, ("xhand", "xarm_gripper"))), 300)
     assert sharedness.opening(encoded, "xhand", "xarm_gripper")["opening_correlation"] > 0.9

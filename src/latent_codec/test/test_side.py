@@ -38,7 +38,7 @@ def test_the_state_is_the_grasp_frame_in_the_station_and_the_latent(side, codec)
     state = side.latent_state(arm[0], hand[0])
     assert state.shape == (len(side.axes),)
     np.testing.assert_allclose(state[:3], side.ik.forward(arm[0])[:3, 3])
-    np.testing.assert_allclose(state[9:], codec.encode("inspire", hand)[0])
+    np.testing.assert_allclose(state[9:], codec.encode(codec.member(side.hand), hand)[0])
 
 
 def test_a_recording_gives_the_same_states_as_its_samples(side):
@@ -104,7 +104,9 @@ def test_one_latent_outside_refuses_the_chunk_and_names_the_point(side, codec):
     chunk[2, 12] += 6.0
     arm_q, hand_q, status = side.decode_chunk(chunk, START)
     assert status.code is ChunkCode.OUTSIDE and np.isnan(arm_q).all() and np.isnan(hand_q).all()
-    assert status.detail == str(codec.verdict("inspire", chunk[:, 9:])) and status.detail.startswith("point 2, score -")
+    assert status.detail == str(codec.verdict(codec.member(side.hand), chunk[:, 9:])) and status.detail.startswith(
+        "point 2, score -"
+    )
     assert str(status).startswith("latent_outside: point 2")
 
 

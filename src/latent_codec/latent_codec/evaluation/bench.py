@@ -1,8 +1,9 @@
 """`./ws bench codec [--recipe NAME ...] [--hands HAND ...] [--json FILE]`: quality and speed of codec bundles.
 
 Writes `{"recipes": {NAME: {"mean": {METRIC: value}, "hands": {HAND: {...}}, "pairs": {"s>t": {...}}}}, "oracle": {...},
-"postures": {NAME: {HAND: {FAMILY: {...}}}}, "speed": {NAME: {HAND: {...}}}, "admissibility": {NAME: {HAND: {...}}}}`;
-what the metrics mean stands in `table5`, `sharedness`, `postures` and `admissibility`.
+"postures": {NAME: {HAND: {FAMILY: {...}}}}, "meaning": {NAME: {HAND: {...}}}, "speed": {NAME: {HAND: {...}}},
+"admissibility": {NAME: {HAND: {...}}}}`; what the metrics mean stands in `table5`, `sharedness`, `postures`, `meaning`
+and `admissibility`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from contracts.files import write_atomic
 from contracts.progress import track
 from latent_codec.codec import Codec
 from latent_codec.evaluation import admissibility, postures
+from latent_codec.evaluation import meaning as meanings
 from latent_codec.evaluation.measure import COUNT, measure_space, oracle_report, pairs_to_solve
 from latent_codec.evaluation.oracle import Oracle
 from latent_codec.evaluation.places import PlaceError, bundles
@@ -103,6 +105,7 @@ def run(
         "recipes": {name: measure_space(space, poses, SEED, oracle) for name, space in spaces.items()},
         "oracle": {} if oracle is None else oracle_report(spaces.values(), poses, oracle),
         "postures": {name: postures.by_family(codec, poses, cache) for name, codec in codecs.items()},
+        "meaning": {name: meanings.meaning(codec) for name, codec in codecs.items()},
         "speed": {name: {hand: decode_speed(codec, hand) for hand in codec.hands} for name, codec in codecs.items()},
         "admissibility": {name: admissibility.rates(codec, _another(codecs, name)) for name, codec in codecs.items()},
     }
@@ -139,6 +142,8 @@ def show(console: Console, codecs: Mapping[str, Codec], report: Mapping) -> None
         console.print(table)
     for name, codec in codecs.items():
         console.print(postures.table(name, report["postures"][name]))
+        if report["meaning"][name]:
+            console.print(meanings.table(name, report["meaning"][name]))
         console.print(hand_table(f"{name}: {codec.latent_space}", recipes[name]["hands"], report["speed"][name]))
         console.print(
             admissibility.table(report["admissibility"][name], f"{name}: what the decoders accept and refuse")

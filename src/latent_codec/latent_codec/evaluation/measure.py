@@ -79,9 +79,10 @@ def oracle_row(best: Best) -> Row:
 
 def _probes(encoded: Encoded, bests: Bests) -> Row:
     hands = encoded.hands
-    if not bests or len(hands) < 2:
+    if len(hands) < 2:
         return {}
-    return sharedness.probe_accuracies(match(encoded, bests, hands), encoded.seed)
+    unmatched = sharedness.unmatched_accuracy(np.stack([encoded.latents[hand] for hand in hands]), encoded.seed)
+    return unmatched | (sharedness.probe_accuracies(match(encoded, bests, hands), encoded.seed) if bests else {})
 
 
 def _means(encoded: Encoded, hands: Mapping[str, Row], pairs: Mapping[tuple[str, str], Row]) -> Row:

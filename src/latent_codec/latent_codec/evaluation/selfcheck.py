@@ -2,7 +2,8 @@
 
 Untrained networks squeeze all poses into nearly one. Errors are large then, but what looks at smoothness alone is
 small: such columns mean something only beside the others, and they are expected to rise with training. Continuity
-relative to the latent's own spread cannot tell: untrained networks may pass noise on just as trained ones do.
+cannot tell at all, whether relative to the latent's own spread or not: untrained networks may pass noise on just as
+trained ones do.
 """
 
 from __future__ import annotations
@@ -98,12 +99,18 @@ MOVES: dict[str, Move] = {
     "reach_distance_mm": "falls",
     "excess_random_direction_deg": "falls",
     "excess_random_distance_mm": "falls",
-    "continuity_joint_rad": "differs",
-    "continuity_tip_mm": "differs",
     "tip_acceleration_mm": "differs",
     "tip_jerk_mm": "differs",
     "gripper_opening_correlation": "rises",
+    "probe_linear": "falls",
+    "reencoding_std": "falls",
+    "reencoding_reachable_std": "falls",
+    "retrieval_top1": "rises",
+    "retrieval_reachable_top1": "rises",
+    "recall_top1": "rises",
+    "recall_reachable_top1": "rises",
 }
+CANNOT_TELL = ("continuity_joint_rad", "continuity_tip_mm")
 MARGIN = 0.1
 
 

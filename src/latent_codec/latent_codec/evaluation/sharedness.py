@@ -2,14 +2,17 @@
 
 - `probe_linear`, `probe_mlp`: share of hands that a classifier names from z, on matched poses it has not seen (a fifth
   of the poses; no pose is in both parts). `*_reachable`: on the poses that every hand matches within 2 degrees and
-  2 mm; where a hand cannot do the pose, what it does instead tells which hand it is. Chance is 1 / number of hands.
+  2 mm; where a hand cannot do the pose, what it does instead tells which hand it is. `probe_large`: the same of a
+  larger network, which sees more poses. `probe_linear_unmatched`: on random poses of each hand, which differ by what
+  hands can do. Chance is 1 / number of hands.
 - `path_direction_deg`, `path_distance_mm`: D_u(E_t(D_t(z))) against D_u(z), z = E_s(q), over triples of hands.
 - `reencoding_std`: RMS of E_t(D_t(z)) - z per dimension, in the latent's RMS standard deviations;
   `reencoding_reachable_std`: over the poses whose every finger the target can match.
 - `retrieval_top1`: of 1000 matched poses, the share whose nearest latent of the other hand is that of the same pose;
   `retrieval_reachable_top1`: for the queries that the hand can match.
 - `recall_top1`, `recall_reachable_top1`: the same for 1000 poses that the other hand decoded and encoded again.
-- `opening_correlation`: Spearman's rank correlation of a gripper's opening with the source's thumb-index distance.
+- `opening_correlation`: Spearman's rank correlation of a gripper's opening with the source's distance from the
+  thumb to the nearest finger.
 """
 
 from __future__ import annotations
@@ -68,6 +71,7 @@ def _of(encoded: Encoded, bests: Bests, source: str, hand: str) -> tuple[np.ndar
 
 GALLERY = 1000
 PROBE_LATENTS = 16000
+LARGE_LATENTS = 80000
 TEST_SHARE = 0.2
 FEWEST = 100
 
@@ -77,12 +81,24 @@ def probe_accuracies(matched: Matched, seed: int) -> dict[str, float]:
     rows = poses.generator(seed, "probe").permutation(matched.latents.shape[1])
     result = {}
     for suffix, chosen in (("", rows), ("_reachable", rows[matched.reachable[:, rows].all(axis=0)])):
-        chosen = chosen[: PROBE_LATENTS // len(matched.hands)]
-        cut = round(TEST_SHARE * len(chosen))
-        if len(chosen) >= FEWEST:
-            for name, probe in (("linear", probes.linear), ("mlp", probes.mlp)):
-                result[f"probe_{name}{suffix}"] = probes.accuracy(probe, matched.latents, chosen[cut:], chosen[:cut])
-    return result
+        for name, probe in (("linear", probes.linear), ("mlp", probes.mlp)):
+            result[f"probe_{name}{suffix}"] = _accuracy(probe, matched.latents, chosen, PROBE_LATENTS)
+    result["probe_large"] = _accuracy(probes.large, matched.latents, rows, LARGE_LATENTS)
+    return {name: value for name, value in result.items() if value is not None}
+
+
+def unmatched_accuracy(latents: np.ndarray, seed: int) -> dict[str, float]:
+    """What the linear probe reaches on latents (H, M, N) of random poses of each hand."""
+    rows = poses.generator(seed, "probe").permutation(latents.shape[1])
+    found = _accuracy(probes.linear, latents, rows, PROBE_LATENTS)
+    return {} if found is None else {"probe_linear_unmatched": found}
+
+
+def _accuracy(probe: probes.Probe, latents: np.ndarray, rows: np.ndarray, most: int) -> float | None:
+    """On some of the poses `rows`, `most` latents in all; None where there are fewer than 100 poses."""
+    chosen = rows[: most // len(latents)]
+    cut = round(TEST_SHARE * len(chosen))
+    return probes.accuracy(probe, latents, chosen[cut:], chosen[:cut]) if len(chosen) >= FEWEST else None
 
 
 def path(encoded: Encoded, source: str, target: str) -> dict[str, float]:
@@ -135,9 +151,9 @@ def _mean_or_nan(values: np.ndarray) -> float:
 
 
 def opening(encoded: Encoded, source: str, gripper: str) -> dict[str, float]:
-    """How a gripper's opening, thumb to index, follows that of the source hand."""
+    """How a gripper's opening follows the distance of the source's thumb from its nearest finger."""
     widths = [
-        np.linalg.norm(thumb_vectors(encoded.hand(name), joints, ("index",))[:, 0], axis=-1)
+        np.linalg.norm(thumb_vectors(encoded.hand(name), joints, tuple(encoded.hand(name).tips)[1:]), axis=-1).min(1)
         for name, joints in ((source, encoded.sets[source].joints), (gripper, encoded.across(source, gripper)))
     ]
     return {"opening_correlation": spearman(*widths)}

@@ -12,6 +12,8 @@ Row = Mapping[str, float]
 SHARED = {
     "probe_linear": "linear probe",
     "probe_mlp": "MLP probe",
+    "probe_large": "large probe",
+    "probe_linear_unmatched": "linear, unmatched",
     "reencoding_std": "re-encoding std",
     "reencoding_reachable_std": "reachable",
     "retrieval_top1": "retrieval",
