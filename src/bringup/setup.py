@@ -28,6 +28,7 @@ setup(
             "replay = bringup.replay:main",
             "release = bringup.release:main",
             "stop = bringup.stop:main",
+            "zoo = bringup.zoo:main",
             "lifecycle_manager = bringup.lifecycle_manager:main",
             "robot_state_publisher = bringup.robot_state_publisher:main",
         ],
