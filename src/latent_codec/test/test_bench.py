@@ -37,13 +37,13 @@ def test_the_file_has_the_figures_of_the_bundle(shipped, codec, tmp_path, capsys
     (name, found), *_ = report["recipes"].items()
     assert codec.latent_space.startswith(name) and name in printed
     assert all(found["mean"][column] > 0 for column in COLUMNS)
-    assert set(found["hands"]) == set(HANDS[1:]) and "inspire>xhand" in found["pairs"]
+    assert set(found["hands"]) == {*HANDS[1:], "inspire@left"} and "inspire>xhand" in found["pairs"]
     families = report["postures"][name]["xhand"]
     assert 0 < families["grasps"]["tip_error_mm"] < families["uniform"]["tip_error_mm"]
     assert set(report["postures"][name]["xarm_gripper"]) == {"uniform", "postures"} and "open or closed" in printed
     times = report["speed"][name]["inspire"]
     admitted = report["admissibility"][name]["inspire"]
-    assert admitted["accepted"] > 0.99 and admitted["refused_shifted"] > 0.99
+    assert admitted["accepted"] > 0.99 and admitted["refused_shifted"] > 0.98  # of all hands: test_density
     assert 0 < times["p50_ms"] <= times["p99_ms"] <= times["max_ms"]
     assert report["bundles"][name]["latent_space"] == codec.latent_space
 

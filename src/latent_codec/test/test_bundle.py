@@ -35,7 +35,8 @@ def refusal(bundle: Path, hands=None) -> str:
 def test_the_shipped_bundle_loads_and_names_its_space(shipped):
     manifest = load_manifest(shipped, "codec")
     assert manifest.latent_space.startswith("crosshand_twelve@")
-    assert set(manifest.codec.hands) == {name for name in embodiments.names() if embodiments.load(name).kind != "arm"}
+    hands = {name for name in embodiments.names() if embodiments.load(name).kind != "arm"}
+    assert set(manifest.codec.hands) == hands | {"inspire@left", "dexh13@left"}
 
 
 def test_a_missing_directory_is_refused(tmp_path):

@@ -48,7 +48,8 @@ class Gallery:
         self.source = source or (PREFERRED_SOURCE if PREFERRED_SOURCE in codec.hands else codec.hands[0])
         if self.source not in codec.hands:
             raise film.GalleryError(f"source: found {self.source}, expected one of {', '.join(codec.hands)}")
-        robots = sorted((embodiments.load(name) for name in codec.hands), key=lambda hand: KINDS.index(hand.kind))
+        names = (name for name in codec.hands if "@" not in name)  # a left hand with networks of its own looks alike
+        robots = sorted(map(embodiments.load, names), key=lambda hand: KINDS.index(hand.kind))
         self.hands = tuple(robot.name for robot in robots)
         self.poses = dict(poses or source_poses(embodiments.load(self.source), seed))
         self.latents = {row: codec.encode(self.source, pose[None])[0] for row, pose in self.poses.items()}
