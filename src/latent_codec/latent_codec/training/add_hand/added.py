@@ -56,8 +56,7 @@ class AddedHand(nn.Module):
 
     Args:
         robot: The new hand.
-        frozen: The other hands in parts, of which each step takes the next: all at once would take half as long again
-            for a gradient that is hardly better.
+        frozen: The other hands in parts, of which each step takes the next: all in every step takes half as long again.
         admissible: What the other decoders accept.
         config: What the trainer takes, and the size and the seed.
         settings: Of the recipe.
