@@ -14,7 +14,7 @@ from latent_codec.training.data.pools import Anchors, Pools, PoolSettings
 from latent_codec.training.group import FixedTensors
 from latent_codec.training.model import Space
 
-POOL = 16384  # poses of each hand to draw from
+POOL = 4096  # poses of each hand and family to draw from: enough beside those of all other hands
 
 
 class Others(nn.Module):
