@@ -39,7 +39,6 @@ from latent_codec.evaluation import admissibility, postures
 from latent_codec.gallery.gallery import Gallery
 from latent_codec.gallery.offscreen import check_rendering
 from latent_codec.training.add_hand.add_hand import ERRORS, STEPS, add
-from latent_codec.training.add_hand.bundle import added_hands
 from latent_codec.training.add_hand.place import Arguments
 from latent_codec.training.data.pools import CACHE
 
@@ -202,14 +201,12 @@ def _added(work: Work, hand: Hand, state: Mapping[str, Any]) -> Row:
         tips = dict(tip(f"{finger}={link}") for finger, link in hand.tips.items())
         options = Options(frozen=dict.fromkeys(hand.freeze))
         asked = Arguments(hand.name, bundle, robots, folder / "work", work.urdf(hand), tips, options, work.steps)
-        manifest = add(asked, console, partial(check_grasp, anyway=True))
+        add(asked, console, partial(check_grasp, anyway=True))
     said = (folder / "log").read_text().splitlines()
-    figures = added_hands(manifest)[hand.name]
     codec = Codec.load(bundle)
     row: Row = {
         "found": said[: 1 + next(index for index, line in enumerate(said) if line.startswith("check: "))],
         "joints": len(codec.joints(hand.name)),
-        "seconds": figures["seconds"] if isinstance(figures, dict) else None,
         "families": postures.by_family(Codec.load(bundle, [hand.name]), POSTURES, CACHE)[hand.name],
     }
     row["admitted"], row["admits"] = admissibility.between(codec, hand.name, LATENTS, cache=CACHE)
@@ -221,18 +218,18 @@ def table(rows: Sequence[tuple[Hand, Row]]) -> Table:
     """One row a hand."""
     result = Table("hand")
     columns = ("joints", "own tips, mean mm", "worst family, mean / 95 % mm", "others admit %", "admits others %")
-    for column in (*columns, "cans placed, left", "right", "s to train"):
+    for column in (*columns, "cans placed, left", "right"):
         result.add_column(column, justify="right")
     for hand, row in rows:
         if "error" in row:
-            result.add_row(hand.title, f"refused: {row['error']}", *[""] * 7)
+            result.add_row(hand.title, f"refused: {row['error']}", *[""] * 6)
             continue
         worst = max(row["families"].values(), key=lambda family: family["tip_error_mm"])
         tips = f"{worst['tip_error_mm']:.1f} / {worst['tip_error_p95_mm']:.1f}"
         mean = np.mean([family["tip_error_mm"] for family in row["families"].values()])
         sides = [f"{row['placed'][side]} of {row['picks']}" if "placed" in row else "-" for side in ("left", "right")]
         shares = (f"{100 * row[key]:.1f}" for key in ("admitted", "admits"))
-        result.add_row(hand.title, str(row["joints"]), f"{mean:.1f}", tips, *shares, *sides, f"{row['seconds']:.0f}")
+        result.add_row(hand.title, str(row["joints"]), f"{mean:.1f}", tips, *shares, *sides)
     return result
 
 
