@@ -21,6 +21,9 @@ from embodiments.registry import Embodiment, load
 TIMESTEP_S = 0.002
 MAX_MESH_BYTES = 64 << 20
 HIDDEN = 3  # geom group that is not rendered: collision shapes of robots
+# Rolling friction between objects and fixed surfaces, m: 1.5 % of the can's radius, as of hard wheels. Without it a can
+# that is let go askew rolls round on its rim for ever (Euler's disk, github.com/google-deepmind/mujoco/issues/575).
+ROLLING_M = 0.0005
 ROBOT, OBJECT, FIXED = 1, 2, 4  # contact groups: a robot has contacts with objects and the table, not with itself
 
 
@@ -163,8 +166,8 @@ def contact(kind: int, touches: int) -> dict[str, object]:
     return {
         "contype": kind,
         "conaffinity": touches,
-        "condim": 4,
-        "friction": [1.0, 0.02, 0.0001],
+        "condim": 6 if kind == FIXED else 4,  # a contact has the larger one of its two geoms
+        "friction": [1.0, 0.02, ROLLING_M],
         "solref": [0.005, 1.0],
         "solimp": [0.95, 0.99, 0.001, 0.5, 2.0],
     }

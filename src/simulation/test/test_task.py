@@ -60,6 +60,16 @@ def test_a_can_held_above_the_tray_is_no_success(world):
     assert not world.task.succeeded(world, "left")
 
 
+def test_a_can_let_go_askew_does_not_roll_on_its_rim_for_ever(world):
+    tilt = np.radians(13)
+    joint = world.data.joint(world.task.can("left"))
+    lowest = world.task.can_radius_m * np.sin(tilt) + world.task.can_half_height_m * np.cos(tilt)
+    joint.qpos[:] = [*world.task.tray_centre("left")[:2], lowest + 0.002, np.cos(tilt / 2), np.sin(tilt / 2), 0, 0]
+    joint.qvel[:] = [0.1, 0.1, 0, -1.5, 2, 0.4]
+    world.step(round(4.0 / world.model.opt.timestep))
+    assert world.task.succeeded(world, "left")
+
+
 def test_a_closed_hand_is_no_success(world):
     put_can(world, "left", in_tray(world, "left"))
     world.place("left/hand", world.sides["left"].hand.postures["grasp"])
