@@ -28,6 +28,7 @@ def quick(monkeypatch):
     monkeypatch.setitem(oracle.SETTINGS, "iterations", 4)
 
 
+@pytest.mark.graph
 def test_the_file_has_the_figures_of_the_bundle(shipped, codec, tmp_path, capsys):
     path = tmp_path / "out" / "codec.json"
     command = ["--bundle", str(shipped), *HANDS, "--poses", "40", "--no-oracle", "--json", str(path)]
@@ -48,6 +49,7 @@ def test_the_file_has_the_figures_of_the_bundle(shipped, codec, tmp_path, capsys
     assert report["bundles"][name]["latent_space"] == codec.latent_space
 
 
+@pytest.mark.graph
 def test_with_the_oracle_errors_are_read_against_it(shipped, tmp_path):
     pytest.importorskip("torch")
     path = tmp_path / "codec.json"

@@ -14,6 +14,8 @@ from latent_codec.codec import Codec
 from latent_codec.side import SideCodec
 from latent_codec.training.main import main
 
+pytestmark = pytest.mark.graph
+
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory) -> Path:

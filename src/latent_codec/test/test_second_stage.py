@@ -17,6 +17,7 @@ from latent_codec.training.main import build_recipe, main
 from latent_codec.training.recipes.decoders import DecoderSettings
 from latent_codec.training.trainer import Trainer
 
+pytestmark = pytest.mark.graph
 HANDS = ["inspire", "human", "xarm_gripper"]
 STAGE = {"steps": 8, "layout": {"widths": [32, 32]}, "own": 24, "others": 10, "matched": 8}
 

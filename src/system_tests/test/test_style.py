@@ -34,6 +34,7 @@ def test_python_is_formatted():
 
 
 @pytest.mark.skipif(shutil.which("basedpyright") is None, reason="basedpyright is not installed; ./ws test brings it")
+@pytest.mark.graph  # a process of half a minute
 def test_python_is_free_of_type_errors():
     run("basedpyright")
 
