@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from contracts import plugins
 from contracts.station import DEFAULT_STATION, station_with_hands
 from device_emulators.addresses import emulated_part, terminal
-from device_emulators.world.emulated import Emulators, link
+from device_emulators.world.emulated import Emulators, linked
 from hand_drivers.device import DeviceError, DeviceSettings
 from hand_drivers.devices import g1_robot
 from node_kit.testing import free_port
@@ -202,8 +203,17 @@ def test_two_stations_use_different_addresses():
 
 def test_terminals_are_not_linked_in_a_folder_of_another_user(tmp_path, monkeypatch):
     monkeypatch.setattr("os.getuid", lambda: tmp_path.stat().st_uid + 1)
-    with pytest.raises(PermissionError, match="belongs to another user"):
-        link(tmp_path / "left_hand", "/dev/pts/0")
+    with pytest.raises(PermissionError, match="belongs to another user"), linked(tmp_path / "left_hand", "/dev/pts/0"):
+        pass
+
+
+def test_nothing_is_left_of_the_links_once_both_hands_are_gone(tmp_path):
+    folder = tmp_path / "station"
+    with linked(folder / "left_hand", "/dev/pts/0"):
+        with linked(folder / "right_hand", "/dev/pts/1"):
+            assert os.readlink(folder / "right_hand") == "/dev/pts/1"
+        assert os.listdir(folder) == ["left_hand"]
+    assert not folder.exists()
 
 
 def until(condition, seconds: float = 10.0) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +81,7 @@ class Emulators:
     def _serve_terminal(self, side: str, hand: Embodiment, stack: contextlib.ExitStack) -> None:
         faults = self._faults(side, "hand")
         server = stack.enter_context(PtyServer(self._hand(f"{side}/hand", hand, faults), faults))
-        stack.callback(link(terminal(self._port, side), server.port).unlink, missing_ok=True)
+        stack.enter_context(linked(terminal(self._port, side), server.port))
 
     def _serve_unitree(self, sides: Mapping[str, Mounted], stack: contextlib.ExitStack) -> None:
         """Serve one robot with both arms, which share their faults, and both hands."""
@@ -124,11 +124,17 @@ class Emulators:
         return self.faults.setdefault(f"{side}/{part}", Faults())
 
 
-def link(path: Path, target: str) -> Path:
-    """Make `path` a link to `target`, in a folder that only this user can write; returns `path`."""
+@contextlib.contextmanager
+def linked(path: Path, target: str) -> Iterator[None]:
+    """While entered, `path` is a link to `target`, in a folder that only this user can write and that goes with it."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     if path.parent.stat().st_uid != os.getuid():
         raise PermissionError(f"{path.parent} belongs to another user")
     path.unlink(missing_ok=True)
     path.symlink_to(target)
-    return path
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the other side's link is still in it
+            path.parent.rmdir()
