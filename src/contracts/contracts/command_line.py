@@ -12,7 +12,12 @@ from typing import Any
 
 import typer
 
+from contracts.errors import FileError
+from contracts.plugins import PluginError
+from contracts.rendering import RenderError
+
 FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+ALWAYS = (FileError, PluginError, RenderError, OSError)  # errors of any command that are shown as one line
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer has no other public name for it
 
 
@@ -36,11 +41,11 @@ def run(
         arguments: The command line; None: that of the process.
         name: What help calls the program.
         lists: Options that take several values after one name, as in `--tips thumb=A index=B`.
-        errors: Exceptions of the command that are shown as one line; an OSError always is.
+        errors: Exceptions of the command that are shown as one line, besides `ALWAYS`.
         hint: What to do after an interruption, shown in one line; empty: the command handles it.
 
     Returns:
-        The exit status; 1 after one of `errors`, 2 for arguments that typer refuses, 130 after Ctrl-C, 143 after
+        The exit status; 1 after one of these errors, 2 for arguments that typer refuses, 130 after Ctrl-C, 143 after
         SIGTERM or SIGHUP.
     """
     app = typer.Typer(add_completion=False)
@@ -64,8 +69,8 @@ def _reporting(
     def reporting(*arguments: Any, **options: Any) -> int | None:
         try:
             return command(*arguments, **options)
-        except (*errors, OSError) as error:
-            print(f"error: {described(error)}", file=sys.stderr)
+        except (*ALWAYS, *errors) as error:
+            print(f"error: {' '.join(described(error).split())}", file=sys.stderr)
             return FAILED
         except KeyboardInterrupt as error:
             if not hint:

@@ -13,6 +13,9 @@ import pytest
 import typer
 
 from contracts.command_line import Terminated, run, spread
+from contracts.errors import FileError
+from contracts.plugins import PluginError
+from contracts.rendering import RenderError
 
 LISTS = ("--tips", "--freeze")
 
@@ -80,6 +83,17 @@ def test_an_expected_error_is_one_line_and_status_1(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == "error: robot.yaml\n"
     with pytest.raises(LookupError):
         run(broken, ["robot.yaml"], name="broken", errors=(ValueError,))
+
+
+@pytest.mark.parametrize(
+    "error", [FileError("a.yaml", "b", "1", "2"), RenderError("EGL: found nothing"), PluginError("acme: found 'x'")]
+)
+def test_an_error_of_any_command_is_one_line_unasked(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> None:
+        raise error
+
+    assert run(broken, [], name="broken") == 1
+    assert capsys.readouterr().err == f"error: {error}\n"
 
 
 @pytest.fixture

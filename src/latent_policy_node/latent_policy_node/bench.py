@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -64,11 +63,7 @@ def run(
     markdown: Annotated[Path | None, typer.Option(help="write the table into this page")] = None,
 ) -> None:
     """Measure a policy bundle on this machine."""
-    try:
-        figures = measure(bundle, runs, threads)
-    except BundleError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+    figures = measure(bundle, runs, threads)
     table = Table("", "p50 ms", "p99 ms", "max ms", title=f"{bundle}, {figures['megabytes']} MB, {threads} thread(s)")
     for name in ("prepare_ms", "inference_ms"):
         table.add_row(name.removesuffix("_ms"), *(f"{figures[name][key]:.2f}" for key in ("p50", "p99", "max")))

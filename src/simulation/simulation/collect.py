@@ -187,6 +187,8 @@ def run(
     """Record scripted demonstrations; run again to resume, complete bags are kept."""
     batches = []
     for number, pair in enumerate(pairs.split(",") if pairs else pairs_of(station)):
+        if pair.count(":") != 1:
+            raise typer.BadParameter(f"--pairs: found {pair!r}, expected LEFT:RIGHT")
         left, _, right = pair.partition(":")
         described = station_with_hands(station, left, right, task)
         jobs = [Job(described, out, seed + 1000 * number, index, looks) for index in range(episodes)]

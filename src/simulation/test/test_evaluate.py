@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import make_world
 
+from contracts import command_line
 from contracts.bundle import BundleError
 from contracts.errors import FileError
 from contracts.station import DEFAULT_STATION, station_file
 from hand_drivers.status import State
+from simulation import collect
 from simulation.collect import pairs_of
 from simulation.evaluate import assemble, roll_out, wilson
 from simulation.rollout import Beat, WorldDevice
@@ -67,6 +69,21 @@ def test_hands_and_task_that_are_not_given_are_the_station_s():
 def test_demonstrations_are_made_with_the_station_s_hands():
     assert pairs_of("g1") == ["inspire:inspire"]
     assert pairs_of("dual_xarm7") == ["inspire:ability", "ability:inspire"]
+
+
+@pytest.mark.graph
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--station", "nope"], "station: found 'nope', expected a YAML file or one of"),
+        (["--pairs", "inspire"], "--pairs: found 'inspire', expected LEFT:RIGHT"),
+        (["--pairs", "nope:inspire", "--workers", "1"], "embodiment 'nope': name: found nope, expected one of"),
+    ],
+)
+def test_demonstrations_of_what_does_not_exist_are_refused(arguments, line, tmp_path, capsys):
+    assert command_line.run(collect.run, ["--out", str(tmp_path), *arguments], name="collect") in (1, 2)
+    (error,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("error: ")]
+    assert line in error
 
 
 def refusal(*arguments):

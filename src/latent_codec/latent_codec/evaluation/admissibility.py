@@ -99,7 +99,7 @@ def table(found: Rates, title: str | None = None) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status: 2 where a share is below 99 %, 1 for a bundle that cannot be read."""
-    return command_line.run(command, arguments, name="admissibility", errors=(BundleError,))
+    return command_line.run(command, arguments, name="admissibility")
 
 
 def command(

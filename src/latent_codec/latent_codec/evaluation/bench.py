@@ -20,7 +20,6 @@ from rich.console import Console
 import embodiments
 from contracts import command_line, results
 from contracts.bundle import bundle_sha256
-from contracts.errors import FileError
 from contracts.files import write_atomic
 from contracts.progress import track
 from latent_codec.codec import Codec
@@ -44,7 +43,7 @@ from latent_codec.training.data.inputs import changed_hands
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    lists, errors = ("--bundle", "--recipe", "--hands"), (FileError, PlaceError, SelfCheckError)
+    lists, errors = ("--bundle", "--recipe", "--hands"), (PlaceError, SelfCheckError)
     return command_line.run(command, arguments, name="bench codec", lists=lists, errors=errors)
 
 

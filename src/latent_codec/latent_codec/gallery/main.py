@@ -12,8 +12,6 @@ import typer
 
 import embodiments
 from contracts import command_line
-from contracts.errors import FileError
-from contracts.rendering import RenderError
 from latent_codec.codec import Codec
 from latent_codec.gallery import film
 from latent_codec.gallery.gallery import Gallery
@@ -31,7 +29,7 @@ class Straight(str, Enum):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(command, arguments, name="gallery", errors=(FileError, RenderError, film.GalleryError))
+    return command_line.run(command, arguments, name="gallery", errors=(film.GalleryError,))
 
 
 def command(

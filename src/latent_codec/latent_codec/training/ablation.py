@@ -21,7 +21,6 @@ from rich.table import Table
 
 import embodiments
 from contracts import command_line, results
-from contracts.errors import FileError
 from contracts.files import write_atomic
 from latent_codec.evaluation.space import LatentSpace, TorchSpace
 from latent_codec.training.config import ConfigError, TrainingConfig, load_config
@@ -42,7 +41,7 @@ HELD_OUT = 1_000_003  # added to the seed of the poses trained on
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return command_line.run(command, arguments, name="ablation", errors=(FileError, TrainingError), hint=CONTINUES)
+    return command_line.run(command, arguments, name="ablation", errors=(TrainingError,), hint=CONTINUES)
 
 
 def command(

@@ -21,7 +21,6 @@ from rich.table import Table
 
 from contracts import command_line
 from contracts.bundle import load_manifest
-from contracts.errors import FileError
 from contracts.files import write_atomic
 from contracts.manifest import MANIFEST_NAME
 from contracts.results import wide_console
@@ -44,7 +43,7 @@ ACROSS = (
     "reencoding_std",
     "reencoding_reachable_std",
 )
-ERRORS = (FileError, ExportError, TrainingError, OSError)
+ERRORS = (ExportError, TrainingError)
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def command(
 
 
 def prepare(path: Path, hand: str, root: Path, console: Console) -> tuple[Codec, Codec]:
-    """The space with all hands trained together and the one to which `hand` was added. Raises any of ERRORS."""
+    """The space with all hands trained together and the one to which `hand` was added. Raises FileError or one of ERRORS."""
     config = load_config(path)
     if hand not in config.hands:
         raise ConfigError(path, "hands", ", ".join(config.hands), f"{hand} among them")
