@@ -194,7 +194,11 @@ export_environment() {
 # Before anything else: what was inherited and is of no use is unset with a word, replaced with a word, or refused.
 own_environment() {
     local variable changed python
-    for variable in PYTHONHOME PYTHONOPTIMIZE PYTHONWARNINGS PIP_USER PIP_TARGET PIP_PREFIX; do
+    for variable in "${!PYTHON@}" PIP_USER PIP_TARGET PIP_PREFIX; do
+        case $variable=${!variable:-} in
+            PYTHONPATH=* | PYTHONUTF8=1 | PYTHONNOUSERSITE=* | PYTHONUNBUFFERED=* | PYTHONDONTWRITEBYTECODE=*) continue ;;
+            PYTHONPYCACHEPREFIX=* | PYTHONFAULTHANDLER=*) continue ;;
+        esac
         [[ -z ${!variable:-} ]] || say "$variable=${!variable} is not used"
         unset "$variable"
     done
@@ -398,11 +402,16 @@ main() {
         inspect | convert) prepare runtime; exec python -m "episodes.$command" "$@" ;;
         run) prepare runtime; run_executable "$@" ;;
         docs)
+            [[ $# -eq 0 ]] || die "./ws docs takes no argument; got '$*'"
             prepare runtime train dev
             python -m system_tests.reference
             exec mkdocs build --strict --config-file "$ROOT/mkdocs.yml" ;;
-        shell) prepare runtime; open_shell ;;
+        shell)
+            [[ $# -eq 0 ]] || die "./ws shell takes no argument; got '$*'"
+            prepare runtime
+            open_shell ;;
         setup)
+            [[ $# -le 1 ]] || die "./ws setup [runtime|train|dev|gpu]; got '$*'"
             case ${1:-runtime} in
                 runtime) prepare runtime ;;
                 train) prepare runtime train ;;

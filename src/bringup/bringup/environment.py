@@ -10,7 +10,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,7 +33,16 @@ WANTED = {
     # Texts are UTF-8, whatever the locale.
     "PYTHONUTF8": "1",
 }
-REQUIRED = {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}  # with another one nothing works
+# with another one nothing works
+REQUIRED = {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp", "RCL_ASSERT_RMW_ID_MATCHES": "rmw_fastrtps_cpp"}
+# whether it is to be refused, and what is expected
+UNSUPPORTED: dict[str, tuple[Callable[[str], bool], str]] = {
+    "ROS_DISCOVERY_SERVER": (bool, "nothing: nodes find each other by multicast, or by ROS_STATIC_PEERS"),
+    "ROS_SECURITY_ENABLE": (lambda value: value == "true", "nothing: no node here has an enclave"),
+} | dict.fromkeys(
+    ("RCUTILS_COLORIZED_OUTPUT", "RCUTILS_LOGGING_USE_STDOUT", "RCUTILS_LOGGING_BUFFERED_STREAM"),
+    (lambda value: value not in ("", "0", "1"), "0 or 1"),
+)
 RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
 MOST_DOMAIN = 232
 SHARED_MEMORY, LEAST_SHARED_BYTES = "/dev/shm", 30 << 20  # a demo takes 23
@@ -99,6 +108,9 @@ def refusal(graph: bool = True) -> str:
     reach = os.environ.get(DISCOVERY, "")
     if reach and reach not in RANGES:
         return f"{DISCOVERY}: found {reach[:40]!r}, expected one of {', '.join(RANGES)}"
+    for name, (refused, expected) in UNSUPPORTED.items():
+        if refused(found := os.environ.get(name, "")):
+            return f"{name}: found {found[:40]!r}, expected {expected}"
     home = environment().get("HOME")
     if home and not _writable(home):
         return f"HOME: found no folder that can be written, nor {home}; expected one"

@@ -19,6 +19,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         environment.PROFILE,
         *environment.WANTED,
         *environment.REQUIRED,
+        *environment.UNSUPPORTED,
         "ROS_DOMAIN_ID",
         "ROS_AUTOMATIC_DISCOVERY_RANGE",
         "ROS_STATIC_PEERS",
@@ -42,9 +43,11 @@ def test_variables_that_may_be_chosen_are_kept(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_value_that_nothing_works_with_is_replaced_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_cyclonedds_cpp")
-    assert environment.environment()["RMW_IMPLEMENTATION"] == "rmw_fastrtps_cpp"
-    assert environment.notes() == ["RMW_IMPLEMENTATION=rmw_cyclonedds_cpp is not used, but rmw_fastrtps_cpp"]
+    for name in ("RMW_IMPLEMENTATION", "RCL_ASSERT_RMW_ID_MATCHES"):
+        monkeypatch.setenv(name, "rmw_cyclonedds_cpp")
+        assert environment.environment()[name] == "rmw_fastrtps_cpp"
+        assert environment.notes() == [f"{name}=rmw_cyclonedds_cpp is not used, but rmw_fastrtps_cpp"]
+        monkeypatch.delenv(name)
 
 
 def test_a_profile_of_the_user_is_kept_and_named_under_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +75,25 @@ def test_a_static_peer_without_an_address_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("ROS_STATIC_PEERS", "127.0.0.1;no host")
     assert environment.refusal().startswith("ROS_STATIC_PEERS: found 'no host', expected addresses")
     monkeypatch.setenv("ROS_STATIC_PEERS", "127.0.0.1;::1;")
+    assert environment.refusal() == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("ROS_DISCOVERY_SERVER", "127.0.0.1:11811", ""),
+        ("ROS_SECURITY_ENABLE", "true", "false"),
+        ("RCUTILS_COLORIZED_OUTPUT", "yes", "1"),
+        ("RCUTILS_LOGGING_USE_STDOUT", "true", "0"),
+        ("RCUTILS_LOGGING_BUFFERED_STREAM", "2", "1"),
+    ],
+)
+def test_what_lets_no_node_start_or_be_found_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, kept: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert environment.refusal().startswith(f"{name}: found '{value}', expected ")
+    monkeypatch.setenv(name, kept)
     assert environment.refusal() == ""
 
 
