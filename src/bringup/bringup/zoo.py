@@ -29,7 +29,7 @@ from bringup.add_hand import check_grasp, placed, tip
 from contracts import command_line, results
 from contracts.bundle import bundle_sha256
 from contracts.errors import FileError, validate
-from contracts.files import read_bytes, read_mapping, write_atomic
+from contracts.files import read_bytes, read_json, read_mapping, write_atomic
 from contracts.progress import track
 from embodiments import registry
 from embodiments.urdf_import.importer import Options
@@ -171,7 +171,7 @@ def measure(work: Work, hand: Hand) -> Row:
     state = {"codec": bundle_sha256(work.codec), "urdf": hand.sha256, "tips": hand.tips, "freeze": list(hand.freeze)}
     state |= {"steps": work.steps}
     tried = {"policy": bundle_sha256(work.policy), "picks": work.picks} if work.picks else {}
-    before = json.loads(done.read_text()) if done.is_file() else {}
+    before = _kept(done)
     if before.get("state") == state | tried:
         return before["row"]
     try:
@@ -189,7 +189,7 @@ def _added(work: Work, hand: Hand, state: Mapping[str, Any]) -> Row:
     """Add a hand to a copy of the space, unless it is there, and measure it without the policy."""
     folder, bundle, robots = work.out / hand.name, work.bundle(hand), work.robots(hand)
     done = folder / "added.json"
-    before = json.loads(done.read_text()) if done.is_file() else {}
+    before = _kept(done)
     os.environ[registry.FOLDERS_VARIABLE] = str(robots)
     if before.get("state") == dict(state):
         return before["row"]
@@ -212,6 +212,20 @@ def _added(work: Work, hand: Hand, state: Mapping[str, Any]) -> Row:
     row["admitted"], row["admits"] = admissibility.between(codec, hand.name, LATENTS, cache=CACHE)
     write_atomic(done, json.dumps({"state": state, "row": row}, indent=2) + "\n")
     return row
+
+
+def _kept(done: Path) -> dict[str, Any]:
+    """What an earlier run wrote; nothing if there is none, or if it cannot be read, which is said."""
+    if not done.exists():
+        return {}
+    try:
+        found = read_json(done)
+        if isinstance(found, dict) and found.keys() >= {"state", "row"}:
+            return found
+        raise FileError(done, "", found, "the fields state and row")
+    except FileError as error:
+        print(f"measuring again: {error}", file=sys.stderr)
+        return {}
 
 
 def table(rows: Sequence[tuple[Hand, Row]]) -> Table:

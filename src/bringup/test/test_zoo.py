@@ -120,6 +120,17 @@ def test_a_hand_is_added_to_a_copy_measured_once_and_shown(work: zoo.Work, twin:
 
 
 @pytest.mark.graph
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"state": 1'])
+def test_a_damaged_file_of_figures_is_said_and_measured_again(
+    work: zoo.Work, twin: zoo.Hand, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = zoo.measure(work, twin)
+    (work.out / "twin" / "figures.json").write_text(content)
+    assert zoo.measure(work, twin) == row
+    assert capsys.readouterr().err.startswith("measuring again: ")
+
+
+@pytest.mark.graph
 def test_a_hand_that_cannot_be_added_has_its_reason(work: zoo.Work, twin: zoo.Hand) -> None:
     row = zoo.measure(work, twin.model_copy(update={"tips": {"thumb": "thumb_tip", "index": "nail"}}))
     assert list(row) == ["error"] and "nail" in row["error"]

@@ -86,7 +86,8 @@ def folders() -> tuple[Path, ...]:
 
 def names(kind: str | None = None) -> tuple[str, ...]:
     """Return the names of all known embodiments, or those of one kind ("arm", "hand", "gripper", "human")."""
-    files = sorted((p for folder in folders() for p in folder.glob("*.yaml")), key=lambda path: path.stem)
+    found = (path for folder in folders() for path in folder.glob("*.yaml") if path.is_file())
+    files = sorted(found, key=lambda path: path.stem)
     return tuple(dict.fromkeys(p.stem for p in files if kind is None or read(p).kind == kind))
 
 

@@ -1,6 +1,6 @@
 """Rewrites what URDFs may contain and not every library understands: locked joints, and mimics of mimics.
 
-A joint with equal limits becomes fixed at its limit. A joint that mimics another that itself mimics one follows the
+A joint with equal limits becomes fixed at its limit, and with it what mimics it or a fixed joint. A joint that mimics another that itself mimics one follows the
 actuated joint directly, with the rules multiplied out and its limits clipped to what the joints between can reach.
 """
 
@@ -73,7 +73,7 @@ def _rewrite(element: ElementTree.Element, joint: Joint, joints: Mapping[str, Jo
 
 
 def _rule(joint: Joint, joints: Mapping[str, Joint], source: str) -> tuple[Joint, float, float, float, float]:
-    """The first joint above that mimics none or is locked; multiplier, offset and limits in terms of its position."""
+    """The first joint above that mimics none or does not move; multiplier, offset and limits in terms of its position."""
     assert joint.mimic is not None
     multiplier, offset, lower, upper = joint.mimic.multiplier, joint.mimic.offset, joint.lower, joint.upper
     leader, passed = _leader(joint, joints, source), {joint.name}
@@ -91,9 +91,8 @@ def _rule(joint: Joint, joints: Mapping[str, Joint], source: str) -> tuple[Joint
 def _leader(joint: Joint, joints: Mapping[str, Joint], source: str) -> Joint:
     assert joint.mimic is not None
     leader = joints.get(joint.mimic.source)
-    if leader is None or leader.kind not in MOVING:
-        expected = "the name of a joint that moves"
-        raise EmbodimentError(source, f"joint {joint.name}.mimic", joint.mimic.source, expected)
+    if leader is None:
+        raise EmbodimentError(source, f"joint {joint.name}.mimic", joint.mimic.source, "the name of a joint")
     return leader
 
 

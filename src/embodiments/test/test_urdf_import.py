@@ -109,7 +109,7 @@ CHAIN = joint("1", "a", "b")
         (robot(joint("1", "a", "b", kind="planar"), links="a b"), "joint 1.type: found planar"),
         (
             robot(CHAIN, joint("2", "b", "c", inside=f'{LIMIT}<mimic joint="9"/>'), links="a b c"),
-            "joint 2.mimic: found 9, expected the name of a joint that moves",
+            "joint 2.mimic: found 9, expected the name of a joint",
         ),
         (
             robot(
@@ -195,6 +195,21 @@ def test_a_locked_joint_frozen_elsewhere_is_refused(tmp_path):
     text = robot(*FINGERS, links=LINKS).replace(LIMIT, '<limit lower="0.7" upper="0.7"/>', 1)
     with pytest.raises(EmbodimentError, match=r"freeze.i1: found 0.2, expected a position in \[0.7, 0.7\]"):
         read_source(written(tmp_path, text), TIPS, {"i1": 0.2})
+
+
+def test_a_joint_that_mimics_a_fixed_one_is_fixed_at_its_offset(tmp_path):
+    follow = '<axis xyz="-1 0 0"/>' + LIMIT + '<mimic joint="t1" multiplier="2" offset="0.3"/>'
+    texts = [joint("i2", "i_a", "i_b", inside=follow) if 'name="i2"' in text else text for text in FINGERS]
+    text = robot(*texts, links=LINKS).replace('name="t1" type="revolute"', 'name="t1" type="fixed"')
+    follower = next(found for found in read_source(written(tmp_path, text), TIPS).tree.joints if found.name == "i2")
+    assert follower.kind == "fixed"
+
+
+@pytest.mark.parametrize("kind", ["fixed", "floating", "planar"])
+def test_a_joint_that_can_only_be_fixed_is_taken_when_frozen(tmp_path, kind):
+    text = robot(*FINGERS, links=LINKS).replace('name="i1" type="revolute"', f'name="i1" type="{kind}"')
+    source = read_source(written(tmp_path, text), TIPS, {"i1": None})
+    assert "i1" not in source.actuated and len(source.actuated) == 5
 
 
 def test_a_chain_of_mimics_is_taken_in_as_followers_of_its_actuated_joint(tmp_path):
@@ -389,6 +404,16 @@ def test_a_folder_of_robots_that_is_none_is_refused(monkeypatch):
     monkeypatch.setenv(registry.FOLDERS_VARIABLE, os.devnull)
     with pytest.raises(EmbodimentError, match=r"^CROSSHAND_EMBODIMENTS: found /dev/null, expected a folder of robots"):
         embodiments.names()
+
+
+def test_what_is_no_file_in_a_folder_of_robots_is_no_robot(toy, tmp_path, monkeypatch):
+    write(toy, tmp_path)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nothing")
+    monkeypatch.setenv(registry.FOLDERS_VARIABLE, str(tmp_path))
+    assert "toy" in embodiments.names("hand") and not {"pipe", "gone"} & set(embodiments.names())
+    with pytest.raises(EmbodimentError, match="name: found pipe, expected one of"):
+        embodiments.load("pipe")
 
 
 def test_a_file_that_is_written_anew_is_read_anew(toy, tmp_path, monkeypatch):

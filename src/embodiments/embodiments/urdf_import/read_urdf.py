@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -55,7 +55,7 @@ def read_source(path: Path, tips: Tips, frozen: Mapping[str, float | None] | Non
     notes += _rename_world(robot)
     kinematics = ElementTree.Element("robot", {"name": robot.get("name") or path.stem})
     kinematics.extend([_link(element) for element in robot.findall("link")])
-    kinematics.extend([_joint(element, file, notes) for element in robot.findall("joint")])
+    kinematics.extend([_joint(element, file, notes, frozen or {}) for element in robot.findall("joint")])
     check_ranges(parse(ElementTree.tostring(kinematics, encoding="unicode"), file), "hand", file)
     _freeze(kinematics, frozen or {}, file)
     make_plain(kinematics, file)
@@ -97,14 +97,15 @@ def _link(element: ElementTree.Element) -> ElementTree.Element:
     return link
 
 
-def _joint(element: ElementTree.Element, file: str, notes: list[str]) -> ElementTree.Element:
+def _joint(element: ElementTree.Element, file: str, notes: list[str], frozen: Collection[str]) -> ElementTree.Element:
     """The kinematic part of a joint; one that turns without end gets the limits of one turn."""
     name, kind = element.get("name", ""), element.get("type", "")
     if kind in ("floating", "planar"):
-        raise EmbodimentError(file, f"joint {name}.type", kind, "revolute, continuous, prismatic or fixed")
-    joint = ElementTree.Element(
-        "joint", {key: value for key, value in element.attrib.items() if key in ("name", "type")}
-    )
+        if name not in frozen:
+            expected = "revolute, continuous, prismatic or fixed, which --freeze makes it"
+            raise EmbodimentError(file, f"joint {name}.type", kind, expected)
+        kind = "fixed"
+    joint = ElementTree.Element("joint", {"name": name, "type": kind})
     for tag in ("parent", "child", "origin", "axis", "limit", "mimic"):
         found = element.find(tag)
         if found is not None and not (kind == "fixed" and tag in ("axis", "limit", "mimic")):
@@ -122,6 +123,8 @@ def _freeze(kinematics: ElementTree.Element, frozen: Mapping[str, float | None],
     """Lock joints: with equal limits, they and what mimics them become fixed (see `urdf_plain`)."""
     elements = {element.get("name", ""): element for element in kinematics.findall("joint")}
     for name, value in frozen.items():
+        if value is None and name in elements and elements[name].get("type") == "fixed":
+            continue
         limit = None if name not in elements else elements[name].find("limit")
         if limit is None or elements[name].find("mimic") is not None:
             raise EmbodimentError(file, "freeze", name, "an actuated joint")
