@@ -1,7 +1,8 @@
 """Rewrites what URDFs may contain and not every library understands: locked joints, and mimics of mimics.
 
-A joint with equal limits becomes fixed at its limit, and with it what mimics it or a fixed joint. A joint that mimics another that itself mimics one follows the
-actuated joint directly, with the rules multiplied out and its limits clipped to what the joints between can reach.
+A joint with equal limits becomes fixed at its limit, and with it what mimics it or a fixed joint. A joint that mimics
+another that itself mimics one follows the actuated joint directly, with the rules multiplied out and its limits clipped
+to what the joints between can reach.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def _rewrite(element: ElementTree.Element, joint: Joint, joints: Mapping[str, Jo
 
 
 def _rule(joint: Joint, joints: Mapping[str, Joint], source: str) -> tuple[Joint, float, float, float, float]:
-    """The first joint above that mimics none or does not move; multiplier, offset and limits in terms of its position."""
+    """The first joint above that mimics none or cannot move; multiplier, offset, limits in terms of its position."""
     assert joint.mimic is not None
     multiplier, offset, lower, upper = joint.mimic.multiplier, joint.mimic.offset, joint.lower, joint.upper
     leader, passed = _leader(joint, joints, source), {joint.name}

@@ -86,7 +86,12 @@ def command(
 
 
 def prepare(path: Path, hand: str, root: Path, console: Console) -> tuple[Codec, Codec]:
-    """The space with all hands trained together and the one to which `hand` was added. Raises FileError or one of ERRORS."""
+    """The space with all hands trained together, and the one to which `hand` was added.
+
+    Raises:
+        FileError: A configuration or a checkpoint cannot be used.
+        One of ERRORS: In one line.
+    """
     config = load_config(path)
     if hand not in config.hands:
         raise ConfigError(path, "hands", ", ".join(config.hands), f"{hand} among them")
