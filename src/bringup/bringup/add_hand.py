@@ -91,7 +91,7 @@ def command(
     restart: Annotated[
         bool, typer.Option("--restart", help="train from the first step, whatever checkpoint there is")
     ] = False,
-    steps: Annotated[int, typer.Option(min=1, help="of training")] = STEPS,
+    steps: Annotated[int, typer.Option(min=2, help="of training")] = STEPS,
     seed: int = 0,
     codec: Annotated[Path, typer.Option(help="the bundle that gets the hand")] = Path("models/codec"),
     robots: Annotated[Path, typer.Option(help="folder of YAML and URDF of added hands")] = Path("robots"),

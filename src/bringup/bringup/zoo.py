@@ -120,7 +120,7 @@ def command(
     files: Annotated[Path, typer.Option(help="folder with NAME.urdf of each hand")],
     hands: Annotated[list[str] | None, typer.Option(metavar="NAME...", help="these alone; default: all")] = None,
     picks: Annotated[int, typer.Option(min=0, help="of a can on each side that the policy tries")] = 25,
-    steps: Annotated[int, typer.Option(min=1, help="of training")] = STEPS,
+    steps: Annotated[int, typer.Option(min=2, help="of training")] = STEPS,
     workers: Annotated[int, typer.Option(min=1, help="hands at a time, each on a core of its own")] = 2,
     codec: Annotated[Path, typer.Option(help="the space that gets the hands")] = Path("models/codec"),
     policy: Annotated[Path, typer.Option(help="the policy that tries them")] = Path("models/policy"),

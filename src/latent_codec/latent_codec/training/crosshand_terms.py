@@ -168,6 +168,13 @@ def unit_error(group: HandGroup, joints: Tensor, wanted: Tensor) -> Tensor:
     return error.sum(-1) / mask.sum(-1)
 
 
+def tips_away(group: HandGroup, found: Tensor, wanted: Tensor, scale_mm: float) -> Tensor:
+    """Mean over postures of the summed distances, mm, of fingertips (H, B, 5, 3) in m; below `scale_mm` less counts."""
+    squared = (1e3 * (found - wanted)).square().sum(-1)
+    away = losses.pseudo_huber(squared, scale_mm) / (2 * scale_mm)
+    return (away * group.finger_mask[:, None]).sum(-1).mean()
+
+
 def squared_jerk(space: Space, latents: Tensor, lines: int, rng: np.random.Generator) -> Tensor:
     """Mean square of the fingertips' third derivative (m) along short pieces of straight lines between latents.
 

@@ -16,13 +16,13 @@ from contracts import command_line, plugins
 from contracts.errors import FileError, validate
 from contracts.results import wide_console
 from latent_codec.evaluation.tables import metrics_table
-from latent_codec.training.checkpoint import weights_digest
 from latent_codec.training.config import DEFAULT_CONFIG, ConfigError, TrainingConfig, load_config
 from latent_codec.training.data.inputs import input_hashes
 from latent_codec.training.devices import DevicesError, make_fabric
 from latent_codec.training.export import Trained, export_bundle
 from latent_codec.training.onnx_export import ExportError
 from latent_codec.training.recipes import GROUP, HasDecoders, Recipe
+from latent_codec.training.second_stage import second_stage
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
 ERRORS = (FileError, ExportError, TrainingError, DevicesError, OSError)
@@ -89,7 +89,7 @@ def train(
     trainer.run(console=console)
     trained = Trained(config, trainer.step, trainer.seconds, trainer.recipe.space)
     if settings is not None and isinstance(recipe, HasDecoders):
-        second = _second(trainer, recipe, settings, hashes, work / "decoders", restart=restart)
+        second = second_stage(trainer, recipe, settings, hashes, restart=restart)
         second.run(console=console)
         trained = Trained(config, trainer.step + second.step, trainer.seconds + second.seconds, second.recipe.space)
     if not trainer.fabric.is_global_zero:
@@ -104,17 +104,6 @@ def _decoder_settings(recipe: Recipe, config: TrainingConfig, source: Path) -> A
     if not isinstance(recipe, HasDecoders):
         raise ConfigError(source, "decoders", config.decoders, f"nothing: {config.recipe} has no second stage")
     return validate(recipe.DecoderSettings, config.decoders, source, ConfigError, "decoders.")
-
-
-def _second(
-    first: Trainer, recipe: HasDecoders, settings: Any, hashes: dict[str, str], work: Path, *, restart: bool
-) -> Trainer:
-    """The trainer of the second stage, which knows the encoders that it was begun with."""
-    config = first.config.model_copy(update={"steps": settings.steps})
-    encoders = {name: value for name, value in first.parameters.items() if name.startswith("encoders.")}
-    known = hashes | {"encoders": weights_digest(encoders).hex(), "decoders": settings.model_dump_json()}
-    second = recipe.decoders(config, settings)
-    return Trainer(second, config, fingerprint(config, known), work, first.fabric, restart=restart)
 
 
 def build_recipe(config: TrainingConfig, file: str) -> Recipe:

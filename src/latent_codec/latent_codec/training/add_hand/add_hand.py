@@ -28,9 +28,13 @@ from latent_codec.training.config import TrainingConfig
 from latent_codec.training.crosshand_terms import Settings
 from latent_codec.training.data.inputs import input_hash
 from latent_codec.training.onnx_export import ExportError
+from latent_codec.training.recipes.decoders import DecoderSettings
+from latent_codec.training.second_stage import second_stage
 from latent_codec.training.trainer import Trainer, TrainingError, fingerprint
 
-STEPS = 7000
+STEPS = 7000  # of both stages
+FIRST_SHARE = 3 / 7  # of the steps: of the stage that trains the encoder, too
+OWN, OTHERS = 400, 160  # postures of the hand, and of all others together, in a step of the second stage
 THREADS = 1  # a second one helps little on an idle machine and waits more than it works on a busy one
 AT_A_TIME = 4  # other hands in a step
 COARSE_SHARE = 0.75  # of the steps: see TrainingConfig
@@ -65,11 +69,13 @@ def add(arguments: Arguments, console: Console, check: Check | None = None) -> C
         robot = embodiments.load(arguments.name)
         if check is not None:
             console.print(check(robot), soft_wrap=True)
-        trainer = _trained(arguments, manifest, robot, [embodiments.load(name) for name in others], console)
-        how = Provenance(trainer.step, arguments.seed, round(trainer.seconds, 1))
-        result = extend(arguments.codec, manifest, robot, trainer.recipe.space.cpu(), how, work)
+        stages = _trained(arguments, manifest, robot, [embodiments.load(name) for name in others], console)
+        steps, seconds = (sum(getattr(stage, name) for stage in stages) for name in ("step", "seconds"))
+        how = Provenance(steps, arguments.seed, round(seconds, 1))
+        result = extend(arguments.codec, manifest, robot, stages[-1].recipe.space.cpu(), how, work)
         put(intake, arguments, work)
-    trainer.path.unlink(missing_ok=True)  # its hand is in the bundle; the next one of this name is another training
+    for stage in stages:  # their hand is in the bundle; the next one of this name is another training
+        stage.path.unlink(missing_ok=True)
     console.print(_summary(result, arguments.name), soft_wrap=True)
     console.print(f"{result.latent_space} has {arguments.name} now; ./ws demo right_hand:={arguments.name}")
     return result
@@ -77,17 +83,19 @@ def add(arguments: Arguments, console: Console, check: Check | None = None) -> C
 
 def _trained(
     arguments: Arguments, manifest: CodecManifest, robot: Embodiment, others: list[Embodiment], console: Console
-) -> Trainer:
+) -> tuple[Trainer, Trainer]:
+    """The trainers of both stages, which are done."""
     count = -(-len(others) // AT_A_TIME)
     frozen = [load_frozen(arguments.codec, manifest, others[part::count]) for part in range(count)]
-    settings = _settings(manifest)
+    settings, steps = _settings(manifest), arguments.steps or STEPS
+    first_steps = max(1, round(FIRST_SHARE * steps))
     config = TrainingConfig(
         name=manifest.latent_space.partition("@")[0],
         recipe="added",
         hands=(robot.name,),
         latent_dim=manifest.codec.latent_dim,
         seed=arguments.seed,
-        steps=arguments.steps or STEPS,
+        steps=first_steps,
         coarse_share=COARSE_SHARE,
         settings=settings.model_dump(mode="json"),
     )
@@ -97,7 +105,10 @@ def _trained(
     work, identity = arguments.work / robot.name, fingerprint(config, hashes)
     trainer = Trainer(recipe, config, identity, work, restart=arguments.restart)
     trainer.run(console=console)
-    return trainer
+    decoder = DecoderSettings(steps=max(1, steps - first_steps), own=OWN, others=OTHERS)
+    second = second_stage(trainer, recipe, decoder, hashes, restart=arguments.restart)
+    second.run(console=console)
+    return trainer, second
 
 
 def _settings(manifest: CodecManifest) -> Settings:

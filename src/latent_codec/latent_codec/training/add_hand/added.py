@@ -18,12 +18,14 @@ from latent_codec.training import crosshand_terms as terms
 from latent_codec.training import losses
 from latent_codec.training.across import Across
 from latent_codec.training.add_hand.admissible import Admissible
+from latent_codec.training.add_hand.decoder import AddedDecoder
 from latent_codec.training.add_hand.frozen import Frozen
 from latent_codec.training.add_hand.others import Others
 from latent_codec.training.config import TrainingConfig
 from latent_codec.training.crosshand_terms import Settings, unit_error
 from latent_codec.training.data.pools import Anchors, Pools, PoolSettings, centre, weighted_mean
 from latent_codec.training.model import Space
+from latent_codec.training.recipes.decoders import DecoderSettings
 
 POSES = 320  # of all other hands of a step together that the new hand decodes
 SHOWN = 48  # poses of the new hand that each other hand decodes in a step
@@ -67,6 +69,7 @@ class AddedHand(nn.Module):
     noise: Tensor
 
     Settings = Settings
+    DecoderSettings = DecoderSettings
 
     def __init__(
         self,
@@ -94,6 +97,11 @@ class AddedHand(nn.Module):
     def parts(self) -> Sequence[Others]:
         """The other hands, some for each step."""
         return cast("Sequence[Others]", self._parts)
+
+    def decoders(self, config: TrainingConfig, settings: DecoderSettings) -> AddedDecoder:
+        """What trains the new decoder further, alone."""
+        common = (self.space, self.own, self.anchors, self._parts)
+        return AddedDecoder(*common, self.settings, settings, config.seed)
 
     def _measure(self) -> None:
         """Mean and standard deviation (N,) of each latent dimension, of hands or else of grippers."""

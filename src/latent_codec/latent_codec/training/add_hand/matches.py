@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,6 +15,15 @@ from latent_codec.training.across import Across, Pairs
 from latent_codec.training.crosshand_terms import Settings, matched_terms, noisy
 from latent_codec.training.data.pools import CHUNK, MATCHING, SEED_OFFSET, Pools, fingertips, postures
 from latent_codec.training.model import Space
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """Postures of another hand: their latents (K, N), the new hand's best for them, joints (1, K, J) and fingertips."""
+
+    latents: Tensor
+    joints: Tensor
+    best: Pairs
 
 
 class AddedMatches(nn.Module):
@@ -79,16 +89,25 @@ class AddedMatches(nn.Module):
     def terms(self, noise: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
         """Loss terms of one step, half of them from poses of one other hand, half from poses of the new one."""
         rows = torch.from_numpy(rng.integers(self.count, size=self.settings.matched_batch))
-        theirs, own = self._theirs(int(rng.integers(len(self.latents))), rows, noise, rng), self._own(rows, noise, rng)
+        theirs = self._theirs(self._match(int(rng.integers(len(self.latents))), rows), noise, rng)
+        own = self._own(rows, noise, rng)
         return {name: (theirs[name] + own[name]) / 2 for name in theirs}
 
-    def _theirs(self, hand: int, rows: Tensor, noise: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
+    def draw(self, size: int, rng: np.random.Generator) -> Match:
+        """`size` postures of one of the others, both drawn at random."""
+        hand = int(rng.integers(len(self.latents)))
+        return self._match(hand, torch.from_numpy(rng.integers(self.count, size=size)))
+
+    def _match(self, hand: int, rows: Tensor) -> Match:
+        tips, best_tips = self.tips[hand, rows][None], self.best_tips[hand, rows][None]
+        best = self.received.pairs(tips, torch.tensor([self.rows[hand]]), best_tips, torch.arange(1))
+        return Match(self.latents[hand, rows], self.best[hand, rows][None], best)
+
+    def _theirs(self, match: Match, noise: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
         """The new hand's best for poses of another encodes to their latent, and that decodes to it."""
-        latents, tips, best_tips = self.latents[hand, rows], self.tips[hand, rows], self.best_tips[hand, rows]
-        mine = self.space.encode(self.best[hand, rows][None], best_tips[None])
-        decoded = self.space.group.tips(self.space.decode(noisy(latents, noise, rng)[None]))
-        best = self.received.pairs(tips[None], torch.tensor([self.rows[hand]]), best_tips[None], torch.arange(1))
-        return self._terms(latents, mine, decoded, best)
+        mine = self.space.encode(match.joints, match.best.tips)
+        decoded = self.space.group.tips(self.space.decode(noisy(match.latents, noise, rng)[None]))
+        return self._terms(match.latents, mine, decoded, match.best)
 
     def _own(self, rows: Tensor, noise: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
         """Poses of the new hand encode to what the others' best for them encode to, and decode to those."""

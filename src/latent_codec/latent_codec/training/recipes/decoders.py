@@ -19,7 +19,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from latent_codec.training import crosshand_terms as terms
-from latent_codec.training import losses
 from latent_codec.training.across import Across
 from latent_codec.training.config import Strict
 from latent_codec.training.data.pools import Anchors, MatchedPoses, Pools, weighted_mean
@@ -112,7 +111,7 @@ class Decoders(nn.Module):
         known = self.matched.pairs(match, self.hands)
         parts = {
             "reconstruction": w.reconstruction * terms.unit_error(self.group, own, joints).mean(),
-            "tips": s.tips * self._away(own_tips, tips),
+            "tips": s.tips * terms.tips_away(self.group, own_tips, tips, s.tip_scale),
             "anchor_joints": w.anchor_joints * weighted_mean(error, torch.cat([defined, defined[other]], dim=1)),
             **across,
             "distill": s.distill * terms.best_error(best_tips[self.hands], known, w),
@@ -136,10 +135,3 @@ class Decoders(nn.Module):
         given = terms.noisy(latents.expand(len(self.group.names), -1, -1), self.settings.own_noise, rng)
         decoded = self.group.tips(self.space.decode(given))[self.hands]
         return terms.best_error(decoded, self.pinches.pairs(match, self.hands), self.weights)
-
-    def _away(self, found: Tensor, wanted: Tensor) -> Tensor:
-        """Mean over postures of the summed distances of fingertips (H, B, 5, 3), mm; smaller ones count less."""
-        squared = (1e3 * (found - wanted)).square().sum(-1)
-        scale = self.settings.tip_scale
-        away = losses.pseudo_huber(squared, scale) / (2 * scale)
-        return (away * self.group.finger_mask[:, None]).sum(-1).mean()
