@@ -10,7 +10,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,14 +35,15 @@ WANTED = {
 }
 # with another one nothing works
 REQUIRED = {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp", "RCL_ASSERT_RMW_ID_MATCHES": "rmw_fastrtps_cpp"}
-# whether it is to be refused, and what is expected
-UNSUPPORTED: dict[str, tuple[Callable[[str], bool], str]] = {
-    "ROS_DISCOVERY_SERVER": (bool, "nothing: nodes find each other by multicast, or by ROS_STATIC_PEERS"),
-    "ROS_SECURITY_ENABLE": (lambda value: value == "true", "nothing: no node here has an enclave"),
-} | dict.fromkeys(
-    ("RCUTILS_COLORIZED_OUTPUT", "RCUTILS_LOGGING_USE_STDOUT", "RCUTILS_LOGGING_BUFFERED_STREAM"),
-    (lambda value: value not in ("", "0", "1"), "0 or 1"),
-)
+# what is allowed, and what is expected of anything else
+SWITCH = ("", "0", "1"), "0 or 1"
+RESTRICTED = {
+    "ROS_DISCOVERY_SERVER": (("",), "nothing: nodes find each other by multicast, or by ROS_STATIC_PEERS"),
+    "ROS_SECURITY_ENABLE": (("", "false"), "false: no node here has an enclave"),
+    "RCUTILS_COLORIZED_OUTPUT": SWITCH,
+    "RCUTILS_LOGGING_USE_STDOUT": SWITCH,
+    "RCUTILS_LOGGING_BUFFERED_STREAM": SWITCH,
+}
 RANGES = ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT")
 MOST_DOMAIN = 232
 SHARED_MEMORY, LEAST_SHARED_BYTES = "/dev/shm", 30 << 20  # a demo takes 23
@@ -108,8 +109,8 @@ def refusal(graph: bool = True) -> str:
     reach = os.environ.get(DISCOVERY, "")
     if reach and reach not in RANGES:
         return f"{DISCOVERY}: found {reach[:40]!r}, expected one of {', '.join(RANGES)}"
-    for name, (refused, expected) in UNSUPPORTED.items():
-        if refused(found := os.environ.get(name, "")):
+    for name, (allowed, expected) in RESTRICTED.items():
+        if (found := os.environ.get(name, "")) not in allowed:
             return f"{name}: found {found[:40]!r}, expected {expected}"
     home = environment().get("HOME")
     if home and not _writable(home):

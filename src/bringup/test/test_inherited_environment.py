@@ -19,7 +19,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         environment.PROFILE,
         *environment.WANTED,
         *environment.REQUIRED,
-        *environment.UNSUPPORTED,
+        *environment.RESTRICTED,
         "ROS_DOMAIN_ID",
         "ROS_AUTOMATIC_DISCOVERY_RANGE",
         "ROS_STATIC_PEERS",
