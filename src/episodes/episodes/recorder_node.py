@@ -53,9 +53,13 @@ class RecorderNode(Lifecycle):
 
     It is active once it receives what is published: a graph that activates its policy later is recorded from its first
     decision on, however long the middleware takes to connect.
+
+    Attributes:
+        incomplete: Whether a recording failed since the start of the process.
     """
 
     Parameters = RecorderParameters
+    incomplete = False
 
     def configure(self, parameters: RecorderParameters) -> None:
         """Read the metadata, and create the folder and the services."""
@@ -107,7 +111,12 @@ class RecorderNode(Lifecycle):
             step()
         except Exception as error:  # ends the thread; the node reports it and still closes the bag
             self._fault = " ".join(str(error).split()) or type(error).__name__
-            log.error(self, self._fault)
+            self._on_failure(self._fault)
+
+    def _on_failure(self, failure: str) -> None:
+        """Log that a recording failed; the exit status says it, too."""
+        self.incomplete = True
+        log.error(self, f"recording failed: {failure}; the bag ends there: make room or remove the cause, record again")
 
     def _poll_until_ended(self, subscriptions: RawSubscriptions) -> None:
         due, changed, received = 0.0, time.monotonic(), 0
@@ -136,29 +145,33 @@ class RecorderNode(Lifecycle):
     def _begin(self, subscriptions: RawSubscriptions) -> str:
         """Start a bag; returns why not, "" if it was started."""
         with self._lock:
-            if self._recording is not None:
+            if self._recording is not None and not self._recording.failure:
                 return f"already recording {self._recording.path}"
             self._drain(subscriptions)  # earlier messages are not of this episode
             self._lost_before = subscriptions.lost.copy()
             path = new_path(Path(self._settings.directory), self._metadata)
-            self._recording = Recording(path, self._metadata, min_free_bytes=self._settings.min_free_bytes)
+            self._recording = Recording(
+                path,
+                self._metadata,
+                min_free_bytes=self._settings.min_free_bytes,
+                on_failure=lambda failure: self._on_failure(_named(path, failure)),
+            )
         return ""
 
-    def _end(self) -> Path | None:
-        """Close the bag; returns its path, None if there was none."""
+    def _end(self) -> Recording | None:
+        """Close the bag; returns what was recorded, None if nothing was."""
         with self._lock:
             if self._recording is not None and (subscriptions := self._inputs) is not None:
                 self._guarded(lambda: self._drain(subscriptions))
             recording, self._recording = self._recording, None
-        if recording is None:
-            return None
-        recording.close()
-        return recording.path
+        if recording is not None:
+            recording.close()
+        return recording
 
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
             found = self._inputs if self.active else None
-            problem = "the recorder is not active" if found is None else self._begin(found)
+            problem = "the recorder is not active" if found is None else self._fault or self._begin(found)
         except (EpisodeError, OSError) as error:
             problem = str(error)
         response.success = not problem
@@ -166,9 +179,10 @@ class RecorderNode(Lifecycle):
         return response
 
     def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        path = self._end()
-        response.success = path is not None
-        response.message = str(path) if path else "not recording"
+        recording = self._end()
+        failure = "" if recording is None else recording.failure or self._fault
+        response.success = recording is not None and not failure
+        response.message = "not recording" if recording is None else _named(recording.path, failure)
         return response
 
     def _report(self) -> diagnostics.Report:
@@ -186,6 +200,13 @@ class RecorderNode(Lifecycle):
             "missing": " ".join(subscriptions.missing),
         }
         return *_state(recording, subscriptions), values
+
+
+def _named(path: Path, failure: str) -> str:
+    """The path of a bag, and why its recording failed, if it did."""
+    if not failure:
+        return str(path)
+    return failure if str(path) in failure else f"{path}: {failure}"
 
 
 def _state(recording: Recording, subscriptions: RawSubscriptions) -> tuple[bytes, str]:
@@ -235,9 +256,15 @@ def new_path(directory: Path, metadata: EpisodeMetadata, now: datetime | None = 
 
 
 def main() -> int:
-    """Entry point."""
+    """Entry point; the exit status is 1 also where a recording failed."""
     os.nice(NICENESS)
-    return spin(RecorderNode, "recorder")
+    nodes: list[RecorderNode] = []
+
+    def make(name: str) -> RecorderNode:
+        nodes.append(RecorderNode(name))
+        return nodes[-1]
+
+    return spin(make, "recorder") or int(any(node.incomplete for node in nodes))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class Recording:
         metadata: What the episode is.
         queue_bytes: Limit of the queue, including the messages that are being written.
         min_free_bytes: Free disk space at which the recording ends.
+        on_failure: Called once with the failure, by the thread that writes.
 
     Attributes:
         failure: Why the recording ended, "" while it runs.
@@ -60,6 +61,7 @@ class Recording:
         *,
         queue_bytes: int = QUEUE_BYTES,
         min_free_bytes: int = MIN_FREE_BYTES,
+        on_failure: Callable[[str], None] = lambda failure: None,
     ) -> None:
         self.path = path
         self.failure: str = ""
@@ -68,7 +70,7 @@ class Recording:
         self._writer = EpisodeWriter(path, metadata)
         self._queue: deque[_Item] = deque()
         self._queued = 0
-        self._limit, self._min_free = queue_bytes, min_free_bytes
+        self._limit, self._min_free, self._on_failure = queue_bytes, min_free_bytes, on_failure
         self._condition = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="bag writer", daemon=True)
@@ -151,7 +153,10 @@ class Recording:
 
     def _fail(self, error: Exception) -> None:
         with self._condition:
+            is_first = not self.failure
             self.failure = self.failure or " ".join(str(error).split()) or type(error).__name__
             for item in self._queue:
                 self.dropped[item.topic] += 1
             self._queue.clear()
+        if is_first:
+            self._on_failure(self.failure)

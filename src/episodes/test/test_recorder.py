@@ -171,6 +171,29 @@ def test_a_failed_start_reports_its_reason_and_the_recorder_continues(start_reco
     assert recorder.trigger("start").success
 
 
+def test_a_failed_recording_is_an_error_a_failed_stop_and_exit_status_1(start_recorder):
+    recorder = start_recorder(min_free_bytes=1 << 62)
+    recorder.send_states(recorder.states(), 20)
+    (bag,) = recorder.recorded()
+    assert testing.until(lambda: recorder.stderr)
+    assert recorder.stderr.startswith(f"error: node /recorder: recording failed: {bag}: ")
+    assert "MiB free on the disk" in recorder.stderr and "make room" in recorder.stderr
+    stopped = recorder.trigger("stop")
+    assert not stopped.success
+    assert stopped.message.startswith(f"{bag}: ") and "MiB free on the disk" in stopped.message
+    assert recorder.signal(signal.SIGINT) == 1
+    assert recorder.stderr.count("\n") == 1
+
+
+def test_after_a_failed_recording_another_one_can_be_started(start_recorder):
+    recorder = start_recorder(min_free_bytes=1 << 62)
+    recorder.send_states(recorder.states(), 20)
+    recorder.wait_for(lambda: recorder.status.get("message", "").startswith("failed: "), "the failure")
+    started = recorder.trigger("start")
+    assert started.success, started.message
+    assert Path(started.message) in recorder.recorded() and len(recorder.recorded()) == 2
+
+
 def test_a_task_with_any_characters_stays_in_the_folder(start_recorder):
     task = "../../put the can / down"
     recorder = start_recorder(metadata=metadata(None, task=task).model_dump_json())

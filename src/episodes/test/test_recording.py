@@ -89,6 +89,23 @@ def test_a_full_disk_ends_the_recording_with_a_readable_bag(tmp_path):
         assert reader.metadata == metadata()
 
 
+def test_a_failure_is_told_once_also_if_the_bag_cannot_be_closed_either(tmp_path, monkeypatch):
+    def refuse(_: object) -> None:
+        raise OSError("no space left for the index")
+
+    told: list[str] = []
+    monkeypatch.setattr("episodes.bag.EpisodeWriter.close", refuse)
+    full = Recording(tmp_path / "full", metadata(), min_free_bytes=1 << 62, on_failure=told.append)
+    offer(full, 3)
+    full.close()
+    assert told == [full.failure]
+    assert "MiB free on the disk" in full.failure
+    unclosed = Recording(tmp_path / "unclosed", metadata(), min_free_bytes=0, on_failure=told.append)
+    offer(unclosed, 3)
+    unclosed.close()
+    assert told[1:] == [unclosed.failure] == ["no space left for the index"]
+
+
 def test_messages_lost_before_the_recorder_are_reported_in_the_bag(tmp_path):
     target = Recording(tmp_path / "bag", metadata(), min_free_bytes=0)
     target.lost["/left/arm/joint_states"] += 4
