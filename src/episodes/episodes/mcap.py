@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,10 +17,12 @@ from contracts.errors import FileError
 from contracts.files import parse_yaml
 
 MAGIC = b"\x89MCAP0\r\n"
+CDR = "cdr"
+ROS_SCHEMAS = ("ros2msg", "ros2idl", "omgidl", "unknown", "")  # rosbag2 writes "unknown" if it finds no definition
 NOTES = "crosshand"  # name of the metadata record with what the writer knows at the start
 SCHEMA, CHANNEL, MESSAGE, CHUNK, METADATA, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0C, 0x0F
 MAX_CHUNK_BYTES = 1 << 30  # unpacked
-_HEAD = struct.Struct("<BQ")
+HEAD = struct.Struct("<BQ")
 _FOOTER = struct.Struct("<BQQQI")  # code, length, start of the summary, start of its offsets, checksum
 FOOTER = 0x02
 
@@ -37,6 +39,38 @@ class Channel:
 
 
 @dataclass
+class Described:
+    """What the schema and channel records of a file say: name, encoding and text of a schema, and channels, by number.
+
+    The text of a schema that is not of ROS is left out. Messages of a channel with such a schema are not CDR, whatever
+    the channel calls them.
+    """
+
+    schemas: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+    channels: dict[int, Channel] = field(default_factory=dict)
+
+    def take(self, code: int, content: bytes) -> None:
+        """Take a record; those of other kinds have no effect.
+
+        Raises:
+            ValueError, struct.error: For a damaged one.
+        """
+        if code == SCHEMA:
+            name, at = _text(content, 2)
+            encoding, at = _text(content, at)
+            definition = _text(content, at)[0] if encoding in ROS_SCHEMAS else ""
+            self.schemas[struct.unpack_from("<H", content)[0]] = (name, encoding, definition)
+        elif code == CHANNEL:
+            number, schema = struct.unpack_from("<HH", content)
+            name, encoding, definition = self.schemas.get(schema, ("", "", ""))
+            topic, at = _text(content, 4)
+            serialization, at = _text(content, at)
+            if serialization == CDR and encoding not in ROS_SCHEMAS:
+                serialization = encoding
+            self.channels[number] = Channel(topic, name, serialization, definition, _qos(content[at + 4 :]))
+
+
+@dataclass
 class Walk:
     """What a walk through a file found: bytes that were read of how many, and chunks that are damaged."""
 
@@ -49,14 +83,14 @@ def metadata_record(name: str, entries: dict[str, str]) -> bytes:
     """A metadata record."""
     pairs = b"".join(_packed(key) + _packed(value) for key, value in entries.items())
     content = _packed(name) + struct.pack("<I", len(pairs)) + pairs
-    return _HEAD.pack(METADATA, len(content)) + content
+    return HEAD.pack(METADATA, len(content)) + content
 
 
 def notes_in(file: Path) -> dict[str, str]:
     """The notes in the metadata records of a file: those written first, and over them those of its end."""
     notes: dict[str, str] = {}
     with file.open("rb") as stream:
-        for code, content in _records(stream, Walk(), {METADATA}):
+        for code, content in records(stream, Walk(), {METADATA}):
             try:
                 name, entries = _metadata(content) if code == METADATA else ("", {})
                 if name == "rosbag2":
@@ -96,7 +130,7 @@ def _summary_checksums(stream: BinaryIO) -> tuple[int, int]:
         return 0, 0
     stream.seek(end)
     code, length, start, _, written = _FOOTER.unpack(stream.read(_FOOTER.size))
-    if code != FOOTER or length != _FOOTER.size - _HEAD.size or not len(MAGIC) <= start <= end:
+    if code != FOOTER or length != _FOOTER.size - HEAD.size or not len(MAGIC) <= start <= end:
         return 0, 0
     stream.seek(start)
     left, computed = end + _FOOTER.size - 4 - start, 0
@@ -113,26 +147,25 @@ def salvage(file: Path, walk: Walk) -> Iterator[tuple[Channel, int, bytes]]:
         file: The file, which may end anywhere.
         walk: Counts what was read.
     """
-    schemas: dict[int, tuple[str, str]] = {}
-    channels: dict[int, Channel] = {}
+    described = Described()
     with file.open("rb") as stream:
-        for code, content in _records(stream, walk, {SCHEMA, CHANNEL, MESSAGE, CHUNK}):
+        for code, content in records(stream, walk, {SCHEMA, CHANNEL, MESSAGE, CHUNK}):
             try:
-                inner = _chunk(content) if code == CHUNK else [(code, content)]
+                inner = records_of_chunk(content) if code == CHUNK else [(code, content)]
             except Exception:  # of three decompressors and the checksum: the chunk is lost, the next may be whole
                 walk.damaged += 1
                 continue
-            yield from _messages(inner, schemas, channels)
+            yield from _messages(inner, described)
 
 
-def _records(stream: BinaryIO, walk: Walk, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
+def records(stream: BinaryIO, walk: Walk, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
     """Whole records of some kinds up to the end of the data, or to where the file is cut."""
     walk.size = stream.seek(0, 2)
     stream.seek(0)
     if stream.read(len(MAGIC)) != MAGIC:
         return
-    while len(head := stream.read(_HEAD.size)) == _HEAD.size:
-        code, length = _HEAD.unpack(head)
+    while len(head := stream.read(HEAD.size)) == HEAD.size:
+        code, length = HEAD.unpack(head)
         end = stream.tell() + length
         if end > walk.size or not 0 < code <= DATA_END:
             return
@@ -144,41 +177,36 @@ def _records(stream: BinaryIO, walk: Walk, wanted: set[int]) -> Iterator[tuple[i
             return
 
 
-def _chunk(content: bytes) -> list[tuple[int, bytes]]:
+def records_of_chunk(content: bytes) -> list[tuple[int, bytes]]:
+    """The records in a chunk, decompressed.
+
+    Raises:
+        Exception: Of three decompressors, or ValueError, for a damaged one.
+    """
     size, checksum = struct.unpack_from("<QI", content, 16)
     if size > MAX_CHUNK_BYTES:
         raise ValueError(f"a chunk of {size} bytes")
     compression, at = _text(content, 28)
     (length,) = struct.unpack_from("<Q", content, at)
-    return list(_inside(decompress(content[at + 8 : at + 8 + length], compression, size, checksum)))
+    return list(records_in(decompress(content[at + 8 : at + 8 + length], compression, size, checksum)))
 
 
-def _inside(raw: bytes) -> Iterator[tuple[int, bytes]]:
+def records_in(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """The records in some bytes, one after the other; the last one may be cut."""
     at = 0
-    while at + _HEAD.size <= len(raw):
-        code, length = _HEAD.unpack_from(raw, at)
-        at += _HEAD.size + length
+    while at + HEAD.size <= len(raw):
+        code, length = HEAD.unpack_from(raw, at)
+        at += HEAD.size + length
         yield code, raw[at - length : at]
 
 
-def _messages(
-    records: list[tuple[int, bytes]], schemas: dict[int, tuple[str, str]], channels: dict[int, Channel]
-) -> Iterator[tuple[Channel, int, bytes]]:
+def _messages(records: list[tuple[int, bytes]], described: Described) -> Iterator[tuple[Channel, int, bytes]]:
     for code, content in records:
-        if code == SCHEMA:
-            name, at = _text(content, 2)
-            _, at = _text(content, at)
-            schemas[struct.unpack_from("<H", content)[0]] = (name, _text(content, at)[0])
-        elif code == CHANNEL:
-            number, schema = struct.unpack_from("<HH", content)
-            topic, at = _text(content, 4)
-            encoding, at = _text(content, at)
-            name, definition = schemas.get(schema, ("", ""))
-            channels[number] = Channel(topic, name, encoding, definition, _qos(content[at + 4 :]))
-        elif code == MESSAGE:
+        described.take(code, content)
+        if code == MESSAGE:
             number, _, log_ns, _ = struct.unpack_from("<HIQQ", content)
-            if number in channels:
-                yield channels[number], log_ns, content[22:]
+            if number in described.channels:
+                yield described.channels[number], log_ns, content[22:]
 
 
 def _qos(content: bytes) -> tuple[Qos, ...]:

@@ -17,12 +17,11 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from rosbags.interfaces import Connection
-from rosbags.rosbag2.storage_mcap import McapReader
-from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 
 from contracts.errors import validate
 from contracts.files import read_mapping
-from episodes.mcap import check_summary, notes_in
+from episodes.bag_files import McapFile, Sqlite3File
+from episodes.mcap import CDR, check_summary, notes_in
 from episodes.metadata import EpisodeError
 
 if sys.version_info >= (3, 14):
@@ -32,7 +31,6 @@ else:
 
 METADATA_FILE = "metadata.yaml"
 SUFFIXES = (".mcap", ".db3")
-CDR = "cdr"
 REPAIR = "a bag that was closed; ./ws inspect --repair recovers what is there"
 _MAX_METADATA_BYTES = 16 << 20
 MAX_FILE_BYTES, MAX_MESSAGE_BYTES = 1 << 40, 1 << 28  # after decompression
@@ -61,7 +59,7 @@ class Storage:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.notes: dict[str, str] = {}
-        self._files: list[McapReader | Sqlite3Reader] = []
+        self._files: list[McapFile | Sqlite3File] = []
         self._stack = ExitStack()
         try:
             self._open()
@@ -128,7 +126,7 @@ class Storage:
         log = file.with_name(f"{file.name}-wal")
         if log.is_file() and log.stat().st_size:
             raise EpisodeError(self.path, log.name, "messages that are not in the database yet", REPAIR)
-        reader = McapReader(file) if file.suffix == ".mcap" else Sqlite3Reader(file)
+        reader = McapFile(file) if file.suffix == ".mcap" else Sqlite3File(file)
         try:
             if file.suffix == ".mcap":
                 check_summary(file)
@@ -185,12 +183,12 @@ def _bag_info(folder: Path) -> BagInfo:
 
 
 def _of_file(
-    file: McapReader | Sqlite3Reader, topics: Collection[str] | None, as_written: bool
+    file: McapFile | Sqlite3File, topics: Collection[str] | None, as_written: bool
 ) -> Iterator[tuple[Connection, int, bytes]]:
     chosen = [each for each in file.connections if topics is None or each.topic in topics]
     if not chosen:
         return iter(())
-    if isinstance(file, Sqlite3Reader):
+    if isinstance(file, Sqlite3File):
         return _rows(file, chosen) if as_written else file.messages(chosen)
     if as_written:
         return file.messages_scan(chosen)
@@ -200,7 +198,7 @@ def _of_file(
     return iter(sorted(file.messages_scan(chosen), key=lambda message: message[1]))
 
 
-def _rows(file: Sqlite3Reader, chosen: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
+def _rows(file: Sqlite3File, chosen: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
     known = {each.id: each for each in chosen}
     places = ",".join("?" * len(known))
     query = f"SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({places}) ORDER BY id"
@@ -211,8 +209,6 @@ def _rows(file: Sqlite3Reader, chosen: list[Connection]) -> Iterator[tuple[Conne
 
 def _reason(path: Path, error: Exception) -> EpisodeError:
     text = str(error)
-    if isinstance(error, KeyError):  # rosbags looks up encodings of schemas
-        return _unsupported(path, f"an encoding or a field {text}")
     if "support" in text.lower() or "Profile is not" in text:
         return _unsupported(path, text)
     return _damaged(path, error)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+import pytest
+from rosbags.rosbag2 import storage_mcap
 
 from contracts.station import full_name
-from episodes import messages
+from episodes import mcap, messages
 from episodes.bag import EpisodeWriter
 from episodes.metadata import EpisodeMetadata
 
@@ -19,6 +24,7 @@ IMAGE = "/camera/front/image_raw"
 SIZE = (24, 32)
 ARM, HAND = ("joint1", "joint2"), ("thumb", "index", "middle")
 STREAMS = tuple(f"/left/{part}/{name}" for part in ("arm", "hand") for name in ("joint_states", "command"))
+OTHER, PROTOBUF = "/other", bytes(range(256))  # a compiled schema, which is no text
 Keep = Callable[[int], bool]
 
 
@@ -103,3 +109,26 @@ def _write(writer: EpisodeWriter, namespace: str, topic: str, at_ms: int, log_ns
     else:
         chunk = messages.trajectory(stamp, names_of(topic), [0.0], sentinel(topic, at_ms)[None])
         writer.write(name, messages.TRAJECTORY, log_ns, chunk)
+
+
+def mixed_bag(path: Path, encoding: str, serialization: str, indexed: bool = True) -> Path:
+    """A joint state, and on a second topic a message of a type whose schema is not of ROS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage_mcap, "write_schema", partial(_write_schema, encoding))
+        with EpisodeWriter(path, metadata()) as writer:
+            writer.write_joint_state(STREAMS[0], START_NS, ARM, np.zeros(2))
+            writer.add_topic(OTHER, messages.TRAJECTORY, serialization=serialization)
+            writer.write(OTHER, messages.TRAJECTORY, START_NS + 1, b"{}")
+    if not indexed:
+        file = path / "mixed.mcap"
+        content = file.read_bytes()
+        (summary,) = struct.unpack_from("<Q", content, len(content) - 28)
+        file.write_bytes(content[:summary] + struct.pack("<BQQQI", mcap.FOOTER, 20, 0, 0, 0) + mcap.MAGIC)
+    return path
+
+
+def _write_schema(encoding: str, stream: BinaryIO, schema: storage_mcap.Schema) -> None:
+    encoding, data = (schema.encoding, b"") if schema.name == messages.JOINT_STATE else (encoding, PROTOBUF)
+    texts = [schema.name.encode(), encoding.encode(), data]
+    content = struct.pack("<H", schema.id) + b"".join(struct.pack("<I", len(text)) + text for text in texts)
+    stream.write(mcap.HEAD.pack(mcap.SCHEMA, len(content)) + content)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from episode_bags import IMAGE, START_NS, Episode, metadata, picture, write_episode
+from episode_bags import IMAGE, OTHER, START_NS, Episode, metadata, mixed_bag, picture, write_episode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rosbags.highlevel import AnyReader
@@ -135,6 +136,45 @@ def test_a_foreign_serialization_is_called_not_supported_the_rest_read(tmp_path)
     path = foreign_bag(tmp_path / "bag", serialization="json")
     assert [topic for topic, _, _ in read(path, {STATES})] == [STATES]
     assert "/other: found messages serialized as json, expected cdr" in refusal(path)
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+@pytest.mark.parametrize(
+    ("encoding", "serialization", "found"),
+    [("protobuf", "protobuf", "protobuf"), ("jsonschema", "json", "json"), ("jsonschema", "cdr", "jsonschema")],
+)
+def test_beside_a_schema_that_is_not_of_ros_the_other_topics_are_read(
+    tmp_path, encoding, serialization, found, indexed
+):
+    path = mixed_bag(tmp_path / "mixed", encoding, serialization, indexed)
+    with EpisodeReader(path) as reader:
+        assert {name: topic.count for name, topic in reader.topics.items()} == {STATES: 1, OTHER: 1}
+        assert reader.topics[STATES].msgtype == messages.JOINT_STATE
+        assert reader.span_ns == (START_NS, START_NS + 1)
+    ((topic, at, message),) = read(path, {STATES})
+    assert (topic, at, message.position.tolist()) == (STATES, START_NS, [0.0, 0.0])
+    assert f"{OTHER}: found messages serialized as {found}, expected cdr" in refusal(path)
+
+
+def test_a_file_without_an_index_that_is_cut_is_refused(tmp_path):
+    file = mixed_bag(tmp_path / "mixed", "protobuf", "protobuf", indexed=False) / "mixed.mcap"
+    content = file.read_bytes()
+    file.write_bytes(content[:200] + content[-37:])
+    assert "truncated or damaged" in refusal(tmp_path / "mixed")
+
+
+@pytest.mark.parametrize("plugin", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+def test_a_standard_type_without_a_definition_in_the_bag_is_read(tmp_path, plugin):
+    """`ros2 bag record` then calls the encoding of the definition "unknown"."""
+    path = foreign_bag(tmp_path / "bag", plugin)
+    if plugin is StoragePlugin.SQLITE3:
+        with sqlite3.connect(path / "bag.db3") as database:
+            database.execute("UPDATE message_definitions SET encoding = 'unknown', encoded_message_definition = ''")
+        database.close()
+    else:
+        file = path / "bag.mcap"
+        file.write_bytes(file.read_bytes().replace(b"\x07\0\0\0ros2msg", b"\x07\0\0\0unknown"))
+    assert [(topic, at) for topic, at, _ in read(path)] == [(STATES, START_NS + 1)]
 
 
 @pytest.mark.parametrize("name", ["bag", "bag/bag.db3"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_bags import IMAGE, START_NS, Episode, metadata, picture, write_episode
+from episode_bags import IMAGE, OTHER, START_NS, Episode, metadata, mixed_bag, picture, write_episode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -131,6 +131,14 @@ def test_types_that_are_not_standard_survive_a_repair(tmp_path):
         assert (record.msgtype, len(record.raw)) == ("lab_msgs/msg/Own", 8)
         with pytest.raises(EpisodeError, match="others are not supported"):
             record.decode()
+
+
+def test_topics_with_schemas_that_are_not_of_ros_survive_a_repair(tmp_path):
+    path = mixed_bag(tmp_path / "mixed", "protobuf", "protobuf")
+    (path / "metadata.yaml").unlink()
+    assert repair(path).messages == 2
+    with EpisodeReader(path) as reader:
+        assert {name: topic.serialization for name, topic in reader.topics.items()} == {STATE: "cdr", OTHER: "protobuf"}
 
 
 def test_a_recording_is_on_disk_while_it_runs(tmp_path, monkeypatch):
