@@ -29,6 +29,7 @@ from contracts.chunk import Chunk
 from contracts.framing import Fit, FitOption
 from contracts.servo import PARTS
 from embodiments.errors import EmbodimentError
+from episodes import streams
 from episodes.bag import EpisodeReader, naming
 from episodes.messages import IMAGE
 from episodes.metadata import EpisodeError
@@ -114,7 +115,12 @@ class Report:
 
 
 def replay(bag: Path, policy: Path, codec: Path, fit: Fit | None = None) -> Report:
-    """Replay a bag of the product's recorder with these bundles. Raises EpisodeError, BundleError, EmbodimentError."""
+    """Replay a bag of the product's recorder with these bundles.
+
+    Raises:
+        EpisodeError: If the bag lacks something, or a clock was set back while it was recorded.
+        BundleError, EmbodimentError: If a bundle or a robot cannot be loaded.
+    """
     report = Report()
     with naming(bag), EpisodeReader(bag) as reader:
         sides = read_sides(reader, codec)
@@ -142,6 +148,7 @@ def read_sides(reader: EpisodeReader, codec: Path) -> dict[str, Side]:
     missing = [topic for topic in wanted if topic not in reader.topics or not reader.topics[topic].count]
     if missing:
         raise EpisodeError(reader.path, "topics", f"no messages on {', '.join(missing)}", "some on each")
+    streams.refuse_jumps(reader, set(wanted))
     for record in reader.records(set(wanted)):
         side, topic = wanted[record.topic]
         side.take(topic, record.decode())
@@ -215,6 +222,7 @@ def _replay_policy(
 
 def _images(reader: EpisodeReader, topic: str, stamps: set[int]) -> Iterator[tuple[int, np.ndarray]]:
     """Stamp and pixels (H, W, 3) of the images of these stamps."""
+    streams.refuse_jumps(reader, {topic})
     for record in reader.records({topic}):
         message = record.decode() if record.msgtype == IMAGE else None
         if message is not None and messages.stamp_ns(message.header) in stamps:

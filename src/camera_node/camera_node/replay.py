@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from camera_node.source import Frame, SourceEnded, SourceError, parse_options
 from contracts.errors import FileError
 from contracts.files import check_file
-from episodes import messages
-from episodes.bag import EpisodeReader
+from episodes import messages, streams
+from episodes.bag import EpisodeReader, naming
 from episodes.metadata import EpisodeError
 from episodes.storage import SUFFIXES
 
@@ -63,6 +64,9 @@ class ReplaySource:
         self.always_changes = self._options.always_changes
         self._pictures: Generator[Picture, None, None] | None = None
         self._next: Picture | None = None
+        self._is_bag = self.path.suffix in SUFFIXES or self.path.is_dir()
+        if self._is_bag:
+            _refuse_jumps(self.path, self._options.camera)
         self.open()
         self.close()
 
@@ -124,18 +128,30 @@ class ReplaySource:
                 return
 
     def _once(self) -> Iterator[Picture]:
-        is_bag = self.path.suffix in SUFFIXES or self.path.is_dir()
-        return _bag(self.path, self._options.camera) if is_bag else _video(self.path)
+        return _bag(self.path, self._options.camera) if self._is_bag else _video(self.path)
 
 
 def _bag(path: Path, camera: str) -> Iterator[Picture]:
+    with _opened(path, camera) as (reader, topic):
+        for record in reader.records({topic}):
+            yield messages.header_stamp_ns(record.raw), messages.image_array(record.decode())
+
+
+def _refuse_jumps(path: Path, camera: str) -> None:
+    """Frames are played by time: those before and after a clock was set back would interleave."""
+    with _opened(path, camera) as (reader, topic):
+        streams.refuse_jumps(reader, {topic})
+
+
+@contextmanager
+def _opened(path: Path, camera: str) -> Iterator[tuple[EpisodeReader, str]]:
+    """A bag and the topic of a camera in it; what is refused there as SourceErrors."""
     try:
-        with EpisodeReader(path) as reader:
+        with naming(path), EpisodeReader(path) as reader:
             topic = reader.camera_topic(camera)
             if (found := reader.topics[topic].msgtype) not in messages.IMAGES:
                 raise SourceError(f"{path}: topic {topic}: found {found}, expected {messages.IMAGE}")
-            for record in reader.records({topic}):
-                yield messages.header_stamp_ns(record.raw), messages.image_array(record.decode())
+            yield reader, topic
     except EpisodeError as error:
         raise SourceError(str(error)) from None
 

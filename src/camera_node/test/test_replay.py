@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from recordings import FRAMES, HEIGHT, START_NS, STEP_NS, WIDTH, number, picture, play, write_bag, write_video
+from recordings import FRAMES, HEIGHT, METADATA, START_NS, STEP_NS, WIDTH, number, picture, play, write_bag, write_video
 
 from camera_node.replay import ReplaySource
 from camera_node.source import SourceEnded, SourceError
@@ -105,6 +105,14 @@ def cut(path):
     file.write_bytes(file.read_bytes()[:200])
 
 
+def set_back(path):
+    """The clock is set back by 350 ms after 10 of 20 frames."""
+    with EpisodeWriter(path, METADATA) as writer:
+        for index in range(20):
+            stamp = START_NS + index * STEP_NS - (400_000_000 if index >= 10 else 0)
+            writer.write_image("/camera/front/image_raw", stamp, picture(index))
+
+
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
@@ -114,10 +122,11 @@ def cut(path):
         (no_images, "/camera/<name>/image_raw: found nothing"),
         (no_video, "neither a bag nor a video that can be read"),
         (cut, "truncated or damaged"),
+        (set_back, "/camera/front/image_raw: found received at times that go back: the clock was set back by 0.350 s"),
         (os.mkfifo, "expected a regular file"),
         (lambda path: path.symlink_to("/dev/zero"), "expected a regular file"),
     ],
-    ids=["missing", "empty", "unfinished", "no images", "no video", "cut", "fifo", "device"],
+    ids=["missing", "empty", "unfinished", "no images", "no video", "cut", "set back", "fifo", "device"],
 )
 def test_what_cannot_be_played_is_refused_in_one_line(tmp_path, capfd, make, expected):
     path = tmp_path / "recording"

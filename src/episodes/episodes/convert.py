@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Annotated
 
@@ -88,13 +89,15 @@ def convert(
 ) -> Report:
     """Convert bags into a dataset, in addition to the episodes that it has. A refused bag does not stop the others.
 
+    A bag that is no longer what its episode was made of is converted again. Episodes of bags that are not given stay.
+
     Args:
         bags: The bags.
         out: Folder of the dataset.
         settings: How the episodes are sampled.
         include_failures: Whether episodes that are not marked as successful are converted, too.
         workers: Number of processes.
-        console: For the progress; None: no output.
+        console: For the progress and what is converted again; by default that of stderr.
         description: What the bags are of, instead of what is written in them; one without `success` counts as that of
             successful episodes.
 
@@ -104,13 +107,13 @@ def convert(
     Raises:
         EpisodeError: If the dataset was made with other settings.
     """
-    settings = settings or Settings()
+    settings, console = settings or Settings(), console or Console(stderr=True)
     report = Report()
     out.mkdir(parents=True, exist_ok=True)
-    dataset = _open(out, settings)
     bags = list(bags)
+    sources = {_source(out, bag) for bag in bags}
+    dataset = _open(out, settings, sources, console)
     if description is not None:
-        sources = {_source(out, bag) for bag in bags}
         dataset.episodes = [e for e in dataset.episodes if e.source not in sources or _as_described(e, description)]
     todo = [bag for bag in bags if not _known(dataset, out, bag, report)]
     include_failures = include_failures or (description is not None and description.success is None)
@@ -130,7 +133,8 @@ def convert(
     return report
 
 
-def _open(out: Path, settings: Settings) -> Dataset:
+def _open(out: Path, settings: Settings, given: set[str], console: Console) -> Dataset:
+    """The dataset, without the episodes that have no file, or are not of what their bag, one of `given`, is now."""
     if not (out / DATASET_FILE).exists():
         return Dataset(period_s=settings.period_s, cameras={})
     dataset = load_dataset(out)
@@ -139,7 +143,12 @@ def _open(out: Path, settings: Settings) -> Dataset:
         found = f"period {dataset.period_s:g} s, images {sorted(sizes or {settings.size})}"
         expected = f"{settings.period_s:g} s, {settings.size}; convert to a new folder"
         raise EpisodeError(out / DATASET_FILE, "", found, expected)
-    dataset.episodes = [entry for entry in dataset.episodes if _is_current(out, entry)]
+    present = [entry for entry in dataset.episodes if (out / entry.file).is_file()]
+    old = {entry.source: entry for entry in present if entry.source in given and not _is_current(out, entry)}
+    dataset.episodes = [entry for entry in present if entry.source not in old]
+    if unknown := sum(not entry.bag_files for entry in old.values()):
+        why = f"{out / DATASET_FILE} does not say which files their bags had"
+        console.print(f"{unknown} episodes are converted again: {why}", soft_wrap=True, highlight=False, markup=False)
     fits = {framing.fit for entry in dataset.episodes for framing in entry.framing.values()} - {"same", settings.fit}
     if fits and settings.fit != "same":
         raise EpisodeError(out / DATASET_FILE, "fit", fits.pop(), f"{settings.fit}; convert to a new folder")
@@ -147,19 +156,29 @@ def _open(out: Path, settings: Settings) -> Dataset:
 
 
 def _is_current(out: Path, entry: EpisodeEntry) -> bool:
-    """Whether an episode's file exists and is not older than its bag, if that still exists."""
-    file, bag = out / entry.file, out / entry.source
-    bag = bag / METADATA_FILE if bag.is_dir() else bag
-    return file.is_file() and not (bag.is_file() and bag.stat().st_mtime > file.stat().st_mtime)
+    """Whether an episode is of what its bag is now, or its bag no longer exists."""
+    return _files_of(out / entry.source) in ({}, entry.bag_files)
+
+
+def _files_of(bag: Path) -> dict[str, tuple[int, int]]:
+    """Size, bytes, and time of change, ns, of the files of a bag by name; none without a bag.
+
+    A bag that replaces another one can be older than that one and than its episode, so they are compared for equality.
+    """
+    files = sorted(bag.iterdir()) if bag.is_dir() else [bag]
+    ours = [file for file in files if file.name == METADATA_FILE or not set(SUFFIXES).isdisjoint(file.suffixes)]
+    found = {file.name: file.stat() for file in ours if file.is_file()}
+    return {name: (each.st_size, each.st_mtime_ns) for name, each in found.items()}
 
 
 def _as_described(entry: EpisodeEntry, description: Description) -> bool:
     """Whether an episode is still what a description says; otherwise it is converted again."""
-    return (entry.task, entry.embodiments, entry.bases, entry.success) == (
+    return (entry.task, entry.embodiments, entry.bases, entry.success, entry.topics) == (
         description.task,
         description.embodiments,
         description.bases,
         description.success,
+        description.topics,
     )
 
 
@@ -199,11 +218,13 @@ def _one(
     out: Path, settings: Settings, description: Description | None, bag: Path, file: str
 ) -> tuple[EpisodeEntry, list[str]] | str:
     """Convert one bag; returns its entry and cameras, or why it was refused."""
+    made_of = {"bag_files": _files_of(bag), "topics": description.topics if description else {}}
     try:
         entry, arrays = extract(bag, settings, file, _source(out, bag), description)
     except EpisodeError as error:
         return str(error)
     save_arrays(out / file, arrays)
+    entry = entry.model_copy(update=made_of)
     return entry, [name.removeprefix("image.") for name in arrays if name.startswith("image.")]
 
 
@@ -214,7 +235,7 @@ def _run(
     if workers <= 1 or len(numbered) < 2:
         yield from (job(bag, file) for bag, file in numbered)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
         try:
             for done in as_completed([pool.submit(job, bag, file) for bag, file in numbered]):
                 yield done.result()
@@ -222,8 +243,19 @@ def _run(
             pool.shutdown(cancel_futures=True)
 
 
-def _track(outcomes: Iterator, total: int, console: Console | None) -> Iterator:
-    yield from track(outcomes, "converting", total, console or Console(stderr=True)) if total else outcomes
+def _end_with_parent() -> None:
+    """End this worker with the process that started it: one that was killed cannot tell it to, and it would wait."""
+    threading.Thread(target=_wait_for_end_of_parent, name="parent", daemon=True).start()
+
+
+def _wait_for_end_of_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _track(outcomes: Iterator, total: int, console: Console) -> Iterator:
+    yield from track(outcomes, "converting", total, console) if total else outcomes
 
 
 def command(

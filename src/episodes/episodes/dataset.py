@@ -55,6 +55,10 @@ class EpisodeEntry(BaseModel):
     success: dict[Side, bool] | None = Field(description="by side; none: not judged")
     framing: dict[str, Framing] = Field(default_factory=dict, description="by camera: how its images were made")
     length: int = Field(ge=1, le=1_000_000, description="number of steps, T")
+    bag_files: dict[str, tuple[int, int]] = Field(
+        default_factory=dict, description="of the bag, name -> size, bytes, and time of change, ns; none: unknown"
+    )
+    topics: dict[str, str] = Field(default_factory=dict, description="as in the description of the bag")
 
 
 class Dataset(BaseModel):

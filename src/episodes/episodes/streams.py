@@ -6,7 +6,7 @@ the stamp of the observation that caused them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,20 +120,46 @@ def load(reader: EpisodeReader, wanted: Mapping[str, str]) -> dict[str, list[Rec
     for topic, msgtype in wanted.items():
         if reader.topics[topic].msgtype not in (messages.IMAGES if msgtype in messages.IMAGES else (msgtype,)):
             raise EpisodeError("", topic, reader.topics[topic].msgtype, msgtype)
-        if reader.topics[topic].serialization != CDR:
-            found = f"messages serialized as {reader.topics[topic].serialization}"
-            raise EpisodeError("", topic, found, "cdr, which is supported")
+        _refuse_foreign(reader, topic)
     records: dict[str, list[Record]] = {topic: [] for topic in wanted}
     for record in reader.records(set(wanted), as_written=True):
-        kept = replace(record, raw=bytes(record.raw[:12])) if record.msgtype in messages.IMAGES else record
-        records[record.topic].append(kept)
+        records[record.topic].append(_header_of(record) if record.msgtype in messages.IMAGES else record)
     for topic, found in records.items():
-        _refuse_jumps(topic, found)
+        _refuse_jump(topic, found)
     return records
 
 
-def _refuse_jumps(topic: str, records: list[Record]) -> None:
-    """Refuse messages whose times go back: sorted by time, what was before and after the jump would interleave."""
+def refuse_jumps(reader: EpisodeReader, topics: Collection[str]) -> None:
+    """Refuse a bag in which the times of a topic go back: sorted by time, its two parts would interleave.
+
+    Args:
+        reader: The open bag.
+        topics: Topics whose messages begin with a header.
+
+    Raises:
+        EpisodeError: Naming the topic and the jump, or another serialization than CDR.
+    """
+    headers: dict[str, list[Record]] = {topic: [] for topic in topics}
+    for topic in topics:
+        _refuse_foreign(reader, topic)
+    for record in reader.records(topics, as_written=True):
+        headers[record.topic].append(_header_of(record))
+    for topic, found in headers.items():
+        _refuse_jump(topic, found)
+
+
+def _refuse_foreign(reader: EpisodeReader, topic: str) -> None:
+    if reader.topics[topic].serialization != CDR:
+        found = f"messages serialized as {reader.topics[topic].serialization}"
+        raise EpisodeError("", topic, found, "cdr, which is supported")
+
+
+def _header_of(record: Record) -> Record:
+    """The record up to the stamp."""
+    return replace(record, raw=bytes(record.raw[:12]))
+
+
+def _refuse_jump(topic: str, records: list[Record]) -> None:
     received = np.array([record.log_ns for record in records], dtype=np.int64)
     stamps = np.array([messages.header_stamp_ns(record.raw) for record in records], dtype=np.int64)
     name, jump = "received", clock.jump(received)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import typer
 
-from episodes import messages
+from episodes import messages, streams
 from episodes.bag import EpisodeReader, naming
 from episodes.metadata import EpisodeError, EpisodeMetadata
 
@@ -36,10 +36,10 @@ def film(bag: Path, out: Path, camera: str = "", scale: int = 2) -> int:
         The number of frames.
 
     Raises:
-        EpisodeError: If the bag cannot be read, or the video cannot be written.
+        EpisodeError: If the bag cannot be read, the clock was set back, or the video cannot be written.
     """
     with naming(bag), EpisodeReader(bag) as reader:
-        topic = reader.camera_topic(camera)
+        topic = _camera_topic(reader, camera)
         count = _write(_captioned_frames(reader, topic, scale), out, _rate_hz(reader, topic))
         if not count:
             raise EpisodeError("", topic, "no frames", "at least one")
@@ -50,7 +50,7 @@ def frame(bag: Path, out: Path, at_s: float, camera: str = "", scale: int = 2) -
     """Write the first frame at or after `at_s` (s), or the last one, as a picture; returns its time, s."""
     with naming(bag), EpisodeReader(bag) as reader:
         chosen = None
-        for chosen in _frames(reader, reader.camera_topic(camera)):
+        for chosen in _frames(reader, _camera_topic(reader, camera)):
             if chosen[0] >= at_s:
                 break
         if chosen is None:
@@ -75,6 +75,13 @@ def caption(metadata: EpisodeMetadata | None, seconds: float) -> str:
     """Task, hands and time of a frame."""
     about = f"{metadata.task}   {metadata.hands}   " if metadata else ""
     return f"{about}{seconds:6.2f} s"
+
+
+def _camera_topic(reader: EpisodeReader, camera: str) -> str:
+    """The topic of a camera; refuses one whose frames have times that go back, as they are shown by time."""
+    topic = reader.camera_topic(camera)
+    streams.refuse_jumps(reader, {topic})
+    return topic
 
 
 def _captioned_frames(reader: EpisodeReader, topic: str, scale: int) -> Iterator[np.ndarray]:

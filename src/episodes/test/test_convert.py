@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -19,7 +24,7 @@ from contracts.image_contract import Framing
 from episodes import messages
 from episodes.bag import EpisodeReader
 from episodes.convert import Report, command, convert, find_bags
-from episodes.dataset import load_arrays, load_dataset
+from episodes.dataset import load_arrays, load_dataset, save_dataset
 from episodes.extract import Settings, extract
 from episodes.metadata import Description, EpisodeError, load_description
 from episodes.sampling import Limits
@@ -165,6 +170,72 @@ def test_a_bag_recorded_anew_or_an_episode_deleted_is_converted_again(bag, tmp_p
     (tmp_path / "data" / "episode_00000.npz").unlink()
     assert run(bag, tmp_path / "data").converted == 1
     assert len(load_dataset(tmp_path / "data").episodes) == 1
+
+
+def test_a_bag_replaced_by_an_older_recording_is_converted_again(bag, tmp_path):
+    run(bag, tmp_path / "data")
+    shutil.rmtree(bag)
+    write_episode(bag, Episode(seconds=1.5))
+    for file in bag.iterdir():
+        os.utime(file, (0, 0))  # as of `cp -p` and `rsync -a`, or with a clock that was set back
+    assert run(bag, tmp_path / "data").converted == 1
+    assert [entry.length for entry in load_dataset(tmp_path / "data").episodes] == [15]
+    assert run(bag, tmp_path / "data").present == 1
+
+
+def test_a_bag_that_is_gone_leaves_its_episode(bag, tmp_path):
+    run(bag, tmp_path / "data")
+    more = write_episode(tmp_path / "more", Episode())
+    shutil.rmtree(bag)
+    assert run(more, tmp_path / "data").converted == 1
+    assert len(load_dataset(tmp_path / "data").episodes) == 2
+
+
+def test_of_an_older_dataset_the_given_bags_are_converted_again_and_told(bag, tmp_path, capsys):
+    """It does not say which files the bags had."""
+    data, other = tmp_path / "data", write_episode(tmp_path / "other", Episode())
+    run(bag, data)
+    run(other, data)
+    dataset = load_dataset(data)
+    dataset.episodes = [entry.model_copy(update={"bag_files": {}}) for entry in dataset.episodes]
+    save_dataset(data, dataset)
+    capsys.readouterr()
+    report = run(bag, data)
+    assert (report.converted, report.present) == (1, 0)
+    assert f"1 episodes are converted again: {data / 'dataset.yaml'} does not say" in capsys.readouterr().err
+    assert [bool(entry.bag_files) for entry in load_dataset(data).episodes] == [True, False]
+    run(bag, data)
+    assert "converted again" not in capsys.readouterr().err
+
+
+HANGING = """
+import os, sys, threading
+from pathlib import Path
+from episodes import convert
+
+def hang(*_):
+    print("converting", flush=True)
+    threading.Event().wait()
+
+convert.extract = hang  # in the workers, too, which import this file
+if __name__ == "__main__":
+    bags = [Path("first"), Path("second")]
+    convert.convert(bags, Path(sys.argv[1]), include_failures=True, workers=2)
+"""
+
+
+@pytest.mark.graph
+def test_the_workers_of_a_killed_conversion_end(tmp_path):
+    (tmp_path / "hanging.py").write_text(HANGING)
+    command = [sys.executable, str(tmp_path / "hanging.py"), str(tmp_path / "data")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert [process.stdout.readline() for _ in range(2)] == 2 * ["converting\n"]
+        process.kill()
+        assert process.communicate(timeout=30.0)[0] == ""  # all that could write into the pipe have ended
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_damaged_bag_does_not_stop_the_others(bag, tmp_path):
@@ -331,6 +402,14 @@ def test_a_changed_description_converts_the_same_bag_again(tmp_path):
         report = convert([bag], tmp_path / "data", SETTINGS, description=described(tmp_path, task=task))
         assert (report.converted, report.present) == expected
     assert [entry.task for entry in load_dataset(tmp_path / "data").episodes] == ["stir"]
+
+
+def test_other_topics_in_a_description_convert_the_same_bag_again(tmp_path):
+    bag = plain_bag(tmp_path / "plain")
+    topics = DESCRIPTION["topics"]
+    for changed, expected in ((topics, (1, 0)), (topics, (0, 1)), (topics | {COMMAND: COMMAND}, (1, 0))):
+        report = convert([bag], tmp_path / "data", SETTINGS, description=described(tmp_path, topics=changed))
+        assert (report.converted, report.present) == expected
 
 
 def test_bags_described_as_unsuccessful_are_skipped(tmp_path):

@@ -60,3 +60,12 @@ def test_a_frame_of_another_size_is_refused_and_not_left_out(tmp_path):
         writer.write_image(IMAGE, START_NS + 100 * MS, picture(0)[:12])
     with pytest.raises(EpisodeError, match=rf"^{tmp_path / 'bag'}: {IMAGE}: found a frame of 32x12, expected 32x24"):
         film(tmp_path / "bag", tmp_path / "film.mp4")
+
+
+@pytest.mark.parametrize("topic", ["", IMAGE])
+def test_frames_before_and_after_a_clock_was_set_back_are_not_shown(tmp_path, topic):
+    """In the times of reception, and in the stamps alone."""
+    bag = write_episode(tmp_path / "bag", Episode(set_back_ms=700, set_back_topic=topic))
+    for show in (lambda: film(bag, tmp_path / "film.mp4"), lambda: frame(bag, tmp_path / "one.png", 0.0)):
+        with pytest.raises(EpisodeError, match=rf"^{bag}: {IMAGE}: found .* that go back: the clock was set back by"):
+            show()

@@ -79,6 +79,20 @@ def test_a_bag_without_what_decisions_were_made_from_is_refused(bag: Path, tmp_p
         replay(partial, MODELS / "policy", MODELS / "codec")
 
 
+@pytest.mark.parametrize("kind", ["/left/arm/joint_states", "image_raw"])
+def test_a_bag_with_a_clock_that_was_set_back_is_refused_by_topic(bag: Path, tmp_path: Path, kind: str) -> None:
+    def set_back(topic: str, number: int, record: Any) -> Any:
+        message = record.decode() if topic.endswith(kind) and number > 30 else None
+        if message is None:
+            return record.raw
+        message.header.stamp.sec -= 1
+        return message
+
+    policy, codec = MODELS / "policy", MODELS / "codec"
+    with pytest.raises(EpisodeError, match=rf"{kind}: found stamped at times that go back: the clock was set back by"):
+        replay(copy(bag, tmp_path / "bag", set_back), policy, codec)
+
+
 def test_a_decision_whose_image_was_lost_is_not_reproduced(bag: Path, tmp_path: Path) -> None:
     images = {topic for topic in EpisodeReader(bag).topics if topic.endswith("image_raw")}
     policy, codec = MODELS / "policy", MODELS / "codec"
