@@ -1,8 +1,8 @@
 """Sole use of a device: a second driver, in this process or another one, is refused when it connects.
 
-A claim of the device's address (`contracts.claims`) excludes other drivers of this workspace on this machine. A serial
-line is also locked, against programs that lock lines (pyserial's `exclusive`), and opened exclusively, against all
-others that do not run as root.
+A claim of the device's address, however it is spelled (`contracts.claims`), excludes other drivers of this workspace on
+this machine. A serial line is also locked, against programs that lock lines (pyserial's `exclusive`), and opened
+exclusively, against all others that do not run as root.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import socket
 import termios
 
 from contracts.claims import Claim, ClaimedError
@@ -21,12 +22,13 @@ class Ownership:
     """The sole use of one device: taken before a driver connects, released after it disconnected.
 
     Args:
-        device: What identifies the device on this machine, such as "xarm7 192.168.1.5".
+        device: Its kind and its address, such as "xarm7 192.168.1.5".
         line: Path of its serial line; anything else is none.
+        port: The usual port of such a device; 0 where its address is none of a network.
     """
 
-    def __init__(self, device: str, line: str = "") -> None:
-        self._device, self._path = device, line if line.startswith("/") else ""
+    def __init__(self, device: str, line: str = "", port: int = 0) -> None:
+        self._device, self._path, self._port = device, line if line.startswith("/") else "", port
         self._claim: Claim | None = None
         self._line: int | None = None
 
@@ -39,7 +41,7 @@ class Ownership:
         if self._claim is not None:
             return
         try:
-            self._claim = Claim(f"device {self._device}")
+            self._claim = Claim(f"device {canonical(self._device, self._port)}")
             if self._path:
                 _expect_free(self._path)
         except (ClaimedError, DeviceError) as error:
@@ -64,6 +66,27 @@ class Ownership:
         if self._claim is not None:
             self._claim.release()
             self._claim = None
+
+
+def canonical(device: str, port: int) -> str:
+    """The one name of a device for all spellings of its address.
+
+    Args:
+        device: Its kind and its address, such as "xarm7 192.168.1.5"; the path of a serial line, HOST[:PORT], or else.
+        port: The usual port of such a device; 0 where its address is none of a network.
+
+    Returns:
+        The kind with the serial line that a link names, or with IP and port; what is unknown stays as it is.
+    """
+    kind, _, address = device.partition(" ")
+    if address.startswith("/"):
+        return f"{kind} {os.path.realpath(address)}"
+    if not port or not address:
+        return device
+    host, _, own_port = address.partition(":")
+    with contextlib.suppress(OSError, UnicodeError):
+        host = min(str(found[4][0]) for found in socket.getaddrinfo(host, None))
+    return f"{kind} {host}:{own_port or port}"
 
 
 def _expect_free(path: str) -> None:

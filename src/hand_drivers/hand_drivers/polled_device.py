@@ -71,12 +71,13 @@ class BusDevice:
     """A `Device` on a polled wire.
 
     Args:
-        name: For errors; one driver at a time may use a device of this name.
+        name: Its kind and its address, for errors; one driver at a time may use a device.
         joints: Names in the order of the wire's arrays.
         make_wire: Makes a wire for each connection.
         options: Times.
         slack: How far the target of a stopped joint may be from its position, in its own unit.
         line: Path of the serial line, which no other program may use meanwhile; anything else is none.
+        port: The usual port of such a device; 0 where its address is none of a network.
     """
 
     def __init__(
@@ -87,10 +88,11 @@ class BusDevice:
         options: BusOptions,
         slack: float = SLACK,
         line: str = "",
+        port: int = 0,
     ) -> None:
         self.joints = joints
         self._name, self._make_wire, self._options, self._slack = name, make_wire, options, slack
-        self._ownership = Ownership(name, line)
+        self._ownership = Ownership(name, line, port)
         self._connection: _Connection | None = None
         self._target: np.ndarray | None = None  # the last one, also of an earlier connection
 

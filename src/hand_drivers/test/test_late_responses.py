@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hand_drivers.devices.late_responses import LateResponses
+from hand_drivers.device import DeviceError
+from hand_drivers.devices.late_responses import DOUBT, QUIET_S, LateResponses
 
 WAIT_S = 0.04
 
@@ -52,13 +55,13 @@ def test_all_parts_of_a_late_response_are_discarded():
     assert line.ask(b"new", 0.001) == b"new"
 
 
-def test_a_response_that_never_comes_costs_one_more_wait():
+def test_a_response_that_never_comes_costs_one_more_wait_and_silence():
     line = Line()
     with pytest.raises(TimeoutError):
         line.ask(b"lost", 1e9)
     line.arriving.clear()
     assert line.ask(b"new", 0.0) == b"new"
-    assert line.now == pytest.approx(2 * WAIT_S)
+    assert line.now == pytest.approx(2 * WAIT_S + QUIET_S)
 
 
 def test_a_line_that_never_is_quiet_ends_the_wait():
@@ -66,9 +69,9 @@ def test_a_line_that_never_is_quiet_ends_the_wait():
     with pytest.raises(TimeoutError):
         line.ask(b"", 1e9)
     line.arriving = [(WAIT_S + 0.005 * number, b"x") for number in range(1000)]
-    with line.late.asking():
+    with pytest.raises(DeviceError, match="a late response"), line.late.asking():
         pass
-    assert line.now <= 2 * WAIT_S + 0.01
+    assert line.now <= 3 * WAIT_S + 0.01
 
 
 def test_without_an_outstanding_response_nothing_is_waited_for():
@@ -76,3 +79,54 @@ def test_without_an_outstanding_response_nothing_is_waited_for():
     for _ in range(3):
         assert line.ask(b"new", 0.0) == b"new"
     assert line.now == 0.0
+
+
+class SlowDevice:
+    """Numbers its responses; handles one request after the other, one of them late; some responses are lost."""
+
+    def __init__(self, usual_s: float, late: dict[int, float]) -> None:
+        self.line, self.usual_s, self.late = Line(), usual_s, late  # late: number of a request -> s, inf: lost
+        self.free_at, self.asked = 0.0, 0
+
+    def exchange(self) -> bool:
+        """One request; whether a response was taken for its own, which has to be true of it."""
+        number = self.asked
+        line = self.line
+        try:
+            with line.late.asking():
+                self.asked += 1
+                takes = self.late.get(number, self.usual_s)
+                if takes < 1e9:
+                    self.free_at = max(line.now, self.free_at) + takes
+                    line.arriving.append((self.free_at, str(number).encode()))
+                received = line.read(WAIT_S)
+                if not received:
+                    raise TimeoutError
+        except (TimeoutError, DeviceError):
+            return False
+        assert received == str(number).encode(), "a response that is another request's"
+        return True
+
+
+@given(
+    usual_s=st.sampled_from([0.0005, 0.002, 0.01, 0.015, 0.025, 0.035]),
+    late_s=st.floats(1.05, 20.0).map(lambda waits: waits * WAIT_S) | st.just(1e9),
+    pause_s=st.sampled_from([0.0, 0.001, 0.01, 0.05]),
+)
+def test_no_response_however_late_is_taken_for_another_requests(usual_s, late_s, pause_s):
+    device, answered = SlowDevice(usual_s, {5: late_s}), []
+    for _ in range(60):
+        answered.append(device.exchange())
+        device.line.now += pause_s
+    assert all(answered[:5]) and not answered[5]
+    missed = answered.count(False)
+    assert missed <= 3 + (late_s / WAIT_S if late_s < 1e9 else 0)
+    assert all(answered[5 + missed :]), "after the first sound response all are"
+
+
+def test_after_a_lost_response_the_line_is_in_doubt_for_a_while_only():
+    device = SlowDevice(0.002, {0: 1e9})
+    assert not device.exchange() and device.exchange()
+    device.line.now += DOUBT * WAIT_S
+    before = device.line.now
+    assert device.exchange() and device.line.now == pytest.approx(before + 0.002)

@@ -11,6 +11,7 @@ from embodiments import registry
 from hand_drivers import settings
 from hand_drivers.device import DeviceError, DeviceSettings, read_options
 from hand_drivers.devices.loopback import LoopbackDevice
+from hand_drivers.devices.robotiq import RobotiqOptions
 from hand_drivers.node import DriverParameters
 from hand_drivers.polled_device import BusOptions
 
@@ -67,6 +68,13 @@ def test_true_is_no_number_of_an_option():
     given = DeviceSettings(registry.load("inspire", "left"), "left", "hand", "", {"connect_s": True})
     with pytest.raises(DeviceError, match="bus: option 'connect_s': found True, expected a number"):
         read_options(BusOptions, given)
+
+
+@pytest.mark.parametrize("closed", [3, 2])
+def test_a_gripper_that_is_not_closed_beyond_open_is_refused(closed):
+    given = DeviceSettings(registry.load("robotiq_2f85", "left"), "left", "hand", "", {"opened": 3, "closed": closed})
+    with pytest.raises(DeviceError, match=f"option 'closed': found {closed}, expected more than opened, 3"):
+        read_options(RobotiqOptions, given)
 
 
 def test_a_hand_is_not_an_arm():

@@ -74,7 +74,7 @@ class AbilityWire:
         position, velocity = np.empty(frames.MOTORS), np.empty(frames.MOTORS)
         position[self._order], velocity[self._order] = found.position, found.velocity
         fault = f"the hand reports status {found.status:#04x} (temperature or collision)" if found.status else None
-        return Answer(time.time_ns(), position, velocity, fault)
+        return Answer(self._late.answered_ns, position, velocity, fault)
 
     def clear(self) -> None:
         """Do nothing: the hand clears its status when the cause is gone."""
@@ -90,8 +90,7 @@ class AbilityWire:
 
     def _reply(self, deadline: float) -> frames.Reply:
         while (left := deadline - time.monotonic()) > 0:
-            for body in self._unstuffer.feed(self._bytes(left)):
-                found = frames.reply(body)
-                if found is not None:
-                    return found
+            found = [reply for body in self._unstuffer.feed(self._bytes(left)) if (reply := frames.reply(body))]
+            if found:
+                return found[-1]
         raise DeviceError(f"no response in {self._options.answer_s:g} s")

@@ -5,13 +5,11 @@ Both use six numbers of 0 (closed) to 1000 (open), little finger first; see docs
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 from embodiments.registry import Embodiment
 from hand_drivers.device import DeviceError, DeviceSettings, patiently, read_options
-from hand_drivers.devices.inspire_links import InspireOptions, Link, open_link
+from hand_drivers.devices.inspire_links import MODBUS_PORT, InspireOptions, Link, open_link
 from hand_drivers.polled_device import Answer, BusDevice
 
 FINGERS = ("pinky", "ring", "middle", "index", "thumb_proximal_pitch", "thumb_proximal_yaw")  # parts of the joint names
@@ -34,6 +32,7 @@ def make(settings: DeviceSettings) -> BusDevice:
         lambda: InspireWire(settings.address, options, robot, order),
         options,
         line=settings.address,
+        port=MODBUS_PORT,
     )
 
 
@@ -66,7 +65,7 @@ class InspireWire:
         if target is not None:
             link.send(self._to_wire(target))
         angles = np.array(link.angles(), dtype=float)
-        stamp_ns = time.time_ns()
+        stamp_ns = link.answered_ns
         if self._exchanges % ERRORS_EVERY == 0:
             self._fault = in_words(link.errors())
         self._exchanges += 1

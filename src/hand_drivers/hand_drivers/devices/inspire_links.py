@@ -35,6 +35,11 @@ class InspireOptions(BusOptions):
 class Link(Protocol):
     """An open link, in the hand's units; every call raises when it fails."""
 
+    @property
+    def answered_ns(self) -> int:
+        """When the last response had been received, ns since the epoch."""
+        ...
+
     def set_up(self) -> None:
         """Set speed and force, and check that the hand has them; separate from opening: a failed link can be closed."""
 
@@ -42,7 +47,7 @@ class Link(Protocol):
         """Set the targets (6), 0 (closed) to 1000 (open)."""
 
     def angles(self) -> list[int]:
-        """Measured angles (6)."""
+        """Measured angles (6); `answered_ns` is their stamp."""
         ...
 
     def errors(self) -> list[int]:
@@ -68,9 +73,15 @@ class SerialLink:
         self._still_faulty, self._words = RH56HardwareError, parse_u16_le
         retry = RetryPolicy(retries=0)  # the next exchange does
         config = RH56Config(port, options.baud, options.id, options.answer_s, retry)
-        self._hand = RH56Driver(config, transport=serial_line(port, options))
+        self._line = serial_line(port, options)
+        self._hand = RH56Driver(config, transport=self._line)
         self._options = options
         self._hand.connect()
+
+    @property
+    def answered_ns(self) -> int:
+        """When the last response had been received."""
+        return self._line.late.answered_ns
 
     def set_up(self) -> None:
         """Set speed and force, and read them back."""
@@ -110,7 +121,7 @@ class ModbusLink:
 
     def __init__(self, host: str, port: int, options: InspireOptions) -> None:
         self._hand = ModbusTcp(host, port, options.id, options.answer_s)
-        self._options = options
+        self._options, self.answered_ns = options, 0
 
     def set_up(self) -> None:
         """Set speed and force, and read them back."""
@@ -124,7 +135,9 @@ class ModbusLink:
 
     def angles(self) -> list[int]:
         """Measured angles."""
-        return self._hand.read(ANGLE_ACT, FINGERS)
+        angles = self._hand.read(ANGLE_ACT, FINGERS)
+        self.answered_ns = time.time_ns()
+        return angles
 
     def errors(self) -> list[int]:
         """Error register."""
@@ -158,10 +171,10 @@ def serial_line(port: str, options: InspireOptions) -> Any:
     class SerialLine(SerialTransport):
         def __init__(self) -> None:
             super().__init__(port, baud=options.baud, timeout=options.answer_s)
-            self._late = LateResponses(self._byte, options.answer_s)
+            self.late = LateResponses(self._byte, options.answer_s)
 
         def request(self, frame: bytes, timeout: float | None = None) -> bytes:
-            with self._late.asking():
+            with self.late.asking():
                 return super().request(frame, options.answer_s if timeout is None else timeout)
 
         def _byte(self, wait_s: float) -> bytes:

@@ -1,4 +1,4 @@
-"""For wires whose responses carry no number: a late response is discarded, not taken for that to the next request."""
+"""For wires whose responses carry no number: a late response is discarded, not taken for that to a later request."""
 
 from __future__ import annotations
 
@@ -6,16 +6,26 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
+from hand_drivers.device import DeviceError
+
 QUIET_S = 0.01  # time without a byte after which a response is over
+DOUBT = 25  # waits after a request without response, in which its response may still come
 
 
 class LateResponses:
-    """The response to the last request that is still outstanding.
+    """The responses that are outstanding, of a device that responds to one request after the other.
+
+    A request without response is waited for once more. Should that be in vain, too, nothing is known: the response may
+    be lost, or come during a later request. For a while, a response then counts only if silence follows it; else one of
+    the two is late, and both are discarded.
 
     Args:
         read: Returns the bytes received within so many s, as soon as there are any; none if there are none.
         wait_s: Longest wait for an outstanding response, s.
         clock: A monotonic clock, s.
+
+    Attributes:
+        answered_ns: When the last response had been received, ns since the epoch.
     """
 
     def __init__(
@@ -23,18 +33,36 @@ class LateResponses:
     ) -> None:
         self._read, self._wait_s, self._clock = read, wait_s, clock
         self._outstanding = False
+        self._doubted_until = clock()
+        self._usual_s = 0.0  # longest time to a response that was beyond doubt
+        self.answered_ns = 0
 
     @contextlib.contextmanager
     def asking(self) -> Iterator[None]:
-        """Around one request and its response: an exception leaves the response outstanding."""
-        if self._outstanding:
-            self._discard()
-        self._outstanding = True
-        yield
-        self._outstanding = False
+        """Around one request and its response: an exception leaves the response outstanding.
 
-    def _discard(self) -> None:
-        """Wait for the response and for its last byte."""
-        deadline, wait_s = self._clock() + self._wait_s, self._wait_s
-        while (left := min(wait_s, deadline - self._clock())) > 0 and self._read(left):
-            wait_s = QUIET_S
+        Raises:
+            DeviceError: The response may be that to an earlier request.
+        """
+        if self._outstanding:
+            self._doubted_until = self._clock() + DOUBT * self._wait_s
+            self._discard(self._wait_s)
+        elif self._doubted():
+            self._discard(0.0)
+        self._outstanding, asked = True, self._clock()
+        yield
+        self._outstanding, self.answered_ns = False, time.time_ns()
+        if not self._doubted():
+            self._usual_s = max(self._usual_s, self._clock() - asked)
+        elif self._discard(min(self._wait_s, max(QUIET_S, 2 * self._usual_s))):
+            raise DeviceError("a late response")
+
+    def _doubted(self) -> bool:
+        return self._clock() < self._doubted_until
+
+    def _discard(self, wait_s: float) -> bool:
+        """Wait for a response and for its last byte; returns whether there was any."""
+        deadline, found = self._clock() + max(self._wait_s, wait_s), False
+        while self._clock() < deadline and self._read(min(wait_s, deadline - self._clock())):
+            wait_s, found = QUIET_S, True
+        return found

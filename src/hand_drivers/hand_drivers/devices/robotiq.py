@@ -11,8 +11,9 @@ import time
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from contracts.errors import FileError
 from embodiments.registry import Embodiment
 from hand_drivers.device import DeviceError, DeviceSettings, patiently, read_options
 from hand_drivers.devices.late_responses import LateResponses
@@ -55,6 +56,12 @@ class RobotiqOptions(BusOptions):
     )
     activation_s: float = Field(default=5.0, gt=0, le=30, description="longest duration of an activation, s")
 
+    @model_validator(mode="after")
+    def _check_counts(self) -> RobotiqOptions:
+        if self.closed <= self.opened:
+            raise FileError("", "closed", self.closed, f"more than opened, {self.opened}")
+        return self
+
 
 def make(settings: DeviceSettings) -> BusDevice:
     """Make the device (plug-in).
@@ -66,7 +73,8 @@ def make(settings: DeviceSettings) -> BusDevice:
     if len(robot.joints) != 1:
         raise DeviceError(f"robotiq: found {len(robot.joints)} joints, expected 1")
     address, name = settings.address, f"robotiq {settings.address}"
-    return BusDevice(name, robot.joints, lambda: RobotiqWire(address, options, robot), options, line=address)
+    wire = lambda: RobotiqWire(address, options, robot)  # noqa: E731
+    return BusDevice(name, robot.joints, wire, options, line=address, port=TCP_PORT)
 
 
 class RobotiqWire:
@@ -121,10 +129,10 @@ class RobotiqWire:
             self._client.close()
 
     def _answer(self, words: list[int]) -> Answer:
-        stamp_ns, count = time.time_ns(), words[2] >> 8
+        count = words[2] >> 8
         share = (count - self._options.opened) / (self._options.closed - self._options.opened)
         position = self._open + np.clip(share, 0, 1) * (self._closed - self._open)
-        return Answer(stamp_ns, np.array([position]), fault=self._fault(words))
+        return Answer(self._late.answered_ns, np.array([position]), fault=self._fault(words))
 
     def _fault(self, words: list[int]) -> str | None:
         fault = fault_of(words)

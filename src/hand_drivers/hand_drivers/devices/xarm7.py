@@ -21,7 +21,7 @@ from hand_drivers.device import (
     read_options,
     targets_to_hold,
 )
-from hand_drivers.devices.xarm_box import PORT, open_box, place
+from hand_drivers.devices.xarm_box import CONTROL_PORT, PORT, open_box, place
 from hand_drivers.devices.xarm_reports import READY as READY_STATES
 from hand_drivers.devices.xarm_reports import Report, Reports
 from hand_drivers.ownership import Ownership
@@ -73,7 +73,7 @@ class XArm7Device:
             raise DeviceError(f"xarm7: found {len(self.joints)} joints, expected {JOINTS}")
         self._options, self._priority = read_options(XArmOptions, settings), settings.rt_priority
         self._address, self._name = settings.address, f"xarm7 {place(settings.address, self._options.port)}"
-        self._ownership = Ownership(self._name)
+        self._ownership = Ownership(self._name, port=CONTROL_PORT)
         self._arm: Any = None
         self._reports: Reports | None = None
         self._wrong = ""  # mode or state in force, where targets would be ignored

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from hand_drivers.device import DeviceError, DeviceSettings, read_options
-from hand_drivers.devices.xarm_box import PORT, open_box, place
+from hand_drivers.devices.xarm_box import CONTROL_PORT, PORT, open_box, place
 from hand_drivers.polled_device import Answer, BusDevice, BusOptions
 
 PULSES_PER_M = 2 / 1e-4  # a pulse is 0.1 mm between the fingers; a finger moves half of that
@@ -41,7 +41,8 @@ def make(settings: DeviceSettings) -> BusDevice:
     if len(joints) != 1:
         raise DeviceError(f"xarm_gripper: found {len(joints)} joints, expected 1")
     name = f"xarm_gripper {place(settings.address, options.port)}"
-    return BusDevice(name, joints, lambda: XArmGripperWire(settings.address, options), options, SLACK)
+    wire = lambda: XArmGripperWire(settings.address, options)  # noqa: E731
+    return BusDevice(name, joints, wire, options, SLACK, port=CONTROL_PORT)
 
 
 class XArmGripperWire:
