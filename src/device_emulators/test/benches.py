@@ -13,7 +13,7 @@ from stepping import stepped
 from device_emulators.faults import Faults
 from device_emulators.serve import Protocol, PtyServer, TcpServer
 from embodiments.registry import Embodiment
-from hand_drivers.device import Device, DeviceSettings
+from hand_drivers.device import Device, DeviceError, DeviceSettings
 from hand_drivers.driver import Driver
 from hand_drivers.polled_device import Wire
 from hand_drivers.settings import motion_limits
@@ -82,6 +82,15 @@ def assert_reconnected_after_silence(device: Device, robot: Embodiment, faults: 
     faults.silent = False
     assert until(driver.reconnect)
     assert driver.state is State.STOPPED and driver.reset()[0]
+
+
+def assert_refused_by_its_other_name(bench: WireBench, factory: Factory, robot: Embodiment) -> None:
+    """A second driver of a device at 127.0.0.1 is refused that names the host."""
+    bench.device.connect()
+    address = bench.address.replace("127.0.0.1", "localhost")
+    with pytest.raises(DeviceError, match=f"{bench.address}: in use by process"):
+        factory(DeviceSettings(robot, "left", "hand", address, QUICK)).connect()
+    assert bench.device.read()
 
 
 def assert_one_late_response_loses_nothing(device: Device, robot: Embodiment, faults: Faults, late_s: float) -> None:

@@ -17,6 +17,7 @@ from benches import (
     WireBench,
     assert_each_response_is_matched,
     assert_one_late_response_loses_nothing,
+    assert_refused_by_its_other_name,
     started,
     ticked_until,
 )
@@ -74,6 +75,11 @@ def test_a_second_driver_of_a_hand_is_refused_until_the_first_leaves(bench):
     bench.device.disconnect()
     other.connect()
     other.disconnect()
+
+
+@pytest.mark.parametrize("bench", ["modbus"], indirect=True)
+def test_a_second_driver_that_names_the_host_is_refused(bench):
+    assert_refused_by_its_other_name(bench, plug_in.make, ROBOT)
 
 
 def test_every_target_comes_back_within_half_a_unit_of_the_wire(bench):

@@ -12,6 +12,7 @@ from benches import (
     assert_each_response_is_matched,
     assert_one_late_response_loses_nothing,
     assert_reconnected_after_silence,
+    assert_refused_by_its_other_name,
     assert_stopped_until_cleared,
     started,
     ticked_until,
@@ -66,6 +67,11 @@ def test_a_gripper_opens_and_closes_in_metres_of_one_finger(bench):
     for target in (CLOSED, 0.02, OPEN):
         bench.device.write(np.array([target]))
         assert until(lambda t=target: abs(bench.device.read().position[0] - t) < 2e-4)
+
+
+@pytest.mark.parametrize("bench", ["tcp"], indirect=True)
+def test_a_second_driver_that_names_the_host_is_refused(bench):
+    assert_refused_by_its_other_name(bench, plug_in.make, ROBOT)
 
 
 def test_connecting_moves_nothing(bench):

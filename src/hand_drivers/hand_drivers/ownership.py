@@ -86,7 +86,7 @@ def canonical(device: str, port: int) -> str:
     host, _, own_port = address.partition(":")
     with contextlib.suppress(OSError, UnicodeError):
         host = min(str(found[4][0]) for found in socket.getaddrinfo(host, None))
-    return f"{kind} {host}:{own_port or port}"
+    return f"{kind} {host}:{own_port.lstrip('0') or port}"
 
 
 def _expect_free(path: str) -> None:

@@ -18,6 +18,9 @@ class Line:
     def __init__(self) -> None:
         self.now = 0.0
         self.arriving: list[tuple[float, bytes]] = []  # when, in order
+        self.reopen()
+
+    def reopen(self) -> None:
         self.late = LateResponses(self.read, WAIT_S, lambda: self.now)
 
     def read(self, wait_s: float) -> bytes:
@@ -38,9 +41,18 @@ class Line:
             return received
 
 
+def used_line() -> Line:
+    """A line at time 0, with a first response."""
+    line = Line()
+    line.now = -1.0
+    line.ask(b"first", 0.001)
+    line.now = 0.0
+    return line
+
+
 @pytest.mark.parametrize("delay_s", [0.045, 0.06, 0.079])
 def test_a_late_response_is_not_that_to_the_next_request(delay_s):
-    line = Line()
+    line = used_line()
     with pytest.raises(TimeoutError):
         line.ask(b"old", delay_s)
     assert line.ask(b"new", 0.001) == b"new"
@@ -48,7 +60,7 @@ def test_a_late_response_is_not_that_to_the_next_request(delay_s):
 
 
 def test_all_parts_of_a_late_response_are_discarded():
-    line = Line()
+    line = used_line()
     with pytest.raises(TimeoutError):
         line.ask(b"o", 0.045)
     line.arriving += [(0.05, b"l"), (0.055, b"d")]
@@ -56,7 +68,7 @@ def test_all_parts_of_a_late_response_are_discarded():
 
 
 def test_a_response_that_never_comes_costs_one_more_wait_and_silence():
-    line = Line()
+    line = used_line()
     with pytest.raises(TimeoutError):
         line.ask(b"lost", 1e9)
     line.arriving.clear()
@@ -65,7 +77,7 @@ def test_a_response_that_never_comes_costs_one_more_wait_and_silence():
 
 
 def test_a_line_that_never_is_quiet_ends_the_wait():
-    line = Line()
+    line = used_line()
     with pytest.raises(TimeoutError):
         line.ask(b"", 1e9)
     line.arriving = [(WAIT_S + 0.005 * number, b"x") for number in range(1000)]
@@ -75,7 +87,7 @@ def test_a_line_that_never_is_quiet_ends_the_wait():
 
 
 def test_without_an_outstanding_response_nothing_is_waited_for():
-    line = Line()
+    line = used_line()
     for _ in range(3):
         assert line.ask(b"new", 0.0) == b"new"
     assert line.now == 0.0
@@ -130,3 +142,37 @@ def test_after_a_lost_response_the_line_is_in_doubt_for_a_while_only():
     device.line.now += DOUBT * WAIT_S
     before = device.line.now
     assert device.exchange() and device.line.now == pytest.approx(before + 0.002)
+
+
+@pytest.mark.parametrize("usual_s", [0.002, 0.01, 0.015, 0.025])
+@pytest.mark.parametrize("waits", [1.2, 2.1, 3, 5, 10])
+def test_a_late_first_response_is_not_taken_for_another_requests(usual_s, waits):
+    device = SlowDevice(usual_s, {0: waits * WAIT_S})
+    answered = [device.exchange() for _ in range(40)]
+    assert all(answered[20:])
+
+
+@pytest.mark.parametrize("usual_s", [0.002, 0.01, 0.015, 0.025])
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_a_new_connection_takes_no_response_to_a_request_before_it(usual_s, requests):
+    device = SlowDevice(usual_s, {0: 0.17})
+    assert not any(device.exchange() for _ in range(requests))
+    device.line.reopen()
+    answered = [device.exchange() for _ in range(20)]
+    assert all(answered[10:])
+
+
+def test_the_first_response_of_a_connection_counts_if_silence_follows():
+    line = Line()
+    assert line.ask(b"new", 0.001) == b"new"
+    assert line.now == pytest.approx(0.001 + WAIT_S)
+    assert line.ask(b"new", 0.001) == b"new"
+    assert line.now == pytest.approx(0.002 + WAIT_S)
+
+
+def test_a_slow_response_long_ago_does_not_prolong_the_silence():
+    device = SlowDevice(0.002, {0: 0.035, 300: 1e9})
+    answered = [device.exchange() for _ in range(301)]
+    assert all(answered[:300]) and not answered[300]
+    before = device.line.now
+    assert device.exchange() and device.line.now == pytest.approx(before + WAIT_S + 0.002 + QUIET_S)

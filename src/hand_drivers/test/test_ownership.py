@@ -73,6 +73,7 @@ def test_a_line_that_does_not_exist_is_left_to_the_driver() -> None:
     [
         ("inspire 127.0.0.1:6000", "inspire localhost:6000", 6000),
         ("inspire 127.0.0.1", "inspire 127.0.0.1:6000", 6000),
+        ("inspire 127.0.0.1:6000", "inspire 127.0.0.1:06000", 6000),
         ("robotiq localhost", "robotiq 127.0.0.1:54321", 54321),
         ("xarm7 localhost", "xarm7 127.0.0.1", 502),
         ("inspire no such host", "inspire no such host:6000", 6000),
