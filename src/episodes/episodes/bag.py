@@ -277,7 +277,8 @@ class EpisodeReader:
         about = self.metadata
         prefix = f"/{about.namespace}" if about is not None and about.namespace else ""
         inside = [topic.removeprefix(prefix) if topic.startswith(f"{prefix}/") else topic for topic in topics]
-        twice = [topic for topic, name in zip(topics, inside, strict=True) if topic == name and inside.count(name) > 1]
+        count = Counter(inside)
+        twice = [topic for topic, name in zip(topics, inside, strict=True) if topic == name and count[name] > 1]
         if twice:
             self.close()
             found = f"another topic of this name below {prefix}"

@@ -8,6 +8,7 @@ state not newer than the stamp, and the joint target in force at it.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,7 +26,8 @@ from episodes.metadata import Embodiments, EpisodeError, Pose, Side
 DATASET_FILE = "dataset.yaml"
 PARTS: tuple[Literal["arm"], Literal["hand"]] = ("arm", "hand")
 _MAX_BYTES = 64 << 20
-_MAX_ARRAY_BYTES = 8 << 30
+_MAX_ARRAY_BYTES = 8 << 30  # of the largest episode
+_HEADERS_BYTES = 1 << 20  # of the arrays of an episode, and of the archive around them
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 _COMPRESSION_LEVEL = 1  # several times faster than the default, and images are hardly larger
 
@@ -119,17 +121,33 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
                 np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
 
 
-def load_arrays(directory: Path | str, entry: EpisodeEntry) -> dict[str, np.ndarray]:
+def load_arrays(
+    directory: Path | str, entry: EpisodeEntry, cameras: Mapping[str, tuple[int, int]] | None = None
+) -> dict[str, np.ndarray]:
     """The arrays of one episode.
 
+    Args:
+        directory: Folder of the dataset.
+        entry: The episode.
+        cameras: Those of the dataset, name -> (h, w); None: read from dataset.yaml.
+
     Raises:
-        EpisodeError: If the file is missing, damaged or of another length.
+        EpisodeError: If the file is missing, damaged, of another length, or larger than such an episode.
     """
     path = Path(directory) / entry.file
-    arrays = read_arrays(path, _MAX_ARRAY_BYTES, EpisodeError)
+    sizes = load_dataset(directory).cameras if cameras is None else cameras
+    arrays = read_arrays(path, _most_bytes(entry, sizes), EpisodeError)
     for name, array in arrays.items():
         if array.shape[:1] != (entry.length,):
             raise EpisodeError(path, name, f"shape {array.shape}", f"{entry.length} steps")
     if "stamp_ns" not in arrays:
         raise EpisodeError(path, "stamp_ns", None, f"{entry.length} steps")
     return arrays
+
+
+def _most_bytes(entry: EpisodeEntry, cameras: Mapping[str, tuple[int, int]]) -> int:
+    """Most bytes of an episode's arrays: of a step its stamp, images, and positions and commands of all joints."""
+    pixels = sum(height * width for height, width in cameras.values())
+    joints = sum(len(names.arm) + len(names.hand) for names in entry.joints.values())
+    size = entry.length * (8 + 3 * pixels + 2 * 8 * joints)
+    return min(size + size // 1000 + _HEADERS_BYTES, _MAX_ARRAY_BYTES)  # noise takes more when it is compressed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,16 +16,36 @@ from rosbags.rosbag2.storage_mcap import decompress, get_qos
 
 from contracts.errors import FileError
 from contracts.files import parse_yaml
+from episodes.limits import (
+    MAX_CHUNK_BYTES,
+    MAX_DESCRIPTION_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_METADATA_BYTES,
+    MAX_SUMMARY_BYTES,
+)
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd  # as in rosbags
 
 MAGIC = b"\x89MCAP0\r\n"
 CDR = "cdr"
 ROS_SCHEMAS = ("ros2msg", "ros2idl", "omgidl", "unknown", "")  # rosbag2 writes "unknown" if it finds no definition
 NOTES = "crosshand"  # name of the metadata record with what the writer knows at the start
-SCHEMA, CHANNEL, MESSAGE, CHUNK, METADATA, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0C, 0x0F
-MAX_CHUNK_BYTES = 1 << 30  # unpacked
+HEADER, SCHEMA, CHANNEL, MESSAGE, CHUNK, METADATA, DATA_END = 0x01, 0x03, 0x04, 0x05, 0x06, 0x0C, 0x0F
 HEAD = struct.Struct("<BQ")
 _FOOTER = struct.Struct("<BQQQI")  # code, length, start of the summary, start of its offsets, checksum
 FOOTER = 0x02
+_MESSAGE = struct.Struct("<HIQQ")  # channel, number, time of reception, time of sending
+_MOST = {  # bytes of a record that is read
+    HEADER: MAX_DESCRIPTION_BYTES,
+    SCHEMA: MAX_DESCRIPTION_BYTES,
+    CHANNEL: MAX_DESCRIPTION_BYTES,
+    MESSAGE: _MESSAGE.size + MAX_MESSAGE_BYTES,
+    CHUNK: MAX_CHUNK_BYTES,
+    METADATA: MAX_METADATA_BYTES,
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +93,7 @@ class Described:
 
 @dataclass
 class Walk:
-    """What a walk through a file found: bytes that were read of how many, and chunks that are damaged."""
+    """What a walk through a file found: bytes that were read of how many, and records that are damaged or too long."""
 
     size: int = 0
     read: int = len(MAGIC)
@@ -106,38 +127,49 @@ def notes_in(file: Path) -> dict[str, str]:
 def write_summary_checksum(file: Path) -> None:
     """Write the checksum of the summary (the index, after the data) into the footer of a file that was closed."""
     with file.open("r+b") as stream:
-        computed, _ = _summary_checksums(stream)
+        start, end, _ = _summary(stream)
+        computed = _checksum(stream, start, end)
         stream.seek(-len(MAGIC) - 4, 2)
         stream.write(struct.pack("<I", computed))
 
 
-def check_summary(file: Path) -> None:
-    """Compare the summary of a file with its checksum, if the file has both.
+def check_ends(file: Path) -> None:
+    """Check the header of a file, and compare its summary with its checksum, if it has both.
 
     Raises:
-        ValueError: If they differ; topics, times and places of the messages are read from the summary.
+        ValueError: If the header is too long or the checksum differs; topics, times and places of the messages are read
+            from the summary.
     """
     with file.open("rb") as stream:
-        computed, written = _summary_checksums(stream)
-    if written and computed != written:
-        raise ValueError("the checksum of its index is wrong")
+        head = stream.read(len(MAGIC) + HEAD.size)[len(MAGIC) :]
+        if len(head) == HEAD.size:
+            _check_length(HEADER, HEAD.unpack(head)[1])
+        start, end, written = _summary(stream)
+        if written and end - start > MAX_SUMMARY_BYTES:
+            raise ValueError(f"an index of {end - start} bytes, at most {MAX_SUMMARY_BYTES} are read")
+        if written and _checksum(stream, start, end) != written:
+            raise ValueError("the checksum of its index is wrong")
 
 
-def _summary_checksums(stream: BinaryIO) -> tuple[int, int]:
-    """The checksum of the summary, computed and as written; 0 for a file without summary, footer or checksum."""
+def _summary(stream: BinaryIO) -> tuple[int, int, int]:
+    """Start and end of the summary and its checksum as written; zeros for a file without summary or footer."""
     end = stream.seek(0, 2) - len(MAGIC) - _FOOTER.size
     if end < len(MAGIC):
-        return 0, 0
+        return 0, 0, 0
     stream.seek(end)
     code, length, start, _, written = _FOOTER.unpack(stream.read(_FOOTER.size))
     if code != FOOTER or length != _FOOTER.size - HEAD.size or not len(MAGIC) <= start <= end:
-        return 0, 0
+        return 0, 0, 0
+    return start, end + _FOOTER.size - 4, written
+
+
+def _checksum(stream: BinaryIO, start: int, end: int) -> int:
     stream.seek(start)
-    left, computed = end + _FOOTER.size - 4 - start, 0
+    left, computed = end - start, 0
     while left > 0 and (block := stream.read(min(left, 1 << 20))):
         left -= len(block)
         computed = zlib.crc32(block, computed)
-    return computed, written
+    return computed
 
 
 def salvage(file: Path, walk: Walk) -> Iterator[tuple[Channel, int, bytes]]:
@@ -155,11 +187,22 @@ def salvage(file: Path, walk: Walk) -> Iterator[tuple[Channel, int, bytes]]:
             except Exception:  # of three decompressors and the checksum: the chunk is lost, the next may be whole
                 walk.damaged += 1
                 continue
-            yield from _messages(inner, described)
+            for kind, raw in inner:
+                try:
+                    described.take(kind, raw)
+                    found = message(raw) if kind == MESSAGE else None
+                except (ValueError, struct.error):
+                    walk.damaged += 1
+                    continue
+                if found is not None and found[0] in described.channels:
+                    yield described.channels[found[0]], *found[1:]
 
 
 def records(stream: BinaryIO, walk: Walk, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
-    """Whole records of some kinds up to the end of the data, or to where the file is cut."""
+    """Whole records of some kinds up to the end of the data, or to where the file is cut.
+
+    One that is too long is left out and counted as damaged.
+    """
     walk.size = stream.seek(0, 2)
     stream.seek(0)
     if stream.read(len(MAGIC)) != MAGIC:
@@ -169,12 +212,40 @@ def records(stream: BinaryIO, walk: Walk, wanted: set[int]) -> Iterator[tuple[in
         end = stream.tell() + length
         if end > walk.size or not 0 < code <= DATA_END:
             return
-        if code in wanted:
+        if code in wanted and length <= _MOST[code]:
             yield code, stream.read(length)
+        elif code in wanted:
+            walk.damaged += 1
         stream.seek(end)
         walk.read = walk.size if code == DATA_END else end  # an index, which is not needed, follows the data
         if code == DATA_END:
             return
+
+
+def record_at(stream: BinaryIO, place: int) -> tuple[int, bytes]:
+    """The record at a place in a file.
+
+    Raises:
+        ValueError, struct.error: There is none, or it is too long.
+    """
+    stream.seek(place)
+    code, length = HEAD.unpack(stream.read(HEAD.size))
+    _check_length(code, length)
+    content = stream.read(length)
+    if len(content) != length:
+        raise ValueError("a record beyond the end of the file")
+    return code, content
+
+
+def _check_length(code: int, length: int) -> None:
+    if length > _MOST.get(code, 0):
+        raise ValueError(f"a record of kind {code} of {length} bytes, at most {_MOST.get(code, 0)} are read")
+
+
+def message(content: bytes) -> tuple[int, int, bytes]:
+    """Number of the channel, time of reception in ns, and bytes of the message in a message record."""
+    number, _, log_ns, _ = _MESSAGE.unpack_from(content)
+    return number, log_ns, content[_MESSAGE.size :]
 
 
 def records_of_chunk(content: bytes) -> list[tuple[int, bytes]]:
@@ -188,7 +259,19 @@ def records_of_chunk(content: bytes) -> list[tuple[int, bytes]]:
         raise ValueError(f"a chunk of {size} bytes")
     compression, at = _text(content, 28)
     (length,) = struct.unpack_from("<Q", content, at)
-    return list(records_in(decompress(content[at + 8 : at + 8 + length], compression, size, checksum)))
+    packed = content[at + 8 : at + 8 + length]
+    if compression == "zstd":
+        packed, compression = _unpacked(packed, size), ""
+    return list(records_in(decompress(packed, compression, size, checksum)))
+
+
+def _unpacked(packed: bytes, size: int) -> bytes:
+    """The bytes that zstd packed; of more than `size`, those up to the first one too many."""
+    unpack = zstd.ZstdDecompressor()
+    content = unpack.decompress(packed, size + 1)
+    if not unpack.eof and len(content) <= size:
+        raise ValueError("a chunk that is cut")
+    return content
 
 
 def records_in(raw: bytes) -> Iterator[tuple[int, bytes]]:
@@ -198,15 +281,6 @@ def records_in(raw: bytes) -> Iterator[tuple[int, bytes]]:
         code, length = HEAD.unpack_from(raw, at)
         at += HEAD.size + length
         yield code, raw[at - length : at]
-
-
-def _messages(records: list[tuple[int, bytes]], described: Described) -> Iterator[tuple[Channel, int, bytes]]:
-    for code, content in records:
-        described.take(code, content)
-        if code == MESSAGE:
-            number, _, log_ns, _ = struct.unpack_from("<HIQQ", content)
-            if number in described.channels:
-                yield described.channels[number], log_ns, content[22:]
 
 
 def _qos(content: bytes) -> tuple[Qos, ...]:

@@ -5,19 +5,23 @@ The recovered bag takes the place of the other one, whose files are kept beside 
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from episodes.bag import EpisodeReader, EpisodeWriter
+from episodes.database import Database, connect
 from episodes.mcap import Channel, Walk, notes_in, salvage
 from episodes.metadata import METADATA_KEY, EpisodeError, EpisodeMetadata, parse_metadata
-from episodes.storage import METADATA_FILE, SUFFIXES
+from episodes.storage import METADATA_FILE, MIN_FREE_BYTES, SUFFIXES
 
 KEPT = ".damaged"
+_SCRATCH = ".repair-"  # followed by the process
 
 
 @dataclass(frozen=True)
@@ -60,18 +64,33 @@ def repair(path: Path) -> Repair:
     files = _files(path)
     folder = path if path.is_dir() else path.parent
     name = path.name if path.is_dir() else path.stem
-    with TemporaryDirectory(dir=folder, prefix=".repair-") as place:
+    target, moves = folder / f"{name}.mcap", {file: file.with_name(file.name + KEPT) for file in _with_logs(files)}
+    _check_free([*moves.values(), *({target} - set(files))])
+    _remove_abandoned(folder)
+    with TemporaryDirectory(dir=folder, prefix=f"{_SCRATCH}{os.getpid()}.") as place:
         written = Path(place) / name
         done, metadata = _write(files, written, path)
-        kept = tuple(file.rename(file.with_name(file.name + KEPT)) for file in _with_logs(files))
-        target = folder / f"{name}.mcap"
-        if target.exists():
-            raise EpisodeError(target, "", "a file", "none, it is not overwritten")
+        for file, kept in moves.items():
+            file.rename(kept)
         (written / f"{name}.mcap").rename(target)
         if path.is_dir():
             (written / METADATA_FILE).rename(folder / METADATA_FILE)
     result = path if path.is_dir() else target
-    return Repair(result, done.messages, done.topics, metadata is not None, done.lost, kept)
+    return Repair(result, done.messages, done.topics, metadata is not None, done.lost, tuple(moves.values()))
+
+
+def _check_free(places: list[Path]) -> None:
+    for place in places:
+        if os.path.lexists(place):
+            raise EpisodeError(place, "", "a file", "none, it is not overwritten; nothing was moved")
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the work places of repairs that were killed and could not."""
+    for path in folder.glob(f"{_SCRATCH}*"):
+        process = path.name.removeprefix(_SCRATCH).partition(".")[0]
+        if process.isdecimal() and not Path("/proc", process).exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -86,7 +105,7 @@ def _write(files: list[Path], to: Path, path: Path) -> tuple[_Done, EpisodeMetad
     metadata = _description(files, path)
     with EpisodeWriter(to, metadata) as writer:
         for file, walk in walks.items():
-            for channel, log_ns, raw in _messages(file, walk):
+            for channel, log_ns, raw in _messages(file, walk, to.parent):
                 if channel.topic not in writer.counts:
                     writer.add_topic(
                         channel.topic,
@@ -103,7 +122,7 @@ def _write(files: list[Path], to: Path, path: Path) -> tuple[_Done, EpisodeMetad
 
 
 def _lost(file: Path, walk: Walk) -> str:
-    parts = [f"{walk.damaged} damaged chunks of {file.name}"] if walk.damaged else []
+    parts = [f"{walk.damaged} damaged records of {file.name}"] if walk.damaged else []
     if walk.read < walk.size:
         parts.append(f"{walk.size - walk.read} of {walk.size} bytes at the end of {file.name}")
     return ", ".join(parts)
@@ -130,24 +149,36 @@ def _description(files: list[Path], path: Path) -> EpisodeMetadata | None:
     return None
 
 
-def _messages(file: Path, walk: Walk) -> Iterator[tuple[Channel, int, bytes]]:
-    return salvage(file, walk) if file.suffix == ".mcap" else _rows(file, walk)
+def _messages(file: Path, walk: Walk, place: Path) -> Iterator[tuple[Channel, int, bytes]]:
+    return salvage(file, walk) if file.suffix == ".mcap" else _rows(file, walk, place)
 
 
-def _rows(file: Path, walk: Walk) -> Iterator[tuple[Channel, int, bytes]]:
-    """Messages of a copy of a database, into which sqlite puts what stands in its log."""
-    walk.size = walk.read = file.stat().st_size
-    with TemporaryDirectory() as place:
-        for each in _with_logs([file]):
-            shutil.copy2(each, place)
-        database = sqlite3.connect(Path(place) / file.name)
-        try:
-            query = "SELECT id, name, type, serialization_format FROM topics"
-            channels = {number: Channel(*rest) for number, *rest in database.execute(query)}
-            for number, log_ns, raw in database.execute("SELECT topic_id, timestamp, data FROM messages ORDER BY id"):
-                if number in channels:
+def _rows(file: Path, walk: Walk, place: Path) -> Iterator[tuple[Channel, int, bytes]]:
+    """Messages of a database, also those that stand in its log."""
+    walk.size = walk.read = sum(each.stat().st_size for each in _with_logs([file]))
+    try:
+        with closing(connect(_with_log_inside(file, place))) as connection:
+            database = Database(connection, walk.size)
+            channels = {number: Channel(*rest) for number, *rest in database.topics()}
+            for number, log_ns, raw in database.whole_messages():
+                if raw is None or log_ns < 0:
+                    walk.damaged += 1
+                elif number in channels:
                     yield channels[number], log_ns, raw
-        except sqlite3.DatabaseError:  # what follows is damaged
-            walk.damaged += 1
-        finally:
-            database.close()
+    except (sqlite3.DatabaseError, ValueError):  # what follows is damaged
+        walk.damaged += 1
+
+
+def _with_log_inside(file: Path, place: Path) -> Path:
+    """The database, or if it has a log a copy at a place, into which sqlite puts what stands in the log."""
+    together = _with_logs([file])
+    if len(together) == 1:
+        return file
+    needed = 2 * sum(each.stat().st_size for each in together)
+    if needed > (free := shutil.disk_usage(place).free - MIN_FREE_BYTES):
+        raise EpisodeError(file, "", f"a database whose copy takes {needed} bytes", f"at most {free}, which are free")
+    for each in together:
+        shutil.copy2(each, place)
+    with closing(sqlite3.connect(place / file.name)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return place / file.name

@@ -20,8 +20,9 @@ from rosbags.interfaces import Connection
 
 from contracts.errors import validate
 from contracts.files import read_mapping
-from episodes.bag_files import McapFile, Sqlite3File
-from episodes.mcap import CDR, check_summary, notes_in
+from episodes.bag_files import McapFile, Message, Sqlite3File
+from episodes.limits import MAX_FILE_BYTES, MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
+from episodes.mcap import CDR, check_ends, notes_in
 from episodes.metadata import EpisodeError
 
 if sys.version_info >= (3, 14):
@@ -32,10 +33,7 @@ else:
 METADATA_FILE = "metadata.yaml"
 SUFFIXES = (".mcap", ".db3")
 REPAIR = "a bag that was closed; ./ws inspect --repair recovers what is there"
-_MAX_METADATA_BYTES = 16 << 20
-MAX_FILE_BYTES, MAX_MESSAGE_BYTES = 1 << 40, 1 << 28  # after decompression
 MIN_FREE_BYTES = 1 << 30  # free disk space at which writing ends
-Message = tuple[Connection, int, bytes]
 
 
 class BagInfo(BaseModel):
@@ -129,7 +127,7 @@ class Storage:
         reader = McapFile(file) if file.suffix == ".mcap" else Sqlite3File(file)
         try:
             if file.suffix == ".mcap":
-                check_summary(file)
+                check_ends(file)
             reader.open()
         except Exception as error:
             raise _reason(self.path, error) from None
@@ -177,34 +175,16 @@ def _bag_info(folder: Path) -> BagInfo:
     file = folder / METADATA_FILE
     if not file.is_file():
         raise EpisodeError(folder, "", f"no {METADATA_FILE}", REPAIR)
-    content = read_mapping(file, _MAX_METADATA_BYTES, EpisodeError)
+    content = read_mapping(file, MAX_METADATA_BYTES, EpisodeError)
     key = "rosbag2_bagfile_information"
     return validate(BagInfo, content.get(key), file, EpisodeError, f"{key}.")
 
 
-def _of_file(
-    file: McapFile | Sqlite3File, topics: Collection[str] | None, as_written: bool
-) -> Iterator[tuple[Connection, int, bytes]]:
+def _of_file(file: McapFile | Sqlite3File, topics: Collection[str] | None, as_written: bool) -> Iterator[Message]:
     chosen = [each for each in file.connections if topics is None or each.topic in topics]
     if not chosen:
         return iter(())
-    if isinstance(file, Sqlite3File):
-        return _rows(file, chosen) if as_written else file.messages(chosen)
-    if as_written:
-        return file.messages_scan(chosen)
-    if file.chunks:
-        return file.messages(chosen)
-    # rosbags refuses a file without an index whose messages are not in order; it is sorted here, in memory
-    return iter(sorted(file.messages_scan(chosen), key=lambda message: message[1]))
-
-
-def _rows(file: Sqlite3File, chosen: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
-    known = {each.id: each for each in chosen}
-    places = ",".join("?" * len(known))
-    query = f"SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({places}) ORDER BY id"
-    database: Any = file.dbconn
-    for topic, log_ns, raw in database.execute(query, tuple(known)):
-        yield known[topic], log_ns, raw
+    return file.as_written(chosen) if as_written else file.in_order(chosen)
 
 
 def _reason(path: Path, error: Exception) -> EpisodeError:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from episodes.convert import convert
-from episodes.dataset import load_arrays, load_dataset, resize_area, save_dataset
+from episodes.dataset import load_arrays, load_dataset, resize_area, save_arrays, save_dataset
 from episodes.extract import Settings
 from episodes.metadata import EpisodeError
 
@@ -115,6 +115,18 @@ def test_an_episode_of_another_length_is_refused(data):
     (entry,) = load_dataset(data).episodes
     with pytest.raises(EpisodeError, match=r"episode_00000\.npz: .*expected 3 steps"):
         load_arrays(data, entry.model_copy(update={"length": 3}))
+
+
+def test_arrays_larger_than_the_dataset_describes_are_refused(data):
+    dataset = load_dataset(data)
+    (entry,) = dataset.episodes
+    arrays = load_arrays(data, entry, dataset.cameras)
+    assert {name: array.shape for name, array in load_arrays(data, entry).items()} == {
+        name: array.shape for name, array in arrays.items()
+    }
+    save_arrays(data / entry.file, arrays | {"other": np.zeros((entry.length, 1 << 18), np.uint8)})
+    with pytest.raises(EpisodeError, match=r"episode_00000\.npz: found .* expected at most [0-9]{7} bytes"):
+        load_arrays(data, entry, dataset.cameras)
 
 
 def test_the_converter_command_reports_in_one_line_and_by_its_exit_code(bag, tmp_path):

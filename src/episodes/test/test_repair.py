@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -76,7 +77,7 @@ def test_a_damaged_chunk_is_left_out_and_reported_and_the_others_recovered(tmp_p
     raw[len(raw) // 2] ^= 0xFF
     (path / "bag.mcap").write_bytes(raw)
     done = repair(path)
-    assert (done.messages, done.lost) == (4, "1 damaged chunks of bag.mcap")
+    assert (done.messages, done.lost) == (4, "1 damaged records of bag.mcap")
     assert content(path) == [(IMAGE, index) for index in (0, 1, 4, 5)]
 
 
@@ -118,6 +119,30 @@ def test_a_file_in_which_nothing_is_whole_stays_as_it_is(tmp_path):
     with pytest.raises(EpisodeError, match="bag: found no whole message"):
         repair(tmp_path / "bag")
     assert [file.name for file in (tmp_path / "bag").iterdir()] == ["bag.mcap"]
+
+
+@pytest.mark.parametrize("taken", ["bag.mcap", "bag.db3.damaged"])
+def test_a_repair_whose_places_are_taken_moves_nothing(tmp_path, taken):
+    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        connection = writer.add_connection(STATE, messages.JOINT_STATE, typestore=messages.typestore())
+        writer.write(connection, START_NS, b"")
+    file = Path(shutil.move(tmp_path / "bag" / "bag.db3", tmp_path / "bag.db3"))
+    shutil.rmtree(tmp_path / "bag")
+    (tmp_path / taken).write_text("mine")
+    with pytest.raises(EpisodeError, match=f"{taken}: found a file, expected none, it is not overwritten"):
+        repair(file)
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["bag.db3", taken])
+    assert (tmp_path / taken).read_text() == "mine"
+
+
+def test_a_repair_removes_what_repairs_that_were_killed_left(tmp_path):
+    path = chunks_of_pictures(tmp_path / "bag", 4)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for place in (f"{ended.pid}.a", f"{os.getpid()}.a", "notes"):
+        (path / f".repair-{place}" / "bag").mkdir(parents=True)
+    repair(path)
+    assert {each.name for each in path.glob(".repair-*")} == {f".repair-{os.getpid()}.a", ".repair-notes"}
 
 
 def test_types_that_are_not_standard_survive_a_repair(tmp_path):

@@ -41,7 +41,7 @@ def load(directory: Path, codec: Codec, camera: str = "front") -> Demonstrations
     state, action = (np.empty((len(images), 2 * len(codec.axes)), np.float32) for _ in range(2))
     for entry, end in zip(entries, np.cumsum(lengths), strict=True):
         rows = slice(end - entry.length, end)
-        arrays = load_arrays(directory, entry)
+        arrays = load_arrays(directory, entry, index.cameras)
         images[rows] = _images(arrays, camera, directory / entry.file, images.shape[1:])
         state[rows], action[rows] = (_vectors(arrays, entry, part, codec, coders) for part in ("position", "command"))
         if not (np.isfinite(state[rows]).all() and np.isfinite(action[rows]).all()):
