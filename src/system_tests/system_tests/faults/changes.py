@@ -72,6 +72,10 @@ def renamed(message: JointTrajectory) -> None:
 
 
 def wild(message: JointTrajectory) -> None:
-    """Make the targets jump by 6 rad between points."""
+    """Make the targets jump by 6 rad between points, in every other message to the other side first.
+
+    Always to the same side, the arms would travel there and press against the table.
+    """
+    first = 3.0 if message.header.stamp.nanosec // 100_000_000 % 2 else -3.0
     for index, point in enumerate(message.points):
-        point.positions = [(-3.0 if index % 2 else 3.0) + 0.1 * value for value in point.positions]
+        point.positions = [(-first if index % 2 else first) + value for value in point.positions]
